@@ -1,0 +1,2 @@
+//! The command line: truststream.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The gateway: one folder per wire protocol.

@@ -1,0 +1,31 @@
+//! The words every part of TrustStream shares: service, operation, call, layer, context, error,
+//! body, value. No I/O, no runtime, no `cfg(feature)`.
+//!
+//! Every request to every service is one value (an [`Operation`]) sent through one erased
+//! boundary ([`Call`]). Providers implement a typed driver trait, applications use a typed handle,
+//! and everything between them, every [`Layer`], is written once for all services.
+
+mod body;
+mod call;
+mod context;
+mod error;
+mod features;
+mod handle;
+mod layer;
+mod operation;
+mod secret;
+pub mod value;
+
+pub use body::{Body, ByteStream};
+pub use call::{Call, Driven, Request, Service, Stack, send};
+pub use context::{Caller, Context, Identity, RequestFacts};
+pub use error::{Error, ErrorKind, Outcome, Result, Retry};
+pub use features::{Feature, FeatureSet, Features, Support};
+pub use handle::Handle;
+pub use layer::Layer;
+pub use operation::{Effect, OpInfo, Operation, Requires};
+pub use secret::Secret;
+pub use value::{Row, Type, Value};
+
+#[doc(hidden)]
+pub use futures::future::BoxFuture;

@@ -1,0 +1,1 @@
+//! Behaviour put around any provider of any service: one file a layer.

@@ -1,0 +1,101 @@
+//! What a database provider implements.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use truststream_kernel::{Context, Features, Result};
+
+use super::{
+    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Capture, Catalog, ChangeBatch,
+    Changes, Chunk, Delete, Describe, Insert, Invoke, Migrate, MigrationOutcome, Migrations, Page, Ping,
+    Position, Prepare, Scan, Select, Update,
+};
+
+/// A database.
+///
+/// # Behavior
+/// - Every operation is one transaction: all of it or nothing.
+/// - `cx.caller` decides what may be seen and changed: policies hold for every role that does not
+///   bypass them; `Caller::System` stands above them.
+/// - A reply to a write means that it is durable.
+/// - Errors carry PostgreSQL's SQLSTATE or PostgREST's `PGRST…` code, message, details and hint.
+pub trait DatabaseDriver: Send + Sync + 'static {
+    /// What this provider can do.
+    fn features(&self) -> Features;
+
+    /// Reads rows. The representation is built in the engine where it can.
+    ///
+    /// # Behavior
+    /// With [`super::Media::Object`] any number of rows but one is PGRST116. An offset beyond the
+    /// total of a counted query is PGRST103.
+    fn select(&self, cx: &Context, op: &Select) -> impl Future<Output = Result<Page>> + Send;
+
+    /// Inserts rows, or updates those whose key exists.
+    fn insert(&self, cx: &Context, op: &Insert) -> impl Future<Output = Result<Page>> + Send;
+
+    /// Changes rows.
+    fn update(&self, cx: &Context, op: &Update) -> impl Future<Output = Result<Page>> + Send;
+
+    /// Deletes rows.
+    fn delete(&self, cx: &Context, op: &Delete) -> impl Future<Output = Result<Page>> + Send;
+
+    /// Calls a function. PGRST202 if there is none with these parameters.
+    fn invoke(&self, cx: &Context, op: &Invoke) -> impl Future<Output = Result<Page>> + Send;
+
+    /// Applies several steps, all or none.
+    fn batch(&self, cx: &Context, op: &Batch) -> impl Future<Output = Result<Vec<Page>>> + Send;
+
+    /// Decides which of the given rows the caller may see.
+    fn authorize(&self, cx: &Context, op: &Authorize) -> impl Future<Output = Result<Vec<bool>>> + Send;
+
+    /// The catalog; a cheap clone unless `fresh`.
+    fn describe(&self, cx: &Context, op: &Describe) -> impl Future<Output = Result<Arc<Catalog>>> + Send;
+
+    /// Applies a migration once.
+    ///
+    /// # Behavior
+    /// What the engine can't hold is refused before anything is applied (`0A000`, the details name
+    /// statement, line and reason). A failing statement undoes the whole migration (`BACKEND_003`,
+    /// with line and cause). The same name with another text is refused.
+    fn migrate(&self, cx: &Context, op: &Migrate) -> impl Future<Output = Result<MigrationOutcome>> + Send;
+
+    /// Migrations applied, in order.
+    fn migrations(
+        &self,
+        cx: &Context,
+        op: &Migrations,
+    ) -> impl Future<Output = Result<Vec<AppliedMigration>>> + Send;
+
+    /// Answers if the database does.
+    fn ping(&self, cx: &Context, op: &Ping) -> impl Future<Output = Result<()>> + Send;
+
+    /// Sets what a consumer wants captured.
+    ///
+    /// # Behavior
+    /// When it returns, every transaction that commits from the returned position on is captured.
+    fn capture(&self, cx: &Context, op: &Capture) -> impl Future<Output = Result<Position>> + Send;
+
+    /// Reads the change feed.
+    ///
+    /// # Behavior
+    /// Never skips a committed change, never repeats one for a consumer that goes on from the
+    /// returned position, keeps the order within a key. A position whose changes were trimmed is an
+    /// error (`BACKEND_010`), never a silent gap.
+    fn changes(&self, cx: &Context, op: &Changes) -> impl Future<Output = Result<ChangeBatch>> + Send;
+
+    /// Reads a chunk of a table in key order, at a known position of the feed.
+    fn scan(&self, cx: &Context, op: &Scan) -> impl Future<Output = Result<Chunk>> + Send;
+
+    /// Makes ready for receiving rows, and done with it.
+    fn prepare(&self, cx: &Context, op: &Prepare) -> impl Future<Output = Result<()>> + Send;
+
+    /// Applies rows and changes of another database.
+    fn apply(&self, cx: &Context, op: &Apply) -> impl Future<Output = Result<Applied>> + Send;
+
+    /// Where a stream of [`Apply`] stands.
+    fn applied_position(
+        &self,
+        cx: &Context,
+        op: &AppliedPosition,
+    ) -> impl Future<Output = Result<Option<Position>>> + Send;
+}

@@ -1,0 +1,29 @@
+//! What a database provider may say it can do.
+
+truststream_kernel::features! {
+    /// Features of the Database service.
+    DatabaseFeature {
+        /// Related resources inside a `select`.
+        Embeds = "embeds",
+        /// `count`, `sum`, `avg`, `min`, `max` with grouping.
+        Aggregates = "aggregates",
+        /// `fts`, `plfts`, `phfts`, `wfts`.
+        FullText = "full_text",
+        /// `match`, `imatch`.
+        Regex = "regex",
+        /// Range operators.
+        Ranges = "ranges",
+        /// Functions called by name.
+        Functions = "functions",
+        /// Explained queries.
+        Explain = "explain",
+        /// GeoJSON replies.
+        GeoJson = "geojson",
+        /// Media types answered by handlers in the database.
+        MediaHandlers = "media_handlers",
+        /// An ordered feed of committed changes.
+        ChangeFeed = "change_feed",
+        /// Row-level policies.
+        Policies = "policies",
+    }
+}

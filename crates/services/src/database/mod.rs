@@ -1,0 +1,17 @@
+//! The Database service: a query language over tables, policies, a catalog, a change feed.
+
+mod catalog;
+mod change;
+mod driver;
+mod features;
+mod ops;
+mod query;
+
+pub use catalog::*;
+pub use change::*;
+pub use driver::DatabaseDriver;
+pub use features::DatabaseFeature;
+/// The typed face of the Database service; the builders of the library stand on top of it.
+pub type Database = truststream_kernel::Handle<DatabaseService>;
+pub use ops::*;
+pub use query::*;

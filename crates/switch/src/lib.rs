@@ -1,0 +1,1 @@
+//! The live switch: plan, copy, follow, verify, fence, flip, reverse.

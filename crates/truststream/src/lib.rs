@@ -1,0 +1,1 @@
+//! TrustStream as a Rust library: one backend API over any provider.

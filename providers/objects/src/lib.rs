@@ -1,0 +1,1 @@
+//! Object stores through OpenDAL: fs, memory, s3.

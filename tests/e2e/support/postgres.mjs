@@ -1,0 +1,131 @@
+// A real PostgreSQL of one's own, in a temporary folder, on a free port.
+
+import { execFileSync, spawn } from 'node:child_process'
+import { chownSync, existsSync, readdirSync } from 'node:fs'
+import { createConnection, createServer } from 'node:net'
+import { join } from 'node:path'
+
+import { removeFolder, stopChild, stopWithUs, temporaryFolder } from './cleanup.mjs'
+
+const SETTINGS = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  wal_level: 'logical',
+  timezone: 'UTC',
+  unix_socket_directories: '',
+}
+
+export async function startPostgres() {
+  for (let attempt = 1; ; attempt += 1) {
+    const server = await tryToStart()
+    if (server) return server
+    if (attempt === 3) throw new Error('PostgreSQL did not start: three ports in a row were taken')
+  }
+}
+
+async function tryToStart() {
+  const folder = temporaryFolder('postgres')
+  const identity = ordinaryUser()
+  if (identity.uid !== undefined) chownSync(folder, identity.uid, identity.gid)
+  const data = join(folder, 'data')
+  const env = { ...process.env, TZ: 'UTC', LC_ALL: 'C.UTF-8' }
+  execFileSync(program('initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync'], {
+    ...identity,
+    env,
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+
+  const port = await freePort()
+  const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const child = spawn(program('postgres'), ['-D', data, '-h', '127.0.0.1', '-p', String(port), ...settings], {
+    ...identity,
+    env,
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  stopWithUs(child, 'SIGQUIT')
+  let log = ''
+  child.stderr.on('data', (chunk) => (log = (log + chunk).slice(-20_000)))
+
+  if (!(await accepts(port, child, () => log.includes('ready to accept connections')))) {
+    await stopChild(child, 'SIGQUIT')
+    removeFolder(folder)
+    if (log.includes('Address already in use')) return null
+    throw new Error(`PostgreSQL did not start:\n${log}`)
+  }
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    async stop() {
+      await stopChild(child, 'SIGINT')
+      removeFolder(folder)
+    },
+  }
+}
+
+/** PostgreSQL refuses to run as root: then it runs as `postgres` or `nobody`. */
+function ordinaryUser() {
+  if (process.getuid?.() !== 0) return {}
+  for (const name of ['postgres', 'nobody']) {
+    try {
+      const id = (flag) => Number(execFileSync('id', [flag, name], { stdio: ['ignore', 'pipe', 'ignore'] }))
+      return { uid: id('-u'), gid: id('-g') }
+    } catch {
+      // not on this machine: the next one
+    }
+  }
+  throw new Error('running as root, and there is no user postgres or nobody to run PostgreSQL as')
+}
+
+function program(name) {
+  const onPath = (process.env.PATH ?? '').split(':').map((folder) => join(folder, name))
+  const packaged = '/usr/lib/postgresql'
+  const versions = existsSync(packaged) ? readdirSync(packaged).sort((a, b) => Number(b) - Number(a)) : []
+  const candidates = [...onPath, ...versions.map((version) => join(packaged, version, 'bin', name))]
+  const found = candidates.find((candidate) => existsSync(candidate))
+  if (!found) throw new Error(`${name} is not on this machine: install PostgreSQL 15 or put it on the PATH`)
+  return found
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address()
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+/** Waits for the log line that says so, and for the port. False when the server gave up. */
+async function accepts(port, child, ready, patience = 20_000) {
+  const until = Date.now() + patience
+  while (child.exitCode === null && Date.now() < until) {
+    if (ready() && (await connects(port))) return true
+    await new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer)
+        child.stderr.off('data', wake)
+        child.off('exit', wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, 100)
+      child.stderr.once('data', wake)
+      child.once('exit', wake)
+    })
+  }
+  return false
+}
+
+function connects(port) {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: '127.0.0.1', port })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}

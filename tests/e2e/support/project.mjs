@@ -1,0 +1,71 @@
+// A temporary copy of the fixture project, configured for the backend under test.
+
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { removeFolder, temporaryFolder } from './cleanup.mjs'
+import { startPostgres } from './postgres.mjs'
+
+export const BACKENDS = ['sqlite', 'postgres']
+
+const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url))
+
+/**
+ * @param {object} [options]
+ * @param {string} [options.fixture] folder under tests/fixtures
+ * @param {Record<string, unknown>} [options.config] changes to supabase/config.toml, as `'section.key': value`
+ * @param {string} [options.settings] more text for truststream.toml
+ */
+export async function createProject({ fixture = 'app', config = {}, settings = '' } = {}) {
+  const backend = process.env.TRUSTSTREAM_TEST_BACKEND ?? 'sqlite'
+  if (!BACKENDS.includes(backend)) {
+    throw new Error(`TRUSTSTREAM_TEST_BACKEND=${backend}: expected ${BACKENDS.join(' or ')}`)
+  }
+  const folder = temporaryFolder('project')
+  cpSync(join(FIXTURES, fixture), folder, { recursive: true })
+
+  const file = join(folder, 'supabase', 'config.toml')
+  let text = readFileSync(file, 'utf8')
+  for (const [path, value] of Object.entries(config)) text = setKey(text, path, value)
+  writeFileSync(file, text)
+
+  const postgres = backend === 'postgres' ? await startPostgres() : null
+  const toml = [postgres && onPostgres(postgres.url), settings].filter(Boolean).join('\n')
+  if (toml) writeFileSync(join(folder, 'truststream.toml'), toml)
+
+  return {
+    backend,
+    folder,
+    async remove() {
+      await postgres?.stop()
+      removeFolder(folder)
+    },
+  }
+}
+
+function onPostgres(url) {
+  return `active = "main"
+
+[backend.main]
+database = { provider = "postgres", url = "${url}" }
+storage = { provider = "fs", root = ".truststream/objects" }
+auth = { provider = "native" }
+`
+}
+
+/** Replaces the value of a key that the file already has: `setKey(text, 'auth.jwt_expiry', 60)`. */
+function setKey(text, path, value) {
+  const section = path.slice(0, path.lastIndexOf('.'))
+  const key = path.slice(path.lastIndexOf('.') + 1)
+  let inside = false
+  let found = false
+  const lines = text.split('\n').map((line) => {
+    if (line.startsWith('[')) inside = line === `[${section}]`
+    if (!inside || !line.startsWith(`${key} =`)) return line
+    found = true
+    return `${key} = ${JSON.stringify(value)}`
+  })
+  if (!found) throw new Error(`config.toml of the fixture has no ${path}`)
+  return lines.join('\n')
+}
