@@ -1,0 +1,54 @@
+//! Which backend serves.
+
+use serde::{Deserialize, Serialize};
+use truststream_services::database::Position;
+
+/// Who serves the application's services right now. Changes only by compare-and-set on the epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Grows by one with every change.
+    pub epoch: u64,
+    /// The backend that serves.
+    pub owner: String,
+    /// Writes are held back; reads go on.
+    pub fenced: bool,
+    /// How consumers of the change feed go on from the owner before this one.
+    pub handover: Option<Handover>,
+}
+
+impl Route {
+    /// The first route of a project.
+    pub fn first(owner: impl Into<String>) -> Self {
+        Route { epoch: 1, owner: owner.into(), fenced: false, handover: None }
+    }
+
+    /// The same owner with writes held back.
+    #[must_use]
+    pub fn fence(&self) -> Self {
+        Route { epoch: self.epoch + 1, fenced: true, ..self.clone() }
+    }
+
+    /// The same owner with writes admitted again.
+    #[must_use]
+    pub fn lift(&self) -> Self {
+        Route { epoch: self.epoch + 1, fenced: false, ..self.clone() }
+    }
+
+    /// Another owner, open for writes.
+    #[must_use]
+    pub fn hand_over(&self, owner: impl Into<String>, end: Position, start: Position) -> Self {
+        let handover = Handover { from: self.owner.clone(), end, start };
+        Route { epoch: self.epoch + 1, owner: owner.into(), fenced: false, handover: Some(handover) }
+    }
+}
+
+/// Where one owner's change feed ends and the next one's begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    /// The owner before.
+    pub from: String,
+    /// The last position of its feed that belongs to its reign.
+    pub end: Position,
+    /// The position of the new owner's feed from which on its own changes follow.
+    pub start: Position,
+}
