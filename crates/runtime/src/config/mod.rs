@@ -1,0 +1,214 @@
+//! `truststream.toml`: where it is read from and what it may say.
+//!
+//! Sources, later ones win: what `supabase/config.toml` says of itself (only in development),
+//! `truststream.toml`, `truststream.<profile>.toml`, and `TRUSTSTREAM_*` variables
+//! (`TRUSTSTREAM_SWITCH__HOLD=2s` sets `hold` of `[switch]`). In any text, `${NAME}` takes the
+//! variable `NAME` from the environment.
+
+mod duration;
+mod source;
+mod supabase;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use truststream_kernel::{Error, Result};
+
+pub use duration::{bytes, time};
+use source::Sources;
+
+/// Sections of the file that belong to a service or an edge; each is read by its owner.
+const SECTIONS: &[&str] = &["auth", "gateway", "realtime", "rest", "storage"];
+
+/// The configuration of one project.
+#[derive(Debug)]
+pub struct Config {
+    /// The folder that relative paths start from.
+    pub project: PathBuf,
+    /// What the file says.
+    pub file: File,
+    sections: BTreeMap<String, Spanned<toml::Table>>,
+    sources: Sources,
+}
+
+/// The part of `truststream.toml` that the runtime itself reads.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct File {
+    /// The backend that serves when a project starts for the first time; afterwards the last switch
+    /// decides.
+    pub active: String,
+    /// Backends by name.
+    pub backend: BTreeMap<String, BackendConfig>,
+    /// How switches are made.
+    pub switch: SwitchConfig,
+    /// How services are probed.
+    pub health: HealthConfig,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        File {
+            active: "main".to_owned(),
+            backend: BTreeMap::from([("main".to_owned(), BackendConfig::default())]),
+            switch: SwitchConfig::default(),
+            health: HealthConfig::default(),
+        }
+    }
+}
+
+/// A named bundle of configured providers, one for each service.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BackendConfig {
+    /// The database; embedded SQLite if absent.
+    pub database: Option<Spanned<toml::Table>>,
+    /// The object store; a folder if absent.
+    pub storage: Option<Spanned<toml::Table>>,
+    /// Who keeps users; TrustStream itself (`native`, on the backend's database) if absent.
+    pub auth: Option<Spanned<toml::Table>>,
+}
+
+/// `[switch]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SwitchConfig {
+    /// How the move is made; `blue-green` copies, follows and verifies all, then flips at once.
+    pub strategy: String,
+    /// Longest time a write waits at the fence before it is refused (retry later).
+    #[serde(with = "time")]
+    pub hold: Duration,
+    /// Longest pause; if catching up can't end inside it, the fence is lifted and nothing changed.
+    #[serde(with = "time")]
+    pub max_pause: Duration,
+    /// `full` compares every row, `sample` some, `none` nothing.
+    pub verify: String,
+    /// How long the way back stays open.
+    #[serde(with = "time")]
+    pub rollback_window: Duration,
+    /// Rows in a chunk of the copy.
+    pub chunk: usize,
+}
+
+impl Default for SwitchConfig {
+    fn default() -> Self {
+        SwitchConfig {
+            strategy: "blue-green".to_owned(),
+            hold: Duration::from_secs(2),
+            max_pause: Duration::from_secs(1),
+            verify: "full".to_owned(),
+            rollback_window: Duration::from_secs(24 * 3600),
+            chunk: 1000,
+        }
+    }
+}
+
+/// `[health]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HealthConfig {
+    /// Time a probe may take.
+    #[serde(with = "time")]
+    pub timeout: Duration,
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        HealthConfig { timeout: Duration::from_secs(2) }
+    }
+}
+
+impl Config {
+    /// Reads the configuration of the project in `project`.
+    ///
+    /// # Errors
+    /// `BACKEND_002` naming file, line, key, what was found and what was expected.
+    pub fn load(project: &Path, options: &LoadOptions) -> Result<Config> {
+        let mut sources = Sources::default();
+        if options.development {
+            supabase::add(&mut sources, &project.join("supabase/config.toml"))?;
+        }
+        match &options.file {
+            Some(file) => sources.add_file(file, true)?,
+            None => sources.add_file(&project.join("truststream.toml"), false)?,
+        }
+        if let Some(profile) = &options.profile {
+            sources.add_file(&project.join(format!("truststream.{profile}.toml")), true)?;
+        }
+        sources.add_environment(std::env::vars())?;
+        let mut sections = BTreeMap::new();
+        for name in SECTIONS {
+            if let Some(section) = sources.section(name)? {
+                sections.insert((*name).to_owned(), section);
+            }
+        }
+        let file: File = sources.read(SECTIONS)?;
+        let config = Config { project: project.to_owned(), file, sections, sources };
+        config.check_names()?;
+        Ok(config)
+    }
+
+    /// The embedded default for the project in `project`, from no file.
+    pub fn embedded(project: &Path) -> Config {
+        Config {
+            project: project.to_owned(),
+            file: File::default(),
+            sections: BTreeMap::new(),
+            sources: Sources::default(),
+        }
+    }
+
+    /// A section that belongs to a service or an edge, such as `rest`.
+    ///
+    /// # Errors
+    /// `BACKEND_002` with the section's file and line.
+    pub fn section<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T> {
+        match self.sections.get(name) {
+            None => Ok(T::default()),
+            Some(section) => self.settings(section),
+        }
+    }
+
+    /// Reads the settings of a provider or section.
+    ///
+    /// # Errors
+    /// `BACKEND_002` with the table's file and line.
+    pub fn settings<T: DeserializeOwned>(&self, table: &Spanned<toml::Table>) -> Result<T> {
+        let mut settings = table.get_ref().clone();
+        settings.remove("provider");
+        settings.try_into().map_err(|error| self.sources.error_at(Some(table.span()), error.message()))
+    }
+
+    /// An error in a table of the file.
+    pub fn error_in(&self, table: &Spanned<toml::Table>, message: &str) -> Error {
+        self.sources.error_at(Some(table.span()), message)
+    }
+
+    fn check_names(&self) -> Result<()> {
+        let names: Vec<_> = self.file.backend.keys().map(String::as_str).collect();
+        if self.file.backend.contains_key(&self.file.active) {
+            return Ok(());
+        }
+        let message =
+            format!("active: no backend `{}`; expected one of {}", self.file.active, names.join(", "));
+        Err(self.sources.error_at(self.sources.span_of("active"), &message))
+    }
+}
+
+/// Where a configuration is read from.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// The file, if it is not `truststream.toml` in the project.
+    pub file: Option<PathBuf>,
+    /// Profile whose file goes on top.
+    pub profile: Option<String>,
+    /// Development: `supabase/config.toml` is understood, development keys are allowed.
+    pub development: bool,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+use super::*;
+
+fn load(text: &str) -> Result<Config> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("truststream.toml"), text).unwrap();
+    Config::load(folder.path(), &LoadOptions::default())
+}
+
+#[test]
+fn without_a_file_the_embedded_backend_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::load(folder.path(), &LoadOptions::default()).unwrap();
+    assert_eq!(config.file.active, "main");
+    assert!(config.file.backend.contains_key("main"));
+}
+
+#[test]
+fn an_error_names_file_line_and_what_was_expected() {
+    for (text, line, expected) in [
+        ("active = \"main\"\n\n[switch]\nhold = \"soon\"\n", 4, "expected a number with ms, s, m or h"),
+        ("[switch]\nholds = \"1s\"\n", 2, "unknown field `holds`, expected one of"),
+        ("\nactive = \"cloud\"\n[backend.main]\n", 2, "no backend `cloud`; expected one of main"),
+        ("[backend.main]\ndatabase = \"sqlite\"\n", 2, "expected a map"),
+        ("[backend\n", 1, ""),
+        ("rest = 1\n", 1, "expected a table"),
+        ("active = \"${NO_SUCH_VARIABLE}\"", 1, "the variable `NO_SUCH_VARIABLE` is not set"),
+    ] {
+        let error = load(text).unwrap_err();
+        assert_eq!(error.code(), "BACKEND_002");
+        assert!(error.message().contains(&format!("truststream.toml:{line}: ")), "{error} for {text}");
+        assert!(error.message().contains(expected), "{error} for {text}");
+    }
+}
+
+#[test]
+fn a_profile_lies_over_the_file_and_errors_name_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("truststream.toml"), "[switch]\nhold = \"3s\"\nchunk = 5\n").unwrap();
+    let profile = folder.path().join("truststream.ci.toml");
+    std::fs::write(&profile, "[switch]\nchunk = 7\n").unwrap();
+    let options = LoadOptions { profile: Some("ci".to_owned()), ..LoadOptions::default() };
+    let config = Config::load(folder.path(), &options).unwrap();
+    assert_eq!((config.file.switch.hold, config.file.switch.chunk), (Duration::from_secs(3), 7));
+    std::fs::write(&profile, "\n\n[switch]\nchunk = \"many\"\n").unwrap();
+    let error = Config::load(folder.path(), &options).unwrap_err();
+    assert!(error.message().contains("truststream.ci.toml:4: "), "{error}");
+}
+
+#[test]
+fn a_supabase_project_is_understood_in_development_only() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("supabase")).unwrap();
+    let text = "project_id = \"x\"\n[api]\nmax_rows = 17\n[auth]\njwt_expiry = 60\n[studio]\nport = 1\n";
+    std::fs::write(folder.path().join("supabase/config.toml"), text).unwrap();
+    let read = |development| {
+        let options = LoadOptions { development, ..LoadOptions::default() };
+        Config::load(folder.path(), &options).unwrap().section::<toml::Table>("rest").unwrap()
+    };
+    assert_eq!(read(true).get("max_rows").and_then(toml::Value::as_integer), Some(17));
+    assert!(read(false).is_empty());
+}
