@@ -5,8 +5,10 @@
 //! changes.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod control;
 mod gate;
 mod route;
 
+pub use control::{ControlStore, Entry, MemoryStore, lost};
 pub use gate::{Gate, Held, Pass};
 pub use route::{Handover, Route};

@@ -8,6 +8,8 @@ use truststream_services::database::Position;
 pub struct Route {
     /// Grows by one with every change.
     pub epoch: u64,
+    /// The epoch in which the owner became the owner.
+    pub reign: u64,
     /// The backend that serves.
     pub owner: String,
     /// Writes are held back; reads go on.
@@ -19,7 +21,7 @@ pub struct Route {
 impl Route {
     /// The first route of a project.
     pub fn first(owner: impl Into<String>) -> Self {
-        Route { epoch: 1, owner: owner.into(), fenced: false, handover: None }
+        Route { epoch: 1, reign: 1, owner: owner.into(), fenced: false, handover: None }
     }
 
     /// The same owner with writes held back.
@@ -37,8 +39,9 @@ impl Route {
     /// Another owner, open for writes.
     #[must_use]
     pub fn hand_over(&self, owner: impl Into<String>, end: Position, start: Position) -> Self {
-        let handover = Handover { from: self.owner.clone(), end, start };
-        Route { epoch: self.epoch + 1, owner: owner.into(), fenced: false, handover: Some(handover) }
+        let handover = Handover { from: self.owner.clone(), reign: self.reign, end, start };
+        let epoch = self.epoch + 1;
+        Route { epoch, reign: epoch, owner: owner.into(), fenced: false, handover: Some(handover) }
     }
 }
 
@@ -47,6 +50,8 @@ impl Route {
 pub struct Handover {
     /// The owner before.
     pub from: String,
+    /// The epoch in which that owner had become the owner.
+    pub reign: u64,
     /// The last position of its feed that belongs to its reign.
     pub end: Position,
     /// The position of the new owner's feed from which on its own changes follow.
