@@ -2,5 +2,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod config;
+mod control;
+mod feed;
+mod routed;
 
 pub use config::{Config, LoadOptions};
+pub use feed::RoutedDatabase;
+pub use routed::{Routed, Stacks};

@@ -11,7 +11,7 @@ use truststream_kernel::{Error, ErrorKind, Result};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// 1 for the first write; grows by one with each.
-    pub version: u64,
+    pub version: i64,
     /// The value.
     pub value: Json,
 }
@@ -25,7 +25,7 @@ pub trait ControlStore: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` (`BACKEND_007`) when it has another version.
-    fn put<'a>(&'a self, key: &'a str, value: Json, expected: u64) -> BoxFuture<'a, Result<()>>;
+    fn put<'a>(&'a self, key: &'a str, value: Json, expected: i64) -> BoxFuture<'a, Result<()>>;
 
     /// Entries whose key begins with `prefix`, in the order of their keys.
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Entry)>>>;
@@ -41,7 +41,7 @@ pub fn lost(key: &str) -> Error {
 pub struct MemoryStore(Mutex<BTreeMap<String, Entry>>);
 
 impl MemoryStore {
-    fn put_now(&self, key: &str, value: Json, expected: u64) -> Result<()> {
+    fn put_now(&self, key: &str, value: Json, expected: i64) -> Result<()> {
         let mut entries = self.0.lock();
         if entries.get(key).map_or(0, |entry| entry.version) != expected {
             return Err(lost(key));
@@ -56,7 +56,7 @@ impl ControlStore for MemoryStore {
         Box::pin(async move { Ok(self.0.lock().get(key).cloned()) })
     }
 
-    fn put<'a>(&'a self, key: &'a str, value: Json, expected: u64) -> BoxFuture<'a, Result<()>> {
+    fn put<'a>(&'a self, key: &'a str, value: Json, expected: i64) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move { self.put_now(key, value, expected) })
     }
 

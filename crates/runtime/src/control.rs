@@ -1,0 +1,131 @@
+//! The control store of a single node: one small SQLite file beside the data.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::Value as Json;
+use truststream_kernel::{BoxFuture, Error, Result};
+use truststream_switch::{ControlStore, Entry, lost};
+
+/// Control state in a SQLite file. Entries are few and small, so calls run where they are made.
+pub struct SqliteStore(Arc<Mutex<Connection>>);
+
+impl SqliteStore {
+    /// Opens the file, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// `Unavailable` when the file can't be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        let open = || -> rusqlite::Result<Connection> {
+            let connection = Connection::open(path)?;
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            connection.pragma_update(None, "synchronous", "full")?;
+            connection.execute_batch(
+                "create table if not exists entries (
+                     key text primary key, version integer not null, value text not null
+                 ) strict, without rowid",
+            )?;
+            Ok(connection)
+        };
+        let connection = open().map_err(|error| {
+            Error::unavailable(format!("the control store {} can't be opened: {error}", path.display()))
+                .with_source(error)
+        })?;
+        Ok(SqliteStore(Arc::new(Mutex::new(connection))))
+    }
+
+    fn write(&self, key: &str, value: &Json, expected: i64) -> Result<()> {
+        let connection = self.0.lock();
+        let written = if expected == 0 {
+            connection.execute(
+                "insert into entries values (?1, 1, ?2) on conflict do nothing",
+                params![key, value.to_string()],
+            )
+        } else {
+            connection.execute(
+                "update entries set version = version + 1, value = ?2 where key = ?1 and version = ?3",
+                params![key, value.to_string(), expected],
+            )
+        };
+        if written.map_err(failed)? == 1 { Ok(()) } else { Err(lost(key)) }
+    }
+
+    fn read(&self, key: &str) -> Result<Option<Entry>> {
+        let found = self
+            .0
+            .lock()
+            .query_row("select version, value from entries where key = ?1", [key], |row| {
+                Ok((row.get(0)?, row.get::<_, String>(1)?))
+            })
+            .optional()
+            .map_err(failed)?;
+        found.map(|(version, text)| entry(version, &text)).transpose()
+    }
+
+    fn read_all(&self, prefix: &str) -> Result<Vec<(String, Entry)>> {
+        let connection = self.0.lock();
+        let mut statement = connection
+            .prepare_cached(
+                "select key, version, value from entries where substr(key, 1, length(?1)) = ?1 order by key",
+            )
+            .map_err(failed)?;
+        let rows = statement
+            .query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)))
+            .map_err(failed)?;
+        rows.map(|row| {
+            let (key, version, text): (String, i64, String) = row.map_err(failed)?;
+            Ok((key, entry(version, &text)?))
+        })
+        .collect()
+    }
+}
+
+fn entry(version: i64, text: &str) -> Result<Entry> {
+    let value = serde_json::from_str(text).map_err(|error| {
+        Error::internal("the control store holds text that is not JSON").with_source(error)
+    })?;
+    Ok(Entry { version, value })
+}
+
+fn failed(error: rusqlite::Error) -> Error {
+    Error::unavailable("the control store did not answer").with_source(error)
+}
+
+impl ControlStore for SqliteStore {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>>> {
+        Box::pin(async move { self.read(key) })
+    }
+
+    fn put<'a>(&'a self, key: &'a str, value: Json, expected: i64) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { self.write(key, &value, expected) })
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Entry)>>> {
+        Box::pin(async move { self.read_all(prefix) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn entries_survive_and_change_only_by_compare_and_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.db");
+        let store = SqliteStore::open(&path).unwrap();
+        store.put("route", json!({"owner": "main"}), 0).await.unwrap();
+        assert_eq!(store.put("route", json!({}), 0).await.unwrap_err().code(), "BACKEND_007");
+        store.put("route", json!({"owner": "cloud"}), 1).await.unwrap();
+        drop(store);
+        let store = SqliteStore::open(&path).unwrap();
+        let entry = store.get("route").await.unwrap().unwrap();
+        assert_eq!(entry, Entry { version: 2, value: json!({"owner": "cloud"}) });
+        assert_eq!(store.list("rou").await.unwrap().len(), 1);
+        assert!(store.list("x").await.unwrap().is_empty());
+    }
+}

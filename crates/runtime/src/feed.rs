@@ -1,0 +1,165 @@
+//! One change feed for the whole life of a project, whatever backend owned it when.
+//!
+//! Positions are stamped with the reign they belong to. A consumer that stands in the reign before
+//! the present one is served from the previous owner until that reign's end, then goes on at the
+//! place of the new owner's feed where its own changes begin: no change is missed or repeated.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use truststream_kernel::{
+    BoxFuture, Call, Context, Error, ErrorKind, Features, Result, Service, Stack, send,
+};
+use truststream_services::database::{
+    Capture, ChangeBatch, Changes, DatabaseOp, DatabaseReply, DatabaseService, Position, TableName,
+};
+use truststream_switch::{Gate, Route};
+
+use crate::routed::{Routed, Stacks};
+
+/// The routed database: like any routed service, with a feed that goes on across switches.
+pub struct RoutedDatabase {
+    gate: Arc<Gate>,
+    stacks: Arc<dyn Stacks<DatabaseService>>,
+    routed: Routed<DatabaseService>,
+    captures: Mutex<Captures>,
+}
+
+/// What consumers want captured, and in which reign it was last asked of the owner.
+#[derive(Default)]
+struct Captures {
+    reign: u64,
+    wanted: HashMap<String, Vec<TableName>>,
+}
+
+impl RoutedDatabase {
+    /// A database behind a gate.
+    pub fn new(gate: Arc<Gate>, stacks: Arc<dyn Stacks<DatabaseService>>) -> Self {
+        let routed = Routed::new(Arc::clone(&gate), Arc::clone(&stacks));
+        RoutedDatabase { gate, stacks, routed, captures: Mutex::default() }
+    }
+
+    async fn capture(&self, cx: &Context, op: &Capture) -> Result<Position> {
+        let route = self.gate.route();
+        let at = send(&self.stacks.stack(&route.owner)?, cx, op.clone()).await?;
+        let mut captures = self.captures.lock();
+        captures.reign = captures.reign.max(route.reign);
+        if op.tables.is_empty() {
+            captures.wanted.remove(&op.consumer);
+        } else {
+            captures.wanted.insert(op.consumer.clone(), op.tables.clone());
+        }
+        Ok(Position::Routed { epoch: route.reign, at: Box::new(at) })
+    }
+
+    /// Asks a new owner to capture what consumers asked of the one before. Between the change of
+    /// route and this, the switch's own capture of all tables keeps the feed whole.
+    async fn carry_captures_over(
+        &self,
+        cx: &Context,
+        route: &Route,
+        owner: &Stack<DatabaseService>,
+    ) -> Result<()> {
+        let wanted = {
+            let mut captures = self.captures.lock();
+            if captures.reign >= route.reign {
+                return Ok(());
+            }
+            captures.reign = route.reign;
+            captures.wanted.clone()
+        };
+        for (consumer, tables) in wanted {
+            send(owner, cx, Capture { consumer, tables }).await?;
+        }
+        Ok(())
+    }
+
+    async fn changes(&self, cx: &Context, op: &Changes) -> Result<ChangeBatch> {
+        let mut routes = self.gate.watch();
+        let route = Arc::clone(&routes.borrow_and_update());
+        let owner = self.stacks.stack(&route.owner)?;
+        self.carry_captures_over(cx, &route, &owner).await?;
+        let (reign, at) = match &op.after {
+            None => (route.reign, None),
+            Some(Position::Routed { epoch, at }) => (*epoch, Some((**at).clone())),
+            Some(other) => (route.reign, Some(other.clone())),
+        };
+        if reign == route.reign {
+            let Some(at) = at else {
+                return Ok(stamp(reign, send(&owner, cx, op.clone()).await?));
+            };
+            let ask = Changes { after: Some(at.clone()), ..op.clone() };
+            let batch = tokio::select! {
+                batch = send(&owner, cx, ask) => batch?,
+                // The consumer stays where it is and asks again.
+                () = reign_over(&mut routes, route.reign) => {
+                    ChangeBatch { changes: Vec::new(), position: at, at_end: false }
+                }
+            };
+            return Ok(stamp(reign, batch));
+        }
+        match (&route.handover, at) {
+            (Some(handover), Some(at)) if handover.reign == reign => {
+                let previous = self.stacks.stack(&handover.from)?;
+                let ask = Changes { after: Some(at), wait: std::time::Duration::ZERO, ..op.clone() };
+                let batch = send(&previous, cx, ask).await?;
+                let past_end = batch.changes.iter().any(|change| !handover.end.covers(change.mark));
+                let done = batch.at_end || past_end;
+                let mut own = ChangeBatch { at_end: false, ..batch };
+                own.changes.retain(|change| handover.end.covers(change.mark));
+                if done {
+                    own.position = handover.start.clone();
+                }
+                Ok(stamp(if done { route.reign } else { reign }, own))
+            }
+            _ => Err(gap()),
+        }
+    }
+}
+
+/// Completes when another backend has taken over.
+async fn reign_over(routes: &mut tokio::sync::watch::Receiver<Arc<Route>>, reign: u64) {
+    loop {
+        if routes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        if routes.borrow_and_update().reign != reign {
+            return;
+        }
+    }
+}
+
+/// Leaves out what a switch copied (its consumers saw it on the other side) and stamps the position.
+fn stamp(reign: u64, mut batch: ChangeBatch) -> ChangeBatch {
+    batch.changes.retain(|change| change.origin.is_none());
+    batch.position = Position::Routed { epoch: reign, at: Box::new(batch.position) };
+    batch
+}
+
+fn gap() -> Error {
+    Error::new(ErrorKind::NotFound, "BACKEND_010", "the change feed no longer reaches back to this position")
+        .with_hint("read the rows anew and follow the feed from its present end")
+}
+
+impl Call<DatabaseService> for RoutedDatabase {
+    fn features(&self) -> Features {
+        self.routed.features()
+    }
+
+    fn call<'a>(
+        &'a self,
+        cx: &'a Context,
+        op: &'a <DatabaseService as Service>::Op,
+    ) -> BoxFuture<'a, Result<DatabaseReply>> {
+        match op {
+            DatabaseOp::Changes(op) => {
+                Box::pin(async move { self.changes(cx, op).await.map(DatabaseReply::Changes) })
+            }
+            DatabaseOp::Capture(op) => {
+                Box::pin(async move { self.capture(cx, op).await.map(DatabaseReply::Capture) })
+            }
+            _ => self.routed.call(cx, op),
+        }
+    }
+}
