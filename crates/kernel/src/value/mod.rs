@@ -3,9 +3,32 @@
 //! One value has one form here whatever engine it came from, so that rows can be compared and
 //! moved between engines without loss. Text forms follow PostgreSQL's.
 
+mod array;
+pub mod calendar;
+mod canonical;
+mod datetime;
+mod datetime_fields;
+pub mod decimal;
+mod fault;
+mod float;
+mod interval;
+pub mod json;
+mod json_lexer;
+pub mod jsonb;
+mod parse;
+mod text;
+mod types;
+
 use std::sync::Arc;
 
 use uuid::Uuid;
+
+pub use float::{real_as_double, text as float_text, text_of_real};
+
+/// White space between and around values, as C's `isspace` has it.
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
+}
 
 /// A column's type, as far as TrustStream tells types apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -66,7 +89,8 @@ pub enum Value {
     Bool(bool),
     /// Any integer type.
     Int(i64),
-    /// `real` and `double precision`; keeps -0, NaN and infinities.
+    /// `real` and `double precision`; keeps -0, NaN and infinities. A `real` is held as the double
+    /// of its shortest decimal text ([`real_as_double`]).
     Float(f64),
     /// Exact decimal in PostgreSQL's text form (`1.50` keeps its scale; `NaN`, `Infinity` allowed).
     Decimal(String),

@@ -1,0 +1,375 @@
+//! The words of a date or time text: which are the date, the time of day, the zone.
+
+use super::calendar::{DAY, SECOND};
+use super::datetime::{Fault, clock};
+
+type Result<T> = std::result::Result<T, Fault>;
+
+/// What was read from a text.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Fields {
+    /// Year (astronomical), month, day; not yet checked against the calendar.
+    pub date: Option<(i64, u32, u32)>,
+    /// Microseconds since midnight; a full day is allowed.
+    pub time: Option<i64>,
+    /// Seconds east of UTC.
+    pub zone: Option<i64>,
+    /// A word instead of a date.
+    pub moment: Option<Moment>,
+}
+
+/// Words that mean a point in time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Moment {
+    Now,
+    Today,
+    Tomorrow,
+    Yesterday,
+    Epoch,
+    Infinity,
+    NegativeInfinity,
+    AllBalls,
+}
+
+impl Fields {
+    /// Reads a text; every part must be understood and none may come twice.
+    pub(super) fn read(text: &str) -> Result<Fields> {
+        let mut reader = Reader::default();
+        for part in split(text) {
+            reader.part(part)?;
+        }
+        reader.finish()
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    fields: Fields,
+    /// Numbers of a date written in words (`January 8, 1999`), in order.
+    numbers: Vec<(i64, usize)>,
+    month: Option<u32>,
+    before_christ: Option<bool>,
+    afternoon: Option<bool>,
+}
+
+impl Reader {
+    fn part(&mut self, part: &str) -> Result<()> {
+        let first = part.as_bytes()[0];
+        if part.contains(':') && !matches!(first, b'+' | b'-') {
+            return self.time_and_zone(part);
+        }
+        match first {
+            b'+' | b'-' if self.fields.time.is_some() || self.fields.date.is_some() => {
+                self.set_zone(zone(part)?)
+            }
+            b'+' | b'-' => self.word(part),
+            b'0'..=b'9' if part.bytes().all(|byte| byte.is_ascii_digit()) => self.number(part),
+            b'0'..=b'9' => self.numeric_date(part),
+            _ => self.word(part),
+        }
+    }
+
+    /// A run of digits: `20240101`, `040506` after a date, or part of a date in words.
+    fn number(&mut self, part: &str) -> Result<()> {
+        let value: i64 = part.parse().map_err(|_| Fault::Range)?;
+        let done = self.fields.date.is_some();
+        match part.len() {
+            8 if !done && self.month.is_none() => {
+                self.set_date((value / 10_000, (value / 100 % 100) as u32, (value % 100) as u32))
+            }
+            6 if !done && self.month.is_none() => {
+                let year = century(value / 10_000, 2);
+                self.set_date((year, (value / 100 % 100) as u32, (value % 100) as u32))
+            }
+            6 if done => self.set_time(limited(value / 10_000, value / 100 % 100, value % 100, 0)?),
+            4 if done => self.set_time(limited(value / 100, value % 100, 0, 0)?),
+            length => {
+                self.numbers.push((value, length));
+                Ok(())
+            }
+        }
+    }
+
+    /// `2024-01-31`, `2024/1/31`, `1/31/2024`, `31-Jan-2024`, `2024-Jan-31`; also `040506.789`.
+    fn numeric_date(&mut self, part: &str) -> Result<()> {
+        if let Some((whole, fraction)) = part.split_once('.')
+            && self.fields.date.is_some()
+            && matches!(whole.len(), 6)
+        {
+            let value: i64 = whole.parse().map_err(|_| Fault::Syntax)?;
+            let micros = fraction_micros(fraction)?;
+            return self.set_time(limited(value / 10_000, value / 100 % 100, value % 100, micros)?);
+        }
+        let pieces: Vec<&str> = part.split(['-', '/', '.']).collect();
+        let [first, second, third] = pieces[..] else { return Err(Fault::Syntax) };
+        if let Some(month) = month(second) {
+            let (year, day) = if first.len() > 2 { (first, third) } else { (third, first) };
+            return self.set_date((year_of(year)?, month, small(day)?));
+        }
+        if first.len() > 2 {
+            return self.set_date((year_of(first)?, small(second)?, small(third)?));
+        }
+        self.set_date((year_of(third)?, small(first)?, small(second)?))
+    }
+
+    /// `04:05:06.789`, perhaps with a zone or am/pm attached.
+    fn time_and_zone(&mut self, part: &str) -> Result<()> {
+        let end = part.find(|c: char| !(c.is_ascii_digit() || c == ':' || c == '.')).unwrap_or(part.len());
+        let (time, rest) = part.split_at(end);
+        self.set_time(time_of_day(time)?)?;
+        match rest.as_bytes().first() {
+            None => Ok(()),
+            Some(b'+' | b'-') => self.set_zone(zone(rest)?),
+            Some(_) => self.word(rest),
+        }
+    }
+
+    fn word(&mut self, word: &str) -> Result<()> {
+        let lower = word.to_ascii_lowercase();
+        if let Some(moment) = moment(&lower) {
+            return set(&mut self.fields.moment, moment);
+        }
+        match lower.as_str() {
+            "bc" => return set(&mut self.before_christ, true),
+            "ad" => return set(&mut self.before_christ, false),
+            "am" => return set(&mut self.afternoon, false),
+            "pm" => return set(&mut self.afternoon, true),
+            "t" | "at" | "on" => return Ok(()),
+            _ if is_weekday(&lower) => return Ok(()),
+            _ => {}
+        }
+        if let Some(month) = month(&lower) {
+            return set(&mut self.month, month);
+        }
+        self.set_zone(named_zone(&lower).ok_or(Fault::Syntax)?)
+    }
+
+    fn finish(mut self) -> Result<Fields> {
+        self.date_in_words()?;
+        if let Some(before) = self.before_christ {
+            let (year, month, day) = self.fields.date.ok_or(Fault::Syntax)?;
+            if before {
+                self.fields.date = Some((1 - year, month, day));
+            }
+        }
+        if let Some(afternoon) = self.afternoon {
+            let time = self.fields.time.ok_or(Fault::Syntax)?;
+            let half = DAY / 2;
+            if time >= half + 3_600 * SECOND {
+                return Err(Fault::Range);
+            }
+            self.fields.time = Some(time % half + if afternoon { half } else { 0 });
+        }
+        let nothing =
+            self.fields.date.is_none() && self.fields.time.is_none() && self.fields.moment.is_none();
+        let both = self.fields.moment.is_some() && self.fields.date.is_some();
+        if nothing || both { Err(Fault::Syntax) } else { Ok(self.fields) }
+    }
+
+    fn date_in_words(&mut self) -> Result<()> {
+        match (self.month, &self.numbers[..]) {
+            (None, []) => Ok(()),
+            (Some(month), &[(first, first_length), (second, second_length)]) => {
+                let ((year, length), day) = if first_length > 2 {
+                    ((first, first_length), second)
+                } else {
+                    ((second, second_length), first)
+                };
+                self.set_date((century(year, length), month, u32::try_from(day).map_err(|_| Fault::Range)?))
+            }
+            _ => Err(Fault::Syntax),
+        }
+    }
+
+    fn set_date(&mut self, date: (i64, u32, u32)) -> Result<()> {
+        if date.0 == 0 {
+            return Err(Fault::Range);
+        }
+        set(&mut self.fields.date, date)
+    }
+
+    fn set_time(&mut self, time: i64) -> Result<()> {
+        set(&mut self.fields.time, time)
+    }
+
+    fn set_zone(&mut self, seconds: i64) -> Result<()> {
+        set(&mut self.fields.zone, seconds)
+    }
+}
+
+fn set<T>(place: &mut Option<T>, value: T) -> Result<()> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Fault::Syntax),
+    }
+}
+
+/// Splits at spaces, at commas, and at the `T` between a date and a time.
+fn split(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    for part in text.split(|c: char| super::is_space(c) || c == ',').filter(|part| !part.is_empty()) {
+        let at = part.find(['T', 't']).filter(|at| {
+            let digit = |index: usize| part.as_bytes().get(index).is_some_and(u8::is_ascii_digit);
+            *at > 0 && digit(at - 1) && digit(at + 1)
+        });
+        match at {
+            Some(at) => parts.extend([&part[..at], &part[at + 1..]]),
+            None => parts.push(part),
+        }
+    }
+    parts
+}
+
+fn time_of_day(text: &str) -> Result<i64> {
+    let mut pieces = text.split(':');
+    let hour = number(pieces.next().unwrap_or_default())?;
+    let minute = number(pieces.next().unwrap_or_default())?;
+    let (second, micros) = match pieces.next() {
+        None => (0, 0),
+        Some(second) => match second.split_once('.') {
+            None => (number(second)?, 0),
+            Some((second, fraction)) => (number(second)?, fraction_micros(fraction)?),
+        },
+    };
+    if pieces.next().is_some() {
+        return Err(Fault::Syntax);
+    }
+    limited(hour, minute, second, micros)
+}
+
+/// A time of day within its limits: `24:00:00` and `23:59:60` are allowed.
+fn limited(hour: i64, minute: i64, second: i64, micros: i64) -> Result<i64> {
+    let time = clock(hour, minute, second, micros);
+    if hour > 24 || minute > 59 || second > 60 || time > DAY { Err(Fault::Range) } else { Ok(time) }
+}
+
+/// Digits after the point of a second as microseconds, rounded as PostgreSQL does.
+pub(super) fn fraction_micros(digits: &str) -> Result<i64> {
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Fault::Syntax);
+    }
+    let fraction: f64 = format!("0.{digits}0").parse().map_err(|_| Fault::Syntax)?;
+    Ok((fraction * 1_000_000.0).round_ties_even() as i64)
+}
+
+/// `+02`, `+0200`, `+02:00`, `-05:30:15` as seconds east of UTC.
+fn zone(text: &str) -> Result<i64> {
+    let negative = text.starts_with('-');
+    let digits = &text[1..];
+    let (hour, minute, second) = if digits.contains(':') {
+        let mut pieces = digits.split(':');
+        let mut next = || pieces.next().map_or(Ok(0), number);
+        let fields = (next()?, next()?, next()?);
+        if pieces.next().is_some() {
+            return Err(Fault::Syntax);
+        }
+        fields
+    } else {
+        let value = number(digits)?;
+        match digits.len() {
+            1 | 2 => (value, 0, 0),
+            3 | 4 => (value / 100, value % 100, 0),
+            5 | 6 => (value / 10_000, value / 100 % 100, value % 100),
+            _ => return Err(Fault::Syntax),
+        }
+    };
+    if hour > 15 || minute > 59 || second > 59 {
+        return Err(Fault::Zone);
+    }
+    let seconds = hour * 3_600 + minute * 60 + second;
+    Ok(if negative { -seconds } else { seconds })
+}
+
+/// Zone abbreviations, as in PostgreSQL's default set.
+fn named_zone(name: &str) -> Option<i64> {
+    let hours = match name {
+        "z" | "zulu" | "utc" | "gmt" | "ut" | "uct" | "wet" => 0,
+        "bst" | "cet" | "met" | "west" => 1,
+        "cest" | "eet" | "sast" | "mest" => 2,
+        "eest" | "msk" => 3,
+        "msd" => 4,
+        "awst" => 8,
+        "jst" | "kst" => 9,
+        "aest" => 10,
+        "aedt" => 11,
+        "nzst" => 12,
+        "nzdt" => 13,
+        "adt" => -3,
+        "ast" | "edt" => -4,
+        "est" | "cdt" => -5,
+        "cst" | "mdt" => -6,
+        "mst" | "pdt" => -7,
+        "pst" | "akdt" => -8,
+        "akst" => -9,
+        "hst" => -10,
+        _ => return None,
+    };
+    Some(hours * 3_600)
+}
+
+fn moment(word: &str) -> Option<Moment> {
+    Some(match word {
+        "now" => Moment::Now,
+        "today" => Moment::Today,
+        "tomorrow" => Moment::Tomorrow,
+        "yesterday" => Moment::Yesterday,
+        "epoch" => Moment::Epoch,
+        "infinity" | "+infinity" => Moment::Infinity,
+        "-infinity" => Moment::NegativeInfinity,
+        "allballs" => Moment::AllBalls,
+        _ => return None,
+    })
+}
+
+fn month(word: &str) -> Option<u32> {
+    const NAMES: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let word = word.trim_end_matches('.').to_ascii_lowercase();
+    let at = NAMES
+        .iter()
+        .position(|name| *name == word || name[..3] == *word || (word == "sept" && *name == "september"))?;
+    Some(at as u32 + 1)
+}
+
+fn is_weekday(word: &str) -> bool {
+    const NAMES: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+    NAMES.iter().any(|name| *name == word || name[..3] == *word)
+        || ["tues", "wednes", "weds", "thur", "thurs"].contains(&word)
+}
+
+fn number(text: &str) -> Result<i64> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Fault::Syntax);
+    }
+    text.parse().map_err(|_| Fault::Range)
+}
+
+fn small(text: &str) -> Result<u32> {
+    number(text).and_then(|value| u32::try_from(value).map_err(|_| Fault::Range))
+}
+
+fn year_of(text: &str) -> Result<i64> {
+    let year = number(text)?;
+    if year > 6_000_000 { Err(Fault::Range) } else { Ok(century(year, text.len())) }
+}
+
+/// A year of two digits means one between 1970 and 2069.
+fn century(year: i64, length: usize) -> i64 {
+    match year {
+        0..70 if length <= 2 => year + 2000,
+        70..100 if length <= 2 => year + 1900,
+        _ => year,
+    }
+}
