@@ -8,7 +8,7 @@ use truststream_kernel::{Context, Features, Result};
 use super::{
     Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Capture, Catalog, ChangeBatch,
     Changes, Chunk, Delete, Describe, Insert, Invoke, Migrate, MigrationOutcome, Migrations, Page, Ping,
-    Position, Prepare, Scan, Select, Update,
+    Position, Prepare, Problem, Review, Scan, Select, Update,
 };
 
 /// A database.
@@ -50,6 +50,11 @@ pub trait DatabaseDriver: Send + Sync + 'static {
 
     /// The catalog; a cheap clone unless `fresh`.
     fn describe(&self, cx: &Context, op: &Describe) -> impl Future<Output = Result<Arc<Catalog>>> + Send;
+
+    /// What of these migrations the engine can't hold; an engine that runs SQL as written holds all.
+    fn review(&self, _cx: &Context, _op: &Review) -> impl Future<Output = Result<Vec<Problem>>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
 
     /// Applies a migration once.
     ///

@@ -23,6 +23,7 @@ operations! {
         Batch => batch -> Vec<Page>, Write, false;
         Authorize => authorize -> Vec<bool>, Read, true;
         Describe => describe -> Arc<Catalog>, Read, true;
+        Review => review -> Vec<Problem>, Admin, true;
         Migrate => migrate -> MigrationOutcome, Admin, true;
         Migrations => migrations -> Vec<AppliedMigration>, Admin, true;
         Ping => ping -> (), Read, true;
@@ -386,6 +387,29 @@ pub struct Describe {
 }
 
 impl Requires for Describe {}
+
+/// Asks what of a set of migrations the engine can't hold, before any of them is applied. Those
+/// applied already are passed over.
+#[derive(Clone, Debug)]
+pub struct Review {
+    /// The migrations, in order.
+    pub migrations: Vec<AppliedMigration>,
+}
+
+impl Requires for Review {}
+
+/// Something in a migration that an engine can't hold.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Problem {
+    /// Name of the migration.
+    pub migration: String,
+    /// Line of the statement, from 1.
+    pub line: usize,
+    /// Beginning of the statement.
+    pub statement: String,
+    /// Why it can't be held, and what would do instead where something would.
+    pub reason: String,
+}
 
 /// Applies a migration once: all of it or nothing.
 #[derive(Clone, Debug)]
