@@ -94,7 +94,7 @@ impl Reader<'_> {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
                 "54000",
-                "number of array dimensions exceeds the maximum allowed (6)",
+                "number of array dimensions (7) exceeds the maximum allowed (6)",
             ));
         }
         let mut elements = Vec::new();
@@ -124,7 +124,7 @@ impl Reader<'_> {
                 other if elements.last().is_some_and(|last| matches!(last, Value::Array(_))) => {
                     return Err(self.unexpected(other));
                 }
-                _ => return Err(malformed(self.text, "Incorrectly quoted array element.")),
+                _ => return Err(malformed(self.text, "Unexpected array element.")),
             }
         }
     }
@@ -154,7 +154,7 @@ impl Reader<'_> {
                 None => return Err(self.ended()),
                 Some((at, ',' | '}')) => break at,
                 Some((_, '{')) => return Err(self.unexpected('{')),
-                Some((_, '"')) => return Err(malformed(self.text, "Incorrectly quoted array element.")),
+                Some((_, '"')) => return Err(malformed(self.text, "Unexpected array element.")),
                 Some((_, '\\')) => {
                     escaped = true;
                     out.push(chars.next().ok_or_else(|| self.ended())?.1);

@@ -15,7 +15,7 @@ pub const SECOND: i64 = 1_000_000;
 /// First day PostgreSQL's dates can hold: 4714-11-24 BC.
 pub const FIRST_DAY: i64 = -2_440_588;
 /// Last day PostgreSQL's dates can hold: 5874897-12-31.
-pub const LAST_DAY: i64 = 2_145_042_540;
+pub const LAST_DAY: i64 = 2_145_042_905;
 
 /// Day number of a date; the date must exist ([`days_in_month`]).
 pub fn days_of(year: i64, month: u32, day: u32) -> i64 {

@@ -22,7 +22,7 @@ pub(super) fn timestamp(text: &str) -> Result<Value> {
 
 /// Reads a `date`; a time of day is ignored.
 pub(super) fn date(text: &str) -> Result<Value> {
-    let fields = Fields::read(text).map_err(|fault| fault.error("date", text))?;
+    let fields = Fields::read(text, false).map_err(|fault| fault.error("date", text))?;
     let days = match fields.moment {
         Some(Moment::Infinity) => return Ok(Value::Date(i32::MAX)),
         Some(Moment::NegativeInfinity) => return Ok(Value::Date(i32::MIN)),
@@ -38,7 +38,7 @@ pub(super) fn date(text: &str) -> Result<Value> {
 
 /// Reads a `time without time zone`; a date and a zone are ignored.
 pub(super) fn time(text: &str) -> Result<Value> {
-    let fields = Fields::read(text).map_err(|fault| fault.error("time", text))?;
+    let fields = Fields::read(text, true).map_err(|fault| fault.error("time", text))?;
     match fields.moment {
         Some(Moment::AllBalls) => Ok(Value::Time(0)),
         Some(Moment::Now) => Ok(Value::Time(now().rem_euclid(DAY))),
@@ -51,7 +51,7 @@ pub(super) fn time(text: &str) -> Result<Value> {
 }
 
 fn timestamp_micros(type_name: &'static str, text: &str, with_zone: bool) -> Result<i64> {
-    let fields = Fields::read(text).map_err(|fault| fault.error(type_name, text))?;
+    let fields = Fields::read(text, false).map_err(|fault| fault.error(type_name, text))?;
     let days = match fields.moment {
         Some(Moment::Infinity) => return Ok(i64::MAX),
         Some(Moment::NegativeInfinity) => return Ok(i64::MIN),

@@ -33,8 +33,10 @@ pub(super) enum Moment {
 
 impl Fields {
     /// Reads a text; every part must be understood and none may come twice.
-    pub(super) fn read(text: &str) -> Result<Fields> {
-        let mut reader = Reader::default();
+    ///
+    /// With `time_only` a run of digits is a time of day although no date came before it.
+    pub(super) fn read(text: &str, time_only: bool) -> Result<Fields> {
+        let mut reader = Reader { time_only, ..Reader::default() };
         for part in split(text) {
             reader.part(part)?;
         }
@@ -45,6 +47,9 @@ impl Fields {
 #[derive(Default)]
 struct Reader {
     fields: Fields,
+    time_only: bool,
+    /// Digits the year was written with: two may mean one of this century.
+    year_length: usize,
     /// Numbers of a date written in words (`January 8, 1999`), in order.
     numbers: Vec<(i64, usize)>,
     month: Option<u32>,
@@ -72,17 +77,13 @@ impl Reader {
     /// A run of digits: `20240101`, `040506` after a date, or part of a date in words.
     fn number(&mut self, part: &str) -> Result<()> {
         let value: i64 = part.parse().map_err(|_| Fault::Range)?;
-        let done = self.fields.date.is_some();
+        if self.wants_time() && matches!(part.len(), 4 | 6) {
+            return self.set_time(compact_time(part, "")?);
+        }
+        let done = self.fields.date.is_some() || self.month.is_some();
+        let (month, day) = ((value / 100 % 100) as u32, (value % 100) as u32);
         match part.len() {
-            8 if !done && self.month.is_none() => {
-                self.set_date((value / 10_000, (value / 100 % 100) as u32, (value % 100) as u32))
-            }
-            6 if !done && self.month.is_none() => {
-                let year = century(value / 10_000, 2);
-                self.set_date((year, (value / 100 % 100) as u32, (value % 100) as u32))
-            }
-            6 if done => self.set_time(limited(value / 10_000, value / 100 % 100, value % 100, 0)?),
-            4 if done => self.set_time(limited(value / 100, value % 100, 0, 0)?),
+            6 | 8 if !done => self.set_date((value / 10_000, part.len() - 4), month, day),
             length => {
                 self.numbers.push((value, length));
                 Ok(())
@@ -90,26 +91,35 @@ impl Reader {
         }
     }
 
-    /// `2024-01-31`, `2024/1/31`, `1/31/2024`, `31-Jan-2024`, `2024-Jan-31`; also `040506.789`.
+    fn wants_time(&self) -> bool {
+        self.fields.time.is_none() && (self.time_only || self.fields.date.is_some())
+    }
+
+    /// `2024-01-31`, `2024/1/31`, `1/31/2024`, `31-Jan-2024`, `2024-Jan-31`; also `040506.789Z`.
     fn numeric_date(&mut self, part: &str) -> Result<()> {
-        if let Some((whole, fraction)) = part.split_once('.')
-            && self.fields.date.is_some()
-            && matches!(whole.len(), 6)
-        {
-            let value: i64 = whole.parse().map_err(|_| Fault::Syntax)?;
-            let micros = fraction_micros(fraction)?;
-            return self.set_time(limited(value / 10_000, value / 100 % 100, value % 100, micros)?);
-        }
         let pieces: Vec<&str> = part.split(['-', '/', '.']).collect();
-        let [first, second, third] = pieces[..] else { return Err(Fault::Syntax) };
-        if let Some(month) = month(second) {
-            let (year, day) = if first.len() > 2 { (first, third) } else { (third, first) };
-            return self.set_date((year_of(year)?, month, small(day)?));
+        if let [first, second, third] = pieces[..]
+            && self.fields.date.is_none()
+        {
+            let (month, other) = match month(second) {
+                Some(month) => (month, first),
+                None if first.len() > 2 => (small(second)?, first),
+                None => (small(first)?, second),
+            };
+            return if first.len() > 2 {
+                self.set_date(year_of(first)?, month, small(third)?)
+            } else {
+                self.set_date(year_of(third)?, month, small(other)?)
+            };
         }
-        if first.len() > 2 {
-            return self.set_date((year_of(first)?, small(second)?, small(third)?));
+        let digits = part.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(part.len());
+        let (time, rest) = part.split_at(digits);
+        if !self.wants_time() {
+            return Err(Fault::Syntax);
         }
-        self.set_date((year_of(third)?, small(first)?, small(second)?))
+        let (whole, fraction) = time.split_once('.').unwrap_or((time, ""));
+        self.set_time(compact_time(whole, fraction)?)?;
+        self.after_time(rest)
     }
 
     /// `04:05:06.789`, perhaps with a zone or am/pm attached.
@@ -117,6 +127,11 @@ impl Reader {
         let end = part.find(|c: char| !(c.is_ascii_digit() || c == ':' || c == '.')).unwrap_or(part.len());
         let (time, rest) = part.split_at(end);
         self.set_time(time_of_day(time)?)?;
+        self.after_time(rest)
+    }
+
+    /// What is attached to a time: a zone, `am`, `pm`, `Z`.
+    fn after_time(&mut self, rest: &str) -> Result<()> {
         match rest.as_bytes().first() {
             None => Ok(()),
             Some(b'+' | b'-') => self.set_zone(zone(rest)?),
@@ -151,6 +166,8 @@ impl Reader {
             if before {
                 self.fields.date = Some((1 - year, month, day));
             }
+        } else if let Some((year, ..)) = &mut self.fields.date {
+            *year = century(*year, self.year_length);
         }
         if let Some(afternoon) = self.afternoon {
             let time = self.fields.time.ok_or(Fault::Syntax)?;
@@ -175,17 +192,18 @@ impl Reader {
                 } else {
                     ((second, second_length), first)
                 };
-                self.set_date((century(year, length), month, u32::try_from(day).map_err(|_| Fault::Range)?))
+                self.set_date((year, length), month, u32::try_from(day).map_err(|_| Fault::Range)?)
             }
             _ => Err(Fault::Syntax),
         }
     }
 
-    fn set_date(&mut self, date: (i64, u32, u32)) -> Result<()> {
-        if date.0 == 0 {
+    fn set_date(&mut self, (year, length): (i64, usize), month: u32, day: u32) -> Result<()> {
+        if year == 0 && length > 2 {
             return Err(Fault::Range);
         }
-        set(&mut self.fields.date, date)
+        self.year_length = length;
+        set(&mut self.fields.date, (year, month, day))
     }
 
     fn set_time(&mut self, time: i64) -> Result<()> {
@@ -210,9 +228,10 @@ fn split(text: &str) -> Vec<&str> {
     for part in text.split(|c: char| super::is_space(c) || c == ',').filter(|part| !part.is_empty()) {
         let at = part.find(['T', 't']).filter(|at| {
             let digit = |index: usize| part.as_bytes().get(index).is_some_and(u8::is_ascii_digit);
-            *at > 0 && digit(at - 1) && digit(at + 1)
+            (*at == 0 || digit(at - 1)) && digit(at + 1)
         });
         match at {
+            Some(0) => parts.push(&part[1..]),
             Some(at) => parts.extend([&part[..at], &part[at + 1..]]),
             None => parts.push(part),
         }
@@ -235,6 +254,17 @@ fn time_of_day(text: &str) -> Result<i64> {
         return Err(Fault::Syntax);
     }
     limited(hour, minute, second, micros)
+}
+
+/// `040506` or `0405`, and the digits of a fraction.
+fn compact_time(digits: &str, fraction: &str) -> Result<i64> {
+    let value = number(digits)?;
+    let micros = fraction_micros(fraction)?;
+    match digits.len() {
+        6 => limited(value / 10_000, value / 100 % 100, value % 100, micros),
+        4 if fraction.is_empty() => limited(value / 100, value % 100, 0, 0),
+        _ => Err(Fault::Syntax),
+    }
 }
 
 /// A time of day within its limits: `24:00:00` and `23:59:60` are allowed.
@@ -360,9 +390,10 @@ fn small(text: &str) -> Result<u32> {
     number(text).and_then(|value| u32::try_from(value).map_err(|_| Fault::Range))
 }
 
-fn year_of(text: &str) -> Result<i64> {
+/// A year and the number of its digits.
+fn year_of(text: &str) -> Result<(i64, usize)> {
     let year = number(text)?;
-    if year > 6_000_000 { Err(Fault::Range) } else { Ok(century(year, text.len())) }
+    if year > 6_000_000 { Err(Fault::Range) } else { Ok((year, text.len())) }
 }
 
 /// A year of two digits means one between 1970 and 2069.

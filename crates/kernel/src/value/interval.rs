@@ -17,7 +17,7 @@ pub(super) fn parse(text: &str) -> Result<Value> {
     };
     read.ok_or_else(|| fault::syntax("interval", text))?;
     sum.value().ok_or_else(|| {
-        Error::new(ErrorKind::InvalidInput, "22008", format!("interval field value out of range: \"{text}\""))
+        Error::new(ErrorKind::InvalidInput, "22015", format!("interval field value out of range: \"{text}\""))
     })
 }
 
@@ -106,6 +106,7 @@ impl Sum {
             words.pop();
         }
         let mut rest = &words[..];
+        let mut seen: Vec<Unit> = Vec::new();
         if rest.is_empty() {
             return None;
         }
@@ -123,6 +124,10 @@ impl Sum {
                     None => (Unit::Micros(SECOND), after),
                     Some((next, after)) => (unit(&next.to_ascii_lowercase())?, after),
                 };
+                if seen.contains(&unit) {
+                    return None;
+                }
+                seen.push(unit);
                 self.add(number, unit);
                 rest = after;
             }
@@ -133,18 +138,15 @@ impl Sum {
         Some(())
     }
 
-    /// After the `P` of ISO 8601: `1Y2M3DT4H5M6S` or `0001-02-03T04:05:06`.
+    /// After the `P` of ISO 8601: `1Y2M3DT4H5M6S`, `0001-02-03T04:05:06` or `20240203`.
     fn iso(&mut self, text: &str) -> Option<()> {
         let (date, time) = match text.split_once('T') {
-            Some((_, "")) => return None,
             Some((date, time)) => (date, Some(time)),
             None => (text, None),
         };
         let alternative = date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') && !date.is_empty();
         if alternative {
-            let mut pieces = date.split('-').map(|piece| piece.parse::<i64>().ok());
-            let (years, months, days) =
-                (pieces.next()??, pieces.next().unwrap_or(Some(0))?, pieces.next().unwrap_or(Some(0))?);
+            let (years, months, days) = alternative_date(date)?;
             self.months += i128::from(years) * 12 + i128::from(months);
             self.days += i128::from(days);
         } else {
@@ -156,7 +158,7 @@ impl Sum {
                 _ => None,
             })?;
         }
-        let Some(time) = time else { return Some(()) };
+        let Some(time) = time.filter(|time| !time.is_empty()) else { return Some(()) };
         if time.contains(':') {
             self.micros += i128::from(clock(time)?);
             return Some(());
@@ -180,7 +182,19 @@ impl Sum {
     }
 }
 
-#[derive(Clone, Copy)]
+/// Years, months and days of `0001-02-03` or `00010203`.
+fn alternative_date(date: &str) -> Option<(i64, i64, i64)> {
+    if date.len() == 8
+        && let Ok(number) = date.parse::<i64>()
+    {
+        return Some((number / 10_000, number / 100 % 100, number % 100));
+    }
+    let mut pieces = date.split('-').map(|piece| piece.parse::<i64>().ok());
+    let fields = (pieces.next()??, pieces.next().unwrap_or(Some(0))?, pieces.next().unwrap_or(Some(0))?);
+    pieces.next().is_none().then_some(fields)
+}
+
+#[derive(Clone, Copy, PartialEq)]
 enum Unit {
     Months(i32),
     Days(i32),
