@@ -1,0 +1,100 @@
+//! The name that was probably meant: a search by shared letter groups, ranked by edit distance.
+
+use std::collections::HashMap;
+
+/// Names less alike than this are no suggestion.
+const ALIKE: f64 = 0.33;
+/// Candidates by letter groups whose edit distance is computed.
+const RANKED: usize = 50;
+
+/// The candidate most like `word`, if one is alike at all.
+pub fn closest<'a>(candidates: impl IntoIterator<Item = &'a str>, word: &str) -> Option<&'a str> {
+    ranked(candidates, word).into_iter().map(|(_, name)| name).next()
+}
+
+/// The candidate most like `word` but not equal to it.
+pub fn closest_other<'a>(candidates: impl IntoIterator<Item = &'a str>, word: &str) -> Option<&'a str> {
+    ranked(candidates, word).into_iter().find(|(score, _)| *score < 1.0).map(|(_, name)| name)
+}
+
+/// Candidates that are alike, best first, each with its likeness between 0 and 1.
+fn ranked<'a>(candidates: impl IntoIterator<Item = &'a str>, word: &str) -> Vec<(f64, &'a str)> {
+    let names: Vec<&str> = candidates.into_iter().collect();
+    let lower = word.to_lowercase();
+    if let Some(name) = names.iter().find(|name| name.to_lowercase() == lower) {
+        return vec![(1.0, *name)];
+    }
+    for size in [3, 2] {
+        let found = by_groups(&names, &lower, size);
+        if !found.is_empty() {
+            return found;
+        }
+    }
+    Vec::new()
+}
+
+fn by_groups<'a>(names: &[&'a str], word: &str, size: usize) -> Vec<(f64, &'a str)> {
+    let wanted = groups(word, size);
+    let mut scored: Vec<(f64, &str)> = names
+        .iter()
+        .map(|name| (cosine(&wanted, &groups(&name.to_lowercase(), size)), *name))
+        .filter(|(score, _)| *score > 0.0)
+        .collect();
+    scored.sort_by(|left, right| right.0.total_cmp(&left.0).then_with(|| left.1.cmp(right.1)));
+    scored.truncate(RANKED);
+    for (score, name) in &mut scored {
+        *score = likeness(&name.to_lowercase(), word);
+    }
+    scored.sort_by(|left, right| right.0.total_cmp(&left.0));
+    scored.retain(|(score, _)| *score >= ALIKE);
+    scored
+}
+
+/// How often each group of `size` letters occurs in the word between two hyphens.
+fn groups(word: &str, size: usize) -> HashMap<String, f64> {
+    let letters: Vec<char> = std::iter::once('-')
+        .chain(word.chars().filter(|c| c.is_alphanumeric() || matches!(c, '_' | ',' | ' ')))
+        .chain(std::iter::once('-'))
+        .collect();
+    let mut counts = HashMap::new();
+    for group in letters.windows(size) {
+        *counts.entry(group.iter().collect()).or_insert(0.0) += 1.0;
+    }
+    counts
+}
+
+fn cosine(left: &HashMap<String, f64>, right: &HashMap<String, f64>) -> f64 {
+    let norm = |groups: &HashMap<String, f64>| groups.values().map(|count| count * count).sum::<f64>().sqrt();
+    let dot: f64 = left.iter().filter_map(|(group, count)| Some(count * right.get(group)?)).sum();
+    if dot == 0.0 { 0.0 } else { dot / (norm(left) * norm(right)) }
+}
+
+/// 1 minus the edit distance as a share of the longer word.
+fn likeness(left: &str, right: &str) -> f64 {
+    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in right.iter().enumerate() {
+            let substituted = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    1.0 - row[right.len()] as f64 / left.len().max(right.len()).max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggests_the_nearest_and_nothing_far() {
+        let names = ["films", "directors", "actors"];
+        assert_eq!(closest(names, "film"), Some("films"));
+        assert_eq!(closest(names, "actor"), Some("actors"));
+        assert_eq!(closest(names, "noclosealternative"), None);
+        assert_eq!(closest_other(["roles", "role"], "role"), None);
+        assert_eq!(closest_other(["roles"], "role"), Some("roles"));
+    }
+}
