@@ -46,6 +46,29 @@ pub enum ErrorKind {
     Internal = 15,
 }
 
+impl ErrorKind {
+    /// The name metrics and logs use, such as `permission_denied`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorKind::InvalidInput => "invalid_input",
+            ErrorKind::Unauthenticated => "unauthenticated",
+            ErrorKind::PermissionDenied => "permission_denied",
+            ErrorKind::NotFound => "not_found",
+            ErrorKind::AlreadyExists => "already_exists",
+            ErrorKind::Constraint => "constraint",
+            ErrorKind::Conflict => "conflict",
+            ErrorKind::Unsupported => "unsupported",
+            ErrorKind::RateLimited => "rate_limited",
+            ErrorKind::TooLarge => "too_large",
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::Fenced => "fenced",
+            ErrorKind::Configuration => "configuration",
+            ErrorKind::Internal => "internal",
+        }
+    }
+}
+
 /// Whether repeating the operation may help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {

@@ -14,6 +14,7 @@ mod handle;
 mod layer;
 mod operation;
 mod secret;
+pub mod units;
 pub mod value;
 
 pub use body::{Body, ByteStream};
