@@ -2,13 +2,35 @@
 //!
 //! The protocol and its invariants are in `docs/switching.md`. [`Route`] says who serves; [`Gate`]
 //! is where every operation asks which backend it goes to, and where writes wait while the route
-//! changes.
+//! changes; [`Switcher`] runs the switches, whose phases ([`Phase`]) are persisted in a
+//! [`ControlStore`] before each step.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod control;
+mod copy;
+mod cutover;
+mod digest;
+mod follow;
+mod forward;
 mod gate;
+mod objects;
+mod plan;
+mod progress;
+mod record;
+mod records;
+mod reverse;
 mod route;
+mod routes;
+mod side;
+mod switcher;
+mod verify;
 
 pub use control::{ControlStore, Entry, MemoryStore, lost};
 pub use gate::{Gate, Held, Pass};
+pub use plan::Plan;
+pub use progress::Progress;
+pub use record::{Flip, Options, Phase, Record, Report, TableReport};
 pub use route::{Handover, Route};
+pub use routes::Routes;
+pub use side::{Side, Sides};
+pub use switcher::Switcher;

@@ -1,0 +1,144 @@
+//! Applying one side's changes to the other, in order, each exactly once.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{Applied, AppliedPosition, Apply, Change, Changes, Position, TableName};
+
+use crate::digest::TableDigest;
+use crate::objects::ObjectMover;
+use crate::{Record, Side};
+
+/// Changes read at once.
+const BATCH: usize = 2000;
+
+/// Reads the feed of `source` and applies it to `target`.
+///
+/// The position reached is stored in the target, in the same transaction as the changes, and each
+/// batch is applied only if the stream stands exactly where this follower believes it does: a
+/// second, older follower can't apply anything again.
+pub(crate) struct Follower {
+    pub(crate) source: Side,
+    pub(crate) target: Side,
+    origin: String,
+    /// Changes of this switch itself, which must not go round in circles.
+    own: String,
+    keys: HashMap<TableName, Vec<String>>,
+    stored: Option<Position>,
+    at: Position,
+    objects: ObjectMover,
+    /// While both sides are being compared: what the target must hold.
+    pub(crate) expected: Option<HashMap<TableName, TableDigest>>,
+}
+
+/// What one step of following did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// Changes applied.
+    pub(crate) applied: u64,
+    /// Nothing more was there.
+    pub(crate) at_end: bool,
+}
+
+impl Follower {
+    /// A follower that goes on where the target says the stream stands, or from `start`.
+    pub(crate) async fn resume(
+        source: Side,
+        target: Side,
+        record: &Record,
+        origin: String,
+        start: Position,
+        keys: HashMap<TableName, Vec<String>>,
+    ) -> Result<Self> {
+        let ask = AppliedPosition { origin: origin.clone() };
+        let stored = target.database.send(ask).await?;
+        let at = stored.clone().unwrap_or(start);
+        let objects = ObjectMover::new(source.clone(), target.clone());
+        let own = format!("switch-{}/", record.id);
+        Ok(Follower { source, target, origin, own, keys, stored, at, objects, expected: None })
+    }
+
+    /// Primary keys of the tables that are followed.
+    pub(crate) fn keys(&self) -> &HashMap<TableName, Vec<String>> {
+        &self.keys
+    }
+
+    /// Objects moved so far and their bytes.
+    pub(crate) fn objects(&self) -> &ObjectMover {
+        &self.objects
+    }
+
+    /// Moves all objects there are.
+    pub(crate) async fn move_objects(&mut self) -> Result<()> {
+        self.objects.move_all().await
+    }
+
+    /// Reads and applies one batch; waits at most `wait` for a change.
+    pub(crate) async fn step(&mut self, wait: Duration) -> Result<Step> {
+        let ask = Changes { after: Some(self.at.clone()), limit: BATCH, wait };
+        let batch = self.source.database.send(ask).await?;
+        let changes: Vec<Change> = batch
+            .changes
+            .into_iter()
+            .filter(|change| !change.origin.as_deref().is_some_and(|origin| origin.starts_with(&self.own)))
+            .filter(|change| self.keys.contains_key(&change.table))
+            .collect();
+        let applied = changes.len() as u64;
+        if !changes.is_empty() {
+            self.note_expected(&changes);
+            self.objects.before(&changes).await?;
+            let obsolete = self.objects.obsolete(&changes);
+            self.apply(changes, batch.position.clone()).await?;
+            self.objects.remove(obsolete).await?;
+        }
+        self.at = batch.position;
+        Ok(Step { applied, at_end: batch.at_end })
+    }
+
+    async fn apply(&mut self, changes: Vec<Change>, position: Position) -> Result<()> {
+        let apply = Apply {
+            origin: self.origin.clone(),
+            expected: self.stored.clone(),
+            position: Some(position.clone()),
+            rows: Vec::new(),
+            changes,
+        };
+        match self.target.database.send(apply).await? {
+            Applied::Done => {
+                self.stored = Some(position);
+                Ok(())
+            }
+            Applied::Stale => {
+                let message = "another process applies the changes of this switch";
+                Err(Error::new(ErrorKind::Conflict, "BACKEND_008", message))
+            }
+        }
+    }
+
+    /// Follows until nothing more is there; returns how many changes were applied.
+    pub(crate) async fn catch_up(&mut self) -> Result<u64> {
+        let mut applied = 0;
+        loop {
+            let step = self.step(Duration::ZERO).await?;
+            applied += step.applied;
+            if step.at_end {
+                return Ok(applied);
+            }
+        }
+    }
+
+    fn note_expected(&mut self, changes: &[Change]) {
+        let Some(expected) = &mut self.expected else { return };
+        for change in changes {
+            let Some(key) = self.keys.get(&change.table) else { continue };
+            let digest = expected.entry(change.table.clone()).or_default();
+            if let Some(old) = &change.old {
+                digest.remove(key, old);
+            }
+            if let Some(new) = &change.new {
+                digest.put(key, new);
+            }
+        }
+    }
+}

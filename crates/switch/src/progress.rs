@@ -1,0 +1,99 @@
+//! What can be watched of a switch while it runs.
+
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::Phase;
+
+/// A moment of a running switch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Number of the switch.
+    pub id: u64,
+    /// From this backend.
+    pub from: String,
+    /// To this one.
+    pub to: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The table being worked on.
+    pub table: Option<String>,
+    /// Rows done in this phase.
+    pub rows_done: u64,
+    /// Rows of this phase in all, as counted at its beginning.
+    pub rows_total: u64,
+    /// Rows a second in this phase.
+    pub rows_per_second: f64,
+    /// Changes read but not applied at the last look.
+    pub lag: u64,
+    /// Seconds until this phase ends, if it can be told.
+    pub eta_seconds: Option<f64>,
+    /// What went wrong, if the switch ended for it.
+    pub failure: Option<String>,
+}
+
+/// Where the steps of a switch say how far they are.
+pub(crate) struct Meter {
+    progress: watch::Sender<Progress>,
+    began: Mutex<Instant>,
+}
+
+impl Meter {
+    pub(crate) fn new(id: u64, from: &str, to: &str, phase: Phase) -> Self {
+        let progress = Progress {
+            id,
+            from: from.to_owned(),
+            to: to.to_owned(),
+            phase,
+            table: None,
+            rows_done: 0,
+            rows_total: 0,
+            rows_per_second: 0.0,
+            lag: 0,
+            eta_seconds: None,
+            failure: None,
+        };
+        Meter { progress: watch::Sender::new(progress), began: Mutex::new(Instant::now()) }
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    pub(crate) fn enter(&self, phase: Phase, rows_total: u64) {
+        *self.began.lock() = Instant::now();
+        self.progress.send_modify(|progress| {
+            progress.phase = phase;
+            progress.rows_total = rows_total;
+            progress.rows_done = 0;
+            progress.table = None;
+            progress.rows_per_second = 0.0;
+            progress.eta_seconds = None;
+        });
+    }
+
+    pub(crate) fn rows(&self, table: &str, more: u64) {
+        let seconds = self.began.lock().elapsed().as_secs_f64();
+        self.progress.send_modify(|progress| {
+            progress.rows_done += more;
+            progress.table = Some(table.to_owned());
+            if seconds > 0.0 {
+                progress.rows_per_second = progress.rows_done as f64 / seconds;
+            }
+            let left = progress.rows_total.saturating_sub(progress.rows_done) as f64;
+            let known = progress.rows_per_second > 0.0 && progress.rows_total > 0;
+            progress.eta_seconds = known.then(|| left / progress.rows_per_second);
+        });
+    }
+
+    pub(crate) fn lag(&self, changes: u64) {
+        self.progress.send_modify(|progress| progress.lag = changes);
+    }
+
+    pub(crate) fn failed(&self, reason: &str) {
+        self.progress.send_modify(|progress| progress.failure = Some(reason.to_owned()));
+    }
+}

@@ -1,0 +1,213 @@
+//! What is persisted of a switch, and what is reported of it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use truststream_services::database::{Position, TableName};
+
+/// Where a switch stands. Persisted before the step it names begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Checked; nothing has been touched.
+    Planned,
+    /// The target gets its schema, the source's changes are being captured.
+    Preparing,
+    /// Rows and objects are copied.
+    Copying,
+    /// Changes made since are applied.
+    Following,
+    /// Both sides are compared.
+    Verifying,
+    /// Verified and following closely.
+    Ready,
+    /// Writes are held; the last changes are applied.
+    Fencing,
+    /// The target serves; the source is kept in sync backwards.
+    Committed,
+    /// Going back: writes are held; the last changes are applied to the source.
+    FencingBack,
+    /// The source serves again.
+    RolledBack,
+    /// The way back is closed; what was installed is removed.
+    Finalized,
+    /// Given up before the target served; the source is as it was.
+    Aborted,
+}
+
+impl Phase {
+    /// Whether nothing more will happen by itself.
+    pub fn is_over(self) -> bool {
+        matches!(self, Phase::RolledBack | Phase::Finalized | Phase::Aborted)
+    }
+
+    /// Whether the target has not served yet, so that giving up leaves everything as it was.
+    pub fn is_before_commit(self) -> bool {
+        matches!(
+            self,
+            Phase::Planned
+                | Phase::Preparing
+                | Phase::Copying
+                | Phase::Following
+                | Phase::Verifying
+                | Phase::Ready
+                | Phase::Fencing
+        )
+    }
+
+    /// The name people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Planned => "planned",
+            Phase::Preparing => "preparing",
+            Phase::Copying => "copying",
+            Phase::Following => "following",
+            Phase::Verifying => "verifying",
+            Phase::Ready => "ready",
+            Phase::Fencing => "fencing",
+            Phase::Committed => "committed",
+            Phase::FencingBack => "fencing back",
+            Phase::RolledBack => "rolled back",
+            Phase::Finalized => "finalized",
+            Phase::Aborted => "aborted",
+        }
+    }
+}
+
+/// How a switch is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Options {
+    /// Rows in a chunk of the copy.
+    pub chunk: usize,
+    /// Longest pause of writes, in milliseconds; past it the fence is lifted and tried again later.
+    pub max_pause_ms: u64,
+    /// Compare every row of both sides before the target serves.
+    pub verify: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { chunk: 1000, max_pause_ms: 1000, verify: true }
+    }
+}
+
+/// A switch as the control store keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Number of the switch, from 1.
+    pub id: u64,
+    /// The backend that served when it began.
+    pub from: String,
+    /// The backend to move to.
+    pub to: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// How it is made.
+    pub options: Options,
+    /// Tables that are moved.
+    pub tables: Vec<TableName>,
+    /// Where the feed that is being followed begins: the source's before the commit, the target's
+    /// after it.
+    pub feed_start: Option<Position>,
+    /// Every phase and when it began, in milliseconds since 1970.
+    pub history: Vec<(Phase, u64)>,
+    /// What was done, so far.
+    pub report: Report,
+}
+
+impl Record {
+    /// A new switch.
+    pub fn new(id: u64, from: &str, to: &str, options: Options) -> Self {
+        Record {
+            id,
+            from: from.to_owned(),
+            to: to.to_owned(),
+            phase: Phase::Planned,
+            options,
+            tables: Vec::new(),
+            feed_start: None,
+            history: vec![(Phase::Planned, now_ms())],
+            report: Report::default(),
+        }
+    }
+
+    /// Enters a phase.
+    pub fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.history.push((phase, now_ms()));
+    }
+
+    /// Name under which this switch has changes captured on both sides.
+    pub fn consumer(&self) -> String {
+        format!("switch-{}", self.id)
+    }
+
+    /// Name of the stream that brings the source's changes to the target.
+    pub fn forward(&self) -> String {
+        format!("switch-{}/forward", self.id)
+    }
+
+    /// Name of the stream that brings the target's changes back to the source.
+    pub fn backward(&self) -> String {
+        format!("switch-{}/backward", self.id)
+    }
+}
+
+/// What a switch did: the part that people keep.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Rows copied, by table.
+    pub tables: Vec<TableReport>,
+    /// Rows copied in all.
+    pub rows: u64,
+    /// Bytes of the copied rows in their canonical form.
+    pub bytes: u64,
+    /// Objects moved.
+    pub objects: u64,
+    /// Bytes of the objects moved.
+    pub object_bytes: u64,
+    /// Changes applied while following.
+    pub changes: u64,
+    /// The cut-overs, there and back.
+    pub flips: Vec<Flip>,
+    /// Changes brought back to the source after the commit.
+    pub changes_back: u64,
+    /// Why it ended early, if it did.
+    pub failure: Option<String>,
+}
+
+/// One table in a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableReport {
+    /// The table.
+    pub table: TableName,
+    /// Rows compared.
+    pub rows: u64,
+    /// Checksum of all rows on the side that served, hexadecimal; empty if not verified.
+    pub source: String,
+    /// Checksum of all rows on the other side.
+    pub target: String,
+}
+
+/// One cut-over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flip {
+    /// The backend that served before.
+    pub from: String,
+    /// The backend that serves after.
+    pub to: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// How long writes were held, in milliseconds.
+    pub pause_ms: f64,
+    /// Writes that waited.
+    pub held: u64,
+    /// Attempts it took to stay inside the longest pause allowed.
+    pub attempts: u32,
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

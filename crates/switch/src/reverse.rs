@@ -1,0 +1,125 @@
+//! The way back: keeping the old side in sync, and returning to it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use truststream_kernel::{Error, Result};
+use truststream_services::database::Describe;
+
+use crate::cutover::cut_over;
+use crate::follow::Follower;
+use crate::progress::Meter;
+use crate::switcher::Shared;
+use crate::verify::verify;
+use crate::{Phase, Record};
+
+/// Longest wait for a change before looking again.
+const WAIT: Duration = Duration::from_millis(500);
+
+/// Brings the new owner's changes back to the old one, until stopped.
+pub(crate) struct Reverse {
+    task: JoinHandle<(Follower, u64)>,
+    stop: watch::Sender<bool>,
+    meter: Arc<Meter>,
+}
+
+impl Reverse {
+    pub(crate) fn spawn(follower: Follower, meter: Arc<Meter>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(follow_back(follower, Arc::clone(&meter), stopped));
+        Reverse { task, stop, meter }
+    }
+
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
+    }
+
+    /// Ends after the batch in progress; hands the follower back and says how many changes it
+    /// brought back.
+    pub(crate) async fn stop(self) -> Result<(Follower, u64)> {
+        self.stop.send_replace(true);
+        self.task.await.map_err(|error| Error::internal("the way back broke off").with_source(error))
+    }
+}
+
+async fn follow_back(
+    mut follower: Follower,
+    meter: Arc<Meter>,
+    stopped: watch::Receiver<bool>,
+) -> (Follower, u64) {
+    let mut applied = 0;
+    let mut delay = WAIT;
+    while !*stopped.borrow() {
+        match follower.step(WAIT).await {
+            Ok(step) => {
+                applied += step.applied;
+                meter.lag(if step.at_end { 0 } else { step.applied });
+                delay = WAIT;
+            }
+            Err(error) => {
+                tracing::warn!(?error, "the old side could not be kept in sync; trying again");
+                tokio::time::sleep(delay).await;
+                delay = (delay * 2).min(Duration::from_secs(30));
+            }
+        }
+    }
+    (follower, applied)
+}
+
+impl Shared {
+    /// The follower from the new owner back to the old one.
+    pub(crate) async fn backward_follower(&self, record: &Record) -> Result<Follower> {
+        let source = self.sides.side(&record.to).await?;
+        let target = self.sides.side(&record.from).await?;
+        let catalog = source.database.send(Describe::default()).await?;
+        let keys: HashMap<_, _> = record
+            .tables
+            .iter()
+            .filter_map(|name| Some((name.clone(), catalog.table(name)?.primary_key.clone())))
+            .collect();
+        let start = record
+            .feed_start
+            .clone()
+            .ok_or_else(|| Error::internal("a committed switch without the start of its feed"))?;
+        Follower::resume(source, target, record, record.backward(), start, keys).await
+    }
+
+    /// Compares both sides and returns to the old one.
+    pub(crate) async fn go_back(
+        &self,
+        mut record: Record,
+        follower: &mut Follower,
+        meter: &Meter,
+    ) -> Result<Record> {
+        record.report.changes_back += follower.catch_up().await?;
+        if record.options.verify {
+            meter.enter(Phase::Verifying, 0);
+            let chunk = record.options.chunk;
+            let (tables, changes) = verify(follower, &record.tables, chunk, meter).await?;
+            record.report.tables = tables;
+            record.report.changes_back += changes;
+        }
+        record.enter(Phase::FencingBack);
+        self.records.save(&record).await?;
+        meter.enter(Phase::FencingBack, 0);
+        let max_pause = Duration::from_millis(record.options.max_pause_ms);
+        match cut_over(&self.routes, follower, max_pause).await {
+            Ok((flip, _)) => {
+                record.report.flips.push(flip);
+                record.enter(Phase::RolledBack);
+                self.records.save(&record).await?;
+                meter.enter(Phase::RolledBack, 0);
+                Ok(record)
+            }
+            Err(error) => {
+                record.enter(Phase::Committed);
+                self.records.save(&record).await?;
+                meter.enter(Phase::Committed, 0);
+                Err(error)
+            }
+        }
+    }
+}

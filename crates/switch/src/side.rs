@@ -1,0 +1,29 @@
+//! The two backends of a switch.
+
+use futures::future::BoxFuture;
+use truststream_kernel::Result;
+use truststream_services::database::Database;
+use truststream_services::objects::Objects;
+
+/// One backend as a switch sees it: below the route, above every policy.
+#[derive(Clone)]
+pub struct Side {
+    /// The backend's name.
+    pub name: String,
+    /// Its database.
+    pub database: Database,
+    /// Its object store.
+    pub objects: Objects,
+    /// What its object store is, such as `fs /srv/objects`: two sides with the same text share
+    /// their objects, and none is moved.
+    pub objects_place: String,
+}
+
+/// Opens backends by name.
+pub trait Sides: Send + Sync {
+    /// The backend, opened if it is not open yet.
+    ///
+    /// # Errors
+    /// `BACKEND_001` when there is none of this name; whatever keeps it from being opened.
+    fn side<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Side>>;
+}
