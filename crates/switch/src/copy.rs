@@ -1,15 +1,13 @@
 //! Copying the rows that are there, while changes flow.
 
-use std::collections::HashMap;
-
 use truststream_kernel::{Result, Value};
 use truststream_services::database::{Apply, Count, Format, Query, Scan, Select, TableName, Transaction};
 
 use crate::digest::TableDigest;
 use crate::progress::Meter;
-use crate::{Report, Side};
+use crate::{Plan, Report, Side};
 
-/// Copies all rows of `tables` in key order, chunk by chunk.
+/// Copies all rows of the plan's tables in key order, chunk by chunk.
 ///
 /// Correct because all copying is done before any change is applied, and changes are applied from a
 /// position before the first chunk: a chunk may be newer than the first changes that follow it,
@@ -17,15 +15,14 @@ use crate::{Report, Side};
 pub(crate) async fn copy_rows(
     source: &Side,
     target: &Side,
-    keys: &HashMap<TableName, Vec<String>>,
-    tables: &[TableName],
+    plan: &Plan,
     origin: &str,
     chunk: usize,
     meter: &Meter,
     report: &mut Report,
 ) -> Result<()> {
-    for table in tables {
-        let key = &keys[table];
+    for table in &plan.tables {
+        let key = &plan.keys[table];
         let mut after = None;
         loop {
             let scan = Scan { table: table.clone(), after: after.take(), limit: chunk };

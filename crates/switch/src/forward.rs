@@ -106,7 +106,7 @@ impl Forward {
         let (origin, chunk) = (self.record.forward(), self.record.options.chunk);
         let plan = &self.plan;
         let report = &mut self.record.report;
-        copy_rows(source, target, &plan.keys, &plan.tables, &origin, chunk, &self.meter, report).await
+        copy_rows(source, target, plan, &origin, chunk, &self.meter, report).await
     }
 
     async fn follow(&mut self, follower: &mut Follower) -> Result<()> {
