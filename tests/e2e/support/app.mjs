@@ -84,7 +84,8 @@ class App {
   /** Ends the gateway with a signal (gracefully unless it is SIGKILL) and starts it again on the same folder. */
   async restart(signal = 'SIGTERM') {
     await this.disconnect()
-    await this.#gateway.stop(signal)
+    if (signal === 'SIGKILL') await this.#gateway.kill()
+    else await this.#gateway.stop(signal)
     this.#use(await startGateway(this.folder))
   }
 

@@ -33,6 +33,8 @@ export async function startGateway(folder) {
   return {
     ...ready,
     log: () => log,
+    /** An end without a warning, as a power cut or `kill -9` makes it. */
+    kill: () => stopChild(child, 'SIGKILL'),
     /** A graceful end: what `Ctrl-C` does. Fails when it was none, or when something panicked on the way. */
     async stop(signal = 'SIGTERM') {
       const early = child.exitCode !== null || child.signalCode !== null
