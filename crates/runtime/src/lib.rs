@@ -1,11 +1,25 @@
 //! Configuration to backends to stacks to routes: the only place that puts layers around drivers.
+//!
+//! [`Runtime::open`] turns a [`Config`] into a project that serves: trace, metrics, guard and retry
+//! stand above the route; below it every backend has its timeout and its driver.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod backend;
+mod backends;
 pub mod config;
 mod control;
 mod feed;
+mod project;
+mod providers;
 mod routed;
+mod runtime;
+mod status;
 
+pub use backend::{Backend, ServiceInfo};
+pub use backends::Backends;
 pub use config::{Config, LoadOptions};
 pub use feed::RoutedDatabase;
+pub use project::{Migrated, ProjectFiles, SqlFile};
 pub use routed::{Routed, Stacks};
+pub use runtime::{Runtime, STATE_FOLDER};
+pub use status::{BackendStatus, ServiceStatus, Status};

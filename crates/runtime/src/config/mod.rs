@@ -5,7 +5,6 @@
 //! (`TRUSTSTREAM_SWITCH__HOLD=2s` sets `hold` of `[switch]`). In any text, `${NAME}` takes the
 //! variable `NAME` from the environment.
 
-mod duration;
 mod source;
 mod supabase;
 
@@ -16,9 +15,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
-use truststream_kernel::{Error, Result};
+use truststream_kernel::{Error, Result, units};
+use truststream_layers::LayersConfig;
 
-pub use duration::{bytes, time};
 use source::Sources;
 
 /// Sections of the file that belong to a service or an edge; each is read by its owner.
@@ -48,6 +47,8 @@ pub struct File {
     pub switch: SwitchConfig,
     /// How services are probed.
     pub health: HealthConfig,
+    /// How the behaviour around every provider is tuned.
+    pub layers: LayersConfig,
 }
 
 impl Default for File {
@@ -57,6 +58,7 @@ impl Default for File {
             backend: BTreeMap::from([("main".to_owned(), BackendConfig::default())]),
             switch: SwitchConfig::default(),
             health: HealthConfig::default(),
+            layers: LayersConfig::default(),
         }
     }
 }
@@ -80,15 +82,15 @@ pub struct SwitchConfig {
     /// How the move is made; `blue-green` copies, follows and verifies all, then flips at once.
     pub strategy: String,
     /// Longest time a write waits at the fence before it is refused (retry later).
-    #[serde(with = "time")]
+    #[serde(with = "units::time")]
     pub hold: Duration,
     /// Longest pause; if catching up can't end inside it, the fence is lifted and nothing changed.
-    #[serde(with = "time")]
+    #[serde(with = "units::time")]
     pub max_pause: Duration,
     /// `full` compares every row, `sample` some, `none` nothing.
     pub verify: String,
     /// How long the way back stays open.
-    #[serde(with = "time")]
+    #[serde(with = "units::time")]
     pub rollback_window: Duration,
     /// Rows in a chunk of the copy.
     pub chunk: usize,
@@ -112,7 +114,7 @@ impl Default for SwitchConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct HealthConfig {
     /// Time a probe may take.
-    #[serde(with = "time")]
+    #[serde(with = "units::time")]
     pub timeout: Duration,
 }
 

@@ -1,0 +1,72 @@
+//! The backends of a project, connected when they are first needed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use truststream_kernel::{BoxFuture, Error, ErrorKind, Result, Service, Stack};
+use truststream_services::database::DatabaseService;
+use truststream_switch::{Side, Sides};
+
+use crate::routed::Stacks;
+use crate::{Backend, Config};
+
+/// All backends that the configuration names.
+pub struct Backends {
+    config: Arc<Config>,
+    connected: RwLock<BTreeMap<String, Arc<Backend>>>,
+    connecting: tokio::sync::Mutex<()>,
+}
+
+impl Backends {
+    pub(crate) fn new(config: Arc<Config>) -> Self {
+        Backends { config, connected: RwLock::default(), connecting: tokio::sync::Mutex::default() }
+    }
+
+    /// A backend, connected now if it is not yet.
+    ///
+    /// # Errors
+    /// `BACKEND_001` when the configuration names no such backend, or what keeps it from being
+    /// connected.
+    pub async fn get(&self, name: &str) -> Result<Arc<Backend>> {
+        if let Some(backend) = self.connected(name) {
+            return Ok(backend);
+        }
+        let _one_at_a_time = self.connecting.lock().await;
+        if let Some(backend) = self.connected(name) {
+            return Ok(backend);
+        }
+        let settings = self.config.file.backend.get(name).ok_or_else(|| self.unknown(name))?;
+        let backend = Arc::new(Backend::connect(name, settings, &self.config).await?);
+        self.connected.write().insert(name.to_owned(), Arc::clone(&backend));
+        Ok(backend)
+    }
+
+    /// A backend that is connected already.
+    pub fn connected(&self, name: &str) -> Option<Arc<Backend>> {
+        self.connected.read().get(name).cloned()
+    }
+
+    fn stack<S: Service>(&self, name: &str, of: impl Fn(&Backend) -> Stack<S>) -> Result<Stack<S>> {
+        self.connected(name).map(|backend| of(&backend)).ok_or_else(|| self.unknown(name))
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        let names: Vec<_> = self.config.file.backend.keys().map(String::as_str).collect();
+        let message = format!("there is no backend `{name}`; the configuration names {}", names.join(", "));
+        Error::new(ErrorKind::NotFound, "BACKEND_001", message)
+            .with_hint(format!("add [backend.{name}] to truststream.toml"))
+    }
+}
+
+impl Stacks<DatabaseService> for Backends {
+    fn stack(&self, backend: &str) -> Result<Stack<DatabaseService>> {
+        self.stack(backend, |backend| Arc::clone(backend.database().stack()))
+    }
+}
+
+impl Sides for Backends {
+    fn side<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Side>> {
+        Box::pin(async move { Ok(self.get(name).await?.side()) })
+    }
+}

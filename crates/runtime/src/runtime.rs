@@ -1,0 +1,123 @@
+//! A project that is open: its route, its services, its switches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use truststream_kernel::{Context, Result, Service, Stack};
+use truststream_layers::{GuardLayer, MetricsLayer, RetryLayer, TraceLayer, fold};
+use truststream_services::database::Database;
+use truststream_switch::{ControlStore, Gate, Held, Options, Route, Routes, Switcher};
+
+use crate::backends::Backends;
+use crate::control::SqliteStore;
+use crate::feed::RoutedDatabase;
+use crate::{Config, status};
+
+/// The folder of a project's own state.
+pub const STATE_FOLDER: &str = ".truststream";
+
+/// A project that is open. Closing it ([`Runtime::close`]) keeps nothing unfinished.
+pub struct Runtime {
+    config: Arc<Config>,
+    backends: Arc<Backends>,
+    gate: Arc<Gate>,
+    switcher: Switcher,
+    database: Database,
+}
+
+impl Runtime {
+    /// Opens a project: connects the backend that serves and goes on with a switch that had not
+    /// ended.
+    ///
+    /// # Errors
+    /// Errors of the configuration, or of connecting the backend that serves.
+    pub async fn open(config: Config) -> Result<Arc<Runtime>> {
+        let config = Arc::new(config);
+        let state = config.project.join(STATE_FOLDER);
+        std::fs::create_dir_all(&state).map_err(|error| {
+            truststream_kernel::Error::configuration(format!("{} can't be made: {error}", state.display()))
+                .with_source(error)
+        })?;
+        let control: Arc<dyn ControlStore> = Arc::new(SqliteStore::open(&state.join("control.db"))?);
+        Self::open_with(config, control).await
+    }
+
+    async fn open_with(config: Arc<Config>, control: Arc<dyn ControlStore>) -> Result<Arc<Runtime>> {
+        let backends = Arc::new(Backends::new(Arc::clone(&config)));
+        let route = Routes::load(&*control, Route::first(&config.file.active)).await?;
+        backends.get(&route.owner).await?;
+        if let Some(handover) = &route.handover
+            && let Err(error) = backends.get(&handover.from).await
+        {
+            tracing::warn!(
+                ?error,
+                backend = handover.from,
+                "the backend that served before can't be reached"
+            );
+        }
+        let held = Held { time: config.file.switch.hold, ..Held::default() };
+        let gate = Gate::new(route, held);
+        let routes = Routes::new(Arc::clone(&control), Arc::clone(&gate));
+        let switcher = Switcher::new(control, routes, Arc::clone(&backends) as _);
+        let routed = Arc::new(RoutedDatabase::new(Arc::clone(&gate), Arc::clone(&backends) as _));
+        let database = Database::new(edge_layers(routed, &config), Context::system());
+        let runtime = Arc::new(Runtime { config, backends, gate, switcher, database });
+        if let Err(error) = runtime.switcher.recover().await {
+            tracing::warn!(
+                ?error,
+                "the switch of the last run could not be taken up; `truststream switch status`"
+            );
+        }
+        Ok(runtime)
+    }
+
+    /// The configuration it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The database that serves, above every policy until a caller is set (`with`).
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Who serves.
+    pub fn route(&self) -> Arc<Route> {
+        self.gate.route()
+    }
+
+    /// The switches of this project.
+    pub fn switcher(&self) -> &Switcher {
+        &self.switcher
+    }
+
+    /// How switches are made unless a caller says otherwise.
+    pub fn switch_options(&self) -> Options {
+        let settings = &self.config.file.switch;
+        Options {
+            chunk: settings.chunk,
+            max_pause_ms: u64::try_from(settings.max_pause.as_millis()).unwrap_or(u64::MAX),
+            verify: settings.verify != "none",
+        }
+    }
+
+    /// Who serves, how every backend is, and where the latest switch stands.
+    pub async fn status(&self) -> status::Status {
+        status::read(&self.config, &self.backends, &self.gate.route(), &self.switcher).await
+    }
+
+    /// Waits until no write is in flight (at most `wait`) and stops what runs in the background.
+    pub async fn close(&self, wait: Duration) {
+        if tokio::time::timeout(wait, self.gate.drained()).await.is_err() {
+            tracing::warn!("closing although writes are still in flight");
+        }
+        self.switcher.close().await;
+    }
+}
+
+/// The layers above the route.
+pub(crate) fn edge_layers<S: Service>(routed: Stack<S>, config: &Config) -> Stack<S> {
+    let retry = RetryLayer::new(config.file.layers.retry.clone());
+    let name = "route";
+    fold(&routed, &[&TraceLayer::new(name), &MetricsLayer::new(name), &GuardLayer::new(name), &retry])
+}
