@@ -1,4 +1,18 @@
-//! The Storage service.
+//! The Storage service: buckets and objects with names, policies, signed URLs. What holds the bytes
+//! is the Objects service; what is known of them is in the database.
+
+mod driver;
+mod features;
+mod model;
+mod ops;
+
+pub use driver::StorageDriver;
+pub use features::StorageFeature;
+pub use model::*;
+pub use ops::*;
+
+/// The typed face of the Storage service.
+pub type Storage = truststream_kernel::Handle<StorageService>;
 
 /// The key under which an object store keeps the bytes of one version of an object.
 ///
