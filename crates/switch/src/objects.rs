@@ -106,9 +106,8 @@ fn objects_table() -> TableName {
 }
 
 fn key_of(row: &Row) -> Option<String> {
-    let text = |column| match row.get(column)? {
-        Value::Text(text) => Some(text.as_str()),
+    match row.get("version")? {
+        Value::Text(version) => Some(object_key(version)),
         _ => None,
-    };
-    Some(object_key(text("bucket_id")?, text("name")?, text("version")?))
+    }
 }

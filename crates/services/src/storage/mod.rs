@@ -16,7 +16,9 @@ pub type Storage = truststream_kernel::Handle<StorageService>;
 
 /// The key under which an object store keeps the bytes of one version of an object.
 ///
-/// Every upload makes a new version, so what a key holds never changes.
-pub fn object_key(bucket: &str, name: &str, version: &str) -> String {
-    format!("{bucket}/{name}/{version}")
+/// Every upload makes a new version, so what a key holds never changes, a rename moves no bytes,
+/// and no name a user chose becomes part of a path.
+pub fn object_key(version: &str) -> String {
+    let folder: String = version.chars().take(2).collect();
+    format!("{folder}/{version}")
 }
