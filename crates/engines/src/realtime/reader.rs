@@ -1,0 +1,191 @@
+//! Following the feed and deciding who sees what.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use truststream_kernel::{Caller, Context, Result, Row, Type};
+use truststream_services::database::{
+    Authorize, Capture, Catalog, Change, ChangeKind, Changes, Database, Describe, Position, Table, TableKind,
+    TableName,
+};
+use truststream_services::realtime::{Event, RowChange};
+
+use super::filter::concerns;
+use super::topics::{Topics, Wanted};
+
+/// Name under which realtime has changes captured.
+const CONSUMER: &str = "realtime";
+/// Longest wait for a change before looking again.
+const WAIT: Duration = Duration::from_secs(10);
+/// Changes read at once.
+const BATCH: usize = 500;
+
+/// Follows the feed for all subscribers.
+pub(super) struct Reader {
+    pub(super) database: Database,
+    pub(super) topics: Arc<Topics>,
+}
+
+type Columns = Arc<[(String, Type, String)]>;
+
+impl Reader {
+    /// Has everything captured that subscribers want; returns from where on it is.
+    pub(super) async fn capture(&self) -> Result<Position> {
+        let catalog = self.database.send(Describe::default()).await?;
+        let wanted: Vec<Wanted> =
+            self.topics.with_change_subscribers(|(_, subscriber)| Some(subscriber.wanted.clone())).concat();
+        let tables = catalog
+            .tables
+            .iter()
+            .filter(|(name, table)| is_wanted(&wanted, name, table))
+            .map(|(name, _)| name.clone())
+            .collect();
+        self.database.send(Capture { consumer: CONSUMER.to_owned(), tables }).await
+    }
+
+    /// Reads changes from `position` on, for ever.
+    pub(super) async fn run(self: Arc<Self>, mut position: Position) {
+        let mut delay = Duration::from_millis(50);
+        loop {
+            let ask = Changes { after: Some(position.clone()), limit: BATCH, wait: WAIT };
+            match self.database.send(ask).await {
+                Ok(batch) => {
+                    self.deliver(&batch.changes).await;
+                    position = batch.position;
+                    delay = Duration::from_millis(50);
+                }
+                Err(error) if error.code() == "BACKEND_010" => {
+                    tracing::error!(?error, "realtime missed changes; subscribers are told");
+                    self.tell_all("changes were missed");
+                    match self.capture().await {
+                        Ok(present) => position = present,
+                        Err(error) => tracing::error!(?error, "realtime can't follow the feed"),
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(?error, "the feed could not be read; trying again");
+                    tokio::time::sleep(delay).await;
+                    delay = (delay * 2).min(Duration::from_secs(5));
+                }
+            }
+        }
+    }
+
+    fn tell_all(&self, reason: &str) {
+        for id in self.topics.with_change_subscribers(|(id, _)| Some(*id)) {
+            self.topics.send(id, Event::Gap(reason.to_owned()));
+        }
+    }
+
+    async fn deliver(&self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        let Ok(catalog) = self.database.send(Describe::default()).await else {
+            return self.tell_all("the catalog could not be read");
+        };
+        let mut columns: HashMap<&TableName, Columns> = HashMap::new();
+        for change in changes {
+            let Some(table) = catalog.table(&change.table) else { continue };
+            let columns = columns.entry(&change.table).or_insert_with(|| columns_of(table));
+            self.deliver_one(change, table, columns).await;
+        }
+    }
+
+    /// Asks once for each distinct caller whether it may see the row, then sends it to those who may.
+    async fn deliver_one(&self, change: &Change, table: &Table, columns: &Columns) {
+        let Some(row) = change.new.as_ref().or(change.old.as_ref()) else { return };
+        let matching = self.topics.with_change_subscribers(|(id, subscriber)| {
+            let matches = matching(&subscriber.wanted, change, row);
+            (!matches.is_empty()).then(|| (*id, subscriber.cx.clone(), matches))
+        });
+        let mut verdicts: BTreeMap<String, bool> = BTreeMap::new();
+        for (id, cx, matches) in matching {
+            let caller = caller_key(&cx);
+            let may_see = match verdicts.get(&caller) {
+                Some(verdict) => *verdict,
+                None => {
+                    let verdict = self.may_see(cx, &change.table, row).await;
+                    verdicts.insert(caller, verdict);
+                    verdict
+                }
+            };
+            if may_see {
+                self.topics.send(id, Event::Change(row_change(change, table, columns, matches)));
+            }
+        }
+    }
+
+    /// Fails closed: whoever can't be judged sees nothing.
+    async fn may_see(&self, cx: Context, table: &TableName, row: &Row) -> bool {
+        let ask = Authorize { table: table.clone(), rows: vec![row.clone()] };
+        match self.database.with(cx).send(ask).await {
+            Ok(verdicts) => verdicts == [true],
+            Err(error) => {
+                tracing::debug!(?error, "a change could not be judged and is not sent");
+                false
+            }
+        }
+    }
+}
+
+fn is_wanted(wanted: &[Wanted], name: &TableName, table: &Table) -> bool {
+    table.kind == TableKind::Table
+        && !table.primary_key.is_empty()
+        && wanted.iter().any(|wanted| {
+            wanted.filter.schema == name.schema
+                && wanted.filter.table.as_ref().is_none_or(|table| *table == name.name)
+        })
+}
+
+fn matching(wanted: &[Wanted], change: &Change, row: &Row) -> Vec<usize> {
+    let (schema, table) = (&change.table.schema, &change.table.name);
+    wanted
+        .iter()
+        .enumerate()
+        .filter(|(_, wanted)| concerns(&wanted.filter, schema, table, change.kind))
+        .filter(|(_, wanted)| wanted.rows.as_ref().is_none_or(|rows| rows.admits(row)))
+        .map(|(index, _)| index)
+        .collect()
+}
+
+fn caller_key(cx: &Context) -> String {
+    match &cx.caller {
+        Caller::System => String::new(),
+        Caller::Role(identity) => format!("{} {}", identity.role, identity.claims_text),
+    }
+}
+
+fn columns_of(table: &Table) -> Columns {
+    table
+        .columns
+        .iter()
+        .map(|column| (column.name.clone(), column.ty.clone(), column.type_name.clone()))
+        .collect()
+}
+
+fn row_change(change: &Change, table: &Table, columns: &Columns, matches: Vec<usize>) -> RowChange {
+    // As with PostgreSQL's default replica identity, of the row before only its key is told.
+    let old = change.old.as_ref().filter(|_| change.kind != ChangeKind::Insert).map(|old| key_of(old, table));
+    RowChange {
+        matches,
+        table: change.table.clone(),
+        kind: change.kind,
+        columns: Arc::clone(columns),
+        new: change.new.clone(),
+        old,
+        made_at: change.made_at,
+    }
+}
+
+fn key_of(row: &Row, table: &Table) -> Row {
+    let pairs = table.primary_key.iter().filter_map(|name| Some((name.clone(), row.get(name)?.clone())));
+    let (columns, values): (Vec<_>, Vec<_>) = pairs.unzip();
+    Row { columns: columns.into(), values }
+}
+
+/// The table a filter is for, where it names one.
+pub(super) fn table_of<'a>(catalog: &'a Catalog, schema: &str, table: &str) -> Option<&'a Table> {
+    catalog.table(&TableName::new(schema, table))
+}
