@@ -45,6 +45,7 @@ function runFiles(backend) {
     '--test',
     '--test-reporter=spec',
     '--test-timeout=120000',
+    '--test-force-exit', // the realtime client leaves a timer of ten seconds behind
     `--test-concurrency=${Math.max(2, availableParallelism())}`,
     ...files,
   ]
