@@ -1,1 +1,22 @@
 //! The shared suite that every provider must pass.
+//!
+//! Each case is a plain async function listed in a table with the features it needs. The rule
+//! works both ways: what a provider declares must pass, and what it does not declare must be
+//! refused as unsupported, so that a provider can't get worse unnoticed.
+//!
+//! A provider's tests call [`run`] with its name, the cases of a service and a function that opens
+//! a fresh instance:
+//!
+//! ```ignore
+//! #[tokio::test(flavor = "multi_thread")]
+//! async fn conformance() {
+//!     run("sqlite", database::CASES, || async { Ok(fresh_stack().await) }).await;
+//! }
+//! ```
+
+pub mod database;
+mod harness;
+pub mod objects;
+pub mod postgres_server;
+
+pub use harness::{Case, Env, Failure, Outcome, run};

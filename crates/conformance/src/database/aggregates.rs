@@ -1,0 +1,63 @@
+//! Aggregates and functions.
+
+use truststream_kernel::Error;
+use truststream_services::database::{
+    Aggregate, AggregateFunction, Arguments, DatabaseService, Field, Format, Invoke, Item, Migrate, Query,
+    Transaction,
+};
+
+use super::build::{QueryExt, compact, filled, read, table};
+use crate::{Env, Outcome};
+
+fn aggregate(column: &str, function: AggregateFunction) -> Item {
+    Item::Column {
+        field: Field::column(column),
+        alias: None,
+        cast: None,
+        aggregate: Some(Aggregate { function, cast: None }),
+    }
+}
+
+pub(super) async fn over_all_rows(env: Env<DatabaseService>) -> Outcome {
+    let database = filled(&env).await?;
+    let mut query = Query::all();
+    query.items = vec![
+        Item::Count { alias: None, cast: None },
+        aggregate("price", AggregateFunction::Sum),
+        aggregate("price", AggregateFunction::Max),
+        aggregate("id", AggregateFunction::Min),
+    ];
+    assert_eq!(read(&database, "albums", query).await?, r#"[{"count":4,"sum":22.49,"max":12.00,"min":1}]"#);
+    Ok(())
+}
+
+pub(super) async fn by_group(env: Env<DatabaseService>) -> Outcome {
+    let database = filled(&env).await?;
+    let mut query = Query::all().ordered(&["country"]);
+    query.items = vec![Item::column("country"), aggregate("id", AggregateFunction::Count)];
+    assert_eq!(
+        read(&database, "artists", query).await?,
+        r#"[{"country":"SE","count":2},{"country":"TR","count":1},{"country":null,"count":1}]"#
+    );
+    Ok(())
+}
+
+pub(super) async fn functions_are_called(env: Env<DatabaseService>) -> Outcome {
+    let database = env.service();
+    let sql = "create function add_them(a int, b int default 1) returns int language sql as 'select a + b';";
+    database.send(Migrate { name: "1_add.sql".into(), sql: sql.into(), dry_run: false }).await?;
+    let call = |arguments: &str| Invoke {
+        function: table("add_them"),
+        arguments: Arguments::Json(arguments.to_owned().into()),
+        query: Query::all(),
+        read_only: false,
+        count: None,
+        format: Format::default(),
+        transaction: Transaction::default(),
+    };
+    assert_eq!(compact(&database.send(call(r#"{"a":1,"b":2}"#)).await?.body), "3");
+    assert_eq!(compact(&database.send(call(r#"{"a":1}"#)).await?.body), "2");
+    let unknown = database.send(call(r#"{"c":1}"#)).await;
+    assert_eq!(unknown.as_ref().err().map(Error::code), Some("PGRST202"));
+    Ok(())
+}

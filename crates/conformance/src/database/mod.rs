@@ -1,0 +1,138 @@
+//! The cases of the Database service.
+
+mod aggregates;
+mod apply;
+mod batches;
+mod build;
+mod constraints;
+mod embeds;
+mod feed;
+mod filters;
+mod migrations;
+mod names;
+mod operators;
+mod policies;
+mod prepare;
+mod reading;
+mod returning;
+mod scanning;
+mod singular;
+mod upserts;
+mod values;
+mod writing;
+
+pub use build::SCHEMA;
+
+use truststream_services::database::DatabaseFeature::{
+    Aggregates, ChangeFeed, Embeds, Functions, Policies, Regex,
+};
+use truststream_services::database::DatabaseService;
+
+use crate::{Case, cases};
+
+/// All cases of the Database service. Instances must be empty: each case applies what it needs.
+pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
+    migrations::are_applied_once,
+    migrations::are_atomic,
+    migrations::with_another_text_are_refused,
+    migrations::can_be_tried,
+    migrations::are_listed_in_order,
+    migrations::describe_the_catalog,
+    reading::all_columns_of_all_rows,
+    reading::chosen_columns_renamed_and_cast,
+    reading::paths_into_json,
+    reading::orders,
+    reading::nulls_go_where_they_are_told,
+    reading::limits_and_offsets,
+    reading::counts,
+    reading::an_empty_table_is_an_empty_list,
+    reading::csv,
+    operators::comparisons,
+    operators::patterns,
+    operators::lists_and_nulls,
+    operators::containment,
+    operators::json_paths,
+    operators::regular_expressions: Regex,
+    filters::logic,
+    filters::of_every_type,
+    filters::quantifiers,
+    filters::literals_are_never_sql,
+    filters::wrong_literals_are_refused,
+    values::booleans_and_integers,
+    values::floats,
+    values::numerics,
+    values::texts,
+    values::uuids_and_enums,
+    values::points_in_time,
+    values::dates_times_and_intervals,
+    values::json,
+    values::bytes,
+    values::arrays,
+    values::wrong_values_are_refused,
+    values::json_texts_and_numbers_are_coerced,
+    writing::one_row,
+    writing::many_rows,
+    writing::defaults_fill_what_is_missing,
+    writing::chosen_columns,
+    writing::updates,
+    writing::deletes,
+    writing::malformed_bodies_are_refused,
+    writing::more_rows_than_allowed_are_undone,
+    writing::what_is_rolled_back_is_gone,
+    writing::rows_are_written_all_or_none,
+    returning::representations,
+    returning::nothing_unless_asked,
+    returning::the_key_of_an_inserted_row,
+    upserts::merge,
+    upserts::ignore,
+    upserts::by_another_key,
+    upserts::several_rows,
+    singular::one_row_is_an_object,
+    singular::none_or_many_are_refused,
+    singular::a_write_of_many_is_undone,
+    constraints::unique,
+    constraints::foreign_keys,
+    constraints::not_null,
+    constraints::checks,
+    constraints::cascades,
+    constraints::generated_columns,
+    names::unknown_tables,
+    names::unknown_columns,
+    names::odd_names,
+    batches::are_applied_in_order,
+    batches::are_all_or_none,
+    batches::fail_unless_as_many_rows_as_expected,
+    embeds::parents_and_children: Embeds,
+    embeds::through_a_third_table: Embeds,
+    embeds::filtered_and_ordered: Embeds,
+    embeds::inner_joins_drop_parents: Embeds,
+    embeds::spread: Embeds,
+    embeds::unknown_relations_are_refused: Embeds,
+    aggregates::over_all_rows: Aggregates,
+    aggregates::by_group: Aggregates,
+    aggregates::functions_are_called: Functions,
+    policies::anonymous_callers_see_what_is_shared: Policies,
+    policies::owners_see_their_rows: Policies,
+    policies::writes_are_checked: Policies,
+    policies::without_a_policy_nothing_is_seen: Policies,
+    policies::tables_without_security_are_closed: Policies,
+    policies::the_service_role_sees_all: Policies,
+    policies::rows_are_authorized_by_value: Policies,
+    policies::counts_and_upserts_obey_too: Policies,
+    feed::changes_come_in_order: ChangeFeed,
+    feed::reading_goes_on_from_a_position: ChangeFeed,
+    feed::only_captured_tables_are_read: ChangeFeed,
+    feed::what_is_rolled_back_never_comes: ChangeFeed,
+    feed::waiting_ends_when_a_change_comes: ChangeFeed,
+    feed::cascades_are_captured: ChangeFeed,
+    scanning::chunks_in_key_order,
+    scanning::keys_of_several_columns,
+    scanning::every_type_is_read,
+    apply::rows_are_inserted_or_replaced,
+    apply::changes_are_applied_in_order,
+    apply::a_stream_that_stands_elsewhere_is_stale,
+    apply::changes_carry_their_origin: ChangeFeed,
+    prepare::rows_arrive_in_any_order,
+    prepare::a_database_with_rows_is_refused,
+    prepare::identities_go_on_after_the_largest,
+});

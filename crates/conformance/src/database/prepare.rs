@@ -1,0 +1,80 @@
+//! Making ready to receive another database.
+
+use std::sync::Arc;
+
+use truststream_kernel::{Result, Row, Value};
+use truststream_services::database::{
+    Applied, Apply, Database, DatabaseService, Filter, Migrations, Prepare, Query,
+};
+
+use super::build::{QueryExt, filled, ids, insert, insert_returning, ready, refused, table};
+use super::scanning::scan_all;
+use crate::{Env, Outcome};
+
+async fn begin(source: &Database, target: &Database) -> Result<()> {
+    let migrations = source.send(Migrations).await?;
+    target.send(Prepare::Begin { migrations }).await
+}
+
+async fn copy(source: &Database, target: &Database, name: &str, key: &[&str]) -> Result<Applied> {
+    let (rows, _) = scan_all(source, name, key, 100).await?;
+    let rows = vec![(table(name), rows)];
+    let origin = format!("copy/{name}");
+    target.send(Apply { origin, expected: None, position: None, rows, changes: Vec::new() }).await
+}
+
+pub(super) async fn rows_arrive_in_any_order(env: Env<DatabaseService>) -> Outcome {
+    let source = filled(&env).await?;
+    let target = env.another().await?;
+    begin(&source, &target).await?;
+    // Children before their parents: foreign keys wait for the end.
+    copy(&source, &target, "album_genres", &["album_id", "genre_code"]).await?;
+    copy(&source, &target, "albums", &["id"]).await?;
+    copy(&source, &target, "genres", &["code"]).await?;
+    copy(&source, &target, "artists", &["id"]).await?;
+    target.send(Prepare::Finish).await?;
+    for (name, key) in
+        [("artists", &["id"][..]), ("albums", &["id"]), ("album_genres", &["album_id", "genre_code"])]
+    {
+        assert_eq!(
+            scan_all(&target, name, key, 10).await?.0,
+            scan_all(&source, name, key, 10).await?.0,
+            "{name}"
+        );
+    }
+    // Afterwards all rules hold again.
+    refused(insert(&target, "albums", r#"{"artist_id":99,"title":"x"}"#).await, "23503");
+    refused(insert(&target, "artists", r#"{"name":"Ada"}"#).await, "23505");
+    Ok(())
+}
+
+pub(super) async fn a_database_with_rows_is_refused(env: Env<DatabaseService>) -> Outcome {
+    let source = ready(&env).await?;
+    let target = env.another().await?;
+    super::build::migrate(&target).await?;
+    insert(&target, "genres", r#"{"code":"a","name":"kept"}"#).await?;
+    assert!(begin(&source, &target).await.is_err());
+    let kept = Query::all().matching(Filter::eq("code", "a"));
+    assert_eq!(super::build::read(&target, "genres", kept).await?, r#"[{"code":"a","name":"kept"}]"#);
+    Ok(())
+}
+
+pub(super) async fn identities_go_on_after_the_largest(env: Env<DatabaseService>) -> Outcome {
+    let source = ready(&env).await?;
+    let target = env.another().await?;
+    begin(&source, &target).await?;
+    let columns: Arc<[String]> = ["id", "name", "country", "born", "feels"].map(str::to_owned).into();
+    let values =
+        vec![Value::Int(500), Value::Text("n".into()), Value::Null, Value::Null, Value::Text("ok".into())];
+    let rows = vec![(table("artists"), vec![Row { columns, values }])];
+    target
+        .send(Apply { origin: "copy".into(), expected: None, position: None, rows, changes: Vec::new() })
+        .await?;
+    target.send(Prepare::Finish).await?;
+    let mut next = insert_returning("artists", r#"{"name":"next"}"#);
+    next.query = Query::all().columns(&["id"]);
+    target.send(next).await?;
+    let found = ids(&target, "artists", Query::all()).await?;
+    assert!(found.len() == 2 && found[1] > 500, "{found:?}");
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Runs cases against a provider and says which fail.
+
+use std::any::Any;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+use truststream_kernel::{Context, Error, ErrorKind, FeatureSet, Handle, Result, Service, Stack};
+use truststream_layers::{GuardLayer, MetricsLayer, RetryLayer, TimeoutLayer, TraceLayer, fold};
+
+/// Why a case failed: an error nobody asked for, or a comparison that did not hold.
+#[derive(Debug)]
+pub enum Failure {
+    /// The provider reported an error where an answer was expected.
+    Error(Error),
+    /// An assertion did not hold.
+    Assertion(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Error(error)
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Failure::Assertion(format!("the reply is not JSON: {error}"))
+    }
+}
+
+/// How a case ends. Comparisons that do not hold panic; the harness catches them.
+pub type Outcome = Result<(), Failure>;
+
+/// One behaviour of a service.
+#[derive(Debug)]
+pub struct Case<S: Service> {
+    /// What must hold, in words.
+    pub name: &'static str,
+    /// Features it needs; a provider without them must refuse.
+    pub needs: fn() -> FeatureSet,
+    /// The check.
+    pub run: fn(Env<S>) -> BoxFuture<'static, Outcome>,
+}
+
+/// A table of cases: `cases!(DatabaseService { reading::orders, embeds::spread: Embeds })`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! cases {
+    ($service:ty { $($check:path $(: $feature:path)?),+ $(,)? }) => {
+        &[$($crate::Case::<$service> {
+            name: stringify!($check),
+            needs: || truststream_kernel::FeatureSet::EMPTY$(.with($feature))?,
+            run: |env| Box::pin($check(env)),
+        }),+]
+    };
+}
+
+type Open<S> = dyn Fn() -> BoxFuture<'static, Result<Stack<S>>> + Send + Sync;
+
+/// A fresh instance of the service under test.
+pub struct Env<S: Service> {
+    service: Handle<S>,
+    open: Arc<Open<S>>,
+    layers: Layers,
+    provider: &'static str,
+}
+
+impl<S: Service> Env<S> {
+    /// The service, asked by TrustStream itself.
+    pub fn service(&self) -> &Handle<S> {
+        &self.service
+    }
+
+    /// Another fresh instance.
+    ///
+    /// # Errors
+    /// Whatever opening it reports.
+    pub async fn another(&self) -> Result<Handle<S>> {
+        open(self.open.as_ref(), self.layers, self.provider).await
+    }
+}
+
+/// What stands between a case and the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layers {
+    /// Only the guard, which drivers rely on.
+    Guard,
+    /// All layers, as the runtime puts them.
+    All,
+}
+
+async fn open<S: Service>(open: &Open<S>, layers: Layers, provider: &'static str) -> Result<Handle<S>> {
+    let driver = open().await?;
+    let guard = GuardLayer::new(provider);
+    let stack = match layers {
+        Layers::Guard => fold(&driver, &[&guard]),
+        Layers::All => fold(
+            &driver,
+            &[
+                &TraceLayer::new(provider),
+                &MetricsLayer::new(provider),
+                &guard,
+                &RetryLayer::default(),
+                &TimeoutLayer::default(),
+            ],
+        ),
+    };
+    Ok(Handle::new(stack, Context::system()))
+}
+
+/// Runs the cases on fresh instances, behind the guard alone and behind all layers, prints a line
+/// for each, and panics naming those that fail. `CONFORMANCE=word` runs those whose name has it.
+///
+/// # Panics
+/// When a case fails.
+pub async fn run<S, F, O>(provider: &'static str, cases: &'static [Case<S>], open_fresh: F)
+where
+    S: Service,
+    F: Fn() -> O + Send + Sync + 'static,
+    O: Future<Output = Result<Stack<S>>> + Send + 'static,
+{
+    let wanted = std::env::var("CONFORMANCE").unwrap_or_default();
+    let open_fresh: Arc<Open<S>> = Arc::new(move || Box::pin(open_fresh()));
+    let mut failed = Vec::new();
+    for layers in [Layers::Guard, Layers::All] {
+        for case in cases.iter().filter(|case| case.name.contains(&wanted)) {
+            let start = Instant::now();
+            let verdict = judge(case, provider, layers, &open_fresh).await;
+            let word = if verdict.is_ok() { "ok" } else { "FAILED" };
+            println!("{provider} {} ({layers:?}) ... {word} {:.0?}", case.name, start.elapsed());
+            if let Err(why) = verdict {
+                failed.push(format!("{} ({layers:?}): {why}", case.name));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{provider} fails {} cases:\n\n{}\n", failed.len(), failed.join("\n\n"));
+}
+
+/// Whether a case ends as the declared features say it must.
+async fn judge<S: Service>(
+    case: &'static Case<S>,
+    provider: &'static str,
+    layers: Layers,
+    open_fresh: &Arc<Open<S>>,
+) -> Result<(), String> {
+    let service = open(open_fresh.as_ref(), layers, provider)
+        .await
+        .map_err(|error| format!("no instance to test: {error:?}"))?;
+    let missing = (case.needs)().minus(service.stack().features().supported());
+    let env = Env { service, open: Arc::clone(open_fresh), layers, provider };
+    let outcome = match tokio::spawn((case.run)(env)).await {
+        Ok(outcome) => outcome,
+        Err(stopped) => Err(Failure::Assertion(panic_text(stopped))),
+    };
+    match (outcome, missing.is_empty()) {
+        (Ok(()), true) => Ok(()),
+        (Err(Failure::Error(error)), true) => Err(format!("unexpected error: {error:?}")),
+        (Err(Failure::Assertion(text)), _) => Err(text),
+        (Err(Failure::Error(error)), false) if error.kind() == ErrorKind::Unsupported => Ok(()),
+        (Err(Failure::Error(error)), false) => {
+            Err(format!("must be refused as unsupported ({:?}), but: {error:?}", missing.names(S::FEATURES)))
+        }
+        (Ok(()), false) => Err(format!("passes although {:?} is not declared", missing.names(S::FEATURES))),
+    }
+}
+
+fn panic_text(stopped: tokio::task::JoinError) -> String {
+    let payload: Box<dyn Any + Send> = match stopped.try_into_panic() {
+        Ok(payload) => payload,
+        Err(stopped) => return stopped.to_string(),
+    };
+    match payload.downcast_ref::<String>() {
+        Some(text) => text.clone(),
+        None => {
+            payload.downcast_ref::<&str>().map_or_else(|| "it panicked".to_owned(), |text| (*text).to_owned())
+        }
+    }
+}

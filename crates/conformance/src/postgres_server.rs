@@ -1,0 +1,150 @@
+//! A real PostgreSQL server for tests: in a temporary folder, on a free port, gone with its value.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A running server. Its databases are reached as the superuser `postgres` without a password.
+pub struct PostgresServer {
+    process: Child,
+    port: u16,
+    programs: PathBuf,
+    databases: AtomicU32,
+    _folder: TempDir,
+}
+
+impl PostgresServer {
+    /// Starts a server with the settings of tests (no fsync) and `settings` (`wal_level=logical`).
+    ///
+    /// # Errors
+    /// When no PostgreSQL is installed, or it does not start.
+    pub fn start(settings: &[&str]) -> io::Result<PostgresServer> {
+        let programs = programs()?;
+        let folder = tempfile::tempdir()?;
+        let data = folder.path().join("data");
+        let log = folder.path().join("log");
+        let mut own = Command::new("chown");
+        if is_root()? {
+            check(own.arg("nobody").arg(folder.path()), "chown")?;
+        }
+        let mut init = as_user(&programs.join("initdb"))?;
+        let options = ["-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "-D"];
+        check(init.args(options).arg(&data).stdout(Stdio::null()), "initdb")?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut server = as_user(&programs.join("postgres"))?;
+        server.arg("-D").arg(&data).args(["-p", &port.to_string()]);
+        let socket = format!("unix_socket_directories={}", folder.path().display());
+        let fixed =
+            ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", &socket];
+        for setting in fixed.iter().chain(settings) {
+            server.args(["-c", setting]);
+        }
+        let process = server.stdout(Stdio::null()).stderr(std::fs::File::create(&log)?).spawn()?;
+        let mut server =
+            PostgresServer { process, port, programs, databases: AtomicU32::new(0), _folder: folder };
+        server.wait_until_ready(&log)?;
+        Ok(server)
+    }
+
+    /// The URL of a new, empty database.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn new_database(&self) -> io::Result<String> {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::SeqCst));
+        self.sql("postgres", &format!("create database {name} template template0"))?;
+        Ok(self.url(&name))
+    }
+
+    /// The URL of a database.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The port it listens on, at 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Runs SQL with `psql` and returns what it prints, unaligned and without headers.
+    ///
+    /// # Errors
+    /// When a statement fails.
+    pub fn sql(&self, database: &str, sql: &str) -> io::Result<String> {
+        let output = Command::new(self.programs.join("psql"))
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-d", database])
+            .args(["-v", "ON_ERROR_STOP=1", "-qAtX", "-c", sql])
+            .output()?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
+        }
+    }
+
+    fn wait_until_ready(&mut self, log: &Path) -> io::Result<()> {
+        let start = Instant::now();
+        loop {
+            let listening = TcpStream::connect(("127.0.0.1", self.port)).is_ok();
+            if listening && self.sql("postgres", "select 1").is_ok() {
+                return Ok(());
+            }
+            if self.process.try_wait()?.is_some() || start.elapsed() > Duration::from_secs(30) {
+                return Err(io::Error::other(std::fs::read_to_string(log)?));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        // An immediate shutdown: nothing of it is needed any more. `setpriv` becomes the server, so
+        // this is the server's own process.
+        let asked = Command::new("kill").args(["-QUIT", &self.process.id().to_string()]).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            let _ = self.process.kill();
+        }
+        let _ = self.process.wait();
+    }
+}
+
+fn check(command: &mut Command, what: &str) -> io::Result<()> {
+    let status = command.status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("{what} failed: {status}"))) }
+}
+
+fn is_root() -> io::Result<bool> {
+    Ok(Command::new("id").arg("-u").output()?.stdout.trim_ascii() == b"0")
+}
+
+/// A command that does not run as root, which PostgreSQL refuses.
+fn as_user(program: &Path) -> io::Result<Command> {
+    if !is_root()? {
+        return Ok(Command::new(program));
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--pdeathsig=KILL"]).arg(program);
+    command.current_dir("/");
+    Ok(command)
+}
+
+/// The folder of `postgres` and `initdb`: from the path, or where Debian keeps them.
+fn programs() -> io::Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
+        folders.extend(versions.flatten().map(|version| version.path().join("bin")));
+    }
+    folders
+        .into_iter()
+        .find(|folder| ["initdb", "postgres", "psql"].iter().all(|program| folder.join(program).exists()))
+        .ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, "no PostgreSQL (initdb, postgres, psql) was found")
+        })
+}
