@@ -1,1 +1,38 @@
-fn main() {}
+//! Tasks of the workspace: `cargo xtask test`, `cargo xtask tidy`, `cargo xtask setup`.
+
+mod setup;
+mod shell;
+mod suite;
+mod tidy;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Tasks of the TrustStream workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the tests need, then run them all: format, lints, tidy, unit, end to end
+    Test {
+        /// Only these parts: fmt, clippy, tidy, unit, e2e, python, postgrest
+        parts: Vec<suite::Part>,
+    },
+    /// Install what the tests need (PostgreSQL, Node and Python packages)
+    Setup,
+    /// Check the rules that a reviewer would repeat
+    Tidy,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().task {
+        Task::Test { parts } => suite::run_all(&parts),
+        Task::Setup => setup::all(),
+        Task::Tidy => tidy::check(),
+    }
+}

@@ -1,0 +1,64 @@
+//! Installing what the tests need on a machine that has only a Rust toolchain.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::shell::{has, root, run};
+
+/// Installs all that is missing.
+pub fn all() -> Result<()> {
+    let mut packages = Vec::new();
+    if !has("initdb") && !has_debian_postgres() {
+        packages.push("postgresql-15");
+    }
+    if !Path::new("/usr/share/postgresql/15/extension/postgis.control").exists() {
+        packages.push("postgresql-15-postgis-3");
+    }
+    if !has("node") || !has("npm") {
+        packages.extend(["nodejs", "npm"]);
+    }
+    if !has("python3") {
+        packages.push("python3");
+    }
+    if !Path::new("/usr/lib/python3/dist-packages").exists() && !has("python3") {
+        packages.push("python3-venv");
+    }
+    if !packages.is_empty() {
+        install(&packages)?;
+    }
+    if !root().join("tests/e2e/node_modules/.package-lock.json").exists() {
+        run("tests/e2e", "npm", &["ci", "--no-audit", "--no-fund"])?;
+    }
+    Ok(())
+}
+
+fn has_debian_postgres() -> bool {
+    std::fs::read_dir("/usr/lib/postgresql")
+        .is_ok_and(|versions| versions.flatten().any(|version| version.path().join("bin/initdb").is_file()))
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    if !has("apt-get") {
+        bail!("the tests need {}; install what these Debian packages hold", packages.join(", "));
+    }
+    // The apt package would start a server of its own, which no test uses.
+    let sudo: &[&str] = if is_root() { &[] } else { &["sudo"] };
+    let apt = |arguments: &[&str]| {
+        let line: Vec<_> = sudo
+            .iter()
+            .copied()
+            .chain(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
+            .chain(arguments.iter().copied())
+            .collect();
+        run(".", line[0], &line[1..])
+    };
+    apt(&["update", "-q"])?;
+    let mut arguments = vec!["install", "-q", "-y", "--no-install-recommends"];
+    arguments.extend(packages);
+    apt(&arguments)
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}

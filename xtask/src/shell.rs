@@ -1,0 +1,34 @@
+//! Running programs.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// The workspace's root.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or_else(|| here.to_owned(), Path::to_owned)
+}
+
+/// Runs a program in a folder of the workspace; fails when it does.
+pub fn run<A: AsRef<OsStr>>(folder: &str, program: &str, arguments: &[A]) -> Result<()> {
+    let shown: Vec<_> = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect();
+    println!("\n$ {program} {}", shown.join(" "));
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(root().join(folder))
+        .status()
+        .with_context(|| format!("{program} can't be started"))?;
+    if !status.success() {
+        bail!("{program} {} failed ({status})", shown.join(" "));
+    }
+    Ok(())
+}
+
+/// Whether a program is on the PATH.
+pub fn has(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
+}

@@ -1,0 +1,74 @@
+//! All tests, in the order in which they find mistakes soonest.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::shell::run;
+use crate::{setup, tidy};
+
+/// A part of the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Formatting.
+    Fmt,
+    /// Rules of the workspace.
+    Tidy,
+    /// Lints, warnings denied.
+    Clippy,
+    /// Unit, conformance and provider tests.
+    Unit,
+    /// The official JavaScript client against the binary.
+    E2e,
+    /// The official Python client against the binary.
+    Python,
+    /// PostgREST's own cases against the binary.
+    Postgrest,
+}
+
+const ALL: &[Part] =
+    &[Part::Fmt, Part::Tidy, Part::Clippy, Part::Unit, Part::E2e, Part::Python, Part::Postgrest];
+
+/// Runs the given parts, or all.
+pub fn run_parts(parts: &[Part]) -> Result<()> {
+    for part in parts {
+        let began = Instant::now();
+        one(*part)?;
+        println!("{part:?}: {:.0} s", began.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+/// Installs what is needed and runs the given parts, or all.
+pub fn run_all(parts: &[Part]) -> Result<()> {
+    setup::all()?;
+    run_parts(if parts.is_empty() { ALL } else { parts })
+}
+
+fn one(part: Part) -> Result<()> {
+    match part {
+        Part::Fmt => run(".", "cargo", &["fmt", "--all", "--check"]),
+        Part::Tidy => tidy::check(),
+        Part::Clippy => {
+            run(".", "cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+        }
+        Part::Unit => run(".", "cargo", &["test", "--workspace", "--locked"]),
+        Part::E2e => {
+            build()?;
+            run("tests/e2e", "node", &["run.mjs"])
+        }
+        Part::Python => {
+            build()?;
+            run("tests/python", "python3", &["run.py"])
+        }
+        Part::Postgrest => {
+            build()?;
+            run("tests/postgrest", "python3", &["replay.py"])
+        }
+    }
+}
+
+fn build() -> Result<()> {
+    run(".", "cargo", &["build", "--release", "--locked"])
+}
