@@ -1,0 +1,45 @@
+//! The operator's API: `/admin/v1`.
+//!
+//! Only requests that carry the admin token of this process are answered, and only if they name a
+//! loopback host, so that no page in a browser can reach it by a rebound name.
+
+mod access;
+mod reply;
+mod switch;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use truststream_kernel::Secret;
+use truststream_runtime::Runtime;
+
+use reply::json;
+
+/// What the handlers work with.
+#[derive(Clone)]
+struct Admin {
+    runtime: Arc<Runtime>,
+    token: Arc<Secret>,
+}
+
+/// The routes below `/admin/v1`; every request must carry `token` as a bearer token.
+pub fn router(runtime: Arc<Runtime>, token: Secret) -> Router {
+    let admin = Admin { runtime, token: Arc::new(token) };
+    Router::new()
+        .route("/admin/v1/status", get(status))
+        .route("/admin/v1/switch", get(switch::show).post(switch::start))
+        .route("/admin/v1/switch/plan", get(switch::plan))
+        .route("/admin/v1/switch/back", post(switch::back))
+        .route("/admin/v1/switch/finalize", post(switch::finalize))
+        .route("/admin/v1/switch/abort", post(switch::abort))
+        .layer(middleware::from_fn_with_state(admin.clone(), access::check))
+        .with_state(admin)
+}
+
+async fn status(State(admin): State<Admin>) -> Response {
+    json(StatusCode::OK, &admin.runtime.status().await)
+}

@@ -1,0 +1,82 @@
+//! Switches by the operator's API.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use truststream_kernel::Result;
+use truststream_switch::{Progress, Record};
+
+use super::Admin;
+use super::reply::{error, json};
+
+/// What a switch is started with; what is absent is as the configuration says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Start {
+    to: String,
+    chunk: Option<usize>,
+    max_pause_ms: Option<u64>,
+    verify: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct To {
+    to: String,
+}
+
+/// The latest switch, and how far it is if it runs in this process.
+#[derive(Serialize)]
+struct Shown {
+    record: Option<Record>,
+    progress: Option<Progress>,
+}
+
+pub(super) async fn show(State(admin): State<Admin>) -> Response {
+    let switcher = admin.runtime.switcher();
+    let progress = switcher.watch().map(|progress| progress.borrow().clone());
+    answer(StatusCode::OK, switcher.latest().await.map(|record| Shown { record, progress }))
+}
+
+pub(super) async fn plan(State(admin): State<Admin>, Query(to): Query<To>) -> Response {
+    answer(StatusCode::OK, admin.runtime.switcher().plan(&to.to).await)
+}
+
+pub(super) async fn start(State(admin): State<Admin>, Json(start): Json<Start>) -> Response {
+    let mut options = admin.runtime.switch_options();
+    options.chunk = start.chunk.unwrap_or(options.chunk).max(1);
+    options.max_pause_ms = start.max_pause_ms.unwrap_or(options.max_pause_ms);
+    options.verify = start.verify.unwrap_or(options.verify);
+    answer(StatusCode::ACCEPTED, admin.runtime.switcher().start(&start.to, options).await)
+}
+
+pub(super) async fn back(State(admin): State<Admin>) -> Response {
+    answer(StatusCode::OK, detached(admin, |admin| async move { admin.runtime.switcher().back().await }).await)
+}
+
+pub(super) async fn finalize(State(admin): State<Admin>) -> Response {
+    answer(StatusCode::OK, detached(admin, |admin| async move { admin.runtime.switcher().finalize().await }).await)
+}
+
+pub(super) async fn abort(State(admin): State<Admin>) -> Response {
+    answer(StatusCode::OK, detached(admin, |admin| async move { admin.runtime.switcher().abort().await }).await)
+}
+
+/// Runs to its end even if the caller goes away: a cut-over must not be broken off half-way.
+async fn detached<F, Fut>(admin: Admin, work: F) -> Result<Record>
+where
+    F: FnOnce(Admin) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Record>> + Send + 'static,
+{
+    tokio::spawn(async move { work(admin).await })
+        .await
+        .unwrap_or_else(|error| Err(truststream_kernel::Error::internal("the switch broke off").with_source(error)))
+}
+
+fn answer(status: StatusCode, result: Result<impl Serialize>) -> Response {
+    match result {
+        Ok(value) => json(status, &value),
+        Err(failed) => error(&failed),
+    }
+}
