@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 
 import { startApp } from './support/app.mjs'
-import { answers, fails, ok, refuses } from './support/expect.mjs'
+import { answers, ok, refuses } from './support/expect.mjs'
 import { decode } from './support/jwt.mjs'
 
 const app = await startApp()

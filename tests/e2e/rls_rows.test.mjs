@@ -118,7 +118,11 @@ describe('updating and deleting', () => {
 
 describe('upserting', () => {
   test('own rows: inserted, then updated', async () => {
-    const put = (done) => ada.client.from('todos').upsert({ title: 'again', user_id: ada.id, done }, { onConflict: 'user_id,title' }).select('done')
+    const put = (done) =>
+      ada.client
+        .from('todos')
+        .upsert({ title: 'again', user_id: ada.id, done }, { onConflict: 'user_id,title' })
+        .select('done')
     assert.deepEqual(ok(await put(false), 201), [{ done: false }])
     assert.deepEqual(ok(await put(true), 200), [{ done: true }])
   })

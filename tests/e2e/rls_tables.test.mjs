@@ -151,7 +151,11 @@ describe('embedding', () => {
       .eq('teams.name', team.name)
     assert.deepEqual(ok(hidden), [])
     assert.equal(hidden.count, 0)
-    const guess = await app.anon().from('documents').select('id, comments!inner(id)', { count: 'exact', head: true }).eq('comments.body', 'on team')
+    const guess = await app
+      .anon()
+      .from('documents')
+      .select('id, comments!inner(id)', { count: 'exact', head: true })
+      .eq('comments.body', 'on team')
     assert.equal(guess.count, 0)
   })
 

@@ -30,7 +30,13 @@ const PATHS = [
   'ok.txt%00../../escape.txt',
   'ok%00.txt',
 ]
-const TARGETS = ['../../truststream.toml', '..%2f..%2fsupabase%2fconfig.toml', '%2e%2e/%2e%2e/data.db', '../vault/secret.txt', '..%2fvault%2fsecret.txt']
+const TARGETS = [
+  '../../truststream.toml',
+  '..%2f..%2fsupabase%2fconfig.toml',
+  '%2e%2e/%2e%2e/data.db',
+  '../vault/secret.txt',
+  '..%2fvault%2fsecret.txt',
+]
 
 let ada
 before(async () => {
