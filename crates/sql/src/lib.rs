@@ -3,5 +3,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod closest;
+pub mod payload;
 pub mod quote;
 pub mod relations;

@@ -1,1 +1,23 @@
 //! PostgreSQL through tokio-postgres.
+//!
+//! Requests become one statement each, shaped as PostgREST shapes them, in one transaction with the
+//! caller's role and claims set; PostgreSQL enforces its own policies and builds the reply's bytes.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod config;
+mod driver;
+mod error;
+mod introspect;
+mod page;
+mod plan;
+mod pool;
+mod render;
+mod requests;
+mod schema;
+mod sql;
+mod transaction;
+mod wire;
+
+pub use config::{Config, PoolConfig};
+pub use driver::PostgresDriver;

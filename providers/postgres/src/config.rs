@@ -1,0 +1,88 @@
+//! What can be configured of a PostgreSQL backend.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use truststream_kernel::Secret;
+
+/// A PostgreSQL database.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Connection URL, `postgresql://user:password@host:port/database`. The role must be allowed to
+    /// `set role` to the roles of the callers.
+    pub url: Secret,
+    /// How many connections are kept.
+    #[serde(default)]
+    pub pool: PoolConfig,
+    /// A statement that runs longer is cancelled (milliseconds); no limit if absent.
+    #[serde(default)]
+    pub statement_timeout_ms: Option<u64>,
+    /// Schemas searched after the request's own one (extensions, for the most part).
+    #[serde(default = "default_extra_search_path")]
+    pub extra_search_path: Vec<String>,
+    /// A function without arguments that is called at the beginning of each request, such as
+    /// `public.check_request`.
+    #[serde(default)]
+    pub pre_request: Option<String>,
+    /// Settings that functions and policies can read with `current_setting`.
+    #[serde(default)]
+    pub app_settings: BTreeMap<String, String>,
+    /// Prepare statements and keep them; to be switched off behind a pooler in transaction mode.
+    #[serde(default = "yes")]
+    pub prepared_statements: bool,
+    /// The largest result whose estimated total is counted exactly; all are if absent.
+    #[serde(default)]
+    pub estimate_above: Option<u64>,
+    /// Set up roles and schemas (`auth`, `storage`, `truststream`) if the database is empty.
+    #[serde(default = "yes")]
+    pub bootstrap: bool,
+}
+
+impl Config {
+    /// The defaults for a database.
+    pub fn new(url: impl Into<String>) -> Self {
+        Config {
+            url: Secret::new(url),
+            pool: PoolConfig::default(),
+            statement_timeout_ms: None,
+            extra_search_path: default_extra_search_path(),
+            pre_request: None,
+            app_settings: BTreeMap::new(),
+            prepared_statements: true,
+            estimate_above: None,
+            bootstrap: true,
+        }
+    }
+
+    pub(crate) fn statement_timeout(&self) -> Option<Duration> {
+        self.statement_timeout_ms.map(Duration::from_millis)
+    }
+}
+
+/// How many connections are kept.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PoolConfig {
+    /// Opened at the start and kept.
+    pub min: usize,
+    /// At most so many; requests wait for a free one.
+    pub max: usize,
+    /// How long a request waits for a connection (milliseconds).
+    pub wait_ms: u64,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        PoolConfig { min: 1, max: 10, wait_ms: 10_000 }
+    }
+}
+
+fn default_extra_search_path() -> Vec<String> {
+    vec!["public".into(), "extensions".into()]
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,102 @@
+//! PostgreSQL's errors as TrustStream's.
+
+use deadpool::managed::{PoolError, TimeoutType};
+use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
+use truststream_kernel::{Error, ErrorKind, Outcome};
+
+/// The name errors and metrics carry.
+pub(crate) const PROVIDER: &str = "postgres";
+
+/// An error of a statement. A lost connection leaves open whether it was applied.
+pub(crate) fn failed(error: tokio_postgres::Error) -> Error {
+    match error.as_db_error() {
+        Some(db) => reported(db).with_source(error),
+        None if error.is_closed() || is_io(&error) => {
+            Error::unavailable("the connection to the database was lost")
+                .with_outcome(Outcome::Unknown)
+                .with_source(error)
+        }
+        None => Error::internal("the database could not be understood")
+            .with_outcome(Outcome::Unknown)
+            .with_source(error),
+    }
+}
+
+/// An error while connecting: nothing was sent yet.
+pub(crate) fn unreachable(error: tokio_postgres::Error) -> Error {
+    let message = match error.as_db_error() {
+        Some(db) => format!("the database refused the connection: {}", db.message()),
+        None => "the database can't be reached".to_owned(),
+    };
+    Error::unavailable(message).with_source(error)
+}
+
+/// No connection could be had from the pool.
+pub(crate) fn no_connection(error: PoolError<Error>) -> Error {
+    match error {
+        PoolError::Backend(error) => error,
+        PoolError::Timeout(TimeoutType::Wait) => {
+            Error::unavailable("timed out acquiring a connection from the pool")
+        }
+        other => Error::unavailable("no connection to the database").with_source(other.to_string()),
+    }
+}
+
+/// Whether preparing anew and repeating the transaction helps.
+pub(crate) fn is_stale_statement(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|db| {
+        *db.code() == SqlState::INVALID_SQL_STATEMENT_NAME
+            || (*db.code() == SqlState::FEATURE_NOT_SUPPORTED
+                && db.message() == "cached plan must not change result type")
+    })
+}
+
+/// Where in the statement the error is, as a number of characters from 1.
+pub(crate) fn position(error: &tokio_postgres::Error) -> Option<usize> {
+    match error.as_db_error()?.position()? {
+        ErrorPosition::Original(position) => usize::try_from(*position).ok(),
+        ErrorPosition::Internal { .. } => None,
+    }
+}
+
+fn reported(db: &DbError) -> Error {
+    let code = db.code().code().to_owned();
+    let mut error = Error::new(kind(&code), code, db.message().to_owned());
+    if let Some(detail) = db.detail() {
+        error = error.with_details(detail);
+    }
+    if let Some(hint) = db.hint() {
+        error = error.with_hint(hint.to_owned());
+    }
+    error
+}
+
+fn kind(code: &str) -> ErrorKind {
+    match code {
+        "23505" => ErrorKind::AlreadyExists,
+        "42501" => ErrorKind::PermissionDenied,
+        "42P01" | "42883" | "3F000" => ErrorKind::NotFound,
+        "40001" | "40P01" | "55P03" => ErrorKind::Conflict,
+        "57014" => ErrorKind::Timeout,
+        "0A000" => ErrorKind::Unsupported,
+        "54000" => ErrorKind::TooLarge,
+        _ => match code.get(..2) {
+            Some("23") => ErrorKind::Constraint,
+            Some("28") => ErrorKind::Unauthenticated,
+            Some("08" | "53" | "57" | "58") => ErrorKind::Unavailable,
+            Some("22" | "42" | "21" | "25" | "44" | "P0" | "PT" | "PG") => ErrorKind::InvalidInput,
+            _ => ErrorKind::Internal,
+        },
+    }
+}
+
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.is::<std::io::Error>() {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}

@@ -1,0 +1,272 @@
+//! The schema as the database's own catalogs tell it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio_postgres::Client;
+use truststream_kernel::{Error, Result, Type};
+use truststream_services::database::{
+    Catalog, Check, Column, ForeignKey, Function, Grant, Identity, Index, Link, Policy, Relationship, Table,
+    TableKind, TableName, UniqueKey,
+};
+use truststream_sql::relations::Relations;
+
+use crate::error::failed;
+use crate::schema::{Handler, Schema};
+
+/// Reads the whole schema in one snapshot.
+pub(crate) async fn read(client: &Client) -> Result<Schema> {
+    // Without a search path every name that is printed is qualified.
+    let begin = "begin isolation level repeatable read read only; set local search_path = ''";
+    client.batch_execute(begin).await.map_err(failed)?;
+    let read = read_all(client).await;
+    client.batch_execute("commit").await.map_err(failed)?;
+    read
+}
+
+async fn read_all(client: &Client) -> Result<Schema> {
+    let relations: Vec<RelationRow> = rows(client, include_str!("introspect/tables.sql")).await?;
+    let functions: Vec<FunctionRow> = rows(client, include_str!("introspect/functions.sql")).await?;
+    let computed: Vec<Relationship> = rows(client, include_str!("introspect/computed.sql")).await?;
+    let view_keys: Vec<ViewKey> = rows(client, include_str!("introspect/views.sql")).await?;
+    let others: Vec<Others> = rows(client, include_str!("introspect/others.sql")).await?;
+    let others = others.into_iter().next().unwrap_or_default();
+
+    let mut catalog = Catalog {
+        tables: relations.into_iter().map(RelationRow::into_table).collect(),
+        enums: others.enums.into_iter().collect(),
+        schemas: others.schemas,
+        ..Catalog::default()
+    };
+    let mut function_settings = HashMap::new();
+    for row in functions {
+        if !row.settings.is_empty() {
+            function_settings.insert(row.function.name.clone(), row.settings);
+        }
+        catalog.functions.push(row.function);
+    }
+    inherit_keys(&mut catalog, &view_keys);
+    catalog.relationships.extend(computed);
+    Ok(Schema {
+        relations: Relations::of(&catalog),
+        catalog: Arc::new(catalog),
+        representations: others.representations.into_iter().map(|(from, to, by)| ((from, to), by)).collect(),
+        handlers: others
+            .handlers
+            .into_iter()
+            .map(|row| {
+                let handler = Handler { function: row.function, media_type: row.made };
+                ((row.target, row.media_type), handler)
+            })
+            .collect(),
+        time_zones: others.time_zones.into_iter().collect(),
+        function_settings,
+    })
+}
+
+async fn rows<T: DeserializeOwned>(client: &Client, sql: &str) -> Result<Vec<T>> {
+    let rows = client.query_typed(sql, &[]).await.map_err(failed)?;
+    rows.iter()
+        .map(|row| {
+            let text: &str = row.try_get(0).map_err(failed)?;
+            serde_json::from_str(text)
+                .map_err(|error| Error::internal("the schema could not be read").with_source(error))
+        })
+        .collect()
+}
+
+#[derive(Deserialize)]
+struct RelationRow {
+    schema: String,
+    name: String,
+    view: bool,
+    definition: Option<String>,
+    insertable: bool,
+    updatable: bool,
+    deletable: bool,
+    row_security: bool,
+    comment: Option<String>,
+    columns: Vec<ColumnRow>,
+    primary_key: Vec<String>,
+    unique_keys: Vec<UniqueKey>,
+    foreign_keys: Vec<ForeignKey>,
+    checks: Vec<Check>,
+    indexes: Vec<Index>,
+    policies: Vec<Policy>,
+    grants: Vec<Grant>,
+}
+
+impl RelationRow {
+    fn into_table(self) -> (TableName, Table) {
+        let writable = self.insertable && self.updatable && self.deletable;
+        let kind = if self.view || !writable {
+            TableKind::View {
+                definition: self.definition.unwrap_or_default(),
+                insertable: self.insertable,
+                updatable: self.updatable,
+                deletable: self.deletable,
+            }
+        } else {
+            TableKind::Table
+        };
+        let table = Table {
+            kind,
+            columns: self.columns.into_iter().map(ColumnRow::into_column).collect(),
+            primary_key: self.primary_key,
+            unique_keys: self.unique_keys,
+            foreign_keys: self.foreign_keys,
+            checks: self.checks,
+            indexes: self.indexes,
+            row_security: self.row_security,
+            policies: self.policies,
+            grants: self.grants,
+            comment: self.comment,
+        };
+        (TableName::new(self.schema, self.name), table)
+    }
+}
+
+#[derive(Deserialize)]
+struct ColumnRow {
+    name: String,
+    type_name: String,
+    base_type: Option<String>,
+    is_enum: bool,
+    nullable: bool,
+    default: Option<String>,
+    identity: Option<Identity>,
+    generated: Option<String>,
+    comment: Option<String>,
+}
+
+impl ColumnRow {
+    fn into_column(self) -> Column {
+        let name = self.base_type.as_ref().unwrap_or(&self.type_name);
+        let ty = if self.is_enum {
+            Type::Enum(name.strip_prefix("public.").unwrap_or(name).to_owned())
+        } else {
+            Type::parse(name)
+        };
+        Column {
+            name: self.name,
+            ty,
+            type_name: self.type_name,
+            nullable: self.nullable,
+            default: self.default,
+            identity: self.identity,
+            generated: self.generated,
+            comment: self.comment,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct FunctionRow {
+    #[serde(flatten)]
+    function: Function,
+    settings: Vec<(String, String)>,
+}
+
+#[derive(Default, Deserialize)]
+struct Others {
+    schemas: IndexMap<String, Option<String>>,
+    enums: Vec<(TableName, Vec<String>)>,
+    representations: Vec<(String, String, String)>,
+    handlers: Vec<HandlerRow>,
+    time_zones: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct HandlerRow {
+    function: TableName,
+    target: Option<TableName>,
+    media_type: String,
+    made: String,
+}
+
+/// A key of a table all of whose columns a view shows, each perhaps more than once.
+#[derive(Deserialize)]
+struct ViewKey {
+    view: TableName,
+    table: TableName,
+    constraint: String,
+    /// `p` primary key, `f` referencing side, `r` referenced side of a foreign key.
+    r#type: String,
+    columns: Vec<(String, Vec<String>)>,
+}
+
+impl ViewKey {
+    /// Every way to choose one view column for each column of the key.
+    fn choices(&self) -> Vec<Vec<&String>> {
+        self.columns.iter().fold(vec![Vec::new()], |chosen, (_, names)| {
+            chosen
+                .iter()
+                .flat_map(|before| {
+                    names.iter().map(move |name| before.iter().copied().chain([name]).collect())
+                })
+                .collect()
+        })
+    }
+}
+
+/// Gives views the primary keys of their tables, and lists the relationships that foreign keys make
+/// when either side, or both, are seen through a view.
+fn inherit_keys(catalog: &mut Catalog, view_keys: &[ViewKey]) {
+    for key in view_keys.iter().filter(|key| key.r#type == "p") {
+        if let Some(view) = catalog.tables.get_mut(&key.view) {
+            view.primary_key.extend(key.columns.iter().filter_map(|(_, names)| names.first().cloned()));
+        }
+    }
+    let mut found = Vec::new();
+    for (name, table) in &catalog.tables {
+        for foreign in &table.foreign_keys {
+            let side = |side: &str, table: &TableName| {
+                let same = |key: &&ViewKey| {
+                    key.r#type == side && key.constraint == foreign.name && key.table == *table
+                };
+                let choices = |key: &ViewKey| -> Vec<(TableName, Vec<String>)> {
+                    let cloned = |columns: Vec<&String>| columns.into_iter().cloned().collect();
+                    key.choices().into_iter().map(|chosen| (key.view.clone(), cloned(chosen))).collect()
+                };
+                view_keys.iter().filter(same).flat_map(choices).collect::<Vec<_>>()
+            };
+            let own = (name.clone(), foreign.columns.clone());
+            let other = (foreign.references.clone(), foreign.referenced_columns.clone());
+            let unique = is_unique(table, &foreign.columns);
+            let (from, to) = (side("f", name), side("r", &foreign.references));
+            let pairs = from.iter().flat_map(|from| to.iter().chain([&other]).map(move |to| (from, to)));
+            for (from, to) in pairs.chain(to.iter().map(|to| (&own, to))) {
+                found.push(relationship(&foreign.name, from, to));
+                if unique {
+                    found.push(relationship(&foreign.name, to, from));
+                }
+            }
+        }
+    }
+    catalog.relationships.extend(found);
+}
+
+fn relationship(
+    constraint: &str,
+    (from, own): &(TableName, Vec<String>),
+    (to, other): &(TableName, Vec<String>),
+) -> Relationship {
+    Relationship {
+        from: from.clone(),
+        to: to.clone(),
+        link: Link::Key {
+            constraint: constraint.to_owned(),
+            columns: own.iter().cloned().zip(other.iter().cloned()).collect(),
+        },
+        to_one: true,
+    }
+}
+
+fn is_unique(table: &Table, columns: &[String]) -> bool {
+    let same =
+        |key: &[String]| key.len() == columns.len() && key.iter().all(|column| columns.contains(column));
+    same(&table.primary_key) || table.unique_keys.iter().any(|key| same(&key.columns))
+}

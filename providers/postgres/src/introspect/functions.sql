@@ -1,0 +1,57 @@
+-- Functions that can be called, one JSON object a row; overloads with fewer parameters first.
+with recursive bases as (
+  select oid, typbasetype, coalesce(nullif(typbasetype, 0), oid) as base from pg_type
+  union
+  select t.oid, b.typbasetype, coalesce(nullif(b.typbasetype, 0), b.oid)
+  from bases t join pg_type b on b.oid = t.typbasetype
+),
+parameters as (
+  select p.oid,
+         json_agg(json_build_object(
+           'name', coalesce(a.name, ''),
+           'type_name', format_type(a.type, null),
+           'required', a.place <= p.pronargs - p.pronargdefaults,
+           'variadic', coalesce(a.mode = 'v', false)) order by a.place) as all,
+         case count(*) - count(a.name)
+           when 0 then true
+           when 1 then (array_agg(a.type))[1] in
+             ('bytea'::regtype, 'json'::regtype, 'jsonb'::regtype, 'text'::regtype, 'xml'::regtype)
+           else false
+         end as callable
+  from pg_proc p, unnest(p.proargnames, p.proargtypes, p.proargmodes) with ordinality a(name, type, mode, place)
+  where a.type is not null
+  group by p.oid
+)
+select json_build_object(
+  'name', json_build_object('schema', n.nspname, 'name', p.proname),
+  'parameters', coalesce(a.all, '[]'),
+  'returns', json_build_object(
+    'type_name', format_type(p.prorettype, null),
+    'set', p.proretset,
+    'composite', t.typtype = 'c' or coalesce(p.proargmodes::text[] && '{t,b,o}', false),
+    'table', case when c.relkind in ('r', 'v', 'm', 'f', 'p') then json_build_object('schema', cn.nspname, 'name', c.relname) end,
+    'void', p.prorettype = 'void'::regtype),
+  'reads_only', p.provolatile <> 'v',
+  'variadic', p.provariadic <> 0,
+  'language', l.lanname,
+  'body', case when l.lanname in ('sql', 'plpgsql') then p.prosrc end,
+  'security_definer', p.prosecdef,
+  'isolation', (select lower(trim(both '"' from split_part(s, '=', 2))) from unnest(p.proconfig) s
+                where s like 'default_transaction_isolation=%'),
+  'comment', obj_description(p.oid, 'pg_proc'),
+  'settings', coalesce((select json_agg(json_build_array(split_part(s, '=', 1), substr(s, strpos(s, '=') + 1)))
+                        from unnest(p.proconfig) s where s not like 'default_transaction_isolation=%'), '[]')
+)::text
+from pg_proc p
+join pg_namespace n on n.oid = p.pronamespace
+join bases b on b.oid = p.prorettype and b.typbasetype = 0
+join pg_type t on t.oid = b.base
+join pg_language l on l.oid = p.prolang
+left join pg_class c on c.oid = t.typrelid
+left join pg_namespace cn on cn.oid = c.relnamespace
+left join parameters a on a.oid = p.oid
+where p.prokind = 'f'
+  and p.prorettype <> 'trigger'::regtype
+  and coalesce(a.callable, true)
+  and n.nspname not in ('pg_catalog', 'information_schema', 'truststream')
+order by n.nspname, p.proname, p.pronargs, p.oid

@@ -1,0 +1,124 @@
+-- Tables, views and foreign tables with all that belongs to each, one JSON object a row.
+with relations as (
+  select c.oid, n.nspname as schema, c.relname as name, c.relkind as kind, c.relrowsecurity as row_security,
+         c.relacl as acl,
+         case when c.relkind in ('v', 'f') then pg_relation_is_updatable(c.oid::regclass, true) end as writable
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'v', 'm', 'f', 'p')
+    and not c.relispartition
+    and n.nspname not in ('pg_catalog', 'information_schema', 'truststream')
+    and n.nspname !~ '^pg_(toast|temp_)'
+),
+columns as (
+  select a.attrelid,
+         json_agg(json_build_object(
+           'name', a.attname,
+           'type_name', format_type(a.atttypid, a.atttypmod),
+           'base_type', case when t.typtype = 'd' then format_type(t.typbasetype, t.typtypmod) end,
+           'is_enum', coalesce(b.typtype, t.typtype) = 'e',
+           'nullable', not (a.attnotnull or t.typtype = 'd' and t.typnotnull),
+           'default', case
+             when a.attgenerated <> '' or a.attidentity <> '' then null
+             else coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(t.typdefaultbin, 0))
+           end,
+           'identity', case
+             when a.attidentity = 'a' then 'always'
+             when a.attidentity = 'd' then 'by_default'
+             when pg_get_expr(d.adbin, d.adrelid) like 'nextval(%' then 'serial'
+           end,
+           'generated', case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end,
+           'comment', col_description(a.attrelid, a.attnum)
+         ) order by a.attnum) as all
+  from pg_attribute a
+  join relations r on r.oid = a.attrelid
+  join pg_type t on t.oid = a.atttypid
+  left join pg_type b on t.typtype = 'd' and b.oid = t.typbasetype
+  left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attnum > 0 and not a.attisdropped
+  group by a.attrelid
+),
+keys as (
+  select c.conrelid, c.contype, c.conname,
+         (select json_agg(a.attname order by k.place)
+          from unnest(c.conkey) with ordinality k(number, place)
+          join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.number) as own,
+         (select json_agg(a.attname order by k.place)
+          from unnest(c.confkey) with ordinality k(number, place)
+          join pg_attribute a on a.attrelid = c.confrelid and a.attnum = k.number) as other,
+         fn.nspname as other_schema, f.relname as other_name,
+         c.confdeltype, c.confupdtype, c.condeferred, c.conbin,
+         (select i.indnullsnotdistinct from (select to_jsonb(x)->>'indnullsnotdistinct' = 'true' as indnullsnotdistinct
+            from pg_index x where x.indexrelid = c.conindid) i) as nulls_equal
+  from pg_constraint c
+  join relations r on r.oid = c.conrelid
+  left join pg_class f on f.oid = c.confrelid
+  left join pg_namespace fn on fn.oid = f.relnamespace
+  where c.conparentid = 0
+),
+actions(letter, name) as (
+  values ('a', 'no_action'), ('r', 'restrict'), ('c', 'cascade'), ('n', 'set_null'), ('d', 'set_default')
+)
+select json_build_object(
+  'schema', r.schema,
+  'name', r.name,
+  'view', r.kind in ('v', 'm'),
+  'definition', case when r.kind in ('v', 'm') then pg_get_viewdef(r.oid) end,
+  'insertable', r.kind in ('r', 'p') or coalesce(r.writable & 8 = 8, false),
+  'updatable', r.kind in ('r', 'p') or coalesce(r.writable & 4 = 4, false),
+  'deletable', r.kind in ('r', 'p') or coalesce(r.writable & 16 = 16, false),
+  'row_security', r.row_security,
+  'comment', obj_description(r.oid, 'pg_class'),
+  'columns', coalesce((select c.all from columns c where c.attrelid = r.oid), '[]'),
+  'primary_key', coalesce((select k.own from keys k where k.conrelid = r.oid and k.contype = 'p'), '[]'),
+  'unique_keys', coalesce((
+    select json_agg(json_build_object(
+      'name', k.conname, 'columns', k.own, 'nulls_not_distinct', coalesce(k.nulls_equal, false)) order by k.conname)
+    from keys k where k.conrelid = r.oid and k.contype = 'u'), '[]'),
+  'foreign_keys', coalesce((
+    select json_agg(json_build_object(
+      'name', k.conname, 'columns', k.own,
+      'references', json_build_object('schema', k.other_schema, 'name', k.other_name),
+      'referenced_columns', k.other,
+      'on_delete', (select a.name from actions a where a.letter = k.confdeltype::text),
+      'on_update', (select a.name from actions a where a.letter = k.confupdtype::text),
+      'deferred', k.condeferred) order by k.conname)
+    from keys k where k.conrelid = r.oid and k.contype = 'f'), '[]'),
+  'checks', coalesce((
+    select json_agg(json_build_object(
+      'name', k.conname, 'expression', pg_get_expr(k.conbin, k.conrelid)) order by k.conname)
+    from keys k where k.conrelid = r.oid and k.contype = 'c'), '[]'),
+  'indexes', coalesce((
+    select json_agg(json_build_object(
+      'name', i.relname,
+      'terms', (select json_agg(pg_get_indexdef(x.indexrelid, place, true) order by place)
+                from generate_series(1, x.indnkeyatts) place),
+      'unique', x.indisunique,
+      'predicate', pg_get_expr(x.indpred, x.indrelid),
+      'method', m.amname) order by i.relname)
+    from pg_index x
+    join pg_class i on i.oid = x.indexrelid
+    join pg_am m on m.oid = i.relam
+    where x.indrelid = r.oid
+      and not exists (select from pg_constraint c where c.conindid = x.indexrelid and c.contype in ('p', 'u', 'x'))), '[]'),
+  'policies', coalesce((
+    select json_agg(json_build_object(
+      'name', p.polname,
+      'permissive', p.polpermissive,
+      'command', case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update'
+                               when 'd' then 'delete' else 'all' end,
+      'roles', coalesce((select json_agg(o.rolname order by o.rolname) from pg_roles o where o.oid = any (p.polroles)), '[]'),
+      'using', pg_get_expr(p.polqual, p.polrelid),
+      'check', pg_get_expr(p.polwithcheck, p.polrelid)) order by p.polname)
+    from pg_policy p where p.polrelid = r.oid), '[]'),
+  'grants', coalesce((
+    select json_agg(json_build_object(
+      'role', g.role, 'privileges', g.privileges, 'columns', '[]'::json, 'revoke', false) order by g.role)
+    from (
+      select coalesce(o.rolname, 'public') as role, json_agg(lower(x.privilege_type) order by x.privilege_type) as privileges
+      from aclexplode(r.acl) x left join pg_roles o on o.oid = x.grantee
+      group by 1
+    ) g), '[]')
+)::text
+from relations r
+order by r.schema, r.name

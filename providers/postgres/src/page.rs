@@ -1,0 +1,127 @@
+//! From the row a statement returns to the page of the reply.
+
+use bytes::Bytes;
+use serde_json::{Map, Value as Json};
+use tokio_postgres::Row;
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{Media, Page};
+
+use crate::error::failed;
+use crate::render::Statement;
+use crate::wire::Raw;
+
+/// Reads the only row of a statement, or the lines of a plan.
+pub(crate) fn page(statement: &Statement, rows: &[Row]) -> Result<Page> {
+    if statement.plan {
+        return plan(rows);
+    }
+    let Some(row) = rows.first() else { return Ok(Page::default()) };
+    let body: Option<Raw<'_>> = row.try_get("body").map_err(failed)?;
+    let count: i64 = row.try_get("page").map_err(failed)?;
+    let total: Option<i64> = row.try_get("total").map_err(failed)?;
+    let inserted: Option<&str> = row.try_get("inserted").map_err(failed)?;
+    Ok(Page {
+        body: body.map(|Raw(bytes)| Bytes::copy_from_slice(bytes)).unwrap_or_default(),
+        rows: u64::try_from(count).unwrap_or_default(),
+        total: total.and_then(|total| u64::try_from(total).ok()),
+        inserted: inserted.and_then(|count| count.parse().ok()),
+        location: location(row.try_get("location").map_err(failed)?),
+        status: status(row.try_get("status").map_err(failed)?)?,
+        headers: headers(row.try_get("headers").map_err(failed)?)?,
+        media_type: statement.media_type.clone(),
+    })
+}
+
+fn plan(rows: &[Row]) -> Result<Page> {
+    let mut body = Vec::new();
+    for row in rows {
+        let Raw(line) = row.try_get(0).map_err(failed)?;
+        body.extend_from_slice(line);
+        body.push(b'\n');
+    }
+    Ok(Page { body: body.into(), rows: 1, ..Page::default() })
+}
+
+fn location(text: Option<&str>) -> Vec<(String, String)> {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+fn status(text: Option<&str>) -> Result<Option<u16>> {
+    let Some(text) = text else { return Ok(None) };
+    match text.parse() {
+        Ok(status) if (100..600).contains(&status) => Ok(Some(status)),
+        _ => Err(Error::new(
+            ErrorKind::Internal,
+            "PGRST112",
+            "response.status GUC must be a valid status code",
+        )),
+    }
+}
+
+fn headers(text: Option<&str>) -> Result<Vec<(String, String)>> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let invalid = || {
+        Error::new(
+            ErrorKind::Internal,
+            "PGRST111",
+            "response.headers GUC must be a JSON array composed of objects with a single key and a string value",
+        )
+    };
+    let list: Vec<Map<String, Json>> = serde_json::from_str(text).map_err(|_| invalid())?;
+    list.into_iter()
+        .map(|object| {
+            let mut members = object.into_iter();
+            match (members.next(), members.next()) {
+                (Some((name, Json::String(value))), None) => Ok((name, value)),
+                _ => Err(invalid()),
+            }
+        })
+        .collect()
+}
+
+/// With a singular reply, any number of rows but one is an error.
+pub(crate) fn singular(media: &Media, page: &Page) -> Result<()> {
+    if *media != Media::Object || page.rows == 1 {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidInput, "PGRST116", "Cannot coerce the result to a single JSON object")
+        .with_details(format!("The result contains {} rows", page.rows)))
+}
+
+/// A write may touch only so many rows.
+pub(crate) fn affected(limit: Option<u64>, page: &Page) -> Result<()> {
+    match limit {
+        Some(limit) if page.rows > limit => Err(Error::new(
+            ErrorKind::InvalidInput,
+            "PGRST124",
+            "Query result exceeds max-affected preference constraint",
+        )
+        .with_details(format!("The query affects {} rows", page.rows))),
+        _ => Ok(()),
+    }
+}
+
+/// A `PUT` writes the row that its URL names.
+pub(crate) fn named_row(page: &Page) -> Result<()> {
+    if page.rows == 1 {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::InvalidInput,
+        "PGRST115",
+        "Payload values do not match URL in primary key column(s)",
+    ))
+}
+
+/// An offset beyond the total of a counted query.
+pub(crate) fn satisfiable(offset: u64, page: &Page) -> Result<()> {
+    match page.total {
+        Some(total) if offset > total => {
+            Err(Error::new(ErrorKind::InvalidInput, "PGRST103", "Requested range not satisfiable")
+                .with_details(format!(
+                    "An offset of {offset} was requested, but there are only {total} rows."
+                )))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,170 @@
+//! Connections: pooled, each with the statements it has prepared.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::time::Duration;
+
+use deadpool::managed::{Manager, Metrics, Object, Pool, RecycleError, RecycleResult};
+use parking_lot::Mutex;
+use tokio_postgres::{Client, NoTls, Statement};
+use truststream_kernel::{Error, Result};
+
+use crate::config::Config;
+use crate::error::{no_connection, unreachable};
+
+/// Statements a connection keeps; beyond, all are prepared anew.
+const PREPARED_AT_MOST: usize = 500;
+
+/// One connection.
+pub(crate) struct Connection {
+    client: Client,
+    prepared: Mutex<HashMap<String, Statement>>,
+}
+
+impl Connection {
+    /// The prepared statement of a text, if it was prepared here before.
+    pub(crate) fn prepared(&self, text: &str) -> Option<Statement> {
+        self.prepared.lock().get(text).cloned()
+    }
+
+    /// Keeps a prepared statement.
+    pub(crate) fn keep(&self, text: &str, statement: Statement) {
+        let mut prepared = self.prepared.lock();
+        if prepared.len() >= PREPARED_AT_MOST {
+            prepared.clear();
+        }
+        prepared.insert(text.to_owned(), statement);
+    }
+
+    /// Forgets all prepared statements.
+    pub(crate) fn forget(&self) {
+        self.prepared.lock().clear();
+    }
+}
+
+impl Deref for Connection {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// Makes connections.
+pub(crate) struct Connector {
+    config: tokio_postgres::Config,
+}
+
+impl Connector {
+    /// Reads the URL and adds what every session has.
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let mut url: tokio_postgres::Config = config.url.expose().parse().map_err(|error| {
+            Error::configuration("the url of the PostgreSQL backend is malformed")
+                .with_hint("expected postgresql://user:password@host:port/database")
+                .with_source(error)
+        })?;
+        if url.get_application_name().is_none() {
+            url.application_name("truststream");
+        }
+        if url.get_connect_timeout().is_none() {
+            url.connect_timeout(Duration::from_secs(10));
+        }
+        let mut options = url.get_options().unwrap_or_default().to_owned();
+        options.push_str(" -c timezone=UTC -c standard_conforming_strings=on -c DateStyle=ISO");
+        if let Some(timeout) = config.statement_timeout() {
+            options.push_str(&format!(" -c statement_timeout={}", timeout.as_millis()));
+        }
+        url.options(options.trim_start());
+        Ok(Connector { config: url })
+    }
+
+    async fn connect(&self) -> Result<Client> {
+        let (client, connection) = self.config.connect(NoTls).await.map_err(unreachable)?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a PostgreSQL connection ended");
+            }
+        });
+        Ok(client)
+    }
+}
+
+impl Manager for Connector {
+    type Type = Connection;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Connection> {
+        Ok(Connection { client: self.connect().await?, prepared: Mutex::default() })
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Error> {
+        if connection.is_closed() {
+            return Err(RecycleError::message("closed"));
+        }
+        Ok(())
+    }
+}
+
+/// The pool of a database.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    pool: Pool<Connector>,
+}
+
+impl Connections {
+    /// Opens the pool and its first connections.
+    pub(crate) async fn open(config: &Config) -> Result<Self> {
+        let wait = Duration::from_millis(config.pool.wait_ms);
+        let pool = Pool::builder(Connector::new(config)?)
+            .max_size(config.pool.max.max(1))
+            .runtime(deadpool::Runtime::Tokio1)
+            .wait_timeout(Some(wait))
+            .build()
+            .map_err(|error| Error::internal("the pool could not be built").with_source(error))?;
+        let connections = Connections { pool };
+        let first = (0..config.pool.min.clamp(1, config.pool.max.max(1))).map(|_| connections.lease());
+        futures::future::try_join_all(first).await?;
+        Ok(connections)
+    }
+
+    /// Borrows a connection for one transaction.
+    pub(crate) async fn lease(&self) -> Result<Lease> {
+        Ok(Lease { object: Some(self.pool.get().await.map_err(no_connection)?), clean: false })
+    }
+
+    /// A connection of its own, outside the pool.
+    pub(crate) async fn separate(&self) -> Result<Client> {
+        self.pool.manager().connect().await
+    }
+}
+
+/// A borrowed connection. Unless it is returned clean it is closed, so that a transaction whose
+/// future was dropped half-way can never be continued by another request.
+pub(crate) struct Lease {
+    object: Option<Object<Connector>>,
+    clean: bool,
+}
+
+impl Lease {
+    /// No transaction is open: the connection may serve others.
+    pub(crate) fn give_back(mut self) {
+        self.clean = true;
+    }
+}
+
+impl Deref for Lease {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        // Taken only when the lease is dropped.
+        self.object.as_ref().unwrap_or_else(|| unreachable!("a lease holds its connection"))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take().filter(|_| !self.clean) {
+            drop(Object::take(object));
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! A planned query as PostgreSQL's SQL.
+
+mod body;
+mod call;
+mod fields;
+mod filter;
+mod read;
+mod request;
+mod write;
+
+pub(crate) use call::{Callable, call};
+pub(crate) use request::{Statement, counted_estimate, select};
+pub(crate) use write::{delete, insert, update};

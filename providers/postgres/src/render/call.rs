@@ -1,0 +1,220 @@
+//! Calls of functions.
+
+mod find;
+
+use bytes::Bytes;
+use truststream_kernel::Result;
+use truststream_services::database::{
+    Arguments, Function, Invoke, NamedArgument, Parameter, Query, Returns, TableName,
+};
+use truststream_sql::payload::Payload;
+use truststream_sql::quote::quote;
+
+use super::body::{Representation, Shape, negotiate};
+use super::filter::array_literal;
+use super::read::{RETURNED, rows};
+use super::request::{Frame, NO_TOTAL, Statement, TOTAL, counts, total_of};
+use crate::plan::{Node, Source};
+use crate::schema::Schema;
+use crate::sql::Sql;
+
+/// The function that a call means, and what of the arguments are filters on its result.
+pub(crate) struct Callable<'s> {
+    pub(crate) function: &'s Function,
+    query: Query,
+}
+
+impl<'s> Callable<'s> {
+    /// Finds the function.
+    ///
+    /// # Errors
+    /// PGRST202 if there is none with these parameters, PGRST203 if there are several.
+    pub(crate) fn find(schema: &'s Schema, op: &Invoke) -> Result<Self> {
+        let function = find::function(schema, op)?;
+        let mut query = op.query.clone();
+        if let Arguments::Named(named) = &op.arguments {
+            for filter in named.iter().filter_map(|argument| filter_of(function, argument)) {
+                query.and(filter);
+            }
+        }
+        Ok(Callable { function, query })
+    }
+
+    /// Whether it runs in a read-only transaction.
+    pub(crate) fn reads_only(&self, op: &Invoke) -> bool {
+        op.read_only || self.function.reads_only
+    }
+}
+
+fn filter_of(
+    function: &Function,
+    argument: &NamedArgument,
+) -> Option<truststream_services::database::Filter> {
+    let parameter = function.parameters.iter().any(|parameter| parameter.name == argument.name);
+    let filter = argument.filter.clone()?;
+    (!parameter || !find::is_value(argument)).then_some(filter)
+}
+
+/// The statement of a call.
+pub(crate) fn call(
+    schema: &Schema,
+    callable: &Callable<'_>,
+    op: &Invoke,
+    estimate_above: Option<u64>,
+) -> Result<Statement> {
+    let function = callable.function;
+    let returns = &function.returns;
+    let table = match &returns.table {
+        Some(table) if returns.composite => table.clone(),
+        _ => TableName::new(&function.name.schema, &function.name.name),
+    };
+    let node = Node::plan(schema, &table, Source::Returned, &callable.query)?;
+    let shape = shape(returns);
+    let representation = match returns.void {
+        true => Representation::None,
+        false => {
+            let relation = if shape == Shape::Scalar { &function.name } else { &table };
+            negotiate(schema, relation, &op.format, node.is_whole_rows())?
+        }
+    };
+    let mut sql = Sql::new(format!("WITH {RETURNED} AS ("));
+    called(&mut sql, callable, op, &node, shape)?;
+    sql.push(")");
+    let counted = counts(op.count);
+    if counted {
+        total_of(&mut sql, schema, &node, op.count, estimate_above);
+    }
+    let frame = Frame {
+        representation: &representation,
+        shape,
+        format: &op.format,
+        total: if counted { TOTAL } else { NO_TOTAL },
+        location: "null::text",
+        inserted: "null::text",
+    };
+    frame.open(&mut sql);
+    sql.push("(");
+    rows(&mut sql, schema, &node, None)?;
+    sql.push(") _postgrest_t");
+    Ok(frame.finish(sql))
+}
+
+fn shape(returns: &Returns) -> Shape {
+    match (returns.composite, returns.set) {
+        (true, true) => Shape::Rows,
+        (true, false) => Shape::Row,
+        (false, true) => Shape::Scalars,
+        (false, false) => Shape::Scalar,
+    }
+}
+
+/// `SELECT … FROM function(…)`
+fn called(sql: &mut Sql, callable: &Callable<'_>, op: &Invoke, node: &Node<'_>, shape: Shape) -> Result<()> {
+    let scalar = matches!(shape, Shape::Scalar | Shape::Scalars);
+    sql.push("SELECT ");
+    match node.needed_columns().filter(|columns| !scalar && !columns.is_empty()) {
+        _ if scalar => {
+            sql.push("pgrst_call.pgrst_scalar");
+        }
+        None => {
+            sql.push("pgrst_call.*");
+        }
+        Some(columns) => {
+            sql.list(&columns, ", ", |sql, column| {
+                sql.push("pgrst_call.").name(column);
+            });
+        }
+    }
+    sql.push(" FROM ");
+    let function = callable.function;
+    let invoke = |sql: &mut Sql, arguments: &mut dyn FnMut(&mut Sql)| {
+        sql.push(if scalar { "(SELECT " } else { "" }).table(&function.name).push("(");
+        arguments(sql);
+        sql.push(if scalar { ") pgrst_scalar) pgrst_call" } else { ") pgrst_call" });
+    };
+    match (&op.arguments, &function.parameters[..]) {
+        (Arguments::Json(body), [one]) if one.name.is_empty() => {
+            invoke(sql, &mut |sql| unnamed(sql, one, body));
+        }
+        (Arguments::Raw { body, .. }, [one]) => invoke(sql, &mut |sql| unnamed(sql, one, body)),
+        (Arguments::Raw { .. }, _) => invoke(sql, &mut |_| {}),
+        (Arguments::Json(body), parameters) => {
+            let keys = find::keys_of(body)?;
+            let given: Vec<&Parameter> =
+                parameters.iter().filter(|parameter| keys.contains(&parameter.name)).collect();
+            if given.is_empty() {
+                invoke(sql, &mut |_| {});
+                return Ok(());
+            }
+            from_json(sql, body, &given);
+            sql.push(", LATERAL ");
+            invoke(sql, &mut |sql| {
+                sql.list(&given, ", ", |sql, parameter| {
+                    sql.push(if parameter.variadic { "VARIADIC " } else { "" });
+                    let name = quote(&parameter.name);
+                    sql.push(&format!("{name} := pgrst_body.{name}"));
+                });
+            });
+        }
+        (Arguments::Named(named), parameters) => {
+            let given: Vec<(&Parameter, Vec<String>)> = parameters
+                .iter()
+                .map(|parameter| (parameter, find::values_of(named, parameter)))
+                .filter(|(_, values)| !values.is_empty())
+                .collect();
+            invoke(sql, &mut |sql| {
+                sql.list(&given, ", ", |sql, (parameter, values)| named_argument(sql, parameter, values));
+            });
+        }
+    }
+    Ok(())
+}
+
+fn named_argument(sql: &mut Sql, parameter: &Parameter, values: &[String]) {
+    sql.push(if parameter.variadic { "VARIADIC " } else { "" });
+    sql.name(&parameter.name).push(" := ");
+    match values {
+        _ if parameter.variadic => sql.bind(array_literal(values)),
+        [.., last] => sql.bind(last.clone()),
+        [] => sql.push("NULL"),
+    };
+    if !parameter.type_name.starts_with("any") {
+        sql.push("::").push(&parameter.type_name);
+    }
+}
+
+/// The body as the only argument.
+fn unnamed(sql: &mut Sql, parameter: &Parameter, body: &Bytes) {
+    if parameter.type_name == "bytea" {
+        let mut text = String::with_capacity(2 + body.len() * 2);
+        text.push_str("\\x");
+        for byte in body {
+            text.push_str(&format!("{byte:02x}"));
+        }
+        sql.bind(text).push("::bytea");
+    } else {
+        sql.bind(body.clone()).push("::").push(&parameter.type_name);
+    }
+}
+
+/// The members of a JSON object, each read as its parameter's type.
+fn from_json(sql: &mut Sql, body: &Bytes, given: &[&Parameter]) {
+    let function = if Payload::is_object(body) { "json_to_record" } else { "json_to_recordset" };
+    sql.push("(SELECT ").bind(body.clone()).push("::json AS json_data) pgrst_payload, LATERAL (SELECT ");
+    sql.list(given, ", ", |sql, parameter| {
+        sql.name(&parameter.name);
+    });
+    sql.push(&format!(" FROM {function}(pgrst_payload.json_data) AS _("));
+    sql.list(given, ", ", |sql, parameter| {
+        // Bare `bit` and `character` mean a length of one here, which parameters do not have.
+        let ty = match parameter.type_name.as_str() {
+            "bit" => "bit varying",
+            "bit[]" => "bit varying[]",
+            "character" => "character varying",
+            "character[]" => "character varying[]",
+            other => other,
+        };
+        sql.name(&parameter.name).push(" ").push(ty);
+    });
+    sql.push(") LIMIT 1) pgrst_body");
+}

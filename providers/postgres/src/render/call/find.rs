@@ -1,0 +1,188 @@
+//! Which of the overloads of a function a call means.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{Arguments, Function, Invoke, NamedArgument, Parameter};
+use truststream_sql::closest::closest;
+use truststream_sql::payload::Payload;
+
+use crate::schema::Schema;
+
+/// The one function whose parameters fit.
+pub(super) fn function<'s>(schema: &'s Schema, op: &Invoke) -> Result<&'s Function> {
+    let overloads: Vec<&Function> =
+        schema.catalog.functions.iter().filter(|function| function.name == op.function).collect();
+    let keys = keys(op)?;
+    let mut fitting = matching(&overloads, op, &keys);
+    if fitting.is_empty()
+        && let Arguments::Named(named) = &op.arguments
+    {
+        // What reads as a filter may be a value after all.
+        let all: BTreeSet<String> = named.iter().map(|argument| argument.name.clone()).collect();
+        fitting = matching(&overloads, op, &all);
+    }
+    if fitting.is_empty() {
+        fitting = overloads.iter().copied().filter(|function| takes_body(function, op)).collect();
+    }
+    match fitting[..] {
+        [one] => Ok(one),
+        [] => Err(not_found(schema, op, &keys, &overloads)),
+        _ => Err(ambiguous(&fitting)),
+    }
+}
+
+fn matching<'s>(overloads: &[&'s Function], op: &Invoke, keys: &BTreeSet<String>) -> Vec<&'s Function> {
+    let raw = matches!(op.arguments, Arguments::Raw { .. });
+    overloads.iter().copied().filter(|function| fits(function, keys) && !(raw && keys.is_empty())).collect()
+}
+
+/// All required parameters are given, and nothing that is no parameter.
+fn fits(function: &Function, keys: &BTreeSet<String>) -> bool {
+    let named = |key: &String| function.parameters.iter().any(|parameter| parameter.name == *key);
+    let given = |parameter: &Parameter| !parameter.required || keys.contains(&parameter.name);
+    keys.iter().all(named) && function.parameters.iter().all(given)
+}
+
+/// It has one unnamed parameter that takes the whole body.
+fn takes_body(function: &Function, op: &Invoke) -> bool {
+    let [parameter] = &function.parameters[..] else { return false };
+    let ty = parameter.type_name.as_str();
+    parameter.name.is_empty()
+        && match &op.arguments {
+            Arguments::Json(_) => ty == "json" || ty == "jsonb",
+            Arguments::Raw { media_type, .. } => Some(ty) == raw_type(media_type),
+            Arguments::Named(_) => false,
+        }
+}
+
+fn raw_type(media_type: &str) -> Option<&'static str> {
+    match media_type {
+        "text/plain" => Some("text"),
+        "text/xml" => Some("xml"),
+        "application/octet-stream" => Some("bytea"),
+        _ => None,
+    }
+}
+
+fn keys(op: &Invoke) -> Result<BTreeSet<String>> {
+    match &op.arguments {
+        Arguments::Json(body) => keys_of(body),
+        Arguments::Named(named) => Ok(named
+            .iter()
+            .filter(|argument| is_value(argument))
+            .map(|argument| argument.name.clone())
+            .collect()),
+        Arguments::Raw { .. } => Ok(BTreeSet::new()),
+    }
+}
+
+/// It does not read as a filter.
+pub(super) fn is_value(argument: &NamedArgument) -> bool {
+    argument.filter.is_none()
+}
+
+/// The keys of a JSON body; none if it is no object.
+pub(super) fn keys_of(body: &Bytes) -> Result<BTreeSet<String>> {
+    if body.trim_ascii().is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    Payload::check(body)?;
+    Ok(Payload::read(body).map(|payload| payload.columns.into_iter().collect()).unwrap_or_default())
+}
+
+/// All values given for a parameter, in order.
+pub(super) fn values_of(named: &[NamedArgument], parameter: &Parameter) -> Vec<String> {
+    let same = |argument: &&NamedArgument| argument.name == parameter.name;
+    let values: Vec<&NamedArgument> = named.iter().filter(same).collect();
+    let plain: Vec<String> =
+        values.iter().filter(|argument| is_value(argument)).map(|argument| argument.value.clone()).collect();
+    if plain.is_empty() && parameter.required {
+        return values.iter().map(|argument| argument.value.clone()).collect();
+    }
+    plain
+}
+
+fn ambiguous(fitting: &[&Function]) -> Error {
+    let candidates: Vec<String> = fitting
+        .iter()
+        .map(|function| {
+            let parameters: Vec<String> = function
+                .parameters
+                .iter()
+                .map(|parameter| format!("{} => {}", parameter.name, parameter.type_name))
+                .collect();
+            format!("{}({})", function.name, parameters.join(", "))
+        })
+        .collect();
+    Error::new(
+        ErrorKind::InvalidInput,
+        "PGRST203",
+        format!("Could not choose the best candidate function between: {}", candidates.join(", ")),
+    )
+    .with_hint(
+        "Try renaming the parameters or the function itself in the database so function overloading can be \
+         resolved",
+    )
+}
+
+fn not_found(schema: &Schema, op: &Invoke, keys: &BTreeSet<String>, overloads: &[&Function]) -> Error {
+    let name = &op.function;
+    let listed = keys.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let raw = match &op.arguments {
+        Arguments::Raw { media_type, .. } => raw_type(media_type),
+        _ => None,
+    };
+    let message = match (raw, keys.is_empty()) {
+        (Some(_), _) => String::new(),
+        (None, true) => " without parameters".to_owned(),
+        (None, false) => format!("({listed})"),
+    };
+    let with = match keys.len() {
+        0 => " without parameters".to_owned(),
+        1 => format!(" with parameter {listed}"),
+        _ => format!(" with parameters {listed}"),
+    };
+    let searched = match (raw, &op.arguments) {
+        (Some(ty), _) => format!(" with a single unnamed {ty} parameter"),
+        (None, Arguments::Json(_)) => format!("{with} or with a single unnamed json/jsonb parameter"),
+        (None, _) => with,
+    };
+    let error = Error::new(
+        ErrorKind::NotFound,
+        "PGRST202",
+        format!("Could not find the function {name}{message} in the schema cache"),
+    )
+    .with_details(format!(
+        "Searched for the function {name}{searched}, but no matches were found in the schema cache."
+    ));
+    match suggestion(schema, op, keys, overloads).filter(|_| raw.is_none()) {
+        Some(near) => {
+            error.with_hint(format!("Perhaps you meant to call the function {}.{near}", name.schema))
+        }
+        None => error,
+    }
+}
+
+fn suggestion(
+    schema: &Schema,
+    op: &Invoke,
+    keys: &BTreeSet<String>,
+    overloads: &[&Function],
+) -> Option<String> {
+    if overloads.is_empty() {
+        let in_schema =
+            schema.catalog.functions.iter().filter(|other| other.name.schema == op.function.schema);
+        return closest(in_schema.map(|other| other.name.name.as_str()), &op.function.name)
+            .map(str::to_owned);
+    }
+    let list = |names: BTreeSet<&str>| format!("({})", names.into_iter().collect::<Vec<_>>().join(", "));
+    let known: Vec<String> = overloads
+        .iter()
+        .map(|function| list(function.parameters.iter().map(|parameter| parameter.name.as_str()).collect()))
+        .collect();
+    let wanted = list(keys.iter().map(String::as_str).collect());
+    let near = closest(known.iter().map(String::as_str), &wanted)?;
+    Some(format!("{}{near}", op.function.name))
+}

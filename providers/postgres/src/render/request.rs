@@ -1,0 +1,138 @@
+//! Whole statements: the rows, how many, their representation, and what functions said of the
+//! reply.
+
+use truststream_kernel::Result;
+use truststream_services::database::{Count, Format, Media, PlanFormat, Select};
+
+use super::body::{Representation, Shape, negotiate};
+use super::read::{RETURNED, count_rows, rows};
+use crate::plan::{Node, Source};
+use crate::schema::Schema;
+use crate::sql::Sql;
+
+/// A statement ready to run. Its one row has the columns total, rows, body, headers, status,
+/// location, inserted; a plan has a text line a row.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    pub(crate) sql: Sql,
+    /// Media type decided by a handler.
+    pub(crate) media_type: Option<String>,
+    /// It is explained, not run.
+    pub(crate) plan: bool,
+}
+
+/// What stands around the rows.
+pub(super) struct Frame<'f> {
+    pub(super) representation: &'f Representation,
+    pub(super) shape: Shape,
+    pub(super) format: &'f Format,
+    pub(super) total: &'f str,
+    pub(super) location: &'f str,
+    pub(super) inserted: &'f str,
+}
+
+impl Frame<'_> {
+    /// `SELECT` of the reply's columns, up to `FROM`.
+    pub(super) fn open(&self, sql: &mut Sql) {
+        let counted = match self.shape {
+            Shape::Scalars => "_postgrest_t.pgrst_scalar",
+            _ => "_postgrest_t",
+        };
+        sql.push(&format!(
+            " SELECT {} AS total, pg_catalog.count({counted}) AS page, {} AS body, \
+             nullif(current_setting('response.headers', true), '') AS headers, \
+             nullif(current_setting('response.status', true), '') AS status, \
+             {} AS location, {} AS inserted FROM ",
+            self.total,
+            self.representation.expression(self.shape, self.format.strip_nulls),
+            self.location,
+            self.inserted,
+        ));
+    }
+
+    pub(super) fn finish(&self, mut sql: Sql) -> Statement {
+        if let Media::Plan(plan) = &self.format.media {
+            sql.text.insert_str(0, &explain(plan));
+        }
+        Statement {
+            sql,
+            media_type: self.representation.media_type().map(str::to_owned),
+            plan: matches!(self.format.media, Media::Plan(_)),
+        }
+    }
+}
+
+pub(super) const NO_TOTAL: &str = "null::bigint";
+pub(super) const TOTAL: &str = "(SELECT pg_catalog.count(*) FROM pgrst_source_count)";
+
+/// A read.
+pub(crate) fn select(schema: &Schema, op: &Select, estimate_above: Option<u64>) -> Result<Statement> {
+    schema.table(&op.table)?;
+    let node = Node::plan(schema, &op.table, Source::Table, &op.query)?;
+    let whole_rows = node.is_whole_rows();
+    let representation = negotiate(schema, &op.table, &op.format, whole_rows)?;
+    let mut sql = Sql::new(format!("WITH {RETURNED} AS ("));
+    rows(&mut sql, schema, &node, None)?;
+    sql.push(")");
+    let counts = counts(op.count);
+    if counts {
+        total_of(&mut sql, schema, &node, op.count, estimate_above);
+    }
+    let frame = Frame {
+        representation: &representation,
+        shape: Shape::Rows,
+        format: &op.format,
+        total: if counts { TOTAL } else { NO_TOTAL },
+        location: "null::text",
+        inserted: "null::text",
+    };
+    frame.open(&mut sql);
+    sql.push(&format!("(SELECT * FROM {RETURNED}) _postgrest_t"));
+    Ok(frame.finish(sql))
+}
+
+/// Whether rows are counted one by one.
+pub(super) fn counts(count: Option<Count>) -> bool {
+    matches!(count, Some(Count::Exact | Count::Estimated))
+}
+
+/// The common table expression that the total is counted from.
+pub(super) fn total_of(
+    sql: &mut Sql,
+    schema: &Schema,
+    node: &Node<'_>,
+    count: Option<Count>,
+    estimate_above: Option<u64>,
+) {
+    sql.push(", pgrst_source_count AS (");
+    count_rows(sql, schema, node, None);
+    if let (Some(Count::Estimated), Some(limit)) = (count, estimate_above) {
+        sql.push(" LIMIT ").bind(limit.saturating_add(1).to_string());
+    }
+    sql.push(")");
+}
+
+/// The query whose plan tells the estimated total.
+pub(crate) fn counted_estimate(schema: &Schema, op: &Select) -> Result<Sql> {
+    let node = Node::plan(schema, &op.table, Source::Table, &op.query)?;
+    let mut sql = Sql::new("EXPLAIN (FORMAT JSON) ");
+    count_rows(&mut sql, schema, &node, None);
+    Ok(sql)
+}
+
+fn explain(plan: &PlanFormat) -> String {
+    let mut options = vec![if plan.json { "FORMAT JSON" } else { "FORMAT TEXT" }.to_owned()];
+    for option in ["analyze", "verbose", "settings", "buffers", "wal"] {
+        if plan.options.iter().any(|wanted| wanted == option) {
+            options.push(option.to_uppercase());
+        }
+    }
+    format!("EXPLAIN ({}) ", options.join(", "))
+}
+
+impl Node<'_> {
+    /// `select=*` and nothing else: handlers take whole rows.
+    pub(super) fn is_whole_rows(&self) -> bool {
+        self.embeds.is_empty() && matches!(&self.select[..], [item] if item.is_all())
+    }
+}

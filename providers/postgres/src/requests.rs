@@ -1,0 +1,220 @@
+//! The operations of applications: each is planned, rendered, run and judged.
+
+use serde_json::Value as Json;
+use tokio_postgres::Row;
+use truststream_kernel::{Context, Error, ErrorKind, Result};
+use truststream_services::database::{
+    Batch, Count, Delete, Insert, Invoke, Media, Page, Select, Step, Transaction, Update, WriteOptions,
+};
+
+use crate::driver::PostgresDriver;
+use crate::error::failed;
+use crate::page::{affected, named_row, page, satisfiable, singular};
+use crate::render::{self, Callable, Statement};
+use crate::schema::Schema;
+use crate::transaction::Scope;
+use crate::wire::Raw;
+
+impl PostgresDriver {
+    pub(crate) async fn read(&self, cx: &Context, op: &Select) -> Result<Page> {
+        let schema = self.schema();
+        let statement = render::select(&schema, op, self.shared.config.estimate_above)?;
+        let scope = Scope { read_only: true, ..scope(&schema, &op.table.schema, &op.transaction) };
+        let mut found = self.run(cx, &scope, &statement, |page| singular(&op.format.media, page)).await?;
+        self.estimate(cx, &schema, op, &mut found).await?;
+        if op.format.media != Media::Object {
+            satisfiable(op.query.offset, &found)?;
+        }
+        Ok(found)
+    }
+
+    pub(crate) async fn add(&self, cx: &Context, op: &Insert) -> Result<Page> {
+        let schema = self.schema();
+        let statement = render::insert(&schema, op)?;
+        let named = op.query.filter.is_some();
+        let mut scope = write_scope(&schema, &op.table.schema, &op.options);
+        scope.judged |= named;
+        let mut written = self
+            .run(cx, &scope, &statement, |page| {
+                judge(&op.options, page)?;
+                if named { named_row(page) } else { Ok(()) }
+            })
+            .await?;
+        written.inserted.get_or_insert(written.rows);
+        Ok(written)
+    }
+
+    pub(crate) async fn change(&self, cx: &Context, op: &Update) -> Result<Page> {
+        let schema = self.schema();
+        let statement = render::update(&schema, op)?;
+        let scope = write_scope(&schema, &op.table.schema, &op.options);
+        self.run(cx, &scope, &statement, |page| judge(&op.options, page)).await
+    }
+
+    pub(crate) async fn remove(&self, cx: &Context, op: &Delete) -> Result<Page> {
+        let schema = self.schema();
+        let statement = render::delete(&schema, op)?;
+        let scope = write_scope(&schema, &op.table.schema, &op.options);
+        self.run(cx, &scope, &statement, |page| judge(&op.options, page)).await
+    }
+
+    pub(crate) async fn call(&self, cx: &Context, op: &Invoke) -> Result<Page> {
+        let schema = self.schema();
+        let callable = Callable::find(&schema, op)?;
+        let statement = render::call(&schema, &callable, op, self.shared.config.estimate_above)?;
+        let function = callable.function;
+        let reads_only = callable.reads_only(op);
+        let scope = Scope {
+            read_only: reads_only,
+            judged: !reads_only
+                && (op.format.media == Media::Object || op.transaction.max_affected.is_some()),
+            isolation: function.isolation.clone(),
+            settings: schema.function_settings.get(&function.name).cloned().unwrap_or_default(),
+            ..scope(&schema, &op.function.schema, &op.transaction)
+        };
+        let mut called = self
+            .run(cx, &scope, &statement, |page| {
+                singular(&op.format.media, page)?;
+                affected(op.transaction.max_affected, page)
+            })
+            .await?;
+        if function.returns.void {
+            called.status.get_or_insert(204);
+        }
+        satisfiable(op.query.offset, &called)?;
+        Ok(called)
+    }
+
+    async fn run(
+        &self,
+        cx: &Context,
+        scope: &Scope,
+        statement: &Statement,
+        check: impl Fn(&Page) -> Result<()>,
+    ) -> Result<Page> {
+        let judge = |rows: Vec<Row>| {
+            let page = page(statement, &rows)?;
+            if !statement.plan {
+                check(&page)?;
+            }
+            Ok(page)
+        };
+        self.shared.transactions.run(cx, scope, &statement.sql, judge).await
+    }
+
+    /// Fills in the total that the planner estimates, where one is wanted.
+    async fn estimate(&self, cx: &Context, schema: &Schema, op: &Select, page: &mut Page) -> Result<()> {
+        let above = self.shared.config.estimate_above;
+        let wanted = match op.count {
+            Some(Count::Planned) => true,
+            Some(Count::Estimated) => {
+                above.is_some_and(|limit| page.total.is_some_and(|total| total > limit))
+            }
+            _ => false,
+        };
+        if !wanted {
+            return Ok(());
+        }
+        let sql = render::counted_estimate(schema, op)?;
+        let scope = Scope { read_only: true, ..scope(schema, &op.table.schema, &op.transaction) };
+        let planned = self.shared.transactions.run(cx, &scope, &sql, planned_rows).await?;
+        page.total = Some(planned.max(page.total.unwrap_or_default()));
+        Ok(())
+    }
+
+    pub(crate) async fn steps(&self, cx: &Context, op: &Batch) -> Result<Vec<Page>> {
+        let schema = self.schema();
+        let mut pages: Vec<Page> = Vec::with_capacity(op.steps.len());
+        let first = op.steps.iter().find_map(table_schema).unwrap_or("public");
+        let scope = scope(&schema, first, &Transaction::default());
+        let open = self.shared.transactions.open(cx, &scope).await?;
+        for step in &op.steps {
+            match self.step(&schema, &open, step, pages.last()).await {
+                Ok(Some(page)) => pages.push(page),
+                Ok(None) => {}
+                Err(error) => {
+                    open.end(false).await?;
+                    return Err(error);
+                }
+            }
+        }
+        open.end(true).await?;
+        Ok(pages)
+    }
+
+    async fn step(
+        &self,
+        schema: &Schema,
+        open: &crate::transaction::Open,
+        step: &Step,
+        before: Option<&Page>,
+    ) -> Result<Option<Page>> {
+        let estimate_above = self.shared.config.estimate_above;
+        let (statement, media, limit) = match step {
+            Step::Expect(rows) => return expected(*rows, before).map(|()| None),
+            Step::Select(op) => (render::select(schema, op, estimate_above)?, &op.format.media, None),
+            Step::Insert(op) => {
+                (render::insert(schema, op)?, &op.options.format.media, op.options.transaction.max_affected)
+            }
+            Step::Update(op) => {
+                (render::update(schema, op)?, &op.options.format.media, op.options.transaction.max_affected)
+            }
+            Step::Delete(op) => {
+                (render::delete(schema, op)?, &op.options.format.media, op.options.transaction.max_affected)
+            }
+        };
+        let mut page = page(&statement, &open.query(&statement.sql).await?)?;
+        singular(media, &page)?;
+        affected(limit, &page)?;
+        if matches!(step, Step::Insert(_)) {
+            page.inserted.get_or_insert(page.rows);
+        }
+        Ok(Some(page))
+    }
+}
+
+fn table_schema(step: &Step) -> Option<&str> {
+    match step {
+        Step::Select(op) => Some(&op.table.schema),
+        Step::Insert(op) => Some(&op.table.schema),
+        Step::Update(op) => Some(&op.table.schema),
+        Step::Delete(op) => Some(&op.table.schema),
+        Step::Expect(_) => None,
+    }
+}
+
+fn expected(rows: u64, before: Option<&Page>) -> Result<()> {
+    let touched = before.map_or(0, |page| page.rows);
+    if touched == rows {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Conflict, "40001", "the rows this batch is about were changed meanwhile")
+        .with_details(format!("{rows} rows were expected, {touched} were touched")))
+}
+
+fn judge(options: &WriteOptions, page: &Page) -> Result<()> {
+    singular(&options.format.media, page)?;
+    affected(options.transaction.max_affected, page)
+}
+
+fn scope(schema: &Schema, name: &str, transaction: &Transaction) -> Scope {
+    Scope {
+        schema: name.to_owned(),
+        rollback: transaction.rollback,
+        time_zone: transaction.time_zone.clone().filter(|zone| schema.time_zones.contains(zone)),
+        ..Scope::default()
+    }
+}
+
+fn write_scope(schema: &Schema, name: &str, options: &WriteOptions) -> Scope {
+    let judged = options.format.media == Media::Object || options.transaction.max_affected.is_some();
+    Scope { judged, ..scope(schema, name, &options.transaction) }
+}
+
+fn planned_rows(rows: Vec<Row>) -> Result<u64> {
+    let Some(row) = rows.first() else { return Ok(0) };
+    let Raw(text) = row.try_get(0).map_err(failed)?;
+    let plan: Json = serde_json::from_slice(text)
+        .map_err(|error| Error::internal("a plan could not be read").with_source(error))?;
+    Ok(plan.pointer("/0/Plan/Plan Rows").and_then(Json::as_u64).unwrap_or_default())
+}

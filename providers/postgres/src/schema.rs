@@ -1,0 +1,77 @@
+//! The schema of the database as requests are planned against it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{Catalog, Column, Table, TableName};
+use truststream_sql::closest::closest;
+use truststream_sql::relations::Relations;
+
+/// The catalog and what else planning needs. Replaced as a whole when the schema changes.
+#[derive(Debug, Default)]
+pub(crate) struct Schema {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) relations: Relations,
+    /// Casts by which a domain is represented: from type and to type, to the function.
+    pub(crate) representations: HashMap<(String, String), String>,
+    /// Aggregates that answer a media type: relation (none: any) and media type, to the function.
+    pub(crate) handlers: HashMap<(Option<TableName>, String), Handler>,
+    /// Time zones that the server knows.
+    pub(crate) time_zones: HashSet<String>,
+    /// Settings of functions (`create function … set`), by name.
+    pub(crate) function_settings: HashMap<TableName, Vec<(String, String)>>,
+}
+
+/// A function that answers a media type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Handler {
+    pub(crate) function: TableName,
+    /// The media type it really makes; differs from the key's for `*/*`.
+    pub(crate) media_type: String,
+}
+
+impl Schema {
+    /// A table or view.
+    ///
+    /// # Errors
+    /// PGRST205 if there is none.
+    pub(crate) fn table(&self, name: &TableName) -> Result<&Table> {
+        self.catalog.table(name).ok_or_else(|| {
+            let error = Error::new(
+                ErrorKind::NotFound,
+                "PGRST205",
+                format!("Could not find the table '{name}' in the schema cache"),
+            );
+            let others = self.catalog.tables.keys().filter(|other| other.schema == name.schema);
+            match closest(others.map(|other| other.name.as_str()), &name.name) {
+                Some(near) => {
+                    error.with_hint(format!("Perhaps you meant the table '{}.{near}'", name.schema))
+                }
+                None => error,
+            }
+        })
+    }
+
+    /// A column that a write names.
+    ///
+    /// # Errors
+    /// PGRST204 if the table has none of that name.
+    pub(crate) fn column<'t>(&self, table: &'t Table, name: &TableName, column: &str) -> Result<&'t Column> {
+        table.column(column).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                "PGRST204",
+                format!("Could not find the '{column}' column of '{}' in the schema cache", name.name),
+            )
+        })
+    }
+
+    /// The function that turns values of type `from` into `to`, where a cast of a domain says so.
+    pub(crate) fn representation(&self, from: &str, to: &str) -> Option<&str> {
+        if self.representations.is_empty() {
+            return None;
+        }
+        self.representations.get(&(from.to_owned(), to.to_owned())).map(String::as_str)
+    }
+}

@@ -1,0 +1,6 @@
+//! Against a real PostgreSQL.
+
+#![allow(clippy::unwrap_used)]
+
+mod requests;
+mod support;
