@@ -2,6 +2,8 @@
 //! `driver` (the trait a provider implements), `handle` (the typed face applications use) and
 //! `features` (what a provider may say it can do).
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod auth;
 pub mod database;
 pub mod objects;

@@ -4,6 +4,7 @@ mod catalog;
 mod change;
 mod driver;
 mod features;
+pub mod language;
 mod ops;
 mod query;
 

@@ -1,0 +1,10 @@
+//! One file a command.
+
+pub mod config;
+pub mod demo;
+pub mod dev;
+pub mod start;
+pub mod status;
+pub mod switch;
+
+mod serve;

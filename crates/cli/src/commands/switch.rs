@@ -1,0 +1,213 @@
+//! `truststream switch …`
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value as Json, json};
+use truststream_switch::{Phase, Progress, Record};
+
+use crate::Common;
+use crate::client::AdminClient;
+use crate::failure::{Done, Failure};
+use crate::progress::Shown;
+use crate::text::{bytes, table, thousands};
+
+/// What can be done with switches. They run inside the gateway; these commands watch and steer.
+#[derive(Subcommand)]
+pub enum SwitchCommand {
+    /// Show what a switch would move and what stands in its way; changes nothing
+    Plan {
+        /// Backend to move to, a name from truststream.toml
+        to: String,
+    },
+    /// Move to another backend: copy, follow, verify, hold writes for a moment, flip
+    Start(Start),
+    /// Show where the latest switch stands
+    Status,
+    /// Return to the backend that served before, with everything written since
+    Back,
+    /// Close the way back and remove what was installed for it
+    Finalize,
+    /// Give up a switch that has not flipped yet; nothing has changed then
+    Abort,
+}
+
+/// How to start a switch.
+#[derive(Args)]
+pub struct Start {
+    /// Backend to move to, a name from truststream.toml
+    to: String,
+    /// Don't wait: print the switch and return
+    #[arg(long)]
+    detach: bool,
+    /// Longest pause of writes in milliseconds; past it the fence is lifted and tried again
+    #[arg(long, value_name = "MS")]
+    max_pause: Option<u64>,
+    /// Compare both sides row by row before the flip
+    #[arg(long, value_name = "none|full", value_parser = ["none", "full"])]
+    verify: Option<String>,
+    /// Rows in a chunk of the copy
+    #[arg(long)]
+    chunk: Option<usize>,
+}
+
+impl SwitchCommand {
+    pub async fn run(&self, common: &Common) -> Done {
+        let client = AdminClient::find(common)?;
+        match self {
+            SwitchCommand::Plan { to } => {
+                let plan = client.get(&format!("switch/plan?to={to}")).await?;
+                print_plan(&plan, common.json)
+            }
+            SwitchCommand::Start(start) => start.run(&client, common).await,
+            SwitchCommand::Status => {
+                let shown = client.get("switch").await?;
+                match read_record(&shown["record"]) {
+                    Some(record) => print_record(&record, &shown, common.json),
+                    None => println!("there was no switch yet"),
+                }
+                Ok(())
+            }
+            SwitchCommand::Back => ended(&client, "back", common).await,
+            SwitchCommand::Finalize => ended(&client, "finalize", common).await,
+            SwitchCommand::Abort => ended(&client, "abort", common).await,
+        }
+    }
+}
+
+impl Start {
+    async fn run(&self, client: &AdminClient, common: &Common) -> Done {
+        let mut body = json!({ "to": self.to });
+        if let Some(pause) = self.max_pause {
+            body["max_pause_ms"] = json!(pause);
+        }
+        if let Some(verify) = &self.verify {
+            body["verify"] = json!(verify == "full");
+        }
+        if let Some(chunk) = self.chunk {
+            body["chunk"] = json!(chunk);
+        }
+        let started = client.post("switch", &body).await?;
+        if self.detach {
+            println!("{started}");
+            return Ok(());
+        }
+        let shown = watch(client).await?;
+        let record = read_record(&shown["record"])
+            .ok_or_else(|| Failure::answered(&json!({ "message": "the gateway forgot the switch" })))?;
+        print_record(&record, &shown, common.json);
+        if record.phase == Phase::Aborted {
+            let reason = record.report.failure.unwrap_or_default();
+            return Err(Failure::answered(&json!({
+                "code": "BACKEND_011",
+                "message": format!("the switch was given up: {reason}"),
+                "hint": format!("{} serves as before; nothing has changed", record.from),
+            })));
+        }
+        Ok(())
+    }
+}
+
+/// Shows progress until the switch has committed or ended.
+async fn watch(client: &AdminClient) -> Done<Json> {
+    let mut bar = Shown::new();
+    loop {
+        let shown = client.get("switch").await?;
+        if let Ok(progress) = serde_json::from_value::<Progress>(shown["progress"].clone()) {
+            bar.show(&progress);
+        }
+        let phase = read_record(&shown["record"]).map(|record| record.phase);
+        if phase.is_none_or(|phase| phase.is_over() || phase == Phase::Committed) {
+            bar.finish();
+            return Ok(shown);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn ended(client: &AdminClient, how: &str, common: &Common) -> Done {
+    let answer = client.post(&format!("switch/{how}"), &Json::Null).await?;
+    if let Some(record) = read_record(&answer) {
+        print_record(&record, &json!({ "record": answer }), common.json);
+    }
+    Ok(())
+}
+
+fn read_record(value: &Json) -> Option<Record> {
+    serde_json::from_value(value.clone()).ok()
+}
+
+fn print_plan(plan: &Json, as_json: bool) -> Done {
+    if as_json {
+        println!("{plan}");
+        return Ok(());
+    }
+    let count = |name: &str| plan[name].as_array().map_or(0, Vec::len);
+    let objects = if plan["moves_objects"] == true { "objects move too" } else { "objects are shared and stay" };
+    println!(
+        "{} → {}: {} tables, {} rows; {objects}",
+        plan["from"].as_str().unwrap_or_default(),
+        plan["to"].as_str().unwrap_or_default(),
+        count("tables"),
+        thousands(plan["rows"].as_u64().unwrap_or_default()),
+    );
+    match plan["problems"].as_array().filter(|problems| !problems.is_empty()) {
+        None => println!("nothing stands in the way; start it with `truststream switch start`"),
+        Some(problems) => {
+            println!("in the way:");
+            for problem in problems {
+                println!("  {}: {}", problem["statement"].as_str().unwrap_or_default(), problem["reason"].as_str().unwrap_or_default());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The report of a switch: JSON as it is stored, or text.
+pub fn print_record(record: &Record, shown: &Json, as_json: bool) {
+    if as_json {
+        println!("{shown}");
+    } else {
+        print!("{}", report(record));
+    }
+}
+
+/// The report of a switch as text.
+pub fn report(record: &Record) -> String {
+    let report = &record.report;
+    let mut text = format!("switch {}: {} → {}, {}\n", record.id, record.from, record.to, record.phase.name());
+    text.push_str(&format!(
+        "  copied    {} rows ({}), {} objects ({})\n",
+        thousands(report.rows),
+        bytes(report.bytes),
+        thousands(report.objects),
+        bytes(report.object_bytes)
+    ));
+    text.push_str(&format!(
+        "  followed  {} changes there, {} back\n",
+        thousands(report.changes),
+        thousands(report.changes_back)
+    ));
+    for flip in &report.flips {
+        text.push_str(&format!(
+            "  flip      {} → {}: writes held for {:.1} ms, {} of them waited\n",
+            flip.from, flip.to, flip.pause_ms, flip.held
+        ));
+    }
+    if !report.tables.is_empty() {
+        let rows: Vec<_> = report
+            .tables
+            .iter()
+            .map(|table| {
+                let same = if table.source == table.target { "equal" } else { "DIFFERENT" };
+                vec![table.table.to_string(), thousands(table.rows), table.source.clone(), same.to_owned()]
+            })
+            .collect();
+        text.push_str("  verified\n");
+        text.push_str(&table(&["  table", "rows", "checksum", "both sides"], &rows));
+    }
+    if let Some(failure) = &report.failure {
+        text.push_str(&format!("  ended     {failure}\n"));
+    }
+    text
+}

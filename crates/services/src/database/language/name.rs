@@ -1,0 +1,69 @@
+//! Names of columns, tables and JSON keys.
+
+use truststream_kernel::Result;
+
+use super::cursor::Cursor;
+use crate::database::{Field, JsonKey, JsonStep};
+
+/// A name: quoted, or letters, digits, `_`, `$`, spaces and single dashes between them.
+pub(super) fn name(cursor: &mut Cursor<'_>) -> Result<String> {
+    if cursor.peek() == Some('"') {
+        return cursor.quoted();
+    }
+    let mut text = String::new();
+    loop {
+        text.push_str(cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ' ' | '$')));
+        if cursor.peek() != Some('-') || cursor.rest().starts_with("->") {
+            break;
+        }
+        cursor.next();
+        text.push('-');
+    }
+    if text.trim().is_empty() {
+        return Err(cursor.expected("field name (* or [a..z0..9_$])"));
+    }
+    Ok(text.trim().to_owned())
+}
+
+/// A name with a JSON path behind it.
+pub(super) fn field(cursor: &mut Cursor<'_>) -> Result<Field> {
+    let name = name(cursor)?;
+    Ok(Field { name, path: path(cursor)? })
+}
+
+/// `->key`, `->>key`, `->1`: any number of steps.
+pub(super) fn path(cursor: &mut Cursor<'_>) -> Result<Vec<JsonStep>> {
+    let mut steps = Vec::new();
+    while cursor.take("->") {
+        let as_text = cursor.take(">");
+        steps.push(JsonStep { key: key(cursor)?, as_text });
+    }
+    Ok(steps)
+}
+
+fn key(cursor: &mut Cursor<'_>) -> Result<JsonKey> {
+    let before = *cursor;
+    let negative = cursor.take("-");
+    let digits = cursor.take_while(|c| c.is_ascii_digit());
+    let ends = cursor.is_done() || matches!(cursor.peek(), Some('-' | ':' | '.' | ',' | ')' | '='));
+    if let (true, Ok(index)) = (ends, digits.parse::<i64>()) {
+        return Ok(JsonKey::Index(if negative { -index } else { index }));
+    }
+    *cursor = before;
+    if cursor.peek() == Some('"') {
+        return Ok(JsonKey::Key(cursor.quoted()?));
+    }
+    let mut text = String::new();
+    while let Some(c) = cursor.peek() {
+        if matches!(c, ':' | '.' | ',' | ')' | '(' | '=') || cursor.rest().starts_with("->") {
+            break;
+        }
+        text.push(c);
+        cursor.next();
+    }
+    if text.is_empty() {
+        Err(cursor.expected("any non reserved character different from: .,>()"))
+    } else {
+        Ok(JsonKey::Key(text))
+    }
+}

@@ -1,0 +1,134 @@
+//! The `select` list.
+
+use truststream_kernel::Result;
+
+use super::cursor::Cursor;
+use super::name::{field, name};
+use crate::database::{Aggregate, AggregateFunction, Embed, Item, Query};
+
+/// Deepest nesting of embeds; deeper ones are refused before any work.
+const DEEPEST: usize = 32;
+
+/// Parses a `select` list such as `title,year:info->>year,artist(name)`.
+///
+/// # Errors
+/// PGRST100.
+pub fn parse_select(text: &str) -> Result<Vec<Item>> {
+    let mut cursor = Cursor::new("select parameter", text);
+    if cursor.is_done() {
+        return Ok(Vec::new());
+    }
+    let items = items(&mut cursor, 0)?;
+    cursor.end("\",\" or end of input")?;
+    Ok(items)
+}
+
+fn items(cursor: &mut Cursor<'_>, depth: usize) -> Result<Vec<Item>> {
+    if depth > DEEPEST {
+        return Err(cursor.expected("fewer embedded resources inside one another"));
+    }
+    let mut items = Vec::new();
+    skip_spaces(cursor);
+    if cursor.peek() == Some(')') {
+        return Ok(items);
+    }
+    loop {
+        skip_spaces(cursor);
+        items.push(item(cursor, depth)?);
+        skip_spaces(cursor);
+        if !cursor.take(",") {
+            return Ok(items);
+        }
+    }
+}
+
+fn skip_spaces(cursor: &mut Cursor<'_>) {
+    cursor.take_while(char::is_whitespace);
+}
+
+fn item(cursor: &mut Cursor<'_>, depth: usize) -> Result<Item> {
+    if cursor.take("...") {
+        let relation = name(cursor)?;
+        return embed(cursor, relation, None, true, depth);
+    }
+    if cursor.take("*") {
+        return Ok(Item::All);
+    }
+    if cursor.take("count()") {
+        return Ok(Item::Count { alias: None, cast: cast(cursor)? });
+    }
+    let first = *cursor;
+    let candidate = name(cursor)?;
+    let alias = if cursor.peek() == Some(':') && !cursor.rest().starts_with("::") {
+        cursor.next();
+        Some(candidate)
+    } else {
+        *cursor = first;
+        None
+    };
+    if cursor.take("count()") {
+        return Ok(Item::Count { alias, cast: cast(cursor)? });
+    }
+    let before = *cursor;
+    let relation = name(cursor)?;
+    if matches!(cursor.peek(), Some('!' | '(')) {
+        return embed(cursor, relation, alias, false, depth);
+    }
+    *cursor = before;
+    let field = field(cursor)?;
+    let cast_before = cast(cursor)?;
+    let aggregate = aggregate(cursor)?;
+    Ok(Item::Column { field, alias, cast: cast_before, aggregate })
+}
+
+fn embed(
+    cursor: &mut Cursor<'_>,
+    relation: String,
+    alias: Option<String>,
+    spread: bool,
+    depth: usize,
+) -> Result<Item> {
+    let (mut hint, mut inner) = (None, false);
+    while cursor.take("!") {
+        match name(cursor)?.as_str() {
+            "inner" => inner = true,
+            "left" => inner = false,
+            other => hint = Some(other.to_owned()),
+        }
+    }
+    if !cursor.take("(") {
+        return Err(cursor.expected("\"(\""));
+    }
+    let items = items(cursor, depth + 1)?;
+    if !cursor.take(")") {
+        return Err(cursor.expected("\",\" or \")\""));
+    }
+    let query = Query { items, ..Query::default() };
+    Ok(Item::Embed(Embed { relation, alias, hint, inner, spread, query }))
+}
+
+fn cast(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
+    if !cursor.take("::") {
+        return Ok(None);
+    }
+    let ty = cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ' ' | '[' | ']' | '$'));
+    if ty.trim().is_empty() { Err(cursor.expected("a type name")) } else { Ok(Some(ty.trim().to_owned())) }
+}
+
+fn aggregate(cursor: &mut Cursor<'_>) -> Result<Option<Aggregate>> {
+    if !cursor.take(".") {
+        return Ok(None);
+    }
+    let function = match cursor.take_while(|c| c.is_ascii_alphabetic()) {
+        "avg" => AggregateFunction::Avg,
+        "count" => AggregateFunction::Count,
+        "max" => AggregateFunction::Max,
+        "min" => AggregateFunction::Min,
+        "sum" => AggregateFunction::Sum,
+        _ => return Err(cursor.expected("avg, count, max, min or sum")),
+    };
+    if !cursor.take("()") {
+        return Err(cursor.expected("\"()\""));
+    }
+    Ok(Some(Aggregate { function, cast: cast(cursor)? }))
+}

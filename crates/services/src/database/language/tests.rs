@@ -1,0 +1,120 @@
+use super::*;
+use crate::database::{Comparison, Embed, Field, Filter, Is, Item, JsonKey, Operand, Operator, Quantifier};
+
+fn parameters(text: &str) -> truststream_kernel::Result<Parameters> {
+    let pairs: Vec<_> = text.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
+    parse_parameters(pairs.into_iter())
+}
+
+fn compare(filter: &Filter) -> &Comparison {
+    match filter {
+        Filter::Compare(comparison) => comparison,
+        other => panic!("no comparison: {other:?}"),
+    }
+}
+
+#[test]
+fn a_select_list_has_columns_paths_casts_aliases_and_embeds() {
+    let items = parse_select("*,title,year:info->a->>1::int,sum:price.sum()::text,count(),artist:artists!fk!inner(name),...label(*)").unwrap();
+    assert_eq!(items.len(), 7);
+    assert_eq!(items[1], Item::column("title"));
+    let Item::Column { field, alias, cast, .. } = &items[2] else { panic!("{:?}", items[2]) };
+    assert_eq!((alias.as_deref(), cast.as_deref()), (Some("year"), Some("int")));
+    assert_eq!(field.path[0].key, JsonKey::Key("a".to_owned()));
+    assert!(field.path[1].as_text && field.path[1].key == JsonKey::Index(1));
+    let Item::Embed(Embed { relation, hint, inner, query, .. }) = &items[5] else { panic!("{:?}", items[5]) };
+    assert_eq!((relation.as_str(), hint.as_deref(), *inner), ("artists", Some("fk"), true));
+    assert_eq!(query.items, [Item::column("name")]);
+    assert!(matches!(&items[6], Item::Embed(embed) if embed.spread));
+}
+
+#[test]
+fn names_may_have_spaces_and_dashes_and_quotes() {
+    let items = parse_select("my col,a-b,\"x,y\",a-b->c-d").unwrap();
+    let names: Vec<_> = items
+        .iter()
+        .map(|item| match item {
+            Item::Column { field, .. } => field.name.as_str(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(names, ["my col", "a-b", "x,y", "a-b"]);
+}
+
+#[test]
+fn conditions_take_operators_modifiers_and_literals_as_they_are() {
+    let parsed =
+        parameters("a=eq.1,2)&b=not.is.null&c=like(any).{a*,b*}&d=fts(english).x&e->>k=in.(1,\"a,b\",)")
+            .unwrap();
+    let Some(Filter::And(all)) = parsed.query.filter else { panic!() };
+    assert_eq!(compare(&all[0]).operand, Operand::Text("1,2)".to_owned()));
+    assert_eq!(
+        all[1],
+        Filter::Compare(Comparison {
+            field: Field::column("b"),
+            operator: Operator::Is,
+            quantifier: None,
+            operand: Operand::Is(Is::Null)
+        })
+        .negated()
+    );
+    assert_eq!(compare(&all[2]).quantifier, Some(Quantifier::Any));
+    assert_eq!(compare(&all[2]).operand, Operand::Text("{a%,b%}".to_owned()));
+    assert!(
+        matches!(&compare(&all[3]).operator, Operator::FullText(_, Some(configuration)) if configuration == "english")
+    );
+    assert_eq!(
+        compare(&all[4]).operand,
+        Operand::List(vec!["1".to_owned(), "a,b".to_owned(), String::new()])
+    );
+}
+
+#[test]
+fn logic_trees_nest() {
+    let parsed = parameters("or=(a.eq.\"x,y\",not.and(b.gt.2,c.cs.{1,2}),d.in.(1,2))").unwrap();
+    let Some(Filter::Or(any)) = parsed.query.filter else { panic!() };
+    assert_eq!(compare(&any[0]).operand, Operand::Text("x,y".to_owned()));
+    let Filter::Not(and) = &any[1] else { panic!("{:?}", any[1]) };
+    let Filter::And(and) = &**and else { panic!() };
+    assert_eq!(compare(&and[1]).operand, Operand::Text("{1,2}".to_owned()));
+    assert_eq!(compare(&any[2]).operand, Operand::List(vec!["1".to_owned(), "2".to_owned()]));
+}
+
+#[test]
+fn conditions_orders_and_limits_find_their_embed() {
+    let parsed = parameters(
+        "select=id,c:clients(id,p(id))&c.p.id=eq.1&c.order=id.desc.nullslast&c.p.limit=3&offset=2",
+    )
+    .unwrap();
+    assert_eq!(parsed.query.offset, 2);
+    let Item::Embed(clients) = &parsed.query.items[1] else { panic!() };
+    assert!(clients.query.order[0].descending);
+    let Item::Embed(p) = &clients.query.items[1] else { panic!() };
+    assert_eq!((p.query.limit, p.query.filter.is_some()), (Some(3), true));
+    assert_eq!(parameters("select=id&x.id=eq.1").unwrap_err().code(), "PGRST108");
+}
+
+#[test]
+fn what_can_not_be_parsed_is_named() {
+    for text in [
+        "a=xx.1",
+        "a=1",
+        "select=a(",
+        "select=a,,b",
+        "or=(a.eq.1",
+        "or=a.eq.1",
+        "order=a.up",
+        "limit=x",
+        "a=is.7",
+        "select=a::",
+        "a=in.1",
+        "=eq.1",
+        "a=eq(some).1",
+    ] {
+        let error = parameters(text).unwrap_err();
+        assert_eq!(error.code(), "PGRST100", "{text}");
+        assert!(error.message().contains("failed to parse"), "{text}");
+    }
+    assert!(parse_select(&"a(".repeat(100)).is_err());
+    assert!(parse_logic(true, &"(and".repeat(100)).is_err());
+}
