@@ -1,1 +1,14 @@
-//! The Auth service.
+//! The Auth service: users, sessions, tokens.
+
+mod driver;
+mod features;
+mod model;
+mod ops;
+
+pub use driver::AuthDriver;
+pub use features::AuthFeature;
+pub use model::*;
+pub use ops::*;
+
+/// The typed face of the Auth service.
+pub type Auth = truststream_kernel::Handle<AuthService>;
