@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use truststream_kernel::{Context, Error, ErrorKind, FeatureSet, Handle, Result, Service, Stack};
@@ -82,6 +82,9 @@ impl<S: Service> Env<S> {
     }
 }
 
+/// How long a case may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What stands between a case and the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layers {
@@ -150,9 +153,10 @@ async fn judge<S: Service>(
         .map_err(|error| format!("no instance to test: {error:?}"))?;
     let missing = (case.needs)().minus(service.stack().features().supported());
     let env = Env { service, open: Arc::clone(open_fresh), layers, provider };
-    let outcome = match tokio::spawn((case.run)(env)).await {
-        Ok(outcome) => outcome,
-        Err(stopped) => Err(Failure::Assertion(panic_text(stopped))),
+    let outcome = match tokio::time::timeout(PATIENCE, tokio::spawn((case.run)(env))).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(stopped)) => Err(Failure::Assertion(panic_text(stopped))),
+        Err(_) => Err(Failure::Assertion(format!("it did not end within {PATIENCE:?}"))),
     };
     match (outcome, missing.is_empty()) {
         (Ok(()), true) => Ok(()),

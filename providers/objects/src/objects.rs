@@ -12,7 +12,7 @@ use truststream_services::objects::{
 
 use crate::config::{FsConfig, S3Config};
 use crate::error::from_store;
-use crate::key::{from_path, to_path};
+use crate::key::{from_path, to_folder, to_path};
 
 /// An object store behind an OpenDAL operator.
 pub struct ObjectsProvider {
@@ -145,7 +145,7 @@ impl ObjectsDriver for ObjectsProvider {
     }
 
     async fn list(&self, _cx: &Context, op: &List) -> Result<Vec<String>> {
-        let folder = op.prefix.rsplit_once('/').map_or_else(String::new, |(folder, _)| to_path(folder) + "/");
+        let folder = op.prefix.rsplit_once('/').map_or_else(String::new, |(folders, _)| to_folder(folders));
         let entries = self
             .operator
             .list_with(&folder)

@@ -151,9 +151,6 @@ pub(super) async fn keys_never_leave_the_root(env: Env<ObjectsService>) -> Outco
             Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidInput, "{key:?} {error:?}"),
         }
     }
-    for key in ["", "nul\0byte"] {
-        assert!(put(objects, key, b"x".to_vec()).await.is_err(), "{key:?} is taken");
-    }
     assert!(list(objects, "").await?.is_empty());
     Ok(())
 }
@@ -208,6 +205,7 @@ pub(super) async fn readers_see_whole_objects(env: Env<ObjectsService>) -> Outco
     while !writing.is_finished() {
         let body = get(&objects, "k").await?;
         assert!(body.len() == 300_000 && body.iter().all(|byte| *byte == body[0]), "a mixture was read");
+        tokio::task::yield_now().await;
     }
     let Ok(written) = writing.await else { panic!("the writer stopped") };
     written?;
