@@ -6,75 +6,77 @@ use serde_json::Value as Json;
 use truststream_kernel::{Context, Features, Identity, Result};
 
 use super::{
-    AdminCreateUser, AdminDeleteUser, AdminGetUser, AdminListUsers, AdminUpdateUser, AuthSettings,
-    Authenticate, GetUser, PublicKeys, Refresh, Session, Settings, SignInWithPassword, SignOut, SignUp,
-    SignedUp, UpdateUser, User, Users,
+    AdminCreateUser, AdminDeleteUser, AdminGetUser, AdminListUsers, AdminUpdateUser, Authenticate, GetUser,
+    PublicKeys, PublicSettings, Refresh, Session, Settings, SignInWithPassword, SignOut, SignUp, SignedUp,
+    UpdateUser, User, UserPage,
 };
 
-/// Users and sessions. Errors carry Supabase Auth's codes (`invalid_credentials`, `bad_jwt`, …).
-///
-/// # Behavior
-/// Operations of a user take who it is from `cx`, whose identity was made by [`Authenticate`].
-/// Operations of an administrator don't look at `cx`: whoever exposes them checks the role first.
+/// Auth. Errors carry Supabase Auth's codes (`invalid_credentials`, `user_already_exists`,
+/// `weak_password`, …) and texts; their kind gives the HTTP status: `InvalidInput` 400,
+/// `PermissionDenied` 403, `NotFound` 404, `AlreadyExists`, `Constraint` and `Unsupported` 422.
 pub trait AuthDriver: Send + Sync + 'static {
     /// What this provider can do.
     fn features(&self) -> Features;
 
-    /// Verifies a token by what is in it; whether its session has ended is asked by operations of
-    /// the user. `bad_jwt` for every token that is not good, `PGRST303` in the details if it expired.
+    /// Verifies an access token.
+    ///
+    /// # Behavior
+    /// A token without a role is anonymous. A token that can't be verified is `PGRST301`, one whose
+    /// claims don't hold now `PGRST303` (both of kind `Unauthenticated`), one whose role is not for
+    /// callers `42501`; the texts are PostgREST's.
     fn authenticate(&self, cx: &Context, op: &Authenticate) -> impl Future<Output = Result<Identity>> + Send;
 
-    /// The public keys, as a JWK set; empty with a shared secret.
-    fn public_keys(&self, cx: &Context, op: &PublicKeys) -> impl Future<Output = Result<Json>> + Send;
-
-    /// What clients may know.
-    fn settings(&self, cx: &Context, op: &Settings) -> impl Future<Output = Result<AuthSettings>> + Send;
-
-    /// Makes a user. A second one of the same address is refused (`user_already_exists`), also when
-    /// both are made at once.
+    /// Makes a user.
+    ///
+    /// # Behavior
+    /// Of several sign-ups of one address at once, one succeeds. Where addresses are confirmed, the
+    /// answer does not tell whether the address was known.
     fn sign_up(&self, cx: &Context, op: &SignUp) -> impl Future<Output = Result<SignedUp>> + Send;
 
-    /// Makes a session. Unknown users and wrong passwords can't be told apart, by time either.
+    /// Signs in with a password.
+    ///
+    /// # Behavior
+    /// Neither answer nor time tells a wrong password from an unknown user.
     fn sign_in_with_password(
         &self,
         cx: &Context,
         op: &SignInWithPassword,
     ) -> impl Future<Output = Result<Session>> + Send;
 
-    /// Rotates a refresh token.
+    /// Renews a session.
     ///
     /// # Behavior
-    /// A token is good once. Using it again within the reuse interval gives the session's present
-    /// token (two tabs refreshing at once); later use ends the session.
+    /// A refresh token is good once. Whoever uses it again shortly after, or uses the one before the
+    /// present one, is given the present one; any other reuse ends the session.
     fn refresh(&self, cx: &Context, op: &Refresh) -> impl Future<Output = Result<Session>> + Send;
 
-    /// The calling user; `session_not_found` once the session has ended.
+    /// The calling user. Refused when its session has ended.
     fn get_user(&self, cx: &Context, op: &GetUser) -> impl Future<Output = Result<User>> + Send;
 
-    /// Changes the calling user. A new password ends the user's other sessions.
+    /// Changes the calling user. Refused when its session has ended.
     fn update_user(&self, cx: &Context, op: &UpdateUser) -> impl Future<Output = Result<User>> + Send;
 
-    /// Ends sessions.
+    /// Ends sessions of the calling user.
     fn sign_out(&self, cx: &Context, op: &SignOut) -> impl Future<Output = Result<()>> + Send;
 
-    /// Makes a user.
+    /// Makes a user as an operator.
     fn admin_create_user(
         &self,
         cx: &Context,
         op: &AdminCreateUser,
     ) -> impl Future<Output = Result<User>> + Send;
 
-    /// A page of users.
+    /// Lists users.
     fn admin_list_users(
         &self,
         cx: &Context,
         op: &AdminListUsers,
-    ) -> impl Future<Output = Result<Users>> + Send;
+    ) -> impl Future<Output = Result<UserPage>> + Send;
 
-    /// A user.
+    /// A user by its id.
     fn admin_get_user(&self, cx: &Context, op: &AdminGetUser) -> impl Future<Output = Result<User>> + Send;
 
-    /// Changes a user.
+    /// Changes a user as an operator.
     fn admin_update_user(
         &self,
         cx: &Context,
@@ -86,5 +88,11 @@ pub trait AuthDriver: Send + Sync + 'static {
         &self,
         cx: &Context,
         op: &AdminDeleteUser,
-    ) -> impl Future<Output = Result<User>> + Send;
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// What can be done here without signing in.
+    fn settings(&self, cx: &Context, op: &Settings) -> impl Future<Output = Result<PublicSettings>> + Send;
+
+    /// Public keys, as a JWK set.
+    fn public_keys(&self, cx: &Context, op: &PublicKeys) -> impl Future<Output = Result<Json>> + Send;
 }

@@ -3,11 +3,13 @@
 truststream_kernel::features! {
     /// Features of the Auth service.
     AuthFeature {
-        /// Sign-up and sign-in by password.
+        /// Sign-up and sign-in with a password.
         Passwords = "passwords",
-        /// Users without credentials.
+        /// Users without an address.
         Anonymous = "anonymous",
-        /// Administration of users.
-        Admin = "admin",
+        /// Users whose password comes as a hash from elsewhere.
+        PasswordHashes = "password_hashes",
+        /// Users kept as an empty shell when they are deleted.
+        SoftDelete = "soft_delete",
     }
 }

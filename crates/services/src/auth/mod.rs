@@ -1,4 +1,4 @@
-//! The Auth service: users, sessions, tokens.
+//! The Auth service: users, their sessions, and the tokens that say who asks.
 
 mod driver;
 mod features;

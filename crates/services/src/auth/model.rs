@@ -1,175 +1,160 @@
-//! Users and sessions, in the JSON shape of Supabase Auth.
+//! Users and sessions as callers see them, in the JSON shape of Supabase Auth.
+//!
+//! Times are RFC 3339 texts. Nothing secret is part of a user: no hash, no pending token.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+/// A JSON object.
+pub type Object = Map<String, Json>;
+
 /// A user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct User {
-    /// Id, a UUID.
+    /// Id.
     pub id: String,
-    /// Audience of the user's tokens, `authenticated`.
+    /// Whom tokens of this user are for, usually `authenticated`.
     pub aud: String,
-    /// Database role of the user's tokens, `authenticated`.
+    /// Database role of its tokens, usually `authenticated`.
     pub role: String,
     /// E-mail address, lower case; empty if there is none.
     pub email: String,
-    /// When the address was confirmed, as timestamp text.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// When the address was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_confirmed_at: Option<String>,
-    /// Phone number; empty if there is none.
+    /// When the user was invited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invited_at: Option<String>,
+    /// Telephone number, digits only; empty if there is none.
     pub phone: String,
     /// When the number was confirmed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_confirmed_at: Option<String>,
-    /// When the first of them was confirmed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// When a confirmation was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation_sent_at: Option<String>,
+    /// When address or number was first confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_at: Option<String>,
-    /// When the user signed in last.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The address that waits for its confirmation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_email: Option<String>,
+    /// When that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_change_sent_at: Option<String>,
+    /// When it signed in last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sign_in_at: Option<String>,
-    /// Until when the user is banned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub banned_until: Option<String>,
-    /// When the user was deleted (softly).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deleted_at: Option<String>,
-    /// What the application says of the user; only administrators change it.
-    pub app_metadata: Map<String, Json>,
-    /// What users say of themselves.
-    pub user_metadata: Map<String, Json>,
-    /// How the user can sign in.
+    /// What the application knows of the user; users can't change it.
+    pub app_metadata: Object,
+    /// What the user says of itself.
+    pub user_metadata: Object,
+    /// The ways in which it can sign in.
+    #[serde(default)]
     pub identities: Vec<UserIdentity>,
-    /// When the user was made.
+    /// When it was made.
     pub created_at: String,
-    /// When the user was changed last.
+    /// When it was changed last.
     pub updated_at: String,
-    /// Whether the user has no credentials.
+    /// Until when it is kept out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub banned_until: Option<String>,
+    /// When it was deleted, if its shell was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<String>,
+    /// Whether it has no address.
+    #[serde(default)]
     pub is_anonymous: bool,
 }
 
 /// One way in which a user can sign in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UserIdentity {
-    /// Id of the identity.
+    /// Id of this record.
     pub identity_id: String,
     /// Id of the user at the provider.
     pub id: String,
-    /// Id of the user here.
+    /// The user.
     pub user_id: String,
-    /// What the provider says.
-    pub identity_data: Map<String, Json>,
-    /// `email`, `phone`, `google`, …
+    /// What the provider said of it.
+    pub identity_data: Object,
+    /// `email`, `phone`, `google` …
     pub provider: String,
     /// When it was used last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sign_in_at: Option<String>,
     /// When it was made.
-    pub created_at: Option<String>,
+    pub created_at: String,
     /// When it was changed last.
-    pub updated_at: Option<String>,
-    /// Address that the provider vouches for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: String,
+    /// The address the provider gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
 }
 
-/// A session with its tokens.
+/// A session: an access token and what renews it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
-    /// The JWT that requests carry.
+    /// The token that requests carry.
     pub access_token: String,
     /// `bearer`.
     pub token_type: String,
     /// Seconds until the access token expires.
     pub expires_in: u64,
-    /// When it expires, in seconds since 1970.
+    /// When it does, in seconds since 1970.
     pub expires_at: u64,
-    /// Gets the next access token; good once.
+    /// Good for one new access token.
     pub refresh_token: String,
     /// Whose session it is.
     pub user: User,
-    /// Why the password, accepted for its age, would not be accepted today.
-    pub weak_password: Option<Json>,
+    /// Why the password is weak, if it is.
+    #[serde(default)]
+    pub weak_password: Option<WeakPassword>,
 }
 
-/// What a sign-up gives: a session, or a user who has to confirm an address first.
+/// Why a password is weak.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeakPassword {
+    /// In words.
+    pub message: String,
+    /// `length`, `characters`, `pwned`.
+    pub reasons: Vec<String>,
+}
+
+/// What a sign-up leads to.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant)]
 pub enum SignedUp {
-    /// Signed in at once.
+    /// The user is signed in.
     Session(Session),
-    /// To be confirmed.
-    User(User),
+    /// The address has to be confirmed first.
+    Unconfirmed(User),
 }
 
-/// A page of users.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Users {
+/// Users, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UserPage {
     /// The users of the page.
     pub users: Vec<User>,
-    /// Users in all.
+    /// How many there are on all pages.
     pub total: u64,
+    /// Whom their tokens are for.
+    pub aud: String,
 }
 
-/// Which sessions end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SignOutScope {
-    /// All of the user's.
-    #[default]
-    Global,
-    /// This one.
-    Local,
-    /// All but this one.
-    Others,
-}
-
-/// What clients may know of the settings.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AuthSettings {
-    /// Whether nobody can sign up.
+/// What the service says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicSettings {
+    /// Ways to sign in, each on or off.
+    pub external: std::collections::BTreeMap<String, bool>,
+    /// Nobody can sign up by itself.
     pub disable_signup: bool,
-    /// Whether sign-up by e-mail needs no confirmation.
+    /// Addresses need no confirmation.
     pub mailer_autoconfirm: bool,
-    /// Whether e-mail and password can be used.
-    pub email: bool,
-    /// Whether users without credentials can be made.
-    pub anonymous_users: bool,
-}
-
-/// What an administrator sets of a user; what is absent stays or gets its default.
-#[derive(Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct UserAttributes {
-    /// Id of a new user.
-    pub id: Option<String>,
-    /// E-mail address.
-    pub email: Option<String>,
-    /// Phone number.
-    pub phone: Option<String>,
-    /// Password, to be hashed.
-    pub password: Option<String>,
-    /// Hash of the password made elsewhere: argon2, bcrypt or Firebase scrypt.
-    pub password_hash: Option<String>,
-    /// Confirm the address without asking.
-    pub email_confirm: Option<bool>,
-    /// Confirm the number without asking.
-    pub phone_confirm: Option<bool>,
-    /// What users say of themselves.
-    pub user_metadata: Option<Map<String, Json>>,
-    /// What the application says of the user.
-    pub app_metadata: Option<Map<String, Json>>,
-    /// Database role of the user's tokens.
-    pub role: Option<String>,
-    /// How long to ban, such as `24h`; `none` lifts a ban.
-    pub ban_duration: Option<String>,
-}
-
-impl std::fmt::Debug for UserAttributes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UserAttributes")
-            .field("id", &self.id)
-            .field("email", &self.email)
-            .field("phone", &self.phone)
-            .field("has_password", &(self.password.is_some() || self.password_hash.is_some()))
-            .finish_non_exhaustive()
-    }
+    /// Numbers need no confirmation.
+    pub phone_autoconfirm: bool,
+    /// Who sends text messages.
+    pub sms_provider: String,
+    /// Single sign-on by SAML.
+    pub saml_enabled: bool,
 }

@@ -1,18 +1,19 @@
 //! The operations of the Auth service.
+//!
+//! Who asks is in the context: what concerns "the user" means the subject of the caller's claims,
+//! and the operations named `Admin…` are refused unless the caller is the service role or
+//! TrustStream itself.
 
-use serde_json::{Map, Value as Json};
+use std::fmt;
+
 use truststream_kernel::{FeatureSet, Identity, Requires, Secret, operations};
 
-use super::{
-    AuthDriver, AuthFeature, AuthSettings, Session, SignOutScope, SignedUp, User, UserAttributes, Users,
-};
+use super::{AuthDriver, AuthFeature, Object, PublicSettings, Session, SignedUp, User, UserPage};
 
 operations! {
     /// The Auth service.
     AuthService("auth", AuthFeature), driver AuthDriver, op AuthOp, reply AuthReply {
         Authenticate => authenticate -> Identity, Read, true;
-        PublicKeys => public_keys -> Json, Read, true;
-        Settings => settings -> AuthSettings, Read, true;
         SignUp => sign_up -> SignedUp, Write, false;
         SignInWithPassword => sign_in_with_password -> Session, Write, false;
         Refresh => refresh -> Session, Write, false;
@@ -20,137 +21,210 @@ operations! {
         UpdateUser => update_user -> User, Write, false;
         SignOut => sign_out -> (), Write, true;
         AdminCreateUser => admin_create_user -> User, Write, false;
-        AdminListUsers => admin_list_users -> Users, Read, true;
+        AdminListUsers => admin_list_users -> UserPage, Read, true;
         AdminGetUser => admin_get_user -> User, Read, true;
-        AdminUpdateUser => admin_update_user -> User, Write, true;
-        AdminDeleteUser => admin_delete_user -> User, Write, false;
+        AdminUpdateUser => admin_update_user -> User, Write, false;
+        AdminDeleteUser => admin_delete_user -> (), Write, false;
+        Settings => settings -> PublicSettings, Read, true;
+        PublicKeys => public_keys -> serde_json::Value, Read, true;
     }
 }
 
-/// Verifies an access token: signature, algorithm, expiry, audience.
-#[derive(Clone, Debug)]
+/// Asks who the bearer of an access token is. Signature and claims decide; no session is looked up.
+#[derive(Clone)]
 pub struct Authenticate {
-    /// The token.
-    pub token: Secret,
+    /// The token, without `Bearer`.
+    pub token: String,
 }
 
-/// Asks for the public keys that access tokens are signed with (a JWK set).
-#[derive(Clone, Debug, Default)]
-pub struct PublicKeys;
+impl fmt::Debug for Authenticate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authenticate(…)")
+    }
+}
 
-/// Asks what clients may know of the settings.
+/// Makes a user and, where its address needs no confirmation, signs it in. Without an address the
+/// user is anonymous.
 #[derive(Clone, Debug, Default)]
-pub struct Settings;
-
-/// Makes a user and, where no confirmation is asked for, a session. Without e-mail address and
-/// phone number the user is anonymous.
-#[derive(Clone, Debug)]
 pub struct SignUp {
     /// E-mail address.
     pub email: Option<String>,
-    /// Phone number.
+    /// Telephone number.
     pub phone: Option<String>,
     /// Password.
     pub password: Option<Secret>,
-    /// What users say of themselves.
-    pub data: Map<String, Json>,
+    /// What the user says of itself.
+    pub data: Object,
+    /// Where the request comes from.
+    pub client: Client,
 }
 
-/// Makes a session.
-#[derive(Clone, Debug)]
+/// Signs in with address or number, and password.
+#[derive(Clone, Debug, Default)]
 pub struct SignInWithPassword {
     /// E-mail address.
     pub email: Option<String>,
-    /// Phone number.
+    /// Telephone number.
     pub phone: Option<String>,
     /// Password.
     pub password: Secret,
+    /// Where the request comes from.
+    pub client: Client,
 }
 
-/// Changes a refresh token for the next one and an access token.
+/// Exchanges a refresh token for a new session's worth of tokens.
 #[derive(Clone, Debug)]
 pub struct Refresh {
-    /// The refresh token.
+    /// The token.
     pub refresh_token: Secret,
+    /// Where the request comes from.
+    pub client: Client,
 }
 
-/// Asks for the calling user.
+/// What is kept of whoever opened a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// IP address.
+    pub address: Option<String>,
+    /// `User-Agent`.
+    pub user_agent: Option<String>,
+}
+
+/// Asks for the calling user, as long as its session lasts.
 #[derive(Clone, Debug, Default)]
 pub struct GetUser;
 
-/// Changes the calling user.
+/// Changes the calling user; what is absent stays.
 #[derive(Clone, Debug, Default)]
 pub struct UpdateUser {
     /// New e-mail address.
     pub email: Option<String>,
-    /// New phone number.
+    /// New telephone number.
     pub phone: Option<String>,
-    /// New password.
+    /// New password; ends all other sessions.
     pub password: Option<Secret>,
-    /// Members to set in `user_metadata`.
-    pub data: Option<Map<String, Json>>,
+    /// Merged into what the user says of itself; nulls remove.
+    pub data: Option<Object>,
+    /// Refused: users can't change what the application knows of them.
+    pub app_metadata: Option<Object>,
 }
 
 /// Ends sessions of the calling user.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct SignOut {
-    /// Which.
+    /// Which of them.
     pub scope: SignOutScope,
 }
 
+/// Which sessions a sign-out ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignOutScope {
+    /// All of the user's.
+    #[default]
+    Global,
+    /// The one whose token is used.
+    Local,
+    /// All but that one.
+    Others,
+}
+
+/// What an operator can set of a user.
+#[derive(Clone, Debug, Default)]
+pub struct UserAttributes {
+    /// Database role.
+    pub role: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Telephone number.
+    pub phone: Option<String>,
+    /// Password.
+    pub password: Option<Secret>,
+    /// Password as a hash: bcrypt, argon2i or argon2id.
+    pub password_hash: Option<Secret>,
+    /// The address counts as confirmed.
+    pub email_confirm: bool,
+    /// The number counts as confirmed.
+    pub phone_confirm: bool,
+    /// Merged into what the user says of itself.
+    pub user_metadata: Option<Object>,
+    /// Merged into what the application knows of the user.
+    pub app_metadata: Option<Object>,
+    /// How long to keep the user out, such as `24h`; `none` lets it in again.
+    pub ban_duration: Option<String>,
+}
+
 /// Makes a user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AdminCreateUser {
-    /// What is set of the user.
+    /// Its id; a random one if absent.
+    pub id: Option<String>,
+    /// All the rest.
     pub attributes: UserAttributes,
 }
 
-/// Asks for a page of users, the newest first.
+/// Lists users, newest first.
 #[derive(Clone, Debug)]
 pub struct AdminListUsers {
-    /// Page, from 1.
+    /// Which page, from 1.
     pub page: u64,
-    /// Users in a page.
+    /// Users on a page.
     pub per_page: u64,
+    /// Only users whose address or full name contains this.
+    pub filter: Option<String>,
 }
 
 /// Asks for a user.
 #[derive(Clone, Debug)]
 pub struct AdminGetUser {
-    /// Id.
+    /// Its id.
     pub id: String,
 }
 
-/// Changes a user.
+/// Changes a user; what is absent stays. A new password ends all its sessions.
 #[derive(Clone, Debug)]
 pub struct AdminUpdateUser {
-    /// Id.
+    /// Its id.
     pub id: String,
-    /// What is changed.
+    /// What to change.
     pub attributes: UserAttributes,
 }
 
-/// Deletes a user, or only makes the account unusable and its data unreadable (`soft`).
+/// Deletes a user with its sessions.
 #[derive(Clone, Debug)]
 pub struct AdminDeleteUser {
-    /// Id.
+    /// Its id.
     pub id: String,
-    /// Keep the row.
+    /// Keep the row, without anything that tells who it was.
     pub soft: bool,
 }
 
-impl Requires for Authenticate {}
-impl Requires for PublicKeys {}
-impl Requires for Settings {}
-impl Requires for Refresh {}
-impl Requires for GetUser {}
-impl Requires for UpdateUser {}
-impl Requires for SignOut {}
+/// Asks what can be done here without signing in.
+#[derive(Clone, Debug, Default)]
+pub struct Settings;
+
+/// Asks for the public keys that tokens can be verified with, as a JWK set.
+#[derive(Clone, Debug, Default)]
+pub struct PublicKeys;
 
 impl Requires for SignUp {
     fn needs(&self) -> FeatureSet {
         let anonymous = self.email.is_none() && self.phone.is_none();
         FeatureSet::of(&[if anonymous { AuthFeature::Anonymous } else { AuthFeature::Passwords }])
+    }
+}
+
+impl Requires for AdminCreateUser {
+    fn needs(&self) -> FeatureSet {
+        match self.attributes.password_hash {
+            Some(_) => FeatureSet::of(&[AuthFeature::PasswordHashes]),
+            None => FeatureSet::EMPTY,
+        }
+    }
+}
+
+impl Requires for AdminDeleteUser {
+    fn needs(&self) -> FeatureSet {
+        if self.soft { FeatureSet::of(&[AuthFeature::SoftDelete]) } else { FeatureSet::EMPTY }
     }
 }
 
@@ -160,14 +234,13 @@ impl Requires for SignInWithPassword {
     }
 }
 
-macro_rules! needs_admin {
-    ($($operation:ty),+) => {
-        $(impl Requires for $operation {
-            fn needs(&self) -> FeatureSet {
-                FeatureSet::of(&[AuthFeature::Admin])
-            }
-        })+
-    };
-}
-
-needs_admin!(AdminCreateUser, AdminListUsers, AdminGetUser, AdminUpdateUser, AdminDeleteUser);
+impl Requires for Authenticate {}
+impl Requires for Refresh {}
+impl Requires for GetUser {}
+impl Requires for UpdateUser {}
+impl Requires for SignOut {}
+impl Requires for AdminListUsers {}
+impl Requires for AdminGetUser {}
+impl Requires for AdminUpdateUser {}
+impl Requires for Settings {}
+impl Requires for PublicKeys {}
