@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio_postgres::config::Host;
 use truststream_kernel::Secret;
 
 /// A PostgreSQL database.
@@ -35,6 +36,9 @@ pub struct Config {
     /// The largest result whose estimated total is counted exactly; all are if absent.
     #[serde(default)]
     pub estimate_above: Option<u64>,
+    /// How long the change log keeps changes (seconds); 0 keeps them for ever.
+    #[serde(default = "one_hour")]
+    pub feed_retention_s: u64,
     /// Set up roles and schemas (`auth`, `storage`, `truststream`) if the database is empty.
     #[serde(default = "yes")]
     pub bootstrap: bool,
@@ -52,8 +56,24 @@ impl Config {
             app_settings: BTreeMap::new(),
             prepared_statements: true,
             estimate_above: None,
+            feed_retention_s: one_hour(),
             bootstrap: true,
         }
+    }
+
+    /// Where the database is, without credentials: `host:port/database`.
+    pub fn place(&self) -> String {
+        let Ok(url) = self.url.expose().parse::<tokio_postgres::Config>() else {
+            return "a malformed url".to_owned();
+        };
+        let host = match url.get_hosts().first() {
+            Some(Host::Tcp(host)) => host.clone(),
+            #[cfg(unix)]
+            Some(Host::Unix(path)) => path.display().to_string(),
+            None => "localhost".to_owned(),
+        };
+        let port = url.get_ports().first().unwrap_or(&5432);
+        format!("{host}:{port}/{}", url.get_dbname().or(url.get_user()).unwrap_or_default())
     }
 
     pub(crate) fn statement_timeout(&self) -> Option<Duration> {
@@ -81,6 +101,10 @@ impl Default for PoolConfig {
 
 fn default_extra_search_path() -> Vec<String> {
     vec!["public".into(), "extensions".into()]
+}
+
+fn one_hour() -> u64 {
+    3600
 }
 
 fn yes() -> bool {

@@ -1,9 +1,12 @@
 //! The Database service on PostgreSQL.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use truststream_kernel::{Context, Error, FeatureSet, Features, Result};
+use parking_lot::Mutex;
+use truststream_kernel::{Context, FeatureSet, Features, Result};
 use truststream_services::database::{
     Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Capture, Catalog, ChangeBatch,
     Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke, Migrate,
@@ -13,6 +16,7 @@ use truststream_services::database::{
 use crate::config::Config;
 use crate::error::{PROVIDER, failed};
 use crate::introspect;
+use crate::listen::keep_schema;
 use crate::pool::Connections;
 use crate::schema::Schema;
 use crate::transaction::Transactions;
@@ -28,6 +32,26 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) transactions: Transactions,
     pub(crate) schema: ArcSwap<Schema>,
+    /// Schema `truststream` is known to exist.
+    pub(crate) installed: AtomicBool,
+    /// When the change log was trimmed last.
+    pub(crate) trims: Pace,
+}
+
+/// Says when something is due again.
+#[derive(Default)]
+pub(crate) struct Pace(Mutex<Option<Instant>>);
+
+impl Pace {
+    /// Whether `every` has passed since it was due last.
+    pub(crate) fn due(&self, every: Duration) -> bool {
+        let mut last = self.0.lock();
+        let due = last.is_none_or(|last| last.elapsed() >= every);
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
+    }
 }
 
 impl PostgresDriver {
@@ -40,9 +64,19 @@ impl PostgresDriver {
         let config = Arc::new(config);
         let connections = Connections::open(&config).await?;
         let transactions = Transactions::new(connections, Arc::clone(&config));
-        let shared = Shared { config, transactions, schema: ArcSwap::default() };
+        let shared = Shared {
+            config,
+            transactions,
+            schema: ArcSwap::default(),
+            installed: AtomicBool::new(false),
+            trims: Pace::default(),
+        };
         let driver = PostgresDriver { shared: Arc::new(shared) };
+        if driver.shared.config.bootstrap {
+            driver.own().await?.give_back();
+        }
         driver.reload().await?;
+        tokio::spawn(keep_schema(Arc::downgrade(&driver.shared)));
         Ok(driver)
     }
 
@@ -90,8 +124,8 @@ impl DatabaseDriver for PostgresDriver {
         self.steps(cx, op).await.map_err(|error| error.during("batch", PROVIDER))
     }
 
-    async fn authorize(&self, _cx: &Context, _op: &Authorize) -> Result<Vec<bool>> {
-        Err(Error::unsupported("not yet"))
+    async fn authorize(&self, cx: &Context, op: &Authorize) -> Result<Vec<bool>> {
+        self.verdicts(cx, op).await.map_err(|error| error.during("authorize", PROVIDER))
     }
 
     async fn describe(&self, _cx: &Context, op: &Describe) -> Result<Arc<Catalog>> {
@@ -99,12 +133,12 @@ impl DatabaseDriver for PostgresDriver {
         Ok(Arc::clone(&schema.catalog))
     }
 
-    async fn migrate(&self, _cx: &Context, _op: &Migrate) -> Result<MigrationOutcome> {
-        Err(Error::unsupported("not yet"))
+    async fn migrate(&self, _cx: &Context, op: &Migrate) -> Result<MigrationOutcome> {
+        self.apply_migration(op).await.map_err(|error| error.during("migrate", PROVIDER))
     }
 
     async fn migrations(&self, _cx: &Context, _op: &Migrations) -> Result<Vec<AppliedMigration>> {
-        Err(Error::unsupported("not yet"))
+        self.applied_migrations().await.map_err(|error| error.during("migrations", PROVIDER))
     }
 
     async fn ping(&self, _cx: &Context, _op: &Ping) -> Result<()> {
@@ -114,27 +148,27 @@ impl DatabaseDriver for PostgresDriver {
         Ok(())
     }
 
-    async fn capture(&self, _cx: &Context, _op: &Capture) -> Result<Position> {
-        Err(Error::unsupported("not yet"))
+    async fn capture(&self, _cx: &Context, op: &Capture) -> Result<Position> {
+        self.set_capture(op).await.map_err(|error| error.during("capture", PROVIDER))
     }
 
-    async fn changes(&self, _cx: &Context, _op: &Changes) -> Result<ChangeBatch> {
-        Err(Error::unsupported("not yet"))
+    async fn changes(&self, _cx: &Context, op: &Changes) -> Result<ChangeBatch> {
+        self.read_changes(op).await.map_err(|error| error.during("changes", PROVIDER))
     }
 
-    async fn scan(&self, _cx: &Context, _op: &Scan) -> Result<Chunk> {
-        Err(Error::unsupported("not yet"))
+    async fn scan(&self, _cx: &Context, op: &Scan) -> Result<Chunk> {
+        self.read_chunk(op).await.map_err(|error| error.during("scan", PROVIDER))
     }
 
-    async fn prepare(&self, _cx: &Context, _op: &Prepare) -> Result<()> {
-        Err(Error::unsupported("not yet"))
+    async fn prepare(&self, _cx: &Context, op: &Prepare) -> Result<()> {
+        self.make_ready(op).await.map_err(|error| error.during("prepare", PROVIDER))
     }
 
-    async fn apply(&self, _cx: &Context, _op: &Apply) -> Result<Applied> {
-        Err(Error::unsupported("not yet"))
+    async fn apply(&self, _cx: &Context, op: &Apply) -> Result<Applied> {
+        self.apply_stream(op).await.map_err(|error| error.during("apply", PROVIDER))
     }
 
-    async fn applied_position(&self, _cx: &Context, _op: &AppliedPosition) -> Result<Option<Position>> {
-        Err(Error::unsupported("not yet"))
+    async fn applied_position(&self, _cx: &Context, op: &AppliedPosition) -> Result<Option<Position>> {
+        self.stream_position(&op.origin).await.map_err(|error| error.during("applied_position", PROVIDER))
     }
 }

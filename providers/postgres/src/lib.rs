@@ -5,15 +5,23 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod apply;
 mod config;
 mod driver;
 mod error;
+mod feed;
+mod install;
 mod introspect;
+mod listen;
+mod migrate;
 mod page;
 mod plan;
 mod pool;
+mod prepare;
 mod render;
 mod requests;
+mod rows;
+mod scan;
 mod schema;
 mod sql;
 mod transaction;

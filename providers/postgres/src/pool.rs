@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, Object, Pool, RecycleError, RecycleResult};
 use parking_lot::Mutex;
-use tokio_postgres::{Client, NoTls, Statement};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{Client, Connection as PgConnection, NoTls, Socket, Statement};
 use truststream_kernel::{Error, Result};
 
 use crate::config::Config;
@@ -132,9 +133,9 @@ impl Connections {
         Ok(Lease { object: Some(self.pool.get().await.map_err(no_connection)?), clean: false })
     }
 
-    /// A connection of its own, outside the pool.
-    pub(crate) async fn separate(&self) -> Result<Client> {
-        self.pool.manager().connect().await
+    /// A connection outside the pool whose messages the caller reads itself.
+    pub(crate) async fn listening(&self) -> Result<(Client, PgConnection<Socket, NoTlsStream>)> {
+        self.pool.manager().config.connect(NoTls).await.map_err(unreachable)
     }
 }
 

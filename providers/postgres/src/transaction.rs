@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::{FutureExt, join};
 use postgres_types::{ToSql, Type};
-use tokio_postgres::{Error as PgError, Row};
+use tokio_postgres::{Client, Error as PgError, Row};
 use truststream_kernel::{Caller, Context, Result};
 use truststream_sql::quote::{literal, quote};
 
@@ -212,11 +212,6 @@ impl Open {
         query(&self.connection, sql).await.map_err(failed)
     }
 
-    /// Runs SQL texts without parameters.
-    pub(crate) async fn execute(&self, sql: &str) -> Result<()> {
-        self.connection.batch_execute(sql).await.map_err(failed)
-    }
-
     /// Commits, or undoes all.
     pub(crate) async fn end(self, keep: bool) -> Result<()> {
         self.connection.batch_execute(end_of(keep)).await.map_err(failed)?;
@@ -273,6 +268,13 @@ pub(crate) async fn query(connection: &Connection, sql: &Sql) -> Result<Vec<Row>
             connection.query_typed(&sql.text, &params).await
         }
     }
+}
+
+/// Runs a statement that is not worth preparing.
+pub(crate) async fn query_text(client: &Client, sql: &Sql) -> Result<Vec<Row>> {
+    let params: Vec<(&(dyn ToSql + Sync), Type)> =
+        sql.params.iter().map(|param| (param as _, Type::UNKNOWN)).collect();
+    client.query_typed(&sql.text, &params).await.map_err(failed)
 }
 
 /// Why a transaction did not succeed.

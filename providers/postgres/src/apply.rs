@@ -1,0 +1,243 @@
+//! Rows and changes of another database, in one transaction with the position reached.
+
+use indexmap::IndexMap;
+use tokio_postgres::Client;
+use truststream_kernel::{Error, Result, Row, Value};
+use truststream_services::database::{Applied, Apply, Change, Position, Table, TableName};
+use truststream_sql::quote::{qualified, quote};
+
+use crate::driver::PostgresDriver;
+use crate::error::failed;
+use crate::install::flag;
+use crate::rows::{keyed, to_json};
+use crate::schema::Schema;
+use crate::sql::Sql;
+use crate::transaction::query_text;
+
+/// Whether triggers and foreign keys can be told to stand still for a session.
+const MAY_REPLICATE: &str = "select rolsuper from pg_roles where rolname = current_user";
+
+impl PostgresDriver {
+    pub(crate) async fn apply_stream(&self, op: &Apply) -> Result<Applied> {
+        let schema = self.schema();
+        let connection = self.own().await?;
+        connection.batch_execute("begin").await.map_err(failed)?;
+        let applied = apply_within(&connection, &schema, op).await;
+        let keep = matches!(applied, Ok(Applied::Done));
+        connection.batch_execute(if keep { "commit" } else { "rollback" }).await.map_err(failed)?;
+        connection.give_back();
+        applied
+    }
+
+    pub(crate) async fn stream_position(&self, origin: &str) -> Result<Option<Position>> {
+        let connection = self.own().await?;
+        let position = position(&connection, origin, "").await?;
+        connection.give_back();
+        Ok(position)
+    }
+}
+
+async fn position(client: &Client, origin: &str, lock: &str) -> Result<Option<Position>> {
+    let mut sql = Sql::new("select position::text from truststream.applied where origin = ");
+    sql.bind(origin.to_owned()).push(lock);
+    let rows = query_text(client, &sql).await?;
+    let text: Option<&str> = match rows.first() {
+        Some(row) => row.try_get(0).map_err(failed)?,
+        None => None,
+    };
+    text.map(|text| {
+        serde_json::from_str(text)
+            .map_err(|error| Error::internal("a stored position could not be read").with_source(error))
+    })
+    .transpose()
+}
+
+async fn apply_within(client: &Client, schema: &Schema, op: &Apply) -> Result<Applied> {
+    if !advance(client, op).await? {
+        return Ok(Applied::Stale);
+    }
+    let mut origin = Sql::new("select set_config('truststream.origin', ");
+    origin.bind(op.origin.clone()).push(", true)");
+    query_text(client, &origin).await?;
+    let tables = final_rows(schema, op)?;
+    let quiet = Quiet::begin(client, &tables).await?;
+    for (name, target) in &tables {
+        remove(client, name, target).await?;
+    }
+    for (name, target) in &tables {
+        replace(client, name, target).await?;
+    }
+    quiet.end(client).await?;
+    Ok(Applied::Done)
+}
+
+/// Moves the stream on; `false` if it does not stand where it is expected.
+async fn advance(client: &Client, op: &Apply) -> Result<bool> {
+    let Some(position_after) = &op.position else {
+        return Ok(op.expected.is_none() || position(client, &op.origin, " for update").await? == op.expected);
+    };
+    let mut sql = Sql::new("insert into truststream.applied (origin) values (");
+    sql.bind(op.origin.clone()).push(") on conflict do nothing");
+    query_text(client, &sql).await?;
+    if position(client, &op.origin, " for update").await? != op.expected {
+        return Ok(false);
+    }
+    let text = serde_json::to_string(position_after)
+        .map_err(|error| Error::internal("a position could not be stored").with_source(error))?;
+    let mut sql = Sql::new("update truststream.applied set position = ");
+    sql.bind(text).push(" where origin = ").bind(op.origin.clone());
+    query_text(client, &sql).await?;
+    Ok(true)
+}
+
+/// What a table's keys hold in the end: a row, or nothing.
+struct Target<'a> {
+    table: &'a Table,
+    rows: IndexMap<Vec<u8>, State<'a>>,
+}
+
+enum State<'a> {
+    Present(&'a Row),
+    Gone(&'a Row),
+}
+
+type Targets<'a> = IndexMap<TableName, Target<'a>>;
+
+/// All is one transaction, so only what each key holds in the end counts.
+fn final_rows<'a>(schema: &'a Schema, op: &'a Apply) -> Result<Targets<'a>> {
+    let mut targets: Targets<'a> = IndexMap::new();
+    for (name, rows) in &op.rows {
+        let target = target(schema, &mut targets, name)?;
+        for row in rows {
+            target.rows.insert(key(target.table, row), State::Present(row));
+        }
+    }
+    for Change { table, old, new, .. } in &op.changes {
+        let target = target(schema, &mut targets, table)?;
+        if let Some(row) = old {
+            let key = key(target.table, row);
+            target.rows.shift_remove(&key);
+            target.rows.insert(key, State::Gone(row));
+        }
+        if let Some(row) = new {
+            let key = key(target.table, row);
+            target.rows.shift_remove(&key);
+            target.rows.insert(key, State::Present(row));
+        }
+    }
+    Ok(targets)
+}
+
+fn target<'t, 'a>(
+    schema: &'a Schema,
+    targets: &'t mut Targets<'a>,
+    name: &TableName,
+) -> Result<&'t mut Target<'a>> {
+    let table = keyed(schema, name)?;
+    Ok(targets.entry(name.clone()).or_insert_with(|| Target { table, rows: IndexMap::new() }))
+}
+
+fn key(table: &Table, row: &Row) -> Vec<u8> {
+    let mut key = Vec::new();
+    for column in &table.primary_key {
+        row.get(column).unwrap_or(&Value::Null).write_canonical(&mut key);
+    }
+    key
+}
+
+async fn remove(client: &Client, name: &TableName, target: &Target<'_>) -> Result<()> {
+    let gone: Vec<&Row> = target
+        .rows
+        .values()
+        .filter_map(|state| match state {
+            State::Gone(row) => Some(*row),
+            State::Present(_) => None,
+        })
+        .collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let table = qualified(name);
+    let mut sql = Sql::new(format!("delete from {table} as t using json_populate_recordset(null::{table}, "));
+    sql.bind(to_json(target.table, gone)).push("::json) as k where ");
+    sql.list(&target.table.primary_key, " and ", |sql, column| {
+        let column = quote(column);
+        sql.push(&format!("t.{column} = k.{column}"));
+    });
+    query_text(client, &sql).await.map(drop)
+}
+
+async fn replace(client: &Client, name: &TableName, target: &Target<'_>) -> Result<()> {
+    let present: Vec<&Row> = target
+        .rows
+        .values()
+        .filter_map(|state| match state {
+            State::Present(row) => Some(*row),
+            State::Gone(_) => None,
+        })
+        .collect();
+    let Some(first) = present.first() else { return Ok(()) };
+    let written = |column: &&String| {
+        target.table.column(column).is_some_and(|column| column.generated.is_none())
+    };
+    let columns: Vec<&String> = first.columns.iter().filter(written).collect();
+    let table = qualified(name);
+    let list = columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
+    let keys = target.table.primary_key.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
+    let mut sql = Sql::new(format!(
+        "insert into {table} ({list}) overriding system value select {list} from \
+         json_populate_recordset(null::{table}, "
+    ));
+    sql.bind(to_json(target.table, present)).push(&format!("::json) on conflict ({keys}) do "));
+    let others: Vec<&&String> =
+        columns.iter().filter(|column| !target.table.primary_key.contains(column)).collect();
+    if others.is_empty() {
+        sql.push("nothing");
+    } else {
+        sql.push("update set ").list(others, ", ", |sql, column| {
+            let column = quote(column);
+            sql.push(&format!("{column} = excluded.{column}"));
+        });
+    }
+    query_text(client, &sql).await.map(drop)
+}
+
+/// The application's triggers do not fire while foreign changes are applied.
+struct Quiet {
+    /// Tables whose triggers were switched off one by one.
+    tables: Vec<String>,
+}
+
+impl Quiet {
+    async fn begin(client: &Client, targets: &Targets<'_>) -> Result<Quiet> {
+        if flag(client, MAY_REPLICATE).await? {
+            let replica = "set local session_replication_role = replica";
+            client.batch_execute(replica).await.map_err(failed)?;
+            return Ok(Quiet { tables: Vec::new() });
+        }
+        let tables: Vec<String> = targets.keys().map(qualified).collect();
+        for table in &tables {
+            let sql = format!("alter table {table} disable trigger user; {}", capture_on(table));
+            client.batch_execute(&sql).await.map_err(failed)?;
+        }
+        Ok(Quiet { tables })
+    }
+
+    async fn end(self, client: &Client) -> Result<()> {
+        for table in &self.tables {
+            let sql = format!("alter table {table} enable trigger user; {}", capture_on(table));
+            client.batch_execute(&sql).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Switching triggers on or off includes ours, which must always fire.
+fn capture_on(table: &str) -> String {
+    let name = truststream_sql::quote::literal(table);
+    format!(
+        "do $$ begin if exists (select from pg_trigger where tgrelid = {name}::regclass and tgname = 'truststream_capture') \
+         then alter table {table} enable always trigger truststream_capture; \
+         alter table {table} enable always trigger truststream_capture_truncate; end if; end $$"
+    )
+}

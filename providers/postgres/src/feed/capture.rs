@@ -1,0 +1,88 @@
+//! Which tables write the change log.
+
+use std::collections::BTreeSet;
+
+use tokio_postgres::Client;
+use truststream_kernel::Result;
+use truststream_services::database::{Capture, Position, TableName};
+use truststream_sql::quote::qualified;
+
+use super::position_of;
+use crate::driver::PostgresDriver;
+use crate::error::failed;
+use crate::rows::keyed;
+use crate::sql::Sql;
+use crate::transaction::query_text;
+
+const CAPTURED: &str = "
+    select n.nspname::text, c.relname::text from pg_trigger t
+    join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
+    where t.tgname = 'truststream_capture'";
+const WANTED: &str = "select distinct schema_name, table_name from truststream.captures";
+
+impl PostgresDriver {
+    pub(crate) async fn set_capture(&self, op: &Capture) -> Result<Position> {
+        let schema = self.schema();
+        for table in &op.tables {
+            keyed(&schema, table)?;
+        }
+        let connection = self.own().await?;
+        connection.batch_execute("begin").await.map_err(failed)?;
+        let set = set_within(&connection, op).await;
+        let end = if set.is_ok() { "commit" } else { "rollback" };
+        connection.batch_execute(end).await.map_err(failed)?;
+        set?;
+        // Making a trigger waits for every writer of its table: whatever is not visible now and
+        // changes the table is captured.
+        let rows =
+            connection.query_typed("select pg_current_snapshot()::text", &[]).await.map_err(failed)?;
+        connection.give_back();
+        position_of(super::text(&rows, 0)?)
+    }
+}
+
+async fn set_within(client: &Client, op: &Capture) -> Result<()> {
+    client.batch_execute("lock table truststream.captures in exclusive mode").await.map_err(failed)?;
+    let mut sql = Sql::new("delete from truststream.captures where consumer = ");
+    sql.bind(op.consumer.clone());
+    query_text(client, &sql).await?;
+    for table in &op.tables {
+        let mut sql = Sql::new("insert into truststream.captures values (");
+        sql.bind(op.consumer.clone()).push(", ").bind(table.schema.clone()).push(", ");
+        sql.bind(table.name.clone()).push(") on conflict do nothing");
+        query_text(client, &sql).await?;
+    }
+    let captured = names(client, CAPTURED).await?;
+    let wanted = names(client, WANTED).await?;
+    for table in wanted.difference(&captured) {
+        let table = qualified(table);
+        let sql = format!(
+            "create trigger truststream_capture after insert or update or delete on {table} \
+               for each row execute function truststream.capture();
+             create trigger truststream_capture_truncate before truncate on {table} \
+               for each statement execute function truststream.capture_truncate();
+             alter table {table} enable always trigger truststream_capture;
+             alter table {table} enable always trigger truststream_capture_truncate"
+        );
+        client.batch_execute(&sql).await.map_err(failed)?;
+    }
+    for table in captured.difference(&wanted) {
+        let table = qualified(table);
+        let sql = format!(
+            "drop trigger if exists truststream_capture on {table};
+             drop trigger if exists truststream_capture_truncate on {table}"
+        );
+        client.batch_execute(&sql).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+async fn names(client: &Client, sql: &str) -> Result<BTreeSet<TableName>> {
+    let rows = client.query_typed(sql, &[]).await.map_err(failed)?;
+    rows.iter()
+        .map(|row| {
+            let schema: &str = row.try_get(0).map_err(failed)?;
+            Ok(TableName::new(schema, row.try_get::<_, &str>(1).map_err(failed)?))
+        })
+        .collect()
+}

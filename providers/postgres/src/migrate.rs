@@ -1,0 +1,131 @@
+//! Migrations: run as written, one transaction each, recorded.
+
+use serde_json::json;
+use tokio_postgres::Client;
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{AppliedMigration, Migrate, MigrationOutcome};
+
+use crate::driver::PostgresDriver;
+use crate::error::{failed, position};
+use crate::install::{flag, install};
+use crate::pool::Lease;
+use crate::sql::Sql;
+use crate::transaction::query_text;
+
+impl PostgresDriver {
+    /// A connection to a database in which the schema `truststream` exists.
+    pub(crate) async fn own(&self) -> Result<Lease> {
+        let connection = self.shared.transactions.connections().lease().await?;
+        if !self.shared.installed.load(std::sync::atomic::Ordering::Acquire) {
+            install(&connection, self.shared.config.bootstrap).await?;
+            self.shared.installed.store(true, std::sync::atomic::Ordering::Release);
+        }
+        Ok(connection)
+    }
+
+    pub(crate) async fn apply_migration(&self, op: &Migrate) -> Result<MigrationOutcome> {
+        let connection = self.own().await?;
+        connection.batch_execute("begin").await.map_err(failed)?;
+        let outcome = migrate_within(&connection, op).await;
+        let keep = outcome.is_ok() && !op.dry_run;
+        connection.batch_execute(if keep { "commit" } else { "rollback" }).await.map_err(failed)?;
+        connection.give_back();
+        if keep && matches!(outcome, Ok(MigrationOutcome::Applied)) {
+            self.reload().await?;
+        }
+        outcome
+    }
+
+    pub(crate) async fn applied_migrations(&self) -> Result<Vec<AppliedMigration>> {
+        let connection = self.own().await?;
+        let sql = "select name, sql from truststream.migrations order by position";
+        let rows = connection.query_typed(sql, &[]).await.map_err(failed)?;
+        connection.give_back();
+        rows.iter()
+            .map(|row| {
+                let name = row.try_get(0).map_err(failed)?;
+                Ok(AppliedMigration { name, sql: row.try_get(1).map_err(failed)? })
+            })
+            .collect()
+    }
+}
+
+/// Applies one migration in the transaction that is open.
+pub(crate) async fn migrate_within(client: &Client, op: &Migrate) -> Result<MigrationOutcome> {
+    let lock = "select pg_advisory_xact_lock(hashtextextended('truststream.migrate', 0))";
+    client.batch_execute(lock).await.map_err(failed)?;
+    let mut known = Sql::new("select sql from truststream.migrations where name = ");
+    known.bind(op.name.clone());
+    if let Some(row) = query_text(client, &known).await?.first() {
+        let sql: &str = row.try_get(0).map_err(failed)?;
+        return match sql == op.sql {
+            true => Ok(MigrationOutcome::Unchanged),
+            false => Err(refused(&op.name, "was applied before with another text")),
+        };
+    }
+    let set_up = flag(client, "select exists (select from truststream.settings where name = 'set_up')").await?;
+    let path = "set local search_path = public, extensions; set local timezone = 'UTC'";
+    client.batch_execute(path).await.map_err(failed)?;
+    client.batch_execute(&op.sql).await.map_err(|error| broken(op, error))?;
+    client.batch_execute("set local search_path = ''").await.map_err(failed)?;
+    if set_up {
+        open_tables(client, &op.sql).await?;
+    }
+    let mut record = Sql::new("insert into truststream.migrations (name, sql) values (");
+    record.bind(op.name.clone()).push(", ").bind(op.sql.clone()).push(")");
+    query_text(client, &record).await?;
+    client.batch_execute("notify pgrst, 'reload schema'").await.map_err(failed)?;
+    Ok(MigrationOutcome::Applied)
+}
+
+async fn open_tables(client: &Client, migration: &str) -> Result<()> {
+    let lower = migration.to_lowercase();
+    let revoked = |table: &str| {
+        lower.split(';').any(|statement| {
+            statement.trim_start().starts_with("revoke") && statement.contains(&table.to_lowercase())
+        })
+    };
+    let rows = client.query_typed(include_str!("install/open.sql"), &[]).await.map_err(failed)?;
+    for row in &rows {
+        let (grant, oid, table): (&str, &str, &str) = (
+            row.try_get(0).map_err(failed)?,
+            row.try_get(1).map_err(failed)?,
+            row.try_get(2).map_err(failed)?,
+        );
+        if !revoked(table) {
+            client.batch_execute(grant).await.map_err(failed)?;
+        }
+        let seen = format!("insert into truststream.opened values ({oid}) on conflict do nothing");
+        client.batch_execute(&seen).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// What failed, and on which line.
+fn broken(op: &Migrate, error: tokio_postgres::Error) -> Error {
+    if error.as_db_error().is_none() {
+        return failed(error);
+    }
+    let line = position(&error).map(|position| {
+        op.sql.chars().take(position.saturating_sub(1)).filter(|c| *c == '\n').count() + 1
+    });
+    let cause = failed(error);
+    let place = line.map(|line| format!(" on line {line}")).unwrap_or_default();
+    let failure = refused(&op.name, &format!("failed{place}: {}", cause.message()));
+    let failure = failure.with_details(json!({
+        "migration": op.name,
+        "line": line,
+        "code": cause.code(),
+        "message": cause.message(),
+        "details": cause.details(),
+    }));
+    let failure = match cause.hint() {
+        Some(hint) => failure.with_hint(hint.to_owned()),
+        None => failure,
+    };
+    failure.with_source(cause)
+}
+
+fn refused(name: &str, why: &str) -> Error {
+    Error::new(ErrorKind::InvalidInput, "BACKEND_003", format!("migration {name} {why}"))
+}
