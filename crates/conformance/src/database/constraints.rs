@@ -16,7 +16,8 @@ pub(super) async fn unique(env: Env<DatabaseService>) -> Outcome {
     assert_eq!(details(&error), "Key (id)=(1) already exists.");
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::AlreadyExists, Applied::NotApplied));
     let message = "duplicate key value violates unique constraint \"artists_name_key\"";
-    let error = refused_saying(insert(&database, "artists", r#"{"name":"Ada"}"#).await, "23505", message);
+    let error =
+        refused_saying(insert(&database, "artists", r#"{"id":9,"name":"Ada"}"#).await, "23505", message);
     assert_eq!(details(&error), "Key (name)=(Ada) already exists.");
     let message = "duplicate key value violates unique constraint \"album_genres_pkey\"";
     let twice = r#"{"album_id":1,"genre_code":"a"}"#;
@@ -34,7 +35,7 @@ pub(super) async fn foreign_keys(env: Env<DatabaseService>) -> Outcome {
     let database = filled(&env).await?;
     let message =
         "insert or update on table \"albums\" violates foreign key constraint \"albums_artist_id_fkey\"";
-    let orphan = r#"{"artist_id":99,"title":"x"}"#;
+    let orphan = r#"{"id":9,"artist_id":99,"title":"x"}"#;
     let error = refused_saying(insert(&database, "albums", orphan).await, "23503", message);
     assert_eq!(details(&error), "Key (artist_id)=(99) is not present in table \"artists\".");
     assert_eq!(error.kind(), ErrorKind::Constraint);

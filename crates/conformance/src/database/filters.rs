@@ -34,13 +34,13 @@ const ROWS: &str = r#"[
    "a_date":"0044-03-15 BC","a_time":"23:59:59.999999","an_interval":"1 day","a_bytea":"\\x00ff","a_mood":"happy","ints":[1,2]},
   {"id":2,"a_bool":false,"a_small":5,"a_big":9007199254740992,"a_real":-1.5,"a_double":-0.0,"a_numeric":-0.10,
    "a_uuid":"b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11","a_timestamptz":"infinity","a_timestamp":"-infinity",
-   "a_date":"2024-02-29","a_time":"00:00","an_interval":"25:00:00","a_bytea":"\\x","a_mood":"sad","ints":[]},
-  {"id":3}
+   "a_date":"2024-02-29","a_time":"00:00","an_interval":"25:00:00","a_bytea":"\\x","a_mood":"sad","ints":[]}
 ]"#;
 
 pub(super) async fn of_every_type(env: Env<DatabaseService>) -> Outcome {
     let database = ready(&env).await?;
     insert(&database, "everything", ROWS).await?;
+    insert(&database, "everything", r#"{"id":3}"#).await?;
     let cases: [(&str, Operator, &str, &[i64]); 27] = [
         ("a_bool", Operator::Eq, "t", &[1]),
         ("a_bool", Operator::Neq, "true", &[2]),

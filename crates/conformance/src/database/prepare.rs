@@ -43,8 +43,8 @@ pub(super) async fn rows_arrive_in_any_order(env: Env<DatabaseService>) -> Outco
         );
     }
     // Afterwards all rules hold again.
-    refused(insert(&target, "albums", r#"{"artist_id":99,"title":"x"}"#).await, "23503");
-    refused(insert(&target, "artists", r#"{"name":"Ada"}"#).await, "23505");
+    refused(insert(&target, "albums", r#"{"id":9,"artist_id":99,"title":"x"}"#).await, "23503");
+    refused(insert(&target, "artists", r#"{"id":9,"name":"Ada"}"#).await, "23505");
     Ok(())
 }
 
