@@ -1,1 +1,31 @@
-//! The gateway: one folder per wire protocol.
+//! The gateway: one folder per wire protocol, each a `router` that [`app`] plugs in.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod admin;
+mod cors;
+mod identity;
+pub mod rest;
+mod server;
+mod settings;
+mod state;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+
+pub use identity::{ApiKeys, Identities};
+pub use server::{Listening, Peer};
+pub use settings::{GatewaySettings, RestSettings, Settings, TxEnd};
+pub use state::{GatewayState, Services};
+
+/// All protocols for applications on one router.
+pub fn app(state: GatewayState) -> Router {
+    Router::new().merge(rest::router(state)).fallback(not_found).layer(middleware::from_fn(cors::allow))
+}
+
+async fn not_found() -> Response {
+    let body =
+        r#"{"message":"no such path; the APIs are below /rest/v1, /auth/v1, /storage/v1 and /realtime/v1"}"#;
+    (StatusCode::NOT_FOUND, [("content-type", "application/json")], body).into_response()
+}

@@ -16,7 +16,8 @@ pub(super) async fn check(State(admin): State<Admin>, request: Request, next: Ne
         let error = Error::permission_denied("the admin API answers on loopback names only");
         return failure(StatusCode::FORBIDDEN, &error);
     }
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    let given =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     let expected = admin.token.expose().as_bytes();
     if given.is_some_and(|given| bool::from(given.ct_eq(expected))) {
         return next.run(request).await;
@@ -47,6 +48,10 @@ mod tests {
             names_loopback(&headers)
         };
         assert!(host("127.0.0.1:54321") && host("localhost") && host("[::1]:80"));
-        assert!(!host("evil.example:54321") && !host("127.0.0.1.evil.example") && !names_loopback(&HeaderMap::new()));
+        assert!(
+            !host("evil.example:54321")
+                && !host("127.0.0.1.evil.example")
+                && !names_loopback(&HeaderMap::new())
+        );
     }
 }

@@ -22,7 +22,9 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
 /// An error with the status that its kind suggests.
 pub(super) fn error(error: &Error) -> Response {
     let status = match error.kind() {
-        ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::Configuration => StatusCode::BAD_REQUEST,
+        ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::Configuration => {
+            StatusCode::BAD_REQUEST
+        }
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         ErrorKind::Conflict | ErrorKind::AlreadyExists => StatusCode::CONFLICT,
         ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Fenced => StatusCode::SERVICE_UNAVAILABLE,

@@ -52,15 +52,24 @@ pub(super) async fn start(State(admin): State<Admin>, Json(start): Json<Start>) 
 }
 
 pub(super) async fn back(State(admin): State<Admin>) -> Response {
-    answer(StatusCode::OK, detached(admin, |admin| async move { admin.runtime.switcher().back().await }).await)
+    answer(
+        StatusCode::OK,
+        detached(admin, |admin| async move { admin.runtime.switcher().back().await }).await,
+    )
 }
 
 pub(super) async fn finalize(State(admin): State<Admin>) -> Response {
-    answer(StatusCode::OK, detached(admin, |admin| async move { admin.runtime.switcher().finalize().await }).await)
+    answer(
+        StatusCode::OK,
+        detached(admin, |admin| async move { admin.runtime.switcher().finalize().await }).await,
+    )
 }
 
 pub(super) async fn abort(State(admin): State<Admin>) -> Response {
-    answer(StatusCode::OK, detached(admin, |admin| async move { admin.runtime.switcher().abort().await }).await)
+    answer(
+        StatusCode::OK,
+        detached(admin, |admin| async move { admin.runtime.switcher().abort().await }).await,
+    )
 }
 
 /// Runs to its end even if the caller goes away: a cut-over must not be broken off half-way.
@@ -69,9 +78,9 @@ where
     F: FnOnce(Admin) -> Fut + Send + 'static,
     Fut: Future<Output = Result<Record>> + Send + 'static,
 {
-    tokio::spawn(async move { work(admin).await })
-        .await
-        .unwrap_or_else(|error| Err(truststream_kernel::Error::internal("the switch broke off").with_source(error)))
+    tokio::spawn(async move { work(admin).await }).await.unwrap_or_else(|error| {
+        Err(truststream_kernel::Error::internal("the switch broke off").with_source(error))
+    })
 }
 
 fn answer(status: StatusCode, result: Result<impl Serialize>) -> Response {

@@ -1,0 +1,94 @@
+//! `/rpc/<function>`.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode, header};
+use axum::response::Response;
+use truststream_kernel::Result;
+use truststream_services::database::language::{Parameters, filter_of, parse_parameters};
+use truststream_services::database::{Arguments, Invoke, NamedArgument, Query};
+
+use super::accept::negotiate;
+use super::body::{form, json};
+use super::prefer::Kind;
+use super::range::{cap, content_range, narrow};
+use super::read::{check_aggregates, ranged_status};
+use super::request::RestRequest;
+use super::response::{Reply, preference_applied};
+use crate::GatewayState;
+
+/// Parameters of the query language, which are never parameters of a function.
+const WORDS: &[&str] =
+    &["select", "order", "limit", "offset", "and", "or", "not.and", "not.or", "columns", "on_conflict"];
+
+pub(super) async fn answer(state: &GatewayState, request: RestRequest) -> Result<Response<Body>> {
+    let settings = &state.settings.rest;
+    let accepted = negotiate(request.header("accept"), settings.plan)?;
+    let reads = request.method != Method::POST;
+    let (mut query, arguments) = if reads { named(&request)? } else { posted(&request)? };
+    check_aggregates(&query, settings)?;
+    if request.method == Method::GET {
+        narrow(&mut query, request.header("range"))?;
+    }
+    cap(&mut query, settings.max_rows);
+    let offset = query.offset;
+    let invoke = Invoke {
+        function: request.name(),
+        arguments,
+        query,
+        read_only: reads,
+        count: request.prefer.count,
+        format: accepted.format,
+        transaction: request.prefer.transaction(settings.tx_end),
+    };
+    let page = state.services.database.with(request.cx.clone()).send(invoke).await?;
+    let kinds = [Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone, Kind::MaxAffected];
+    let applied = request.prefer.applied(&kinds, settings.tx_end);
+    // A function that returns nothing says so itself.
+    if page.status == Some(StatusCode::NO_CONTENT.as_u16()) {
+        return Ok(Reply::new(StatusCode::NO_CONTENT, &page)
+            .header(preference_applied(), applied.as_deref())
+            .finish(&request, &page));
+    }
+    let status = ranged_status(offset, &page)?;
+    Ok(Reply::new(status, &page)
+        .header(header::CONTENT_RANGE, Some(&content_range(offset, page.rows, page.total)))
+        .header(preference_applied(), applied.as_deref())
+        .body(&request, &page, &accepted.content_type)
+        .finish(&request, &page))
+}
+
+/// `GET`: what is no word of the query language may be a parameter or a filter on the result.
+fn named(request: &RestRequest) -> Result<(Query, Arguments)> {
+    let is_word = |key: &str| WORDS.contains(&key) || key.contains('.');
+    let words = request.pairs.iter().filter(|(key, _)| is_word(key));
+    let Parameters { query, .. } =
+        parse_parameters(words.map(|(key, value)| (key.as_str(), value.as_str())))?;
+    let arguments = request
+        .pairs
+        .iter()
+        .filter(|(key, _)| !is_word(key))
+        .map(|(key, value)| NamedArgument {
+            name: key.clone(),
+            value: value.clone(),
+            // What can't be a filter can still be a parameter.
+            filter: filter_of(key, value).ok().flatten(),
+        })
+        .collect();
+    Ok((query, Arguments::Named(arguments)))
+}
+
+/// `POST`: parameters are in the body, the query string filters the result.
+fn posted(request: &RestRequest) -> Result<(Query, Arguments)> {
+    let query = request.parameters()?.query;
+    let content_type = request.header("content-type").unwrap_or("application/json");
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let arguments = match essence.as_str() {
+        "text/plain" | "text/xml" | "application/octet-stream" => {
+            Arguments::Raw { media_type: essence, body: request.body.clone() }
+        }
+        "application/x-www-form-urlencoded" => Arguments::Json(form(&request.body)),
+        _ if request.body.is_empty() => Arguments::Json("{}".into()),
+        _ => Arguments::Json(json(&request.body)?),
+    };
+    Ok((query, arguments))
+}

@@ -1,0 +1,69 @@
+//! The root: what the API offers, as an OpenAPI 2 description.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, Response, header};
+use serde_json::{Map, Value as Json, json};
+use truststream_kernel::{Result, Type};
+use truststream_services::database::{Column, Describe, Table};
+
+use super::request::RestRequest;
+use crate::GatewayState;
+
+pub(super) async fn answer(state: &GatewayState, request: &RestRequest) -> Result<Response<Body>> {
+    let catalog = state.services.database.send(Describe::default()).await?;
+    let schema =
+        request.profile.as_ref().or(state.settings.rest.schemas.first()).cloned().unwrap_or_default();
+    let (mut definitions, mut paths) = (Map::new(), Map::new());
+    paths.insert("/".to_owned(), json!({ "get": { "summary": "OpenAPI description (this document)" } }));
+    for (name, table) in catalog.tables.iter().filter(|(name, _)| name.schema == schema) {
+        definitions.insert(name.name.clone(), definition(table));
+        paths.insert(format!("/{}", name.name), methods(&name.name));
+    }
+    let description = json!({
+        "swagger": "2.0",
+        "info": { "title": "TrustStream", "version": env!("CARGO_PKG_VERSION") },
+        "basePath": "/",
+        "paths": paths,
+        "definitions": definitions,
+    });
+    let body =
+        if request.method == Method::HEAD { Body::empty() } else { Body::from(description.to_string()) };
+    let mut response = Response::new(body);
+    let content_type = HeaderValue::from_static("application/openapi+json; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    Ok(response)
+}
+
+fn definition(table: &Table) -> Json {
+    let required: Vec<_> = table
+        .columns
+        .iter()
+        .filter(|column| !column.nullable && column.default.is_none() && column.identity.is_none())
+        .map(|column| column.name.as_str())
+        .collect();
+    let properties: Map<String, Json> =
+        table.columns.iter().map(|column| (column.name.clone(), property(column))).collect();
+    json!({ "type": "object", "required": required, "properties": properties, "description": table.comment })
+}
+
+fn property(column: &Column) -> Json {
+    let kind = match &column.ty {
+        Type::Bool => "boolean",
+        Type::Int2 | Type::Int4 | Type::Int8 => "integer",
+        Type::Float4 | Type::Float8 | Type::Numeric(_) => "number",
+        Type::Array(_) => "array",
+        _ => "string",
+    };
+    json!({ "type": kind, "format": column.type_name, "description": column.comment })
+}
+
+fn methods(name: &str) -> Json {
+    let reply = json!({ "200": { "description": "OK", "schema": { "type": "array", "items": { "$ref": format!("#/definitions/{name}") } } } });
+    let silent = json!({ "204": { "description": "No Content" } });
+    json!({
+        "get": { "tags": [name], "responses": reply },
+        "post": { "tags": [name], "responses": { "201": { "description": "Created" } } },
+        "patch": { "tags": [name], "responses": silent },
+        "delete": { "tags": [name], "responses": silent },
+    })
+}

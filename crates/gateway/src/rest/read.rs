@@ -1,0 +1,77 @@
+//! `GET` and `HEAD` of a table.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode, header};
+use axum::response::Response;
+use truststream_kernel::{Error, Result};
+use truststream_services::database::{Item, Page, Query, Select};
+
+use super::accept::negotiate;
+use super::prefer::Kind;
+use super::range::{cap, content_range, narrow, unsatisfiable};
+use super::request::RestRequest;
+use super::response::{Reply, preference_applied};
+use crate::{GatewayState, RestSettings};
+
+pub(super) async fn answer(state: &GatewayState, request: RestRequest) -> Result<Response<Body>> {
+    let settings = &state.settings.rest;
+    let accepted = negotiate(request.header("accept"), settings.plan)?;
+    let mut query = request.parameters()?.query;
+    check_aggregates(&query, settings)?;
+    if request.method == Method::GET {
+        narrow(&mut query, request.header("range"))?;
+    }
+    cap(&mut query, settings.max_rows);
+    let (offset, count) = (query.offset, request.prefer.count);
+    let select = Select {
+        table: request.name(),
+        query,
+        count,
+        format: accepted.format,
+        transaction: request.prefer.transaction(settings.tx_end),
+    };
+    let page = state.services.database.with(request.cx.clone()).send(select).await?;
+    let status = ranged_status(offset, &page)?;
+    let applied =
+        request.prefer.applied(&[Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone], settings.tx_end);
+    Ok(Reply::new(status, &page)
+        .header(header::CONTENT_RANGE, Some(&content_range(offset, page.rows, page.total)))
+        .header(preference_applied(), applied.as_deref())
+        .body(&request, &page, &accepted.content_type)
+        .finish(&request, &page))
+}
+
+/// 200 for all rows, 206 for a part of them.
+///
+/// # Errors
+/// PGRST103 when the offset lies beyond the rows there are.
+pub(super) fn ranged_status(offset: u64, page: &Page) -> Result<StatusCode> {
+    let Some(total) = page.total else { return Ok(StatusCode::OK) };
+    if offset > 0 && offset >= total {
+        return Err(unsatisfiable(format!(
+            "An offset of {offset} was requested, but there are only {total} rows."
+        )));
+    }
+    Ok(if page.rows < total { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK })
+}
+
+/// Refuses aggregates where the operator has not allowed them.
+pub(super) fn check_aggregates(query: &Query, settings: &RestSettings) -> Result<()> {
+    if settings.aggregates || !has_aggregate(query) {
+        return Ok(());
+    }
+    Err(Error::new(
+        truststream_kernel::ErrorKind::InvalidInput,
+        "PGRST123",
+        "Use of aggregate functions is not allowed",
+    ))
+}
+
+fn has_aggregate(query: &Query) -> bool {
+    query.items.iter().any(|item| match item {
+        Item::All => false,
+        Item::Count { .. } => true,
+        Item::Column { aggregate, .. } => aggregate.is_some(),
+        Item::Embed(embed) => has_aggregate(&embed.query),
+    })
+}

@@ -1,0 +1,162 @@
+//! What a request to the data API says before its method decides what it means.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, header};
+use bytes::Bytes;
+use serde_json::{Map, Value as Json};
+use truststream_kernel::{Context, Error, ErrorKind, RequestFacts, Result};
+use truststream_services::database::TableName;
+use truststream_services::database::language::{Parameters, parse_parameters};
+use url::form_urlencoded;
+
+use super::prefer::Preferences;
+use crate::GatewayState;
+
+/// What a path names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Root,
+    Table(TableName),
+    Function(TableName),
+}
+
+/// A request to the data API.
+pub(super) struct RestRequest {
+    pub(super) method: Method,
+    pub(super) target: Target,
+    pub(super) headers: HeaderMap,
+    pub(super) pairs: Vec<(String, String)>,
+    pub(super) body: Bytes,
+    pub(super) cx: Context,
+    pub(super) prefer: Preferences,
+    /// The schema that a profile header asked for, to be named in the reply.
+    pub(super) profile: Option<String>,
+}
+
+impl RestRequest {
+    /// Reads a request: who asks, what the path names, the preferences, the body.
+    pub(super) async fn read(state: &GatewayState, request: Request) -> Result<Self> {
+        let (parts, body) = request.into_parts();
+        let mut cx = state.identities.context(&parts.headers).await?;
+        let path = parts.uri.path().strip_prefix("/rest/v1").unwrap_or_default();
+        cx.request = Some(Arc::new(facts(&parts.method, path, &parts.headers)));
+        let (schema, profile) = schema(state, &parts.method, &parts.headers)?;
+        let target = target(path, &schema)?;
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs = form_urlencoded::parse(query.as_bytes())
+            .map(|(key, value)| (key.into_owned(), value.into_owned()))
+            .collect();
+        let prefer = Preferences::read(&parts.headers)?;
+        let limit = usize::try_from(state.settings.gateway.body_limit).unwrap_or(usize::MAX);
+        let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        if declared.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > limit) {
+            return Err(too_large(limit));
+        }
+        let body = match parts.method {
+            Method::GET | Method::HEAD | Method::OPTIONS => Bytes::new(),
+            _ => axum::body::to_bytes(body, limit).await.map_err(|_| too_large(limit))?,
+        };
+        Ok(RestRequest {
+            method: parts.method,
+            target,
+            headers: parts.headers,
+            pairs,
+            body,
+            cx,
+            prefer,
+            profile,
+        })
+    }
+
+    /// The query string's parameters.
+    pub(super) fn parameters(&self) -> Result<Parameters> {
+        parse_parameters(self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+    }
+
+    /// A header as text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The table or function that the path names.
+    pub(super) fn name(&self) -> TableName {
+        match &self.target {
+            Target::Table(name) | Target::Function(name) => name.clone(),
+            Target::Root => TableName::new("", ""),
+        }
+    }
+}
+
+fn too_large(limit: usize) -> Error {
+    Error::new(ErrorKind::TooLarge, "54000", format!("the body is larger than {limit} bytes"))
+        .with_hint("send less at once, or raise body_limit in [gateway]")
+}
+
+/// The schema: the default, or what `Accept-Profile` (reads) or `Content-Profile` (writes) names.
+fn schema(state: &GatewayState, method: &Method, headers: &HeaderMap) -> Result<(String, Option<String>)> {
+    let schemas = &state.settings.rest.schemas;
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let name = if reads { "accept-profile" } else { "content-profile" };
+    let asked = headers.get(name).and_then(|value| value.to_str().ok());
+    match asked {
+        Some(asked) if schemas.iter().any(|schema| schema == asked) => {
+            Ok((asked.to_owned(), Some(asked.to_owned())))
+        }
+        Some(asked) => {
+            let error = Error::new(ErrorKind::InvalidInput, "PGRST106", format!("Invalid schema: {asked}"));
+            Err(error.with_hint(format!("Only the following schemas are exposed: {}", schemas.join(", "))))
+        }
+        None => {
+            let first = schemas.first().cloned().unwrap_or_default();
+            let told = (schemas.len() > 1).then(|| first.clone());
+            Ok((first, told))
+        }
+    }
+}
+
+fn target(path: &str, schema: &str) -> Result<Target> {
+    let path = path.trim_start_matches('/');
+    let decode = |text: &str| -> Result<String> {
+        let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
+        decoded.map(Cow::into_owned).map_err(|_| invalid_path())
+    };
+    if path.is_empty() {
+        return Ok(Target::Root);
+    }
+    match path.split_once('/') {
+        None => Ok(Target::Table(TableName::new(schema, decode(path)?))),
+        Some(("rpc", name)) if !name.is_empty() && !name.contains('/') => {
+            Ok(Target::Function(TableName::new(schema, decode(name)?)))
+        }
+        Some((name, "")) if name != "rpc" => Ok(Target::Table(TableName::new(schema, decode(name)?))),
+        Some(_) => Err(invalid_path()),
+    }
+}
+
+fn invalid_path() -> Error {
+    Error::new(ErrorKind::NotFound, "PGRST125", "Invalid path specified in request URL")
+}
+
+fn facts(method: &Method, path: &str, headers: &HeaderMap) -> RequestFacts {
+    let mut seen = Map::new();
+    let mut cookies = Map::new();
+    for (name, value) in headers {
+        let Ok(text) = value.to_str() else { continue };
+        if *name == header::COOKIE {
+            for (key, value) in text.split(';').filter_map(|pair| pair.trim().split_once('=')) {
+                cookies.insert(key.to_owned(), Json::String(value.to_owned()));
+            }
+        } else {
+            seen.insert(name.as_str().to_owned(), Json::String(text.to_owned()));
+        }
+    }
+    RequestFacts {
+        method: method.as_str().to_owned(),
+        path: path.to_owned(),
+        headers: Json::Object(seen).to_string(),
+        cookies: Json::Object(cookies).to_string(),
+    }
+}

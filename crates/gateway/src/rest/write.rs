@@ -1,0 +1,215 @@
+//! `POST`, `PUT`, `PATCH` and `DELETE` of a table.
+
+use axum::body::Body;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use serde_json::Value as Json;
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{
+    Comparison, Delete, Describe, Filter, Insert, OnConflict, Operand, Operator, Page, Query, Returning,
+    Update, WriteOptions,
+};
+
+use super::accept::{Accepted, negotiate};
+use super::body::rows;
+use super::prefer::Kind;
+use super::range::content_range;
+use super::request::RestRequest;
+use super::response::{Reply, preference_applied};
+use crate::GatewayState;
+
+const INSERTS: &[Kind] =
+    &[Kind::Resolution, Kind::Missing, Kind::Return, Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone];
+const UPDATES: &[Kind] =
+    &[Kind::Missing, Kind::Return, Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone, Kind::MaxAffected];
+
+fn options(state: &GatewayState, request: &RestRequest, accepted: &Accepted) -> WriteOptions {
+    WriteOptions {
+        returning: request.prefer.returning.unwrap_or_default(),
+        count: request.prefer.count,
+        format: accepted.format.clone(),
+        transaction: request.prefer.transaction(state.settings.rest.tx_end),
+    }
+}
+
+pub(super) async fn insert(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
+    let accepted = negotiate(request.header("accept"), state.settings.rest.plan)?;
+    let parameters = request.parameters()?;
+    let on_conflict = match (request.prefer.merge, parameters.on_conflict) {
+        (Some(merge), columns) => Some(OnConflict { columns, merge }),
+        (None, _) => None,
+    };
+    let merges = on_conflict.as_ref().is_some_and(|conflict| conflict.merge);
+    let insert = Insert {
+        table: request.name(),
+        rows: rows(&request)?,
+        columns: parameters.columns,
+        missing_default: request.prefer.missing_default.unwrap_or(false),
+        on_conflict,
+        query: Query { filter: None, ..parameters.query },
+        options: options(state, &request, &accepted),
+    };
+    let page = send(state, &request, insert).await?;
+    let status = if merges && page.inserted == Some(0) { StatusCode::OK } else { StatusCode::CREATED };
+    if !merges && request.prefer.merge == Some(true) {
+        request.prefer.merge = None;
+    }
+    let range = content_range(1, 0, page.total);
+    Ok(written(state, &request, &page, status, StatusCode::CREATED, &accepted, &range, INSERTS))
+}
+
+pub(super) async fn put(state: &GatewayState, request: RestRequest) -> Result<Response<Body>> {
+    let accepted = negotiate(request.header("accept"), state.settings.rest.plan)?;
+    let parameters = request.parameters()?;
+    let query = parameters.query;
+    if query.limit.is_some()
+        || query.offset > 0
+        || request.pairs.iter().any(|(key, _)| key == "limit" || key == "offset")
+    {
+        return Err(invalid("PGRST114", "limit/offset querystring parameters are not allowed for PUT"));
+    }
+    let rows = rows(&request)?;
+    let named = key_of(query.filter.as_ref());
+    let catalog = state.services.database.send(Describe::default()).await?;
+    let key = catalog.table(&request.name()).map(|table| table.primary_key.clone()).unwrap_or_default();
+    let whole = named.as_ref().is_some_and(|named| {
+        named.len() == key.len() && key.iter().all(|column| named.iter().any(|(name, _)| name == column))
+    });
+    let Some(named) = named.filter(|_| whole && !key.is_empty()) else {
+        let message = "Filters must include all and only primary key columns with 'eq' operators";
+        return Err(invalid("PGRST105", message));
+    };
+    if !matches_key(&rows, &named) {
+        return Err(invalid("PGRST115", "Payload values do not match URL in primary key column(s)"));
+    }
+    let insert = Insert {
+        table: request.name(),
+        rows,
+        columns: parameters.columns,
+        missing_default: request.prefer.missing_default.unwrap_or(false),
+        on_conflict: Some(OnConflict { columns: None, merge: true }),
+        query: Query { filter: None, ..query },
+        options: options(state, &request, &accepted),
+    };
+    let page = send(state, &request, insert).await?;
+    let created = page.inserted.is_some_and(|inserted| inserted > 0);
+    let shown = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let silent = if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT };
+    let range = content_range(1, 0, page.total);
+    Ok(written(state, &request, &page, shown, silent, &accepted, &range, INSERTS))
+}
+
+pub(super) async fn update(state: &GatewayState, request: RestRequest) -> Result<Response<Body>> {
+    let accepted = negotiate(request.header("accept"), state.settings.rest.plan)?;
+    let parameters = request.parameters()?;
+    let update = Update {
+        table: request.name(),
+        values: rows(&request)?,
+        columns: parameters.columns,
+        missing_default: request.prefer.missing_default.unwrap_or(false),
+        query: parameters.query,
+        options: options(state, &request, &accepted),
+    };
+    let page = send(state, &request, update).await?;
+    let range = content_range(0, page.rows, page.total);
+    Ok(written(state, &request, &page, StatusCode::OK, StatusCode::NO_CONTENT, &accepted, &range, UPDATES))
+}
+
+pub(super) async fn delete(state: &GatewayState, request: RestRequest) -> Result<Response<Body>> {
+    let accepted = negotiate(request.header("accept"), state.settings.rest.plan)?;
+    let delete = Delete {
+        table: request.name(),
+        query: request.parameters()?.query,
+        options: options(state, &request, &accepted),
+    };
+    let page = send(state, &request, delete).await?;
+    let range = content_range(1, 0, page.total);
+    let kinds = &UPDATES[1..];
+    Ok(written(state, &request, &page, StatusCode::OK, StatusCode::NO_CONTENT, &accepted, &range, kinds))
+}
+
+async fn send<R>(state: &GatewayState, request: &RestRequest, operation: R) -> Result<Page>
+where
+    R: truststream_kernel::Request<truststream_services::database::DatabaseService, Reply = Page>,
+{
+    state.services.database.with(request.cx.clone()).send(operation).await
+}
+
+/// The reply to a write: with the rows, or without a body.
+#[allow(clippy::too_many_arguments)]
+fn written(
+    state: &GatewayState,
+    request: &RestRequest,
+    page: &Page,
+    shown: StatusCode,
+    silent: StatusCode,
+    accepted: &Accepted,
+    range: &str,
+    kinds: &[Kind],
+) -> Response<Body> {
+    let applied = request.prefer.applied(kinds, state.settings.rest.tx_end);
+    let shows = request.prefer.returning == Some(Returning::Representation);
+    let reply = Reply::new(if shows { shown } else { silent }, page)
+        .header(header::CONTENT_RANGE, Some(range))
+        .header(preference_applied(), applied.as_deref())
+        .header(header::LOCATION, location(request, page).as_deref());
+    if shows {
+        return reply.body(request, page, &accepted.content_type).finish(request, page);
+    }
+    reply.finish(request, page)
+}
+
+fn location(request: &RestRequest, page: &Page) -> Option<String> {
+    if page.location.is_empty() || request.prefer.returning != Some(Returning::HeadersOnly) {
+        return None;
+    }
+    let encode = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    let pairs: Vec<_> = page
+        .location
+        .iter()
+        .map(|(column, value)| {
+            let plain =
+                value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+            let value = if plain { value.clone() } else { encode(value) };
+            format!("{column}=eq.{value}")
+        })
+        .collect();
+    Some(format!("/{}?{}", request.name().name, pairs.join("&")))
+}
+
+fn invalid(code: &'static str, message: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidInput, code, message)
+}
+
+/// Columns and literals of a filter that is nothing but `eq` conditions joined by `and`.
+fn key_of(filter: Option<&Filter>) -> Option<Vec<(String, String)>> {
+    let one = |filter: &Filter| match filter {
+        Filter::Compare(Comparison {
+            field,
+            operator: Operator::Eq,
+            quantifier: None,
+            operand: Operand::Text(text),
+        }) if field.path.is_empty() => Some((field.name.clone(), text.clone())),
+        _ => None,
+    };
+    match filter? {
+        Filter::And(all) => all.iter().map(one).collect(),
+        other => Some(vec![one(other)?]),
+    }
+}
+
+/// Whether the body is one row whose key is the one that the URL names.
+fn matches_key(rows: &[u8], named: &[(String, String)]) -> bool {
+    let row = match serde_json::from_slice::<Json>(rows) {
+        Ok(Json::Array(mut rows)) if rows.len() == 1 => rows.remove(0),
+        Ok(Json::Object(row)) => Json::Object(row),
+        _ => return false,
+    };
+    named.iter().all(|(column, literal)| match row.get(column) {
+        Some(Json::String(text)) => text == literal,
+        Some(value) => value.to_string() == *literal,
+        None => false,
+    })
+}

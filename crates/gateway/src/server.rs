@@ -1,0 +1,108 @@
+//! Listening and serving.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use truststream_kernel::{Error, Result};
+
+/// How long requests in flight may take to finish at shutdown.
+const FINISH: Duration = Duration::from_secs(10);
+/// How long a client may take to send the head of a request.
+const HEAD: Duration = Duration::from_secs(30);
+
+/// Sockets on 127.0.0.1 and, where the machine has it, ::1.
+pub struct Listening {
+    listeners: Vec<TcpListener>,
+    port: u16,
+}
+
+/// The client's address, as an extension of each request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+impl Listening {
+    /// Binds both loopback addresses; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// `Configuration` when the port is taken.
+    pub async fn bind(port: u16) -> Result<Self> {
+        let taken = |error: std::io::Error| {
+            Error::configuration(format!("port {port} can't be used: {error}"))
+                .with_hint("stop what uses it, or choose another with --port (`--port 0` takes a free one)")
+                .with_source(error)
+        };
+        let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(taken)?;
+        let port = v4.local_addr().map_err(taken)?.port();
+        let mut listeners = vec![v4];
+        match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
+            Ok(v6) => listeners.push(v6),
+            Err(error) => tracing::debug!(?error, "not listening on ::1"),
+        }
+        Ok(Listening { listeners, port })
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Serves until `stop` completes; then requests in flight are finished.
+    pub async fn serve(self, app: Router, stop: impl Future<Output = ()> + Send + 'static) {
+        let (stopping, stopped) = tokio::sync::watch::channel(());
+        let tasks: Vec<_> = self
+            .listeners
+            .into_iter()
+            .map(|listener| tokio::spawn(accept(listener, app.clone(), stopped.clone())))
+            .collect();
+        drop(stopped);
+        stop.await;
+        drop(stopping);
+        for task in tasks {
+            // A task that panicked has been reported by the panic itself.
+            let _ = task.await;
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, app: Router, mut stopped: tokio::sync::watch::Receiver<()>) {
+    let graceful = GracefulShutdown::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => connection(stream, peer, &app, &graceful),
+                // Out of file descriptors, most likely: others will be closed in a moment.
+                Err(error) => {
+                    tracing::warn!(?error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            _ = stopped.changed() => break,
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(FINISH, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests still in flight were broken off");
+    }
+}
+
+fn connection(stream: TcpStream, peer: SocketAddr, app: &Router, graceful: &GracefulShutdown) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(?error, "nodelay could not be set");
+    }
+    let service = TowerToHyperService::new(app.clone().layer(axum::Extension(Peer(peer))));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).pipeline_flush(true);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(?error, "a connection ended with an error");
+        }
+    });
+}

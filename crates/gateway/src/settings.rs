@@ -1,0 +1,107 @@
+//! Settings of the gateway, from the sections `[gateway]` and `[rest]`.
+
+use serde::Deserialize;
+use truststream_kernel::{Error, Result, units};
+use truststream_runtime::Config;
+
+/// All settings of the gateway.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// What all protocols share.
+    pub gateway: GatewaySettings,
+    /// The data API.
+    pub rest: RestSettings,
+}
+
+/// `[gateway]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewaySettings {
+    /// Port on 127.0.0.1 and ::1; 0 takes a free one.
+    pub port: u16,
+    /// Largest request body, but for uploads to storage, which have limits of their own.
+    #[serde(with = "units::bytes")]
+    pub body_limit: u64,
+    /// Take the client's address from `X-Forwarded-For`; only behind a proxy that sets it.
+    pub trust_forwarded_for: bool,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        GatewaySettings { port: 54321, body_limit: 64 << 20, trust_forwarded_for: false }
+    }
+}
+
+/// `[rest]`: what operators of PostgREST know as `db-*`, `jwt-*` and `server-*` settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RestSettings {
+    /// Schemas that can be reached; the first is the default.
+    pub schemas: Vec<String>,
+    /// Schemas that functions and types are looked for in besides.
+    pub extra_search_path: Vec<String>,
+    /// Role of requests without a token.
+    pub anon_role: String,
+    /// How transactions end: `commit`, `rollback`, or either followed by `-allow-override`, which
+    /// lets `Prefer: tx=` decide.
+    pub tx_end: TxEnd,
+    /// Most rows in a reply; no limit if absent.
+    pub max_rows: Option<u64>,
+    /// Whether aggregate functions can be used.
+    pub aggregates: bool,
+    /// Whether plans can be asked for (`Accept: application/vnd.pgrst.plan`).
+    pub plan: bool,
+    /// Whether replies carry `Server-Timing`.
+    pub server_timing: bool,
+}
+
+impl Default for RestSettings {
+    fn default() -> Self {
+        RestSettings {
+            schemas: vec!["public".to_owned()],
+            extra_search_path: vec!["public".to_owned(), "extensions".to_owned()],
+            anon_role: "anon".to_owned(),
+            tx_end: TxEnd::Commit,
+            max_rows: None,
+            aggregates: false,
+            plan: false,
+            server_timing: false,
+        }
+    }
+}
+
+/// How transactions end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum TxEnd {
+    Commit,
+    CommitAllowOverride,
+    Rollback,
+    RollbackAllowOverride,
+}
+
+impl TxEnd {
+    /// Whether to roll back, given what the request prefers; and whether that preference counted.
+    pub fn rolls_back(self, preferred: Option<bool>) -> (bool, bool) {
+        match (self, preferred) {
+            (TxEnd::CommitAllowOverride | TxEnd::RollbackAllowOverride, Some(rollback)) => (rollback, true),
+            (TxEnd::Commit | TxEnd::CommitAllowOverride, _) => (false, false),
+            (TxEnd::Rollback | TxEnd::RollbackAllowOverride, _) => (true, false),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the gateway's sections.
+    ///
+    /// # Errors
+    /// `BACKEND_002` with file and line.
+    pub fn read(config: &Config) -> Result<Self> {
+        let settings = Settings { gateway: config.section("gateway")?, rest: config.section("rest")? };
+        if settings.rest.schemas.is_empty() {
+            return Err(Error::configuration("rest.schemas: expected at least one schema"));
+        }
+        Ok(settings)
+    }
+}
