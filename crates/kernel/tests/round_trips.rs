@@ -112,6 +112,18 @@ proptest! {
     }
 }
 
+#[test]
+fn deep_nesting_is_refused_not_fatal() {
+    let deep = "[".repeat(200_000);
+    let closed = format!("{deep}{}", "]".repeat(200_000));
+    let ints = Type::Array(Box::new(Type::Int4));
+    for text in [&deep, &closed] {
+        assert!(Value::from_json(&Type::Jsonb, text).is_err());
+        assert!(Value::from_json(&ints, text).is_err());
+        assert!(Value::parse(&ints, &text.replace('[', "{")).is_err());
+    }
+}
+
 fn json_text() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),

@@ -4,7 +4,7 @@ use super::{Type, Value, fault};
 use crate::{Error, ErrorKind, Result};
 
 /// Deepest nesting PostgreSQL's arrays have.
-const MAX_DIMENSIONS: usize = 6;
+pub(super) const MAX_DIMENSIONS: usize = 6;
 
 /// Reads an array literal whose elements have type `element`.
 pub(super) fn parse(element: &Type, text: &str) -> Result<Value> {
@@ -81,6 +81,13 @@ fn without_bounds<'a>(trimmed: &'a str, text: &str) -> Result<&'a str> {
     }
 }
 
+/// More dimensions than arrays have: SQLSTATE 54000.
+pub(super) fn too_many_dimensions(count: usize) -> Error {
+    let message =
+        format!("number of array dimensions ({count}) exceeds the maximum allowed ({MAX_DIMENSIONS})");
+    Error::new(ErrorKind::InvalidInput, "54000", message)
+}
+
 struct Reader<'a> {
     text: &'a str,
     rest: &'a str,
@@ -91,11 +98,7 @@ impl Reader<'_> {
     /// Elements up to the closing brace, after the opening one.
     fn elements(&mut self, depth: usize) -> Result<Vec<Value>> {
         if depth > MAX_DIMENSIONS {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "54000",
-                "number of array dimensions (7) exceeds the maximum allowed (6)",
-            ));
+            return Err(too_many_dimensions(depth));
         }
         let mut elements = Vec::new();
         loop {

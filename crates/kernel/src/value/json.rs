@@ -21,7 +21,7 @@ impl Value {
             return Ok(Value::Null);
         }
         match ty {
-            Type::Json => return jsonb::validate(json).map(|()| Value::Json(json.to_owned())),
+            Type::Json => return written(json).map(|()| Value::Json(json.to_owned())),
             Type::Jsonb => return jsonb::normalize(json).map(Value::Json),
             Type::Array(element) if !json.starts_with('"') => {
                 return array_from_json(array::innermost(element), json);
@@ -161,29 +161,44 @@ fn quoted(out: &mut String, write: impl FnOnce(&mut String)) {
     out.push('"');
 }
 
+/// Checks JSON that is kept as written; what means no text is refused here, as PostgreSQL does.
+fn written(json: &str) -> Result<()> {
+    if json.contains("\\u") { jsonb::normalize(json).map(|_| ()) } else { jsonb::validate(json) }
+}
+
+/// An array of as many dimensions as the first elements show.
 fn array_from_json(element: &Type, json: &str) -> Result<Value> {
-    if !json.starts_with('[') {
-        jsonb::validate(json)?;
-        return Err(Error::new(ErrorKind::InvalidInput, "22P02", "expected JSON array"));
+    jsonb::validate(json)?;
+    let mut dimensions = 0;
+    let mut first = json;
+    while first.starts_with('[') {
+        dimensions += 1;
+        first = first[1..].trim_start();
     }
-    let elements: Vec<&RawValue> = match serde_json::from_str(json) {
-        Ok(elements) => elements,
-        Err(_) => {
-            jsonb::validate(json)?;
-            return Err(invalid("The input string ended unexpectedly."));
-        }
-    };
-    let values: Result<Vec<Value>> = elements
-        .iter()
-        .map(|raw| match raw.get().as_bytes().first() {
-            Some(b'[') if !matches!(element, Type::Json | Type::Jsonb) => array_from_json(element, raw.get()),
-            _ => Value::from_json(element, raw.get()),
-        })
-        .collect();
-    let values = values?;
-    if !array::rectangular(&values) {
-        return Err(Error::new(ErrorKind::InvalidInput, "22P02", "malformed JSON array")
+    if dimensions > array::MAX_DIMENSIONS {
+        return Err(array::too_many_dimensions(dimensions));
+    }
+    let elements = dimension(element, json, dimensions)?;
+    if !array::rectangular(&elements) {
+        return Err(malformed("malformed JSON array")
             .with_details("Multidimensional arrays must have sub-arrays with matching dimensions."));
     }
-    Ok(Value::Array(array::without_empty(values)))
+    Ok(Value::Array(array::without_empty(elements)))
+}
+
+fn dimension(element: &Type, json: &str, dimensions: usize) -> Result<Vec<Value>> {
+    if !json.starts_with('[') {
+        return Err(malformed("expected JSON array"));
+    }
+    let elements: Vec<&RawValue> =
+        serde_json::from_str(json).map_err(|_| invalid("The input string ended unexpectedly."))?;
+    let read = |raw: &&RawValue| match dimensions {
+        0 | 1 => Value::from_json(element, raw.get()),
+        _ => dimension(element, raw.get(), dimensions - 1).map(Value::Array),
+    };
+    elements.iter().map(read).collect()
+}
+
+fn malformed(message: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidInput, "22P02", message)
 }
