@@ -182,3 +182,75 @@ fn panic_text(stopped: tokio::task::JoinError) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use truststream_kernel::{BoxFuture, Call, Features};
+    use truststream_services::objects::{
+        Check, Get, ObjectsFeature, ObjectsOp, ObjectsReply, ObjectsService,
+    };
+
+    use super::*;
+
+    /// Answers checks; reads fail; it says it can what it is told to say.
+    struct Stub(FeatureSet);
+
+    impl Call<ObjectsService> for Stub {
+        fn features(&self) -> Features {
+            Features { native: self.0, emulated: FeatureSet::EMPTY }
+        }
+
+        fn call<'a>(&'a self, _: &'a Context, op: &'a ObjectsOp) -> BoxFuture<'a, Result<ObjectsReply>> {
+            Box::pin(async move {
+                match op {
+                    ObjectsOp::Check(_) => Ok(ObjectsReply::Check(())),
+                    _ => Err(Error::internal("broken")),
+                }
+            })
+        }
+    }
+
+    async fn reads_a_part(env: Env<ObjectsService>) -> Outcome {
+        env.service().send(Get { key: "k".into(), range: Some((0, 1)) }).await?;
+        Ok(())
+    }
+
+    async fn answers(env: Env<ObjectsService>) -> Outcome {
+        env.service().send(Check).await?;
+        Ok(())
+    }
+
+    async fn compares(_: Env<ObjectsService>) -> Outcome {
+        assert_eq!(1 + 1, 3, "arithmetic");
+        Ok(())
+    }
+
+    const CASES: &[Case<ObjectsService>] = cases!(ObjectsService {
+        reads_a_part: ObjectsFeature::Ranges,
+        answers: ObjectsFeature::Ranges,
+        answers,
+        compares,
+    });
+
+    async fn verdict(case: usize, features: FeatureSet) -> Result<(), String> {
+        let open_fresh: Arc<Open<ObjectsService>> =
+            Arc::new(move || Box::pin(async move { Ok(Arc::new(Stub(features)) as Stack<ObjectsService>) }));
+        judge(&CASES[case], "stub", Layers::Guard, &open_fresh).await
+    }
+
+    #[tokio::test]
+    async fn what_is_declared_must_pass() {
+        let ranges = FeatureSet::of(&[ObjectsFeature::Ranges]);
+        assert_eq!(verdict(1, ranges).await, Ok(()));
+        assert_eq!(verdict(2, ranges).await, Ok(()));
+        assert!(verdict(0, ranges).await.unwrap_err().starts_with("unexpected error: Internal"));
+        assert!(verdict(3, ranges).await.unwrap_err().contains("arithmetic"));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_declared_must_be_refused() {
+        assert_eq!(verdict(0, FeatureSet::EMPTY).await, Ok(()));
+        let passes = verdict(1, FeatureSet::EMPTY).await.unwrap_err();
+        assert_eq!(passes, "passes although [\"ranges\"] is not declared");
+    }
+}

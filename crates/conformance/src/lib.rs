@@ -14,6 +14,8 @@
 //! }
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod database;
 mod harness;
 pub mod objects;
