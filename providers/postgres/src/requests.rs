@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 use tokio_postgres::Row;
-use truststream_kernel::{Context, Error, ErrorKind, Result};
+use truststream_kernel::{Context, Error, ErrorKind, Result, Retry};
 use truststream_services::database::{
     Batch, Count, Delete, Insert, Invoke, Media, Page, Select, Step, Transaction, Update, WriteOptions,
 };
@@ -189,7 +189,9 @@ fn expected(rows: u64, before: Option<&Page>) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Conflict, "40001", "the rows this batch is about were changed meanwhile")
-        .with_details(format!("{rows} rows were expected, {touched} were touched")))
+        .with_details(format!("{rows} rows were expected, {touched} were touched"))
+        // The same batch fails again: whoever compared must look again first.
+        .with_retry(Retry::Never))
 }
 
 fn judge(options: &WriteOptions, page: &Page) -> Result<()> {

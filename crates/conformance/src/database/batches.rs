@@ -1,6 +1,6 @@
 //! Several steps in one transaction.
 
-use truststream_kernel::ErrorKind;
+use truststream_kernel::{ErrorKind, Retry};
 use truststream_services::database::{
     Batch, DatabaseService, Delete, Filter, Insert, Query, Select, Step, Update,
 };
@@ -59,7 +59,7 @@ pub(super) async fn fail_unless_as_many_rows_as_expected(env: Env<DatabaseServic
     };
     database.send(compare_and_set("Ambient", "n1")).await?;
     let error = refused(database.send(compare_and_set("Ambient", "n2")).await, "40001");
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Conflict, Retry::Never));
     let codes = read(&database, "genres", Query::all().columns(&["code"]).ordered(&["code"])).await?;
     assert_eq!(codes, r#"[{"code":"a"},{"code":"j"},{"code":"n1"},{"code":"z"}]"#);
     Ok(())

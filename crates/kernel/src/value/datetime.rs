@@ -3,7 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::calendar::{DAY, FIRST_DAY, HOUR, LAST_DAY, MINUTE, SECOND, days_in_month, days_of};
-use super::datetime_fields::{Fields, Moment};
+use super::datetime_fields::Fields;
+use super::datetime_words::Moment;
 use super::{Value, fault};
 use crate::{Error, ErrorKind, Result};
 

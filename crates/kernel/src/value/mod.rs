@@ -8,6 +8,7 @@ pub mod calendar;
 mod canonical;
 mod datetime;
 mod datetime_fields;
+mod datetime_words;
 pub mod decimal;
 mod fault;
 mod float;

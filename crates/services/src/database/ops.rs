@@ -349,7 +349,7 @@ pub enum Step {
     Update(Update),
     Delete(Delete),
     /// The whole batch fails with `Conflict` (SQLSTATE 40001) unless the step before it touched
-    /// exactly so many rows.
+    /// exactly so many rows. Repeating it as it is does not help, and the error says so.
     Expect(u64),
 }
 
