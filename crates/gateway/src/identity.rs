@@ -78,8 +78,8 @@ impl Identities {
     }
 
     async fn verify(&self, token: &str) -> Result<Arc<Identity>> {
-        let authenticate = Authenticate { token: Secret::new(token) };
-        let identity = Arc::new(self.auth.send(authenticate).await.map_err(refused)?);
+        let authenticate = Authenticate { token: token.to_owned() };
+        let identity = Arc::new(self.auth.send(authenticate).await?);
         let expires = identity.claims.get("exp").and_then(serde_json::Value::as_u64).unwrap_or(u64::MAX);
         let mut verified = self.verified.write();
         if verified.len() >= REMEMBERED {
@@ -133,20 +133,6 @@ fn same(known: &Secret, given: &str) -> bool {
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// What auth says of a token, in PostgREST's words.
-fn refused(error: Error) -> Error {
-    if error.kind() != ErrorKind::Unauthenticated {
-        return error;
-    }
-    let code = if error.details().and_then(|details| details.as_str()) == Some("PGRST303") {
-        "PGRST303"
-    } else {
-        "PGRST301"
-    };
-    let message = error.message().to_owned();
-    Error::new(ErrorKind::Unauthenticated, code, message).with_source(error)
 }
 
 fn unauthenticated(code: &'static str, message: &'static str) -> Error {

@@ -8,6 +8,7 @@ pub mod rest;
 mod server;
 mod settings;
 mod state;
+pub mod storage;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -21,7 +22,11 @@ pub use state::{GatewayState, Services};
 
 /// All protocols for applications on one router.
 pub fn app(state: GatewayState) -> Router {
-    Router::new().merge(rest::router(state)).fallback(not_found).layer(middleware::from_fn(cors::allow))
+    Router::new()
+        .merge(rest::router(state.clone()))
+        .merge(storage::router(state))
+        .fallback(not_found)
+        .layer(middleware::from_fn(cors::allow))
 }
 
 async fn not_found() -> Response {

@@ -1,6 +1,7 @@
 //! Settings of the gateway, from the sections `[gateway]` and `[rest]`.
 
 use serde::Deserialize;
+use truststream_engines::storage::StorageSettings;
 use truststream_kernel::{Error, Result, units};
 use truststream_runtime::Config;
 
@@ -11,6 +12,8 @@ pub struct Settings {
     pub gateway: GatewaySettings,
     /// The data API.
     pub rest: RestSettings,
+    /// Limits of storage.
+    pub storage: StorageSettings,
 }
 
 /// `[gateway]`
@@ -98,7 +101,11 @@ impl Settings {
     /// # Errors
     /// `BACKEND_002` with file and line.
     pub fn read(config: &Config) -> Result<Self> {
-        let settings = Settings { gateway: config.section("gateway")?, rest: config.section("rest")? };
+        let settings = Settings {
+            gateway: config.section("gateway")?,
+            rest: config.section("rest")?,
+            storage: config.section("storage")?,
+        };
         if settings.rest.schemas.is_empty() {
             return Err(Error::configuration("rest.schemas: expected at least one schema"));
         }
