@@ -177,9 +177,8 @@ async fn replace(client: &Client, name: &TableName, target: &Target<'_>) -> Resu
         })
         .collect();
     let Some(first) = present.first() else { return Ok(()) };
-    let written = |column: &&String| {
-        target.table.column(column).is_some_and(|column| column.generated.is_none())
-    };
+    let written =
+        |column: &&String| target.table.column(column).is_some_and(|column| column.generated.is_none());
     let columns: Vec<&String> = first.columns.iter().filter(written).collect();
     let table = qualified(name);
     let list = columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, Row as PgRow};
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Change, ChangeBatch, ChangeKind, Changes, Mark, Position, TableName};
+use truststream_services::database::{Change, ChangeBatch, ChangeKind, Changes, Mark, TableName};
 
 use crate::driver::PostgresDriver;
 use crate::error::failed;
@@ -32,7 +32,8 @@ impl PostgresDriver {
         let deadline = Instant::now() + op.wait;
         let connection = self.own().await?;
         let Some(after) = &op.after else {
-            let rows = connection.query_typed("select pg_current_snapshot()::text", &[]).await.map_err(failed)?;
+            let rows =
+                connection.query_typed("select pg_current_snapshot()::text", &[]).await.map_err(failed)?;
             connection.give_back();
             let position = position_of(text(&rows, 0)?)?;
             return Ok(ChangeBatch { changes: Vec::new(), position, at_end: true });
@@ -86,7 +87,11 @@ impl PostgresDriver {
         }
         now.leave_out(&left);
         let (_, rows) = fresh(client, after, usize::MAX >> 1, Some(&taken)).await?;
-        Ok(ChangeBatch { changes: self.changes_of(&rows)?, position: now.position(), at_end: left.is_empty() })
+        Ok(ChangeBatch {
+            changes: self.changes_of(&rows)?,
+            position: now.position(),
+            at_end: left.is_empty(),
+        })
     }
 
     fn changes_of(&self, rows: &[PgRow]) -> Result<Vec<Change>> {
@@ -106,7 +111,9 @@ impl PostgresDriver {
     }
 
     async fn trim(&self, retention: Duration) -> Result<()> {
-        let mut sql = Sql::new("with gone as (delete from truststream.changes where made_at < now() - make_interval(secs => ");
+        let mut sql = Sql::new(
+            "with gone as (delete from truststream.changes where made_at < now() - make_interval(secs => ",
+        );
         sql.bind(retention.as_secs().to_string()).push(
             ") and xid < pg_snapshot_xmin(pg_current_snapshot()) returning xid), \
              newest as (select max(xid::text::numeric)::text::xid8 as xid from gone) \

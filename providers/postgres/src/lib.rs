@@ -23,6 +23,7 @@ mod requests;
 mod rows;
 mod scan;
 mod schema;
+mod script;
 mod sql;
 mod transaction;
 mod wire;

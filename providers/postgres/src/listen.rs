@@ -28,7 +28,8 @@ pub(crate) async fn keep_schema(shared: Weak<Shared>) {
                     tokio::time::sleep(LOOK).await;
                 }
             };
-            futures::future::select(std::pin::pin!(listening), std::pin::pin!(follow(&shared, messages))).await;
+            futures::future::select(std::pin::pin!(listening), std::pin::pin!(follow(&shared, messages)))
+                .await;
         }
         tokio::time::sleep(AGAIN).await;
     }

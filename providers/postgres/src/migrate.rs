@@ -1,7 +1,8 @@
 //! Migrations: run as written, one transaction each, recorded.
 
+use futures::StreamExt;
 use serde_json::json;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{AppliedMigration, Migrate, MigrationOutcome};
 
@@ -9,6 +10,7 @@ use crate::driver::PostgresDriver;
 use crate::error::{failed, position};
 use crate::install::{flag, install};
 use crate::pool::Lease;
+use crate::script::statement_lines;
 use crate::sql::Sql;
 use crate::transaction::query_text;
 
@@ -63,10 +65,11 @@ pub(crate) async fn migrate_within(client: &Client, op: &Migrate) -> Result<Migr
             false => Err(refused(&op.name, "was applied before with another text")),
         };
     }
-    let set_up = flag(client, "select exists (select from truststream.settings where name = 'set_up')").await?;
+    let set_up =
+        flag(client, "select exists (select from truststream.settings where name = 'set_up')").await?;
     let path = "set local search_path = public, extensions; set local timezone = 'UTC'";
     client.batch_execute(path).await.map_err(failed)?;
-    client.batch_execute(&op.sql).await.map_err(|error| broken(op, error))?;
+    run_script(client, op).await?;
     client.batch_execute("set local search_path = ''").await.map_err(failed)?;
     if set_up {
         open_tables(client, &op.sql).await?;
@@ -76,6 +79,21 @@ pub(crate) async fn migrate_within(client: &Client, op: &Migrate) -> Result<Migr
     query_text(client, &record).await?;
     client.batch_execute("notify pgrst, 'reload schema'").await.map_err(failed)?;
     Ok(MigrationOutcome::Applied)
+}
+
+/// Runs the statements of a migration, counting those that succeed.
+async fn run_script(client: &Client, op: &Migrate) -> Result<()> {
+    let mut done = 0;
+    let messages = client.simple_query_raw(&op.sql).await.map_err(failed)?;
+    let mut messages = std::pin::pin!(messages);
+    while let Some(message) = messages.next().await {
+        match message {
+            Ok(SimpleQueryMessage::CommandComplete(_)) => done += 1,
+            Ok(_) => {}
+            Err(error) => return Err(broken(op, done, error)),
+        }
+    }
+    Ok(())
 }
 
 async fn open_tables(client: &Client, migration: &str) -> Result<()> {
@@ -102,13 +120,17 @@ async fn open_tables(client: &Client, migration: &str) -> Result<()> {
 }
 
 /// What failed, and on which line.
-fn broken(op: &Migrate, error: tokio_postgres::Error) -> Error {
+fn broken(op: &Migrate, done: usize, error: tokio_postgres::Error) -> Error {
     if error.as_db_error().is_none() {
         return failed(error);
     }
-    let line = position(&error).map(|position| {
-        op.sql.chars().take(position.saturating_sub(1)).filter(|c| *c == '\n').count() + 1
-    });
+    // Errors that the parser did not find name no position: then it is the statement's line.
+    let line = match position(&error) {
+        Some(position) => {
+            Some(op.sql.chars().take(position.saturating_sub(1)).filter(|c| *c == '\n').count() + 1)
+        }
+        None => statement_lines(&op.sql).get(done).copied(),
+    };
     let cause = failed(error);
     let place = line.map(|line| format!(" on line {line}")).unwrap_or_default();
     let failure = refused(&op.name, &format!("failed{place}: {}", cause.message()));

@@ -31,7 +31,9 @@ impl PostgresDriver {
             });
             sql.push(")");
         }
-        sql.push(&format!(" order by {} limit ", names.join(", "))).bind(op.limit.to_string()).push(") chunk");
+        sql.push(&format!(" order by {} limit ", names.join(", ")))
+            .bind(op.limit.to_string())
+            .push(") chunk");
         let connection = self.shared.transactions.connections().lease().await?;
         let rows = query_text(&connection, &sql).await?;
         connection.give_back();

@@ -34,8 +34,7 @@ impl PostgresDriver {
         set?;
         // Making a trigger waits for every writer of its table: whatever is not visible now and
         // changes the table is captured.
-        let rows =
-            connection.query_typed("select pg_current_snapshot()::text", &[]).await.map_err(failed)?;
+        let rows = connection.query_typed("select pg_current_snapshot()::text", &[]).await.map_err(failed)?;
         connection.give_back();
         position_of(super::text(&rows, 0)?)
     }

@@ -25,7 +25,11 @@ impl Snapshot {
         let (low, high, running) = (next()?, next()?, next()?);
         let number = |text: &str| text.parse::<u64>().map_err(|_| malformed());
         let running = running.split(',').filter(|text| !text.is_empty());
-        Ok(Snapshot { low: number(low)?, high: number(high)?, running: running.map(number).collect::<Result<_>>()? })
+        Ok(Snapshot {
+            low: number(low)?,
+            high: number(high)?,
+            running: running.map(number).collect::<Result<_>>()?,
+        })
     }
 
     /// The snapshot of a position.
@@ -94,9 +98,11 @@ mod tests {
         snapshot.leave_out(&[16, 8]);
         assert_eq!(snapshot.to_string(), "8:20:8,14,16");
         let position = snapshot.position();
-        let covers = |transaction| {
-            position.covers(truststream_services::database::Mark { transaction, sequence: 1 })
-        };
-        assert_eq!([7, 8, 9, 14, 15, 16, 19, 20].map(covers), [true, false, true, false, true, false, true, false]);
+        let covers =
+            |transaction| position.covers(truststream_services::database::Mark { transaction, sequence: 1 });
+        assert_eq!(
+            [7, 8, 9, 14, 15, 16, 19, 20].map(covers),
+            [true, false, true, false, true, false, true, false]
+        );
     }
 }

@@ -1,0 +1,21 @@
+//! The suite that every provider must pass.
+
+use std::sync::Arc;
+
+use truststream_conformance::{database, run};
+use truststream_kernel::{Driven, Stack};
+use truststream_postgres::{Config, PostgresDriver};
+use truststream_services::database::DatabaseService;
+
+use crate::support;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance() {
+    run("postgres", database::CASES, || async {
+        let mut config = Config::new(support::database().await);
+        config.pool.max = 4;
+        let stack: Stack<DatabaseService> = Arc::new(Driven(PostgresDriver::connect(config).await?));
+        Ok(stack)
+    })
+    .await;
+}
