@@ -4,5 +4,6 @@
 //! it belongs to, so that a switch moves it as rows and objects.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod auth;
 pub mod realtime;
 pub mod storage;

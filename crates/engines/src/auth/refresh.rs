@@ -1,0 +1,130 @@
+//! Renewing sessions: every refresh token is good once.
+
+use std::time::Duration;
+
+use serde_json::json;
+use truststream_kernel::{ErrorKind, Result};
+use truststream_services::auth::{Refresh, Session};
+use truststream_services::database::{Filter, Step};
+
+use super::claims::Method;
+use super::engine::AuthEngine;
+use super::error::{
+    refresh_by_banned, refresh_of_expired_session, refresh_token_already_used, refresh_token_not_found,
+    refresh_without_session,
+};
+use super::moment::Moment;
+use super::rows::{AmrRow, RefreshRow, SessionRow, UserRow};
+use super::sessions::{end_session, insert_token, new_token};
+use super::store::{Stored, Table, all, both, delete, descending, is_false, one, together, update};
+
+/// Whoever loses a race reads anew, and then finds the winner's token: a third time is never needed
+/// unless a third party is faster still.
+const ATTEMPTS: usize = 5;
+
+impl AuthEngine {
+    pub(super) async fn renew(&self, op: &Refresh) -> Result<Session> {
+        let mut attempt = 1;
+        loop {
+            match self.try_renew(op.refresh_token.expose()).await {
+                Err(error) if error.kind() == ErrorKind::Conflict && attempt < ATTEMPTS => attempt += 1,
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_renew(&self, text: &str) -> Result<Session> {
+        let token: Option<RefreshRow> = one(&self.database, Filter::eq("token", text)).await?;
+        let token = token.ok_or_else(refresh_token_not_found)?;
+        let (session_id, user_id) = (token.session_id.as_deref(), token.user_id.as_deref());
+        let (Some(session_id), Some(user_id)) = (session_id, user_id) else {
+            together(&self.database, vec![delete(Table::RefreshTokens, Filter::eq("token", text))]).await?;
+            return Err(refresh_without_session());
+        };
+        let (user, session) = tokio::try_join!(
+            self.user_by_id(user_id),
+            one::<SessionRow>(&self.database, Filter::eq("id", session_id))
+        )?;
+        let user = user.filter(|user| user.deleted_at.is_none()).ok_or_else(refresh_token_not_found)?;
+        let session =
+            session.filter(|session| session.user_id == user.id).ok_or_else(refresh_without_session)?;
+        let now = Moment::now();
+        if user.is_banned(now) {
+            return Err(refresh_by_banned());
+        }
+        if session.is_over(now) {
+            return Err(refresh_of_expired_session());
+        }
+        let fresh = if token.revoked == Some(true) {
+            self.present_instead_of(&token, &session.id, now).await?
+        } else {
+            self.exchange(&token, &session, now).await?
+        };
+        self.renewed(&user, &session, &fresh, now).await
+    }
+
+    /// Revokes a token and puts a child in its place.
+    async fn exchange(&self, token: &RefreshRow, session: &SessionRow, now: Moment) -> Result<String> {
+        let child = new_token();
+        let unused = both(Filter::eq("token", &token.token), is_false("revoked"));
+        let time = now.text();
+        let steps = vec![
+            update(Table::RefreshTokens, &json!({ "revoked": true, "updated_at": time }), unused),
+            Step::Expect(1),
+            insert_token(&child, &session.user_id, &session.id, &token.token, now),
+            update(
+                Table::Sessions,
+                &json!({ "refreshed_at": time, "updated_at": time }),
+                Filter::eq("id", &session.id),
+            ),
+            Step::Expect(1),
+        ];
+        together(&self.database, steps).await?;
+        Ok(child)
+    }
+
+    /// The session's present token, for a client that shows an old one and may be excused: the
+    /// answer with the new one was lost, or several of its tabs asked at once. Otherwise somebody
+    /// copied the token, and the session ends.
+    async fn present_instead_of(&self, token: &RefreshRow, session: &str, now: Moment) -> Result<String> {
+        let unused = both(Filter::eq("session_id", session), is_false("revoked"));
+        let query = truststream_services::database::Query {
+            order: vec![descending("id")],
+            limit: Some(1),
+            ..RefreshRow::query(unused)
+        };
+        let present = all::<RefreshRow>(&self.database, query).await?.pop();
+        if let Some(present) = present {
+            let interval = Duration::from_secs(self.settings.refresh_token_reuse_interval);
+            let revoked_at = token.updated_at.as_deref().and_then(Moment::parse);
+            let recently = revoked_at.is_some_and(|time| now < time.plus(interval));
+            if recently || present.parent.as_deref() == Some(&token.token) {
+                return Ok(present.token);
+            }
+        }
+        if self.settings.enable_refresh_token_rotation {
+            tracing::warn!(session, "a refresh token was used again; its session ends");
+            together(&self.database, end_session(session)).await?;
+        }
+        Err(refresh_token_already_used())
+    }
+
+    async fn renewed(
+        &self,
+        user: &UserRow,
+        session: &SessionRow,
+        token: &str,
+        now: Moment,
+    ) -> Result<Session> {
+        let methods = AmrRow::query(Filter::eq("session_id", &session.id));
+        let (user, methods) = tokio::try_join!(self.complete(user), all::<AmrRow>(&self.database, methods))?;
+        let amr: Vec<_> = methods
+            .into_iter()
+            .map(|row| Method {
+                method: row.authentication_method,
+                timestamp: Moment::parse(&row.created_at).map_or(0, Moment::seconds),
+            })
+            .collect();
+        self.session(user, &session.id, &amr, token, now)
+    }
+}
