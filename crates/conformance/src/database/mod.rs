@@ -4,6 +4,7 @@ mod aggregates;
 mod apply;
 mod batches;
 mod build;
+mod concurrency;
 mod constraints;
 mod embeds;
 mod feed;
@@ -125,6 +126,10 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     feed::what_is_rolled_back_never_comes: ChangeFeed,
     feed::waiting_ends_when_a_change_comes: ChangeFeed,
     feed::cascades_are_captured: ChangeFeed,
+    concurrency::writers_do_not_hinder_one_another,
+    concurrency::readers_see_whole_transactions,
+    concurrency::a_feed_read_while_written_loses_nothing: ChangeFeed,
+    concurrency::a_copy_that_follows_ends_equal: ChangeFeed,
     scanning::chunks_in_key_order,
     scanning::keys_of_several_columns,
     scanning::every_type_is_read,
