@@ -4,6 +4,7 @@
 pub mod admin;
 mod cors;
 mod identity;
+pub mod realtime;
 pub mod rest;
 mod server;
 mod settings;
@@ -24,7 +25,8 @@ pub use state::{GatewayState, Services};
 pub fn app(state: GatewayState) -> Router {
     Router::new()
         .merge(rest::router(state.clone()))
-        .merge(storage::router(state))
+        .merge(storage::router(state.clone()))
+        .merge(realtime::router(state))
         .fallback(not_found)
         .layer(middleware::from_fn(cors::allow))
 }

@@ -37,15 +37,16 @@ impl RealtimeEngine {
         }
         let catalog = self.reader.database.send(Describe::default()).await?;
         let resolve = |filter: &ChangeFilter| {
-            let rows = match (&filter.filter, &filter.table) {
+            let table = match &filter.table {
+                None => None,
+                Some(name) => Some(table_of(&catalog, &filter.schema, name).ok_or_else(|| {
+                    Error::invalid_input(format!("there is no table {}.{name}", filter.schema))
+                })?),
+            };
+            let rows = match (&filter.filter, table) {
                 (None, _) => None,
                 (Some(_), None) => return Err(Error::invalid_input("a filter needs a table")),
-                (Some(text), Some(name)) => {
-                    let table = table_of(&catalog, &filter.schema, name).ok_or_else(|| {
-                        Error::invalid_input(format!("there is no table {}.{name}", filter.schema))
-                    })?;
-                    Some(RowFilter::parse(text, table)?)
-                }
+                (Some(text), Some(table)) => Some(RowFilter::parse(text, table)?),
             };
             Ok(Wanted { filter: filter.clone(), rows })
         };

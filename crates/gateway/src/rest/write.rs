@@ -209,7 +209,7 @@ fn matches_key(rows: &[u8], named: &[(String, String)]) -> bool {
     };
     named.iter().all(|(column, literal)| match row.get(column) {
         Some(Json::String(text)) => text == literal,
-        Some(value) => value.to_string() == *literal,
+        Some(value) => serde_json::from_str::<Json>(literal).is_ok_and(|named| named == *value),
         None => false,
     })
 }
