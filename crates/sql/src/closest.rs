@@ -4,12 +4,19 @@ use std::collections::HashMap;
 
 /// Names less alike than this are no suggestion.
 const ALIKE: f64 = 0.33;
+/// Names more alike than this differ by a slip.
+const MISSPELT: f64 = 0.6;
 /// Candidates by letter groups whose edit distance is computed.
 const RANKED: usize = 50;
 
 /// The candidate most like `word`, if one is alike at all.
 pub fn closest<'a>(candidates: impl IntoIterator<Item = &'a str>, word: &str) -> Option<&'a str> {
     ranked(candidates, word).into_iter().map(|(_, name)| name).next()
+}
+
+/// The candidate that `word` is most likely a misspelling of: most of its letters are there.
+pub fn misspelt<'a>(candidates: impl IntoIterator<Item = &'a str>, word: &str) -> Option<&'a str> {
+    ranked(candidates, word).into_iter().find(|(score, _)| *score >= MISSPELT).map(|(_, name)| name)
 }
 
 /// The candidate most like `word` but not equal to it.
@@ -38,7 +45,7 @@ fn by_groups<'a>(names: &[&'a str], word: &str, size: usize) -> Vec<(f64, &'a st
     let mut scored: Vec<(f64, &str)> = names
         .iter()
         .map(|name| (cosine(&wanted, &groups(&name.to_lowercase(), size)), *name))
-        .filter(|(score, _)| *score > 0.0)
+        .filter(|(score, _)| *score >= ALIKE)
         .collect();
     scored.sort_by(|left, right| right.0.total_cmp(&left.0).then_with(|| left.1.cmp(right.1)));
     scored.truncate(RANKED);
@@ -53,7 +60,7 @@ fn by_groups<'a>(names: &[&'a str], word: &str, size: usize) -> Vec<(f64, &'a st
 /// How often each group of `size` letters occurs in the word between two hyphens.
 fn groups(word: &str, size: usize) -> HashMap<String, f64> {
     let letters: Vec<char> = std::iter::once('-')
-        .chain(word.chars().filter(|c| c.is_alphanumeric() || matches!(c, '_' | ',' | ' ')))
+        .chain(word.chars())
         .chain(std::iter::once('-'))
         .collect();
     let mut counts = HashMap::new();
@@ -94,6 +101,9 @@ mod tests {
         assert_eq!(closest(names, "film"), Some("films"));
         assert_eq!(closest(names, "actor"), Some("actors"));
         assert_eq!(closest(names, "noclosealternative"), None);
+        assert_eq!(closest(["(x, y)"], "(a, b)"), Some("(x, y)"));
+        assert_eq!(misspelt(["articles", "collision_test_table"], "non_existent_table"), None);
+        assert_eq!(misspelt(["articles"], "artcles"), Some("articles"));
         assert_eq!(closest_other(["roles", "role"], "role"), None);
         assert_eq!(closest_other(["roles"], "role"), Some("roles"));
     }

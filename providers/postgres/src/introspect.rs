@@ -1,12 +1,15 @@
 //! The schema as the database's own catalogs tell it.
 
+mod tree;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio_postgres::Client;
+use serde_json::{Value as Json, json};
+use tokio_postgres::{Client, Row};
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{
     Catalog, Check, Column, ForeignKey, Function, Grant, Identity, Index, Link, Policy, Relationship, Table,
@@ -16,6 +19,10 @@ use truststream_sql::relations::Relations;
 
 use crate::error::failed;
 use crate::schema::{Handler, Schema};
+use crate::sql::Sql;
+use crate::transaction::query_text;
+use crate::wire::Param;
+use tree::origins;
 
 /// Reads the whole schema in one snapshot.
 pub(crate) async fn read(client: &Client) -> Result<Schema> {
@@ -31,7 +38,8 @@ async fn read_all(client: &Client) -> Result<Schema> {
     let relations: Vec<RelationRow> = rows(client, include_str!("introspect/tables.sql")).await?;
     let functions: Vec<FunctionRow> = rows(client, include_str!("introspect/functions.sql")).await?;
     let computed: Vec<Relationship> = rows(client, include_str!("introspect/computed.sql")).await?;
-    let view_keys: Vec<ViewKey> = rows(client, include_str!("introspect/views.sql")).await?;
+    let entries = view_entries(client).await?;
+    let view_keys: Vec<ViewKey> = rows_with(client, include_str!("introspect/views.sql"), entries).await?;
     let others: Vec<Others> = rows(client, include_str!("introspect/others.sql")).await?;
     let others = others.into_iter().next().unwrap_or_default();
 
@@ -68,7 +76,35 @@ async fn read_all(client: &Client) -> Result<Schema> {
 }
 
 async fn rows<T: DeserializeOwned>(client: &Client, sql: &str) -> Result<Vec<T>> {
-    let rows = client.query_typed(sql, &[]).await.map_err(failed)?;
+    parsed(&client.query_typed(sql, &[]).await.map_err(failed)?)
+}
+
+async fn rows_with<T: DeserializeOwned>(client: &Client, sql: &str, parameter: String) -> Result<Vec<T>> {
+    let sql = Sql { text: sql.to_owned(), params: vec![Param::from(parameter)] };
+    parsed(&query_text(client, &sql).await?)
+}
+
+/// The columns of views that come unchanged from other relations, as a JSON list.
+async fn view_entries(client: &Client) -> Result<String> {
+    let sql = "select c.oid, w.ev_action::text from pg_class c join pg_rewrite w on w.ev_class = c.oid
+               where c.relkind in ('v', 'm') and w.ev_type = '1' and c.oid >= 16384";
+    let mut entries = Vec::new();
+    for row in client.query_typed(sql, &[]).await.map_err(failed)? {
+        let view: u32 = row.try_get(0).map_err(failed)?;
+        let tree: &str = row.try_get(1).map_err(failed)?;
+        entries.extend(origins(tree).into_iter().map(|origin| {
+            json!({
+                "view": view,
+                "number": origin.number,
+                "origin": origin.relation,
+                "origin_number": origin.column,
+            })
+        }));
+    }
+    Ok(Json::Array(entries).to_string())
+}
+
+fn parsed<T: DeserializeOwned>(rows: &[Row]) -> Result<Vec<T>> {
     rows.iter()
         .map(|row| {
             let text: &str = row.try_get(0).map_err(failed)?;

@@ -41,21 +41,23 @@ impl PostgresDriver {
             })
             .await?;
         written.inserted.get_or_insert(written.rows);
-        Ok(written)
+        Ok(counted(&op.options, written))
     }
 
     pub(crate) async fn change(&self, cx: &Context, op: &Update) -> Result<Page> {
         let schema = self.schema();
         let statement = render::update(&schema, op)?;
         let scope = write_scope(&schema, &op.table.schema, &op.options);
-        self.run(cx, &scope, &statement, |page| judge(&op.options, page)).await
+        let page = self.run(cx, &scope, &statement, |page| judge(&op.options, page)).await?;
+        Ok(counted(&op.options, page))
     }
 
     pub(crate) async fn remove(&self, cx: &Context, op: &Delete) -> Result<Page> {
         let schema = self.schema();
         let statement = render::delete(&schema, op)?;
         let scope = write_scope(&schema, &op.table.schema, &op.options);
-        self.run(cx, &scope, &statement, |page| judge(&op.options, page)).await
+        let page = self.run(cx, &scope, &statement, |page| judge(&op.options, page)).await?;
+        Ok(counted(&op.options, page))
     }
 
     pub(crate) async fn call(&self, cx: &Context, op: &Invoke) -> Result<Page> {
@@ -63,6 +65,13 @@ impl PostgresDriver {
         let callable = Callable::find(&schema, op)?;
         let statement = render::call(&schema, &callable, op, self.shared.config.estimate_above)?;
         let function = callable.function;
+        if op.transaction.max_affected.is_some() && !function.returns.set {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "PGRST128",
+                "Function must return SETOF or TABLE when max-affected preference is used with handling=strict",
+            ));
+        }
         let reads_only = callable.reads_only(op);
         let scope = Scope {
             read_only: reads_only,
@@ -197,6 +206,12 @@ fn expected(rows: u64, before: Option<&Page>) -> Result<()> {
 fn judge(options: &WriteOptions, page: &Page) -> Result<()> {
     singular(&options.format.media, page)?;
     affected(options.transaction.max_affected, page)
+}
+
+/// All rows of a write are in its page.
+fn counted(options: &WriteOptions, mut page: Page) -> Page {
+    page.total = options.count.map(|_| page.rows);
+    page
 }
 
 fn scope(schema: &Schema, name: &str, transaction: &Transaction) -> Scope {

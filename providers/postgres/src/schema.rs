@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, Column, Table, TableName};
-use truststream_sql::closest::closest;
+use truststream_sql::closest::misspelt;
 use truststream_sql::relations::Relations;
 
 /// The catalog and what else planning needs. Replaced as a whole when the schema changes.
@@ -44,7 +44,7 @@ impl Schema {
                 format!("Could not find the table '{name}' in the schema cache"),
             );
             let others = self.catalog.tables.keys().filter(|other| other.schema == name.schema);
-            match closest(others.map(|other| other.name.as_str()), &name.name) {
+            match misspelt(others.map(|other| other.name.as_str()), &name.name) {
                 Some(near) => {
                     error.with_hint(format!("Perhaps you meant the table '{}.{near}'", name.schema))
                 }

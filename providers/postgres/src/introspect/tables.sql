@@ -1,5 +1,10 @@
 -- Tables, views and foreign tables with all that belongs to each, one JSON object a row.
-with relations as (
+with recursive bases as (
+  select oid as domain, typbasetype as base, typtypmod as modifier from pg_type where typtype = 'd'
+  union all
+  select b.domain, t.typbasetype, t.typtypmod from bases b join pg_type t on t.oid = b.base where t.typtype = 'd'
+),
+relations as (
   select c.oid, n.nspname as schema, c.relname as name, c.relkind as kind, c.relrowsecurity as row_security,
          c.relacl as acl,
          case when c.relkind in ('v', 'f') then pg_relation_is_updatable(c.oid::regclass, true) end as writable
@@ -15,7 +20,7 @@ columns as (
          json_agg(json_build_object(
            'name', a.attname,
            'type_name', format_type(a.atttypid, a.atttypmod),
-           'base_type', case when t.typtype = 'd' then format_type(t.typbasetype, t.typtypmod) end,
+           'base_type', format_type(b.oid, d2.modifier),
            'is_enum', coalesce(b.typtype, t.typtype) = 'e',
            'nullable', not (a.attnotnull or t.typtype = 'd' and t.typnotnull),
            'default', case
@@ -33,7 +38,7 @@ columns as (
   from pg_attribute a
   join relations r on r.oid = a.attrelid
   join pg_type t on t.oid = a.atttypid
-  left join pg_type b on t.typtype = 'd' and b.oid = t.typbasetype
+  left join (bases d2 join pg_type b on b.oid = d2.base and b.typtype <> 'd') on d2.domain = t.oid
   left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where a.attnum > 0 and not a.attisdropped
   group by a.attrelid

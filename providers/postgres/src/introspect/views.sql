@@ -1,15 +1,7 @@
--- Which columns of views are columns of a table's key, through views of views: the columns that a
--- view's stored query marks as coming unchanged from a table.
+-- Which columns of views are columns of a table's key, through views of views. The parameter lists the
+-- columns that a view's stored query marks as coming unchanged from a relation.
 with recursive entries as (
-  select v.oid as view, (e.part)[1]::int2 as number, (e.part)[2]::oid as origin, (e.part)[3]::int2 as origin_number
-  from pg_class v
-  join pg_namespace n on n.oid = v.relnamespace
-  join pg_rewrite w on w.ev_class = v.oid and w.ev_type = '1',
-  lateral regexp_matches(
-    -- Only the target list of the outermost query is of use: it is the last one of the text.
-    substring(w.ev_action::text from '.*( :targetList .*)$'),
-    ':resno (\d+) [^{}]*?:resorigtbl (\d+) :resorigcol (\d+)', 'g') as e(part)
-  where v.relkind in ('v', 'm') and n.nspname not in ('pg_catalog', 'information_schema')
+  select * from json_to_recordset($1::json) as e(view oid, number int2, origin oid, origin_number int2)
 ),
 origins as (
   select view, number, origin, origin_number, array[view] as path from entries where origin <> 0

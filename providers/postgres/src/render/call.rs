@@ -78,7 +78,7 @@ pub(crate) fn call(
         }
     };
     let mut sql = Sql::new(format!("WITH {RETURNED} AS ("));
-    called(&mut sql, callable, op, &node, shape)?;
+    called(&mut sql, callable, op, shape)?;
     sql.push(")");
     let counted = counts(op.count);
     if counted {
@@ -109,22 +109,9 @@ fn shape(returns: &Returns) -> Shape {
 }
 
 /// `SELECT … FROM function(…)`
-fn called(sql: &mut Sql, callable: &Callable<'_>, op: &Invoke, node: &Node<'_>, shape: Shape) -> Result<()> {
+fn called(sql: &mut Sql, callable: &Callable<'_>, op: &Invoke, shape: Shape) -> Result<()> {
     let scalar = matches!(shape, Shape::Scalar | Shape::Scalars);
-    sql.push("SELECT ");
-    match node.needed_columns().filter(|columns| !scalar && !columns.is_empty()) {
-        _ if scalar => {
-            sql.push("pgrst_call.pgrst_scalar");
-        }
-        None => {
-            sql.push("pgrst_call.*");
-        }
-        Some(columns) => {
-            sql.list(&columns, ", ", |sql, column| {
-                sql.push("pgrst_call.").name(column);
-            });
-        }
-    }
+    sql.push(if scalar { "SELECT pgrst_call.pgrst_scalar" } else { "SELECT pgrst_call.*" });
     sql.push(" FROM ");
     let function = callable.function;
     let invoke = |sql: &mut Sql, arguments: &mut dyn FnMut(&mut Sql)| {

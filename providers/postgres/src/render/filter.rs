@@ -1,5 +1,6 @@
 //! Conditions on rows.
 
+use truststream_kernel::Type;
 use truststream_services::database::{
     Comparison, Field, Filter, FullTextParser, Is, Operand, Operator, Quantifier,
 };
@@ -63,7 +64,7 @@ fn presence(sql: &mut Sql, place: Place<'_>, condition: &Filter, negated: bool) 
 fn compare(sql: &mut Sql, place: Place<'_>, comparison: &Comparison) {
     let ty = column_type(place.node, &comparison.field).filter(|_| comparison.field.path.is_empty());
     let parser = ty.and_then(|ty| place.schema.representation("text", ty));
-    left_side(sql, place.node, comparison, ty);
+    left_side(sql, place.node, comparison);
     match (&comparison.operator, &comparison.operand) {
         (Operator::Is, Operand::Is(is)) => {
             sql.push(is_text(*is));
@@ -89,9 +90,12 @@ fn compare(sql: &mut Sql, place: Place<'_>, comparison: &Comparison) {
     }
 }
 
-fn left_side(sql: &mut Sql, node: &Node<'_>, comparison: &Comparison, ty: Option<&str>) {
+fn left_side(sql: &mut Sql, node: &Node<'_>, comparison: &Comparison) {
+    let field = &comparison.field;
+    let column = node.known.and_then(|table| table.column(&field.name));
+    let vector = column.is_some_and(|column| field.path.is_empty() && column.ty == Type::parse("tsvector"));
     match &comparison.operator {
-        Operator::FullText(_, configuration) if ty != Some("tsvector") => {
+        Operator::FullText(_, configuration) if !vector => {
             sql.push("to_tsvector(");
             if let Some(configuration) = configuration {
                 sql.bind(configuration.clone()).push(", ");
@@ -127,11 +131,11 @@ fn member(sql: &mut Sql, list: &[String], parser: Option<&str>) {
         _ if list.is_empty() || *list == [String::new()] => sql.push(" = ANY('{}')"),
         None => sql.push(" = ANY (").bind(array_literal(list)).push(")"),
         Some(function) => sql
-            .push(" = ANY ((SELECT array_agg(")
+            .push(" = ANY (SELECT ")
             .push(function)
-            .push("(value)) FROM unnest(")
+            .push("(value) FROM unnest(")
             .bind(array_literal(list))
-            .push("::text[]) AS value))"),
+            .push("::text[]) AS value)"),
     };
 }
 

@@ -158,10 +158,11 @@ fn target<'q>(schema: &'q Schema, name: &TableName, query: &'q Query) -> Result<
     Ok(node)
 }
 
-/// The reply to a write: what was returned, with embeds; filters said which rows to write.
+/// The reply to a write: what was returned, with embeds and in order; filters and limits said which
+/// rows to write.
 fn outer<'q>(schema: &'q Schema, name: &TableName, query: &'q Query) -> Result<Node<'q>> {
     let mut node = Node::plan(schema, name, Source::Returned, query)?;
-    (node.filter, node.order, node.limit, node.offset) = (None, &[], None, 0);
+    (node.filter, node.limit, node.offset) = (None, None, 0);
     Ok(node)
 }
 
