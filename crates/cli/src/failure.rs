@@ -51,7 +51,9 @@ impl Failure {
             eprintln!("error: {} [{}]", self.message, self.code);
             match &self.details {
                 Some(Json::String(details)) => eprintln!("  {details}"),
-                Some(Json::Array(problems)) => problems.iter().for_each(|problem| eprintln!("  {}", one_problem(problem))),
+                Some(Json::Array(problems)) => {
+                    problems.iter().for_each(|problem| eprintln!("  {}", one_problem(problem)))
+                }
                 _ => {}
             }
             if let Some(hint) = &self.hint {

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use toml::Spanned;
-use truststream_kernel::{Context, Result, Service, Stack};
+use truststream_engines::auth::{self, AuthEngine};
+use truststream_engines::storage::{self, StorageEngine};
+use truststream_kernel::{Context, Driven, Result, Secret, Service, Stack};
 use truststream_layers::{LayersConfig, TimeoutLayer, fold};
-use truststream_services::database::{Database, DatabaseService};
+use truststream_services::auth::AuthService;
+use truststream_services::database::{Database, DatabaseService, Migrate};
 use truststream_services::objects::{Objects, ObjectsService};
+use truststream_services::storage::StorageService;
 use truststream_switch::Side;
 
 use crate::Config;
@@ -22,6 +26,8 @@ pub struct Backend {
     pub services: Vec<ServiceInfo>,
     database: Stack<DatabaseService>,
     objects: Stack<ObjectsService>,
+    auth: Stack<AuthService>,
+    storage: Stack<StorageService>,
 }
 
 /// What a service of a backend runs on.
@@ -47,16 +53,56 @@ impl Backend {
     /// # Errors
     /// `BACKEND_001` for an unknown provider, `BACKEND_002` for wrong settings, `BACKEND_005` when
     /// one can't be reached.
-    pub(crate) async fn connect(name: &str, settings: &BackendConfig, config: &Config) -> Result<Self> {
+    pub(crate) async fn connect(
+        name: &str,
+        settings: &BackendConfig,
+        config: &Config,
+        keys: &Arc<auth::Keys>,
+    ) -> Result<Self> {
+        providers::check_auth(config, settings.auth.as_ref())?;
         let database = providers::database(config, settings.database.as_ref()).await?;
         let objects = providers::objects(config, settings.storage.as_ref())?;
-        let services = vec![database.info.clone(), objects.info.clone()];
+        let mut services = vec![database.info.clone(), objects.info.clone()];
+        services.extend([native::<AuthService>(), native::<StorageService>()]);
+        let layers = &config.file.layers;
+        let (database, objects) =
+            (driver_layers(database.stack, layers), driver_layers(objects.stack, layers));
+        let database_handle = Database::new(Arc::clone(&database), Context::system());
+        let objects_handle = Objects::new(Arc::clone(&objects), Context::system());
+        let auth = AuthEngine::new(&database_handle, Arc::clone(keys), config.section("auth")?)?;
+        let secret = Secret::new(keys.secret().unwrap_or_default());
+        let storage =
+            StorageEngine::new(database_handle, objects_handle, config.section("storage")?, &secret);
         Ok(Backend {
             name: name.to_owned(),
             services,
-            database: driver_layers(database.stack, &config.file.layers),
-            objects: driver_layers(objects.stack, &config.file.layers),
+            database,
+            objects,
+            auth: Arc::new(Driven(auth)),
+            storage: Arc::new(Driven(storage)),
         })
+    }
+
+    /// Gives the database the tables that the engines keep their state in.
+    ///
+    /// # Errors
+    /// `BACKEND_003` when the database refuses them.
+    pub async fn install(&self) -> Result<()> {
+        for (name, sql) in auth::MIGRATIONS.iter().chain(storage::MIGRATIONS) {
+            let (name, sql) = ((*name).to_owned(), (*sql).to_owned());
+            self.database().send(Migrate { name, sql, dry_run: false }).await?;
+        }
+        Ok(())
+    }
+
+    /// Its auth, below the route.
+    pub(crate) fn auth(&self) -> Stack<AuthService> {
+        Arc::clone(&self.auth)
+    }
+
+    /// Its storage, below the route.
+    pub(crate) fn storage(&self) -> Stack<StorageService> {
+        Arc::clone(&self.storage)
     }
 
     /// Its database below the route, above every policy.
@@ -80,6 +126,12 @@ impl Backend {
                 .map_or_else(String::new, |info| format!("{} {}", info.provider, info.place)),
         }
     }
+}
+
+/// What TrustStream runs itself on the backend's database.
+fn native<S: Service>() -> ServiceInfo {
+    let (provider, place) = ("native".to_owned(), "its database".to_owned());
+    ServiceInfo { service: S::NAME, provider, place }
 }
 
 /// The layers between a driver and the route.

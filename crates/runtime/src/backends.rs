@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use truststream_engines::auth::Keys;
 use truststream_kernel::{BoxFuture, Error, ErrorKind, Result, Service, Stack};
+use truststream_services::auth::AuthService;
 use truststream_services::database::DatabaseService;
+use truststream_services::storage::StorageService;
 use truststream_switch::{Side, Sides};
 
 use crate::routed::Stacks;
@@ -14,13 +17,14 @@ use crate::{Backend, Config};
 /// All backends that the configuration names.
 pub struct Backends {
     config: Arc<Config>,
+    keys: Arc<Keys>,
     connected: RwLock<BTreeMap<String, Arc<Backend>>>,
     connecting: tokio::sync::Mutex<()>,
 }
 
 impl Backends {
-    pub(crate) fn new(config: Arc<Config>) -> Self {
-        Backends { config, connected: RwLock::default(), connecting: tokio::sync::Mutex::default() }
+    pub(crate) fn new(config: Arc<Config>, keys: Arc<Keys>) -> Self {
+        Backends { config, keys, connected: RwLock::default(), connecting: tokio::sync::Mutex::default() }
     }
 
     /// A backend, connected now if it is not yet.
@@ -37,7 +41,7 @@ impl Backends {
             return Ok(backend);
         }
         let settings = self.config.file.backend.get(name).ok_or_else(|| self.unknown(name))?;
-        let backend = Arc::new(Backend::connect(name, settings, &self.config).await?);
+        let backend = Arc::new(Backend::connect(name, settings, &self.config, &self.keys).await?);
         self.connected.write().insert(name.to_owned(), Arc::clone(&backend));
         Ok(backend)
     }
@@ -47,7 +51,7 @@ impl Backends {
         self.connected.read().get(name).cloned()
     }
 
-    fn stack<S: Service>(&self, name: &str, of: impl Fn(&Backend) -> Stack<S>) -> Result<Stack<S>> {
+    fn stack_of<S: Service>(&self, name: &str, of: impl Fn(&Backend) -> Stack<S>) -> Result<Stack<S>> {
         self.connected(name).map(|backend| of(&backend)).ok_or_else(|| self.unknown(name))
     }
 
@@ -61,7 +65,19 @@ impl Backends {
 
 impl Stacks<DatabaseService> for Backends {
     fn stack(&self, backend: &str) -> Result<Stack<DatabaseService>> {
-        self.stack(backend, |backend| Arc::clone(backend.database().stack()))
+        self.stack_of(backend, |backend| Arc::clone(backend.database().stack()))
+    }
+}
+
+impl Stacks<AuthService> for Backends {
+    fn stack(&self, backend: &str) -> Result<Stack<AuthService>> {
+        self.stack_of(backend, Backend::auth)
+    }
+}
+
+impl Stacks<StorageService> for Backends {
+    fn stack(&self, backend: &str) -> Result<Stack<StorageService>> {
+        self.stack_of(backend, Backend::storage)
     }
 }
 

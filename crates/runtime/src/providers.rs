@@ -9,23 +9,16 @@ use truststream_objects::{FsConfig, MemoryConfig, ObjectsProvider, S3Config};
 use truststream_postgres::PostgresDriver;
 use truststream_services::database::DatabaseService;
 use truststream_services::objects::ObjectsService;
-use truststream_sqlite::SqliteDriver;
 
 use crate::Config;
 use crate::backend::{Connected, ServiceInfo, provider_name};
+use crate::config::BackendConfig;
 
 type Settings<'a> = Option<&'a Spanned<toml::Table>>;
 
 /// Connects a database.
 pub(crate) async fn database(config: &Config, table: Settings<'_>) -> Result<Connected<DatabaseService>> {
     match provider_name(table, "sqlite") {
-        Some("sqlite") => {
-            let mut settings: truststream_sqlite::Config = settings(config, table)?;
-            settings.path = config.project.join(&settings.path);
-            let info = info::<DatabaseService>("sqlite", settings.path.display().to_string());
-            let driver = SqliteDriver::open(settings).await?;
-            Ok(Connected { stack: Arc::new(Driven(driver)), info })
-        }
         Some("postgres") => {
             let settings: truststream_postgres::Config = settings(config, table)?;
             let info = info::<DatabaseService>("postgres", settings.place());
@@ -57,6 +50,31 @@ pub(crate) fn objects(config: &Config, table: Settings<'_>) -> Result<Connected<
         other => return Err(unknown(config, table, other, "fs, memory, s3")),
     };
     Ok(Connected { stack: Arc::new(Driven(driver)), info: info::<ObjectsService>(provider, place) })
+}
+
+/// Refuses auth providers that there are not.
+pub(crate) fn check_auth(config: &Config, table: Settings<'_>) -> Result<()> {
+    match provider_name(table, "native") {
+        Some("native") => Ok(()),
+        other => Err(unknown(config, table, other, "native")),
+    }
+}
+
+/// Checks the settings of a backend's providers.
+pub(crate) fn check(config: &Config, backend: &BackendConfig) -> Result<()> {
+    let database = backend.database.as_ref();
+    match provider_name(database, "sqlite") {
+        Some("postgres") => settings::<truststream_postgres::Config>(config, database).map(drop)?,
+        other => return Err(unknown(config, database, other, "sqlite, postgres")),
+    }
+    let storage = backend.storage.as_ref();
+    match provider_name(storage, "fs") {
+        Some("fs") => settings::<FsConfig>(config, storage).map(drop)?,
+        Some("memory") => settings::<MemoryConfig>(config, storage).map(drop)?,
+        Some("s3") => settings::<S3Config>(config, storage).map(drop)?,
+        other => return Err(unknown(config, storage, other, "fs, memory, s3")),
+    }
+    check_auth(config, backend.auth.as_ref())
 }
 
 fn settings<T: DeserializeOwned>(config: &Config, table: Settings<'_>) -> Result<T> {

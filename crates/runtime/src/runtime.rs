@@ -3,14 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use truststream_kernel::{Context, Result, Service, Stack};
+use truststream_engines::auth::Keys;
+use truststream_engines::realtime::RealtimeEngine;
+use truststream_kernel::{Context, Driven, Result, Service, Stack};
 use truststream_layers::{GuardLayer, MetricsLayer, RetryLayer, TraceLayer, fold};
+use truststream_services::auth::{Auth, AuthService};
 use truststream_services::database::Database;
+use truststream_services::realtime::Realtime;
+use truststream_services::storage::{Storage, StorageService};
 use truststream_switch::{ControlStore, Gate, Held, Options, Route, Routes, Switcher};
 
 use crate::backends::Backends;
 use crate::control::SqliteStore;
 use crate::feed::RoutedDatabase;
+use crate::routed::Routed;
 use crate::{Config, status};
 
 /// The folder of a project's own state.
@@ -22,7 +28,11 @@ pub struct Runtime {
     backends: Arc<Backends>,
     gate: Arc<Gate>,
     switcher: Switcher,
+    keys: Arc<Keys>,
     database: Database,
+    auth: Auth,
+    storage: Storage,
+    realtime: Realtime,
 }
 
 impl Runtime {
@@ -43,9 +53,10 @@ impl Runtime {
     }
 
     async fn open_with(config: Arc<Config>, control: Arc<dyn ControlStore>) -> Result<Arc<Runtime>> {
-        let backends = Arc::new(Backends::new(Arc::clone(&config)));
+        let keys = Arc::new(Keys::load(&config.section("auth")?, config.development)?);
+        let backends = Arc::new(Backends::new(Arc::clone(&config), Arc::clone(&keys)));
         let route = Routes::load(&*control, Route::first(&config.file.active)).await?;
-        backends.get(&route.owner).await?;
+        backends.get(&route.owner).await?.install().await?;
         if let Some(handover) = &route.handover
             && let Err(error) = backends.get(&handover.from).await
         {
@@ -61,7 +72,15 @@ impl Runtime {
         let switcher = Switcher::new(control, routes, Arc::clone(&backends) as _);
         let routed = Arc::new(RoutedDatabase::new(Arc::clone(&gate), Arc::clone(&backends) as _));
         let database = Database::new(edge_layers(routed, &config), Context::system());
-        let runtime = Arc::new(Runtime { config, backends, gate, switcher, database });
+        let auth = Routed::<AuthService>::new(Arc::clone(&gate), Arc::clone(&backends) as _);
+        let auth = Auth::new(edge_layers(Arc::new(auth), &config), Context::system());
+        let storage = Routed::<StorageService>::new(Arc::clone(&gate), Arc::clone(&backends) as _);
+        let storage = Storage::new(edge_layers(Arc::new(storage), &config), Context::system());
+        // Realtime stands above the route: its subscriptions outlive every switch.
+        let realtime = Arc::new(Driven(RealtimeEngine::new(database.clone())));
+        let realtime = Realtime::new(edge_layers(realtime, &config), Context::system());
+        let runtime =
+            Arc::new(Runtime { config, backends, gate, switcher, keys, database, auth, storage, realtime });
         if let Err(error) = runtime.switcher.recover().await {
             tracing::warn!(
                 ?error,
@@ -79,6 +98,26 @@ impl Runtime {
     /// The database that serves, above every policy until a caller is set (`with`).
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Users and sessions.
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    /// Buckets and objects.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Messages and changes.
+    pub fn realtime(&self) -> &Realtime {
+        &self.realtime
+    }
+
+    /// The keys that access tokens are signed with.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// Who serves.

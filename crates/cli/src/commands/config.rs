@@ -22,9 +22,16 @@ impl ConfigCommand {
         Settings::read(&config)?;
         let names: Vec<_> = config.file.backend.keys().map(String::as_str).collect();
         if common.json {
-            println!("{}", serde_json::json!({ "valid": true, "active": config.file.active, "backends": names }));
+            println!(
+                "{}",
+                serde_json::json!({ "valid": true, "active": config.file.active, "backends": names })
+            );
         } else {
-            println!("the configuration is valid: {} serves; backends: {}", config.file.active, names.join(", "));
+            println!(
+                "the configuration is valid: {} serves; backends: {}",
+                config.file.active,
+                names.join(", ")
+            );
         }
         Ok(())
     }

@@ -21,7 +21,11 @@ pub async fn run(common: &Common) -> Done {
     for backend in array(&status["backends"]) {
         let mark = if backend["active"] == true { "●" } else { " " };
         if let Some(error) = backend["error"].as_str() {
-            rows.push(vec![format!("{mark} {}", text(&backend["name"])), String::new(), format!("down: {error}")]);
+            rows.push(vec![
+                format!("{mark} {}", text(&backend["name"])),
+                String::new(),
+                format!("down: {error}"),
+            ]);
         }
         for service in array(&backend["services"]) {
             let health = match service["error"].as_str() {
@@ -40,7 +44,12 @@ pub async fn run(common: &Common) -> Done {
     print!("{}", table(&["  backend", "service", "health", "runs on"], &rows));
     if let Some(record) = status["switch"].as_object() {
         let phase = record["phase"].as_str().unwrap_or_default().replace('_', " ");
-        println!("\nswitch {} from {} to {}: {phase}", record["id"], text(&record["from"]), text(&record["to"]));
+        println!(
+            "\nswitch {} from {} to {}: {phase}",
+            record["id"],
+            text(&record["from"]),
+            text(&record["to"])
+        );
     }
     Ok(())
 }

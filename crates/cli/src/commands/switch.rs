@@ -143,7 +143,8 @@ fn print_plan(plan: &Json, as_json: bool) -> Done {
         return Ok(());
     }
     let count = |name: &str| plan[name].as_array().map_or(0, Vec::len);
-    let objects = if plan["moves_objects"] == true { "objects move too" } else { "objects are shared and stay" };
+    let objects =
+        if plan["moves_objects"] == true { "objects move too" } else { "objects are shared and stay" };
     println!(
         "{} → {}: {} tables, {} rows; {objects}",
         plan["from"].as_str().unwrap_or_default(),
@@ -156,7 +157,11 @@ fn print_plan(plan: &Json, as_json: bool) -> Done {
         Some(problems) => {
             println!("in the way:");
             for problem in problems {
-                println!("  {}: {}", problem["statement"].as_str().unwrap_or_default(), problem["reason"].as_str().unwrap_or_default());
+                println!(
+                    "  {}: {}",
+                    problem["statement"].as_str().unwrap_or_default(),
+                    problem["reason"].as_str().unwrap_or_default()
+                );
             }
         }
     }
@@ -175,7 +180,8 @@ pub fn print_record(record: &Record, shown: &Json, as_json: bool) {
 /// The report of a switch as text.
 pub fn report(record: &Record) -> String {
     let report = &record.report;
-    let mut text = format!("switch {}: {} → {}, {}\n", record.id, record.from, record.to, record.phase.name());
+    let mut text =
+        format!("switch {}: {} → {}, {}\n", record.id, record.from, record.to, record.phase.name());
     text.push_str(&format!(
         "  copied    {} rows ({}), {} objects ({})\n",
         thousands(report.rows),

@@ -30,6 +30,8 @@ pub struct Config {
     pub project: PathBuf,
     /// What the file says.
     pub file: File,
+    /// Development: well-known keys are allowed.
+    pub development: bool,
     sections: BTreeMap<String, Spanned<toml::Table>>,
     sources: Sources,
 }
@@ -149,7 +151,8 @@ impl Config {
             }
         }
         let file: File = sources.read(SECTIONS)?;
-        let config = Config { project: project.to_owned(), file, sections, sources };
+        let development = options.development;
+        let config = Config { project: project.to_owned(), file, development, sections, sources };
         config.check_names()?;
         Ok(config)
     }
@@ -159,6 +162,7 @@ impl Config {
         Config {
             project: project.to_owned(),
             file: File::default(),
+            development: false,
             sections: BTreeMap::new(),
             sources: Sources::default(),
         }
@@ -188,6 +192,14 @@ impl Config {
     /// An error in a table of the file.
     pub fn error_in(&self, table: &Spanned<toml::Table>, message: &str) -> Error {
         self.sources.error_at(Some(table.span()), message)
+    }
+
+    /// Checks the settings of every provider of every backend, connecting to none.
+    ///
+    /// # Errors
+    /// `BACKEND_001` for a provider that there is not, `BACKEND_002` for settings that are wrong.
+    pub fn check_providers(&self) -> Result<()> {
+        self.file.backend.values().try_for_each(|backend| crate::providers::check(self, backend))
     }
 
     fn check_names(&self) -> Result<()> {

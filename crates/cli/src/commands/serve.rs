@@ -1,0 +1,103 @@
+//! What `dev` and `start` share: opening a project and serving it until told to stop.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use truststream_gateway::{ApiKeys, GatewayState, Identities, Listening, Services, Settings, admin, app};
+use truststream_kernel::{Result, Secret};
+use truststream_runtime::{Config, Runtime};
+
+use crate::failure::Done;
+use crate::gateway_file::{GatewayFile, Written};
+
+/// How long writes in flight may take at shutdown.
+const FINISH: Duration = Duration::from_secs(10);
+
+/// A project that is open and listening, but not serving yet.
+pub struct Ready {
+    pub runtime: Arc<Runtime>,
+    listening: Listening,
+    settings: Settings,
+    _file: Written,
+    admin_token: Secret,
+}
+
+impl Ready {
+    /// Opens the project and listens.
+    pub async fn open(config: Config, port: Option<u16>) -> Result<Self> {
+        let settings = Settings::read(&config)?;
+        let listening = Listening::bind(port.unwrap_or(settings.gateway.port)).await?;
+        let runtime = Runtime::open(config).await?;
+        let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        let url = format!("http://127.0.0.1:{}", listening.port());
+        let file = GatewayFile { url, admin_token: token.clone(), pid: std::process::id() };
+        let file = file.write(&runtime.config().project)?;
+        Ok(Ready { runtime, listening, settings, _file: file, admin_token: Secret::new(token) })
+    }
+
+    /// URL of the gateway.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.listening.port())
+    }
+
+    /// Folder of the project.
+    pub fn project(&self) -> &Path {
+        &self.runtime.config().project
+    }
+
+    /// Serves until SIGINT or SIGTERM, finishes what is in flight, closes.
+    pub async fn serve(self) -> Done {
+        self.serve_until(stop_signal()).await
+    }
+
+    /// Serves until `stop` completes, finishes what is in flight, closes.
+    pub async fn serve_until(self, stop: impl Future<Output = ()> + Send + 'static) -> Done {
+        let Ready { runtime, listening, settings, _file, admin_token } = self;
+        let app = router(&runtime, settings)?.merge(admin::router(Arc::clone(&runtime), admin_token));
+        listening.serve(app, stop).await;
+        runtime.close(FINISH).await;
+        Ok(())
+    }
+}
+
+/// All protocols on the services of a project.
+fn router(runtime: &Runtime, settings: Settings) -> Result<axum::Router> {
+    let services = Services {
+        database: runtime.database().clone(),
+        auth: runtime.auth().clone(),
+        storage: runtime.storage().clone(),
+        realtime: runtime.realtime().clone(),
+    };
+    let keys = ApiKeys {
+        service_role: Some(Secret::new(runtime.keys().api_key("service_role")?)),
+        ..ApiKeys::default()
+    };
+    let identities = Identities::new(services.auth.clone(), &settings.rest.anon_role, keys);
+    Ok(app(GatewayState { services, identities: Arc::new(identities), settings: Arc::new(settings) }))
+}
+
+async fn stop_signal() {
+    let interrupted = async {
+        // Without a handler the default action ends the process, which is stopping as well.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+    tracing::info!("stopping: requests in flight are finished");
+}
