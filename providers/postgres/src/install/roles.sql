@@ -69,4 +69,11 @@ create or replace function storage.extension(name text) returns text language sq
   select reverse(split_part(reverse(storage.filename(name)), '.', 1))
 $$;
 
+-- Migrations of Supabase projects add their tables to it.
+do $$ begin
+  if not exists (select from pg_publication where pubname = 'supabase_realtime') then
+    create publication supabase_realtime;
+  end if;
+end $$;
+
 insert into truststream.settings values ('set_up', 'true') on conflict do nothing;
