@@ -28,8 +28,7 @@ impl Relations {
     }
 
     fn suggestion(&self, from: &TableName, target: &str) -> Option<String> {
-        let reachable = |relations: &[Relation]| -> bool { relations.iter().any(Relation::is_reachable) };
-        let (better, instead) = match self.by_origin.get(from).filter(|relations| reachable(relations)) {
+        let (better, instead) = match self.by_origin.get(from).filter(|relations| known(relations)) {
             Some(relations) => {
                 let mut names: Vec<&str> = relations
                     .iter()
@@ -43,7 +42,7 @@ impl Relations {
                 let origins = self
                     .by_origin
                     .iter()
-                    .filter(|(origin, relations)| origin.schema == from.schema && reachable(relations));
+                    .filter(|(origin, relations)| origin.schema == from.schema && known(relations));
                 let mut names: Vec<&str> = origins.map(|(origin, _)| origin.name.as_str()).collect();
                 names.sort_unstable();
                 (closest(names, &from.name)?, from.name.as_str())
@@ -51,6 +50,11 @@ impl Relations {
         };
         Some(format!("Perhaps you meant '{better}' instead of '{instead}'."))
     }
+}
+
+/// Whether a table relates to others of its schema, be it through tables that requests don't reach.
+fn known(relations: &[Relation]) -> bool {
+    relations.iter().any(|relation| relation.relationship.to.schema == relation.relationship.from.schema)
 }
 
 pub(super) fn ambiguous(from: &TableName, target: &str, found: &[&Relation]) -> Error {

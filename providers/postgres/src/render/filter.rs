@@ -93,9 +93,11 @@ fn compare(sql: &mut Sql, place: Place<'_>, comparison: &Comparison) {
 fn left_side(sql: &mut Sql, node: &Node<'_>, comparison: &Comparison) {
     let field = &comparison.field;
     let column = node.known.and_then(|table| table.column(&field.name));
-    let vector = column.is_some_and(|column| field.path.is_empty() && column.ty == Type::parse("tsvector"));
+    // What is computed may be a tsvector already; a text is taken as one by itself.
+    let converts =
+        column.is_some_and(|column| column.ty != Type::parse("tsvector") || !field.path.is_empty());
     match &comparison.operator {
-        Operator::FullText(_, configuration) if !vector => {
+        Operator::FullText(_, configuration) if converts => {
             sql.push("to_tsvector(");
             if let Some(configuration) = configuration {
                 sql.bind(configuration.clone()).push(", ");
