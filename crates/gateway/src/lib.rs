@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod admin;
+pub mod auth;
 mod cors;
 mod identity;
 pub mod realtime;
@@ -25,6 +26,7 @@ pub use state::{GatewayState, Services};
 pub fn app(state: GatewayState) -> Router {
     Router::new()
         .merge(rest::router(state.clone()))
+        .merge(auth::router(state.clone()))
         .merge(storage::router(state.clone()))
         .merge(realtime::router(state))
         .fallback(not_found)

@@ -1,6 +1,7 @@
 //! Settings of the gateway, from the sections `[gateway]` and `[rest]`.
 
 use serde::Deserialize;
+use truststream_engines::auth::AuthSettings;
 use truststream_engines::storage::StorageSettings;
 use truststream_kernel::{Error, Result, units};
 use truststream_runtime::Config;
@@ -12,6 +13,8 @@ pub struct Settings {
     pub gateway: GatewaySettings,
     /// The data API.
     pub rest: RestSettings,
+    /// Users and sessions.
+    pub auth: AuthSettings,
     /// Limits of storage.
     pub storage: StorageSettings,
 }
@@ -104,6 +107,7 @@ impl Settings {
         let settings = Settings {
             gateway: config.section("gateway")?,
             rest: config.section("rest")?,
+            auth: config.section("auth")?,
             storage: config.section("storage")?,
         };
         if settings.rest.schemas.is_empty() {

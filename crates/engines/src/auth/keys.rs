@@ -1,11 +1,14 @@
 //! Keys: what signs tokens and what is believed.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind as JwtError;
 use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use truststream_kernel::{Error, ErrorKind, Result};
+use sha2::{Digest, Sha256};
+use truststream_kernel::{Error, ErrorKind, Result, Secret};
 use truststream_services::auth::Object;
 
 use super::settings::{AuthSettings, KeySettings};
@@ -24,6 +27,7 @@ const SHORTEST_SECRET: usize = 32;
 pub struct Keys {
     keys: Vec<Key>,
     secret: Option<String>,
+    url_secret: Secret,
 }
 
 struct Key {
@@ -64,12 +68,23 @@ impl Keys {
                 "set auth.jwt_secret, for example to ${JWT_SECRET}, or a private key in auth.keys",
             ));
         }
-        Ok(Keys { keys, secret: secret.map(str::to_owned) })
+        let url_secret = match (secret, keys.iter().find_map(|key| key.signs.as_ref())) {
+            (Some(secret), _) => Secret::new(secret),
+            (None, Some(signs)) => Secret::new(derived(signs.as_bytes())),
+            (None, None) => return Err(no_key_signs()),
+        };
+        Ok(Keys { keys, secret: secret.map(str::to_owned), url_secret })
     }
 
     /// The HS256 secret, if there is one.
     pub fn secret(&self) -> Option<&str> {
         self.secret.as_deref()
+    }
+
+    /// The secret of tokens that are not access tokens, such as those in signed URLs: the HS256 secret,
+    /// or one that follows from the key that signs.
+    pub fn url_secret(&self) -> Secret {
+        self.url_secret.clone()
     }
 
     /// The API key of a role that is no user: `anon` or `service_role`. The same at every start.
@@ -177,6 +192,19 @@ impl Key {
             Some(if algorithm == Algorithm::RS256 { KeyAlgorithm::RS256 } else { KeyAlgorithm::ES256 });
         Ok(Key { kid: Some(name.clone()), algorithm, verifies, signs, public: Some(jwk) })
     }
+}
+
+fn no_key_signs() -> Error {
+    Error::configuration("auth.jwt_secret: no key can sign tokens")
+        .with_hint("set auth.jwt_secret, for example to ${JWT_SECRET}, or a private key in auth.keys")
+}
+
+/// A secret that follows from a private key and tells nothing of it.
+fn derived(private_key: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"truststream url secret\0");
+    hash.update(private_key);
+    URL_SAFE_NO_PAD.encode(hash.finalize())
 }
 
 /// The algorithm is the key's, never the token's; claims are judged elsewhere, in PostgREST's words.

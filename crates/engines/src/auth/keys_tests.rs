@@ -1,7 +1,3 @@
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use truststream_kernel::Secret;
-
 use super::*;
 
 const RSA: &str = include_str!("testdata/rsa.pem");
@@ -148,4 +144,13 @@ fn keys_that_cannot_be_read_are_named() {
         let error = Keys::load(&settings, true).err().unwrap();
         assert!(error.code() == "BACKEND_002" && error.message().contains("`k`"), "{error}");
     }
+}
+
+#[test]
+fn signed_urls_have_a_secret_of_their_own_where_tokens_have_none() {
+    assert_eq!(development().url_secret().expose(), DEVELOPMENT_SECRET);
+    let settings = AuthSettings { keys: vec![signing("k", "ES256", EC)], ..AuthSettings::default() };
+    let keys = Keys::load(&settings, false).unwrap();
+    assert!(keys.secret().is_none() && keys.url_secret().expose().len() >= 32);
+    assert_eq!(keys.url_secret(), Keys::load(&settings, false).unwrap().url_secret());
 }

@@ -1,7 +1,7 @@
 //! Signing in with a password.
 
 use serde_json::{Map, Value as Json, json};
-use truststream_kernel::{Result, Secret};
+use truststream_kernel::{ErrorKind, Result, Secret};
 use truststream_services::auth::{Session, SignInWithPassword};
 use truststream_services::database::{Filter, Step};
 
@@ -15,8 +15,21 @@ use super::rows::UserRow;
 use super::sessions::Opening;
 use super::store::{Table, both, together, unchanged, update};
 
+/// Whoever loses a race against a change of the same password reads anew.
+const ATTEMPTS: usize = 3;
+
 impl AuthEngine {
     pub(super) async fn let_in(&self, op: &SignInWithPassword) -> Result<Session> {
+        let mut attempt = 1;
+        loop {
+            match self.try_let_in(op).await {
+                Err(error) if error.kind() == ErrorKind::Conflict && attempt < ATTEMPTS => attempt += 1,
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_let_in(&self, op: &SignInWithPassword) -> Result<Session> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let row = match (given(&op.email), given(&op.phone)) {
             (Some(email), None) => {
