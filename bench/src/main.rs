@@ -1,0 +1,36 @@
+//! Side-by-side benchmarks: TrustStream and its peers, same data, same requests, same machine, one run.
+//!
+//! `cargo run --release` starts every peer itself, measures them in interleaved rounds and prints a
+//! markdown report. README.md says what the numbers mean and what they do not.
+
+mod clock;
+mod data;
+mod http;
+mod install;
+mod library;
+mod peer;
+mod process;
+mod report;
+mod stats;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+
+/// Measure TrustStream's gateway side by side with its peers.
+#[derive(Parser)]
+#[command(version, about)]
+struct Args {
+    #[command(flatten)]
+    http: http::Options,
+}
+
+/// One thread drives all connections, so the client takes at most one core and never contends with itself.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    // Dropping the run on an interrupt kills the servers it started and removes their folders.
+    tokio::select! {
+        done = http::run(&args.http) => done,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+    }
+}

@@ -1,0 +1,89 @@
+//! What the benchmark asks of a server under test, and the servers.
+
+mod pocketbase;
+mod supabase_lite;
+mod truststream;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use tokio::process::Command;
+
+use crate::http::dialect::Dialect;
+pub use pocketbase::PocketBase;
+pub use supabase_lite::SupabaseLite;
+pub use truststream::TrustStream;
+
+/// One server under test: how to install it, lay out its project, and start it.
+pub trait Peer {
+    /// Its name in the report.
+    fn name(&self) -> &'static str;
+
+    /// What a reader must know to judge the comparison: storage, durability, how access is granted.
+    fn settings(&self) -> &'static str;
+
+    /// Gets it ready to start, and says its version.
+    fn install(&mut self) -> Result<String>;
+
+    /// Writes a fresh project into `folder`: both tables, their index, public access; no rows.
+    fn lay_out(&self, folder: &Path, address: SocketAddr) -> Result<()>;
+
+    /// The command that serves the project of `folder` on `address`.
+    fn serve(&self, folder: &Path, address: SocketAddr) -> Command;
+
+    /// Whether the first line on its standard output says when it is ready, and where.
+    fn announces(&self) -> bool {
+        false
+    }
+
+    /// Where it answers and how it wants to be asked, after the `announcement` if it makes one.
+    fn target(&self, address: SocketAddr, announcement: Option<&str>) -> Result<Target>;
+}
+
+/// A server that answers.
+#[derive(Clone)]
+pub struct Target {
+    pub address: SocketAddr,
+    pub dialect: Dialect,
+}
+
+/// All peers, TrustStream first: the ratios are its to each of the others.
+pub fn all(truststream: TrustStream, cache: &Path) -> Vec<Box<dyn Peer>> {
+    vec![
+        Box::new(truststream),
+        Box::new(PocketBase::new(cache.to_owned())),
+        Box::new(SupabaseLite::new(cache.to_owned())),
+    ]
+}
+
+/// Both tables as a Supabase project would write them: the migration that TrustStream and supabase-lite
+/// apply. Anonymous callers may read and insert.
+fn migration() -> String {
+    let table = |name: &str| {
+        format!(
+            "create table {name} (\n  id text primary key,\n  name text not null,\n  category text not null,\n  \
+             score double precision not null,\n  created_at timestamptz not null,\n  description text not null\n);\n\
+             create index {name}_category_score on {name} (category, score);\n\
+             alter table {name} enable row level security;\n\
+             create policy {name}_read on {name} for select to anon using (true);\n\
+             create policy {name}_add on {name} for insert to anon with check (true);\n"
+        )
+    };
+    table(crate::data::READ_TABLE) + &table(crate::data::WRITE_TABLE)
+}
+
+/// Writes `text` to `path`, making its folder.
+fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    }
+    std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+/// The first line of what `command` prints.
+fn first_line(command: &mut std::process::Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("running {:?}", command.get_program()))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().next().map(|line| line.trim().to_owned()).context("it printed no version")
+}
