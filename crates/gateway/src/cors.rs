@@ -17,25 +17,20 @@ pub async fn allow(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let preflight =
         request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let origin = headers.get(header::ORIGIN).cloned();
     if preflight {
         let asked = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
-        return answer_preflight(origin, asked);
+        return answer_preflight(asked);
     }
     let mut response = next.run(request).await;
-    if origin.is_some() {
-        insert_origin(response.headers_mut());
-        response.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    }
+    insert_origin(response.headers_mut());
+    response.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     response
 }
 
-fn answer_preflight(origin: Option<HeaderValue>, asked: Option<HeaderValue>) -> Response {
+fn answer_preflight(asked: Option<HeaderValue>) -> Response {
     let mut response = StatusCode::OK.into_response();
     let headers = response.headers_mut();
-    if origin.is_some() {
-        insert_origin(headers);
-    }
+    insert_origin(headers);
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
     let allowed =
         asked.unwrap_or(HeaderValue::from_static("Authorization, Content-Type, apikey, x-client-info"));

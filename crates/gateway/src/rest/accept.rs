@@ -1,5 +1,7 @@
 //! Which representation a request accepts.
 
+use std::borrow::Cow;
+
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Format, Media, PlanFormat};
 
@@ -11,15 +13,19 @@ const PLAN: &str = "application/vnd.pgrst.plan";
 #[derive(Clone, Debug)]
 pub(super) struct Accepted {
     pub(super) format: Format,
-    pub(super) content_type: String,
+    pub(super) content_type: Cow<'static, str>,
 }
 
-/// Chooses from an `Accept` header what comes first in it by weight.
+/// Chooses from an `Accept` header, in the order of its weights. Media types that only a handler in
+/// the database can make come with what is wanted if there is no such handler; there is at least one.
 ///
 /// # Errors
 /// PGRST107 when nothing in it can be answered.
-pub(super) fn negotiate(header: Option<&str>, plan: bool) -> Result<Accepted> {
-    let Some(header) = header.filter(|header| !header.trim().is_empty()) else { return Ok(json()) };
+pub(super) fn negotiate(header: Option<&str>, plan: bool) -> Result<Vec<Accepted>> {
+    let header = header.map_or("*/*", str::trim);
+    if matches!(header, "" | "*/*" | "application/json") {
+        return Ok(vec![json()]);
+    }
     let mut ranges: Vec<(f32, &str)> = split_outside_quotes(header, ',')
         .into_iter()
         .map(str::trim)
@@ -27,21 +33,29 @@ pub(super) fn negotiate(header: Option<&str>, plan: bool) -> Result<Accepted> {
         .collect();
     // A stable sort keeps the order of ranges of the same weight.
     ranges.sort_by(|a, b| b.0.total_cmp(&a.0));
-    for (_, range) in &ranges {
-        if let Some(accepted) = one(range, plan) {
-            return Ok(accepted);
+    let mut candidates = Vec::new();
+    for accepted in ranges.iter().filter_map(|(_, range)| one(range, plan)) {
+        let needs_handler = matches!(accepted.format.media, Media::Custom(_));
+        candidates.push(accepted);
+        if !needs_handler {
+            break;
         }
     }
+    if candidates.is_empty() { Err(unavailable(header)) } else { Ok(candidates) }
+}
+
+/// PGRST107 for an `Accept` header of which nothing can be answered.
+pub(super) fn unavailable(header: &str) -> Error {
     let message = format!("None of these media types are available: {header}");
-    Err(Error::new(ErrorKind::InvalidInput, "PGRST107", message))
+    Error::new(ErrorKind::InvalidInput, "PGRST107", message)
 }
 
 fn json() -> Accepted {
     accepted(Media::Json, false, "application/json; charset=utf-8")
 }
 
-fn accepted(media: Media, strip_nulls: bool, content_type: &str) -> Accepted {
-    Accepted { format: Format { media, strip_nulls }, content_type: content_type.to_owned() }
+fn accepted(media: Media, strip_nulls: bool, content_type: impl Into<Cow<'static, str>>) -> Accepted {
+    Accepted { format: Format { media, strip_nulls }, content_type: content_type.into() }
 }
 
 fn weight(range: &str) -> f32 {
@@ -57,13 +71,13 @@ fn one(range: &str, plan: bool) -> Option<Accepted> {
     Some(match essence.as_str() {
         "*/*" | "application/*" | "application/json" => json(),
         OBJECT | "application/vnd.pgrst.object" if strip => {
-            accepted(Media::Object, true, &format!("{OBJECT};nulls=stripped; charset=utf-8"))
+            accepted(Media::Object, true, format!("{OBJECT};nulls=stripped; charset=utf-8"))
         }
         OBJECT | "application/vnd.pgrst.object" => {
-            accepted(Media::Object, false, &format!("{OBJECT}; charset=utf-8"))
+            accepted(Media::Object, false, format!("{OBJECT}; charset=utf-8"))
         }
         ARRAY | "application/vnd.pgrst.array" if strip => {
-            accepted(Media::Json, true, &format!("{ARRAY};nulls=stripped; charset=utf-8"))
+            accepted(Media::Json, true, format!("{ARRAY};nulls=stripped; charset=utf-8"))
         }
         ARRAY | "application/vnd.pgrst.array" => json(),
         "text/csv" => accepted(Media::Csv, false, "text/csv; charset=utf-8"),
@@ -81,16 +95,16 @@ fn one(range: &str, plan: bool) -> Option<Accepted> {
             let shown = if json { "json" } else { "text" };
             let inner = option("for").unwrap_or("application/json");
             let content_type = format!("{PLAN}+{shown}; for=\"{inner}\"; charset=utf-8");
-            accepted(Media::Plan(PlanFormat { json, options }), false, &content_type)
+            accepted(Media::Plan(PlanFormat { json, options }), false, content_type)
         }
         "text/plain" | "application/octet-stream" | "text/xml" => {
             let charset = if essence == "application/octet-stream" { "" } else { "; charset=utf-8" };
-            accepted(Media::Custom(essence.clone()), false, &format!("{essence}{charset}"))
+            accepted(Media::Custom(essence.clone()), false, format!("{essence}{charset}"))
         }
         essence
             if essence.split_once('/').is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty()) =>
         {
-            accepted(Media::Custom(essence.to_owned()), false, essence)
+            accepted(Media::Custom(essence.to_owned()), false, essence.to_owned())
         }
         _ => return None,
     })
@@ -119,14 +133,13 @@ mod tests {
 
     #[test]
     fn the_heaviest_known_range_wins() {
-        let media = |header| negotiate(Some(header), false).unwrap().format.media;
+        let media = |header| negotiate(Some(header), false).unwrap().remove(0).format.media;
         assert_eq!(media("*/*"), Media::Json);
         assert_eq!(media("text/csv;q=0.5, application/json"), Media::Json);
         assert_eq!(media("application/vnd.pgrst.object+json"), Media::Object);
         assert_eq!(media("text/plain"), Media::Custom("text/plain".to_owned()));
         assert!(
-            negotiate(Some("application/vnd.pgrst.object+json;nulls=stripped"), false)
-                .unwrap()
+            negotiate(Some("application/vnd.pgrst.object+json;nulls=stripped"), false).unwrap()[0]
                 .format
                 .strip_nulls
         );
@@ -137,7 +150,15 @@ mod tests {
             true,
         )
         .unwrap();
-        let Media::Plan(plan) = plan.format.media else { panic!() };
+        let Media::Plan(plan) = &plan[0].format.media else { panic!() };
         assert_eq!((plan.json, plan.options.len()), (true, 2));
+    }
+
+    #[test]
+    fn what_needs_a_handler_has_what_stands_in_for_it() {
+        let candidates = negotiate(Some("text/html,image/webp,*/*;q=0.8,text/csv;q=0.1"), false).unwrap();
+        let media: Vec<_> = candidates.into_iter().map(|accepted| accepted.format.media).collect();
+        let custom = |name: &str| Media::Custom(name.to_owned());
+        assert_eq!(media, [custom("text/html"), custom("image/webp"), Media::Json]);
     }
 }

@@ -37,8 +37,19 @@ fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidInput, "PGRST102", message)
 }
 
+/// A JSON object without the keys that are not in a list; anything else as it is.
+pub(super) fn only(keys: &[String], json: &Bytes) -> Bytes {
+    match serde_json::from_slice::<Map<String, Json>>(json) {
+        Ok(mut object) => {
+            object.retain(|key, _| keys.contains(key));
+            Json::Object(object).to_string().into()
+        }
+        Err(_) => json.clone(),
+    }
+}
+
 /// A form as one JSON object of texts.
-pub(super) fn form(body: &[u8]) -> Bytes {
+fn form(body: &[u8]) -> Bytes {
     let fields: Map<String, Json> = url::form_urlencoded::parse(body)
         .map(|(key, value)| (key.into_owned(), Json::String(value.into_owned())))
         .collect();
@@ -47,7 +58,7 @@ pub(super) fn form(body: &[u8]) -> Bytes {
 
 /// CSV with a header line as a JSON array; `NULL` means null, everything else is text for the
 /// engine to read by the column's type.
-fn csv(body: &[u8]) -> Result<Bytes> {
+pub(super) fn csv(body: &[u8]) -> Result<Bytes> {
     let text = std::str::from_utf8(body).map_err(|_| invalid("the CSV is not UTF-8".to_owned()))?;
     let mut records = records(text).into_iter();
     let header = records.next().ok_or_else(|| invalid("the CSV has no header".to_owned()))?;

@@ -5,24 +5,25 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 use truststream_kernel::Result;
 use truststream_services::database::language::{Parameters, filter_of, parse_parameters};
-use truststream_services::database::{Arguments, Invoke, NamedArgument, Query};
+use truststream_services::database::{Arguments, Format, Invoke, NamedArgument, Query};
 
 use super::accept::negotiate;
-use super::body::{form, json};
+use super::body::{csv, json, only};
 use super::prefer::Kind;
 use super::range::{cap, content_range, narrow};
 use super::read::{check_aggregates, ranged_status};
 use super::request::RestRequest;
 use super::response::{Reply, preference_applied};
+use super::send::send;
 use crate::GatewayState;
 
 /// Parameters of the query language, which are never parameters of a function.
 const WORDS: &[&str] =
     &["select", "order", "limit", "offset", "and", "or", "not.and", "not.or", "columns", "on_conflict"];
 
-pub(super) async fn answer(state: &GatewayState, request: RestRequest) -> Result<Response<Body>> {
+pub(super) async fn answer(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
     let settings = &state.settings.rest;
-    let accepted = negotiate(request.header("accept"), settings.plan)?;
+    let candidates = negotiate(request.header("accept"), settings.plan)?;
     let reads = request.method != Method::POST;
     let (mut query, arguments) = if reads { named(&request)? } else { posted(&request)? };
     check_aggregates(&query, settings)?;
@@ -37,10 +38,10 @@ pub(super) async fn answer(state: &GatewayState, request: RestRequest) -> Result
         query,
         read_only: reads,
         count: request.prefer.count,
-        format: accepted.format,
+        format: Format::default(),
         transaction: request.prefer.transaction(settings.tx_end),
     };
-    let page = state.services.database.with(request.cx.clone()).send(invoke).await?;
+    let (page, accepted) = send(state, &mut request, candidates, invoke, |invoke| &mut invoke.format).await?;
     let kinds = [Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone, Kind::MaxAffected];
     let applied = request.prefer.applied(&kinds, settings.tx_end);
     // A function that returns nothing says so itself.
@@ -77,18 +78,32 @@ fn named(request: &RestRequest) -> Result<(Query, Arguments)> {
     Ok((query, Arguments::Named(arguments)))
 }
 
+/// A form: parameters as texts, those that come several times being variadic.
+fn form(body: &[u8]) -> Arguments {
+    let fields = url::form_urlencoded::parse(body).map(|(name, value)| NamedArgument {
+        name: name.into_owned(),
+        value: value.into_owned(),
+        filter: None,
+    });
+    Arguments::Named(fields.collect())
+}
+
 /// `POST`: parameters are in the body, the query string filters the result.
 fn posted(request: &RestRequest) -> Result<(Query, Arguments)> {
-    let query = request.parameters()?.query;
+    let Parameters { query, columns, .. } = request.parameters()?;
     let content_type = request.header("content-type").unwrap_or("application/json");
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let arguments = match essence.as_str() {
         "text/plain" | "text/xml" | "application/octet-stream" => {
             Arguments::Raw { media_type: essence, body: request.body.clone() }
         }
-        "application/x-www-form-urlencoded" => Arguments::Json(form(&request.body)),
+        "application/x-www-form-urlencoded" => form(&request.body),
+        "text/csv" => Arguments::Json(csv(&request.body)?),
         _ if request.body.is_empty() => Arguments::Json("{}".into()),
-        _ => Arguments::Json(json(&request.body)?),
+        _ => {
+            let arguments = json(&request.body)?;
+            Arguments::Json(columns.map_or_else(|| arguments.clone(), |columns| only(&columns, &arguments)))
+        }
     };
     Ok((query, arguments))
 }

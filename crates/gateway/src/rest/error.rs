@@ -2,14 +2,23 @@
 //! (<https://docs.postgrest.org/en/v14/references/errors.html>).
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 use truststream_kernel::{Error, ErrorKind};
 
+use super::raised;
+
 /// The reply to a request that failed; `anonymous` callers are asked to authenticate where others
 /// are refused.
 pub fn respond(error: &Error, anonymous: bool) -> Response {
+    if error.code() == "PGRST" {
+        return match raised::answer(error) {
+            Ok(response) => response,
+            Err(error) => respond(&error, anonymous),
+        };
+    }
     let status = status(error, anonymous);
     if status.is_server_error() {
         tracing::warn!(?error, "a request to the data API failed");
@@ -24,6 +33,9 @@ pub fn respond(error: &Error, anonymous: bool) -> Response {
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    if let Ok(value) = HeaderValue::from_str(&format!("PostgREST; error={}", error.code())) {
+        headers.insert(HeaderName::from_static("proxy-status"), value);
+    }
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, challenge(error));
     }
@@ -63,7 +75,7 @@ fn status(error: &Error, anonymous: bool) -> StatusCode {
     if let Some(number) = code.strip_prefix("PT").and_then(|number| number.parse::<u16>().ok()) {
         return StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     }
-    match sqlstate_status(code, anonymous) {
+    match sqlstate_status(code, error.message(), anonymous) {
         Some(status) => status,
         None => kind_status(error.kind()),
     }
@@ -71,17 +83,12 @@ fn status(error: &Error, anonymous: bool) -> StatusCode {
 
 fn pgrst_status(number: u16) -> StatusCode {
     match number {
-        0..=3 => {
-            if number == 3 {
-                StatusCode::GATEWAY_TIMEOUT
-            } else {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-        }
+        0..=2 => StatusCode::SERVICE_UNAVAILABLE,
+        3 => StatusCode::GATEWAY_TIMEOUT,
         101 | 105 | 117 => StatusCode::METHOD_NOT_ALLOWED,
         103 => StatusCode::RANGE_NOT_SATISFIABLE,
         106 | 107 | 116 => StatusCode::NOT_ACCEPTABLE,
-        111 | 112 | 300 => StatusCode::INTERNAL_SERVER_ERROR,
+        111 | 112 | 121 | 300 => StatusCode::INTERNAL_SERVER_ERROR,
         125 | 126 | 202 | 205 => StatusCode::NOT_FOUND,
         201 | 203 => StatusCode::MULTIPLE_CHOICES,
         301..=303 => StatusCode::UNAUTHORIZED,
@@ -89,15 +96,19 @@ fn pgrst_status(number: u16) -> StatusCode {
     }
 }
 
-fn sqlstate_status(code: &str, anonymous: bool) -> Option<StatusCode> {
+fn sqlstate_status(code: &str, message: &str, anonymous: bool) -> Option<StatusCode> {
     if code.len() != 5 {
         return None;
     }
     Some(match code {
         "23503" | "23505" => StatusCode::CONFLICT,
         "25006" => StatusCode::METHOD_NOT_ALLOWED,
-        "21000" if code == "21000" => StatusCode::BAD_REQUEST,
-        "22023" => StatusCode::BAD_REQUEST,
+        // pg-safeupdate says it so.
+        "21000" if message.ends_with("requires a WHERE clause") => StatusCode::BAD_REQUEST,
+        "21000" => StatusCode::INTERNAL_SERVER_ERROR,
+        "22023" if message.starts_with("role ") && message.ends_with(" does not exist") => {
+            StatusCode::UNAUTHORIZED
+        }
         "42883" | "42P01" => StatusCode::NOT_FOUND,
         "42P17" => StatusCode::INTERNAL_SERVER_ERROR,
         "42501" if anonymous => StatusCode::UNAUTHORIZED,
@@ -107,7 +118,6 @@ fn sqlstate_status(code: &str, anonymous: bool) -> Option<StatusCode> {
         "57014" => StatusCode::INTERNAL_SERVER_ERROR,
         "57P01" => StatusCode::SERVICE_UNAVAILABLE,
         "P0001" => StatusCode::BAD_REQUEST,
-        "0A000" => StatusCode::BAD_REQUEST,
         _ => match &code[..2] {
             "08" | "53" => StatusCode::SERVICE_UNAVAILABLE,
             "09" | "25" | "2D" | "38" | "39" | "3B" | "40" | "55" | "57" | "58" | "F0" | "HV" | "P0"
@@ -155,6 +165,9 @@ mod tests {
             ("PT402", false, 402),
             ("22P02", false, 400),
             ("40001", false, 500),
+            ("21000", false, 500),
+            ("22023", false, 400),
+            ("PGRST121", false, 500),
             ("BACKEND_006", false, 503),
         ] {
             let kind = if code == "BACKEND_006" { ErrorKind::Fenced } else { ErrorKind::InvalidInput };

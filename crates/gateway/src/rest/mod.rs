@@ -7,10 +7,13 @@ mod error;
 mod openapi;
 mod options;
 mod prefer;
+mod raised;
 mod range;
 mod read;
 mod request;
 mod response;
+mod send;
+mod timing;
 mod write;
 
 use axum::Router;
@@ -35,7 +38,7 @@ pub fn router(state: GatewayState) -> Router {
 
 async fn answer(State(state): State<GatewayState>, request: Request) -> Response {
     let anonymous_role = &state.settings.rest.anon_role;
-    let mut anonymous = true;
+    let mut anonymous = false;
     let answered = async {
         let request = RestRequest::read(&state, request).await?;
         anonymous = request.cx.identity().is_some_and(|identity| identity.role == *anonymous_role);
@@ -60,6 +63,10 @@ async fn dispatch(state: &GatewayState, request: RestRequest) -> Result<Response
         (Target::Table(_), &Method::PUT) => write::put(state, request).await,
         (Target::Table(_), &Method::PATCH) => write::update(state, request).await,
         (Target::Table(_), &Method::DELETE) => write::delete(state, request).await,
+        (Target::Function(_), method) => {
+            let message = format!("Cannot use the {method} method on RPC");
+            Err(Error::new(ErrorKind::InvalidInput, "PGRST101", message))
+        }
         (_, method) => {
             Err(Error::new(ErrorKind::InvalidInput, "PGRST117", format!("Unsupported HTTP method: {method}")))
         }

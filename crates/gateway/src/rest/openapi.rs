@@ -6,10 +6,16 @@ use serde_json::{Map, Value as Json, json};
 use truststream_kernel::{Result, Type};
 use truststream_services::database::{Column, Describe, Table};
 
+use super::accept::unavailable;
 use super::request::RestRequest;
 use crate::GatewayState;
 
 pub(super) async fn answer(state: &GatewayState, request: &RestRequest) -> Result<Response<Body>> {
+    if let Some(header) = request.header("accept")
+        && !["openapi+json", "application/json", "*/*"].iter().any(|known| header.contains(known))
+    {
+        return Err(unavailable(header));
+    }
     let catalog = state.services.database.send(Describe::default()).await?;
     let schema =
         request.profile.as_ref().or(state.settings.rest.schemas.first()).cloned().unwrap_or_default();

@@ -1,11 +1,12 @@
 //! `OPTIONS`: which methods a resource has.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Response, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Describe, TableKind};
+use truststream_services::database::{Describe, Page, TableKind};
 
 use super::request::{RestRequest, Target};
+use super::response::Reply;
 use crate::GatewayState;
 
 pub(super) async fn answer(state: &GatewayState, request: &RestRequest) -> Result<Response<Body>> {
@@ -44,7 +45,7 @@ pub(super) async fn answer(state: &GatewayState, request: &RestRequest) -> Resul
             allowed.join(",")
         }
     };
-    let mut response = Response::new(Body::empty());
+    let mut response = Reply::new(StatusCode::OK, &Page::default()).finish(request, &Page::default());
     if let Ok(allow) = HeaderValue::from_str(&allow) {
         response.headers_mut().insert(header::ALLOW, allow);
     }

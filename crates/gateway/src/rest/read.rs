@@ -4,18 +4,19 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Item, Page, Query, Select};
+use truststream_services::database::{Format, Item, Page, Query, Select};
 
 use super::accept::negotiate;
 use super::prefer::Kind;
 use super::range::{cap, content_range, narrow, unsatisfiable};
 use super::request::RestRequest;
 use super::response::{Reply, preference_applied};
+use super::send::send;
 use crate::{GatewayState, RestSettings};
 
-pub(super) async fn answer(state: &GatewayState, request: RestRequest) -> Result<Response<Body>> {
+pub(super) async fn answer(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
     let settings = &state.settings.rest;
-    let accepted = negotiate(request.header("accept"), settings.plan)?;
+    let candidates = negotiate(request.header("accept"), settings.plan)?;
     let mut query = request.parameters()?.query;
     check_aggregates(&query, settings)?;
     if request.method == Method::GET {
@@ -27,16 +28,17 @@ pub(super) async fn answer(state: &GatewayState, request: RestRequest) -> Result
         table: request.name(),
         query,
         count,
-        format: accepted.format,
+        format: Format::default(),
         transaction: request.prefer.transaction(settings.tx_end),
     };
-    let page = state.services.database.with(request.cx.clone()).send(select).await?;
+    let (page, accepted) = send(state, &mut request, candidates, select, |select| &mut select.format).await?;
     let status = ranged_status(offset, &page)?;
     let applied =
         request.prefer.applied(&[Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone], settings.tx_end);
     Ok(Reply::new(status, &page)
         .header(header::CONTENT_RANGE, Some(&content_range(offset, page.rows, page.total)))
         .header(preference_applied(), applied.as_deref())
+        .header(header::CONTENT_LOCATION, Some(&request.location()))
         .body(&request, &page, &accepted.content_type)
         .finish(&request, &page))
 }

@@ -6,14 +6,18 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
 use bytes::Bytes;
-use serde_json::{Map, Value as Json};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use truststream_kernel::{Context, Error, ErrorKind, RequestFacts, Result};
 use truststream_services::database::TableName;
 use truststream_services::database::language::{Parameters, parse_parameters};
 use url::form_urlencoded;
 
 use super::prefer::Preferences;
+use super::timing::Timing;
 use crate::GatewayState;
+
+/// All that does not stand for itself in a query string.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,13 +38,18 @@ pub(super) struct RestRequest {
     pub(super) prefer: Preferences,
     /// The schema that a profile header asked for, to be named in the reply.
     pub(super) profile: Option<String>,
+    pub(super) timing: Timing,
+    /// Whether the reply tells the timing.
+    pub(super) shows_timing: bool,
 }
 
 impl RestRequest {
     /// Reads a request: who asks, what the path names, the preferences, the body.
     pub(super) async fn read(state: &GatewayState, request: Request) -> Result<Self> {
+        let mut timing = Timing::start();
         let (parts, body) = request.into_parts();
         let mut cx = state.identities.context(&parts.headers).await?;
+        timing.authenticated();
         let path = parts.uri.path().strip_prefix("/rest/v1").unwrap_or_default();
         cx.request = Some(Arc::new(facts(&parts.method, path, &parts.headers)));
         let (schema, profile) = schema(state, &parts.method, &parts.headers)?;
@@ -59,6 +68,7 @@ impl RestRequest {
             Method::GET | Method::HEAD | Method::OPTIONS => Bytes::new(),
             _ => axum::body::to_bytes(body, limit).await.map_err(|_| too_large(limit))?,
         };
+        timing.parsed();
         Ok(RestRequest {
             method: parts.method,
             target,
@@ -68,6 +78,8 @@ impl RestRequest {
             cx,
             prefer,
             profile,
+            timing,
+            shows_timing: state.settings.rest.server_timing,
         })
     }
 
@@ -79,6 +91,24 @@ impl RestRequest {
     /// A header as text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Path and query in a canonical form: parameters sorted by their names.
+    pub(super) fn location(&self) -> String {
+        let mut location = match &self.target {
+            Target::Root => "/".to_owned(),
+            Target::Table(name) => format!("/{}", name.name),
+            Target::Function(name) => format!("/rpc/{}", name.name),
+        };
+        let mut pairs: Vec<_> = self.pairs.iter().collect();
+        pairs.sort_by(|one, other| one.0.cmp(&other.0));
+        for (index, (key, value)) in pairs.into_iter().enumerate() {
+            location.push(if index == 0 { '?' } else { '&' });
+            location.extend(utf8_percent_encode(key, RESERVED));
+            location.push('=');
+            location.extend(utf8_percent_encode(value, RESERVED));
+        }
+        location
     }
 
     /// The table or function that the path names.
@@ -141,22 +171,49 @@ fn invalid_path() -> Error {
 }
 
 fn facts(method: &Method, path: &str, headers: &HeaderMap) -> RequestFacts {
-    let mut seen = Map::new();
-    let mut cookies = Map::new();
-    for (name, value) in headers {
-        let Ok(text) = value.to_str() else { continue };
+    let texts = headers.iter().filter_map(|(name, value)| Some((name, value.to_str().ok()?)));
+    let (mut seen, mut cookies) = (JsonObject::default(), JsonObject::default());
+    for (name, text) in texts {
         if *name == header::COOKIE {
             for (key, value) in text.split(';').filter_map(|pair| pair.trim().split_once('=')) {
-                cookies.insert(key.to_owned(), Json::String(value.to_owned()));
+                cookies.push(key, value);
             }
         } else {
-            seen.insert(name.as_str().to_owned(), Json::String(text.to_owned()));
+            seen.push(name.as_str(), text);
         }
     }
     RequestFacts {
         method: method.as_str().to_owned(),
         path: path.to_owned(),
-        headers: Json::Object(seen).to_string(),
-        cookies: Json::Object(cookies).to_string(),
+        headers: seen.finish(),
+        cookies: cookies.finish(),
+    }
+}
+
+/// A JSON object of texts, written as it grows: every request has two of them.
+#[derive(Default)]
+struct JsonObject(String);
+
+impl JsonObject {
+    fn push(&mut self, key: &str, value: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        self.text(key);
+        self.0.push(':');
+        self.text(value);
+    }
+
+    fn text(&mut self, text: &str) {
+        if text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\') {
+            self.0.push('"');
+            self.0.push_str(text);
+            self.0.push('"');
+        } else {
+            self.0.push_str(&serde_json::Value::from(text).to_string());
+        }
+    }
+
+    fn finish(mut self) -> String {
+        self.0.push_str(if self.0.is_empty() { "{}" } else { "}" });
+        self.0
     }
 }

@@ -32,7 +32,9 @@ impl Reply {
 
     /// Sets the body and its type; a reply to `HEAD` has its type only.
     pub(super) fn body(self, request: &RestRequest, page: &Page, content_type: &str) -> Self {
-        let shown = page.media_type.as_deref().unwrap_or(content_type);
+        // A handler's own media type, unless it is what was accepted.
+        let made = page.media_type.as_deref().filter(|made| !content_type.starts_with(made));
+        let shown = made.unwrap_or(content_type);
         let mut reply = self.header(header::CONTENT_TYPE, Some(shown));
         if request.method != Method::HEAD {
             *reply.response.body_mut() = Body::from(page.body.clone());
@@ -43,7 +45,11 @@ impl Reply {
     /// Adds what every reply has: the profile, and the headers a function in the database asked for.
     pub(super) fn finish(self, request: &RestRequest, page: &Page) -> Response<Body> {
         let profile = HeaderName::from_static("content-profile");
-        let mut response = self.header(profile, request.profile.as_deref()).response;
+        let timing = request.shows_timing.then(|| request.timing.header());
+        let mut response = self
+            .header(profile, request.profile.as_deref())
+            .header(HeaderName::from_static("server-timing"), timing.as_deref())
+            .response;
         for (name, value) in &page.headers {
             let name = HeaderName::from_bytes(name.as_bytes());
             if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {

@@ -6,16 +6,18 @@ use axum::response::Response;
 use serde_json::Value as Json;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{
-    Comparison, Delete, Describe, Filter, Insert, OnConflict, Operand, Operator, Page, Query, Returning,
-    Update, WriteOptions,
+    Comparison, Delete, Describe, Filter, Format, Insert, OnConflict, Operand, Operator, Page, Query,
+    Returning, Update, WriteOptions,
 };
 
 use super::accept::{Accepted, negotiate};
 use super::body::rows;
 use super::prefer::Kind;
 use super::range::content_range;
+use super::read::check_aggregates;
 use super::request::RestRequest;
 use super::response::{Reply, preference_applied};
+use super::send::send;
 use crate::GatewayState;
 
 const INSERTS: &[Kind] =
@@ -23,18 +25,19 @@ const INSERTS: &[Kind] =
 const UPDATES: &[Kind] =
     &[Kind::Missing, Kind::Return, Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone, Kind::MaxAffected];
 
-fn options(state: &GatewayState, request: &RestRequest, accepted: &Accepted) -> WriteOptions {
+fn options(state: &GatewayState, request: &RestRequest) -> WriteOptions {
     WriteOptions {
         returning: request.prefer.returning.unwrap_or_default(),
         count: request.prefer.count,
-        format: accepted.format.clone(),
+        format: Format::default(),
         transaction: request.prefer.transaction(state.settings.rest.tx_end),
     }
 }
 
 pub(super) async fn insert(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
-    let accepted = negotiate(request.header("accept"), state.settings.rest.plan)?;
+    let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
     let parameters = request.parameters()?;
+    check_aggregates(&parameters.query, &state.settings.rest)?;
     let on_conflict = match (request.prefer.merge, parameters.on_conflict) {
         (Some(merge), columns) => Some(OnConflict { columns, merge }),
         (None, _) => None,
@@ -47,20 +50,19 @@ pub(super) async fn insert(state: &GatewayState, mut request: RestRequest) -> Re
         missing_default: request.prefer.missing_default.unwrap_or(false),
         on_conflict,
         query: Query { filter: None, ..parameters.query },
-        options: options(state, &request, &accepted),
+        options: options(state, &request),
     };
-    let page = send(state, &request, insert).await?;
+    let (page, accepted) =
+        send(state, &mut request, candidates, insert, |insert| &mut insert.options.format).await?;
     let status = if merges && page.inserted == Some(0) { StatusCode::OK } else { StatusCode::CREATED };
-    if !merges && request.prefer.merge == Some(true) {
-        request.prefer.merge = None;
-    }
-    let range = content_range(1, 0, page.total);
+    let range = content_range(1, 0, total(&request, &page));
     Ok(written(state, &request, &page, status, StatusCode::CREATED, &accepted, &range, INSERTS))
 }
 
-pub(super) async fn put(state: &GatewayState, request: RestRequest) -> Result<Response<Body>> {
-    let accepted = negotiate(request.header("accept"), state.settings.rest.plan)?;
+pub(super) async fn put(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
+    let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
     let parameters = request.parameters()?;
+    check_aggregates(&parameters.query, &state.settings.rest)?;
     let query = parameters.query;
     if query.limit.is_some()
         || query.offset > 0
@@ -89,50 +91,50 @@ pub(super) async fn put(state: &GatewayState, request: RestRequest) -> Result<Re
         missing_default: request.prefer.missing_default.unwrap_or(false),
         on_conflict: Some(OnConflict { columns: None, merge: true }),
         query: Query { filter: None, ..query },
-        options: options(state, &request, &accepted),
+        options: options(state, &request),
     };
-    let page = send(state, &request, insert).await?;
+    let (page, accepted) =
+        send(state, &mut request, candidates, insert, |insert| &mut insert.options.format).await?;
     let created = page.inserted.is_some_and(|inserted| inserted > 0);
     let shown = if created { StatusCode::CREATED } else { StatusCode::OK };
     let silent = if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT };
-    let range = content_range(1, 0, page.total);
+    let range = content_range(1, 0, total(&request, &page));
     Ok(written(state, &request, &page, shown, silent, &accepted, &range, INSERTS))
 }
 
-pub(super) async fn update(state: &GatewayState, request: RestRequest) -> Result<Response<Body>> {
-    let accepted = negotiate(request.header("accept"), state.settings.rest.plan)?;
+pub(super) async fn update(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
+    let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
     let parameters = request.parameters()?;
+    check_aggregates(&parameters.query, &state.settings.rest)?;
     let update = Update {
         table: request.name(),
         values: rows(&request)?,
         columns: parameters.columns,
         missing_default: request.prefer.missing_default.unwrap_or(false),
         query: parameters.query,
-        options: options(state, &request, &accepted),
+        options: options(state, &request),
     };
-    let page = send(state, &request, update).await?;
-    let range = content_range(0, page.rows, page.total);
+    let (page, accepted) =
+        send(state, &mut request, candidates, update, |update| &mut update.options.format).await?;
+    let range = content_range(0, page.rows, total(&request, &page));
     Ok(written(state, &request, &page, StatusCode::OK, StatusCode::NO_CONTENT, &accepted, &range, UPDATES))
 }
 
-pub(super) async fn delete(state: &GatewayState, request: RestRequest) -> Result<Response<Body>> {
-    let accepted = negotiate(request.header("accept"), state.settings.rest.plan)?;
-    let delete = Delete {
-        table: request.name(),
-        query: request.parameters()?.query,
-        options: options(state, &request, &accepted),
-    };
-    let page = send(state, &request, delete).await?;
-    let range = content_range(1, 0, page.total);
+pub(super) async fn delete(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
+    let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
+    let query = request.parameters()?.query;
+    check_aggregates(&query, &state.settings.rest)?;
+    let delete = Delete { table: request.name(), query, options: options(state, &request) };
+    let (page, accepted) =
+        send(state, &mut request, candidates, delete, |delete| &mut delete.options.format).await?;
+    let range = content_range(1, 0, total(&request, &page));
     let kinds = &UPDATES[1..];
     Ok(written(state, &request, &page, StatusCode::OK, StatusCode::NO_CONTENT, &accepted, &range, kinds))
 }
 
-async fn send<R>(state: &GatewayState, request: &RestRequest, operation: R) -> Result<Page>
-where
-    R: truststream_kernel::Request<truststream_services::database::DatabaseService, Reply = Page>,
-{
-    state.services.database.with(request.cx.clone()).send(operation).await
+/// How many rows were written, if that was asked for.
+fn total(request: &RestRequest, page: &Page) -> Option<u64> {
+    request.prefer.count.map(|_| page.total.unwrap_or(page.rows))
 }
 
 /// The reply to a write: with the rows, or without a body.

@@ -8,12 +8,19 @@ pub(super) struct Cursor<'t> {
     what: &'static str,
     text: &'t str,
     at: usize,
+    /// Characters before the text that columns in errors count as well.
+    before: usize,
 }
 
 impl<'t> Cursor<'t> {
     /// A cursor at the beginning of a text; `what` names it in errors.
     pub(super) fn new(what: &'static str, text: &'t str) -> Self {
-        Cursor { what, text, at: 0 }
+        Cursor { what, text, at: 0, before: 0 }
+    }
+
+    /// The same cursor, for a text that stands behind so many characters.
+    pub(super) fn behind(self, characters: usize) -> Self {
+        Cursor { before: characters, ..self }
     }
 
     pub(super) fn rest(&self) -> &'t str {
@@ -81,10 +88,12 @@ impl<'t> Cursor<'t> {
     /// An error that says what came and what was expected, as PostgREST's parser does (PGRST100).
     pub(super) fn expected(&self, expected: &str) -> Error {
         let found = match self.peek() {
+            // PostgREST shows a character where the end was possible, a text elsewhere.
+            Some(c) if expected.ends_with("end of input") => format!("unexpected {c:?}"),
             Some(c) => format!("unexpected {:?}", c.to_string()),
             None => "unexpected end of input".to_owned(),
         };
-        let column = self.text[..self.at].chars().count() + 1;
+        let column = self.before + self.text[..self.at].chars().count() + 1;
         let message = format!("\"failed to parse {} ({})\" (line 1, column {column})", self.what, self.text);
         Error::new(ErrorKind::InvalidInput, "PGRST100", message)
             .with_details(format!("{found} expecting {expected}"))

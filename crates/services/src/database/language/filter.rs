@@ -8,6 +8,8 @@ use crate::database::{Comparison, Field, Filter, FullTextParser, Is, Operand, Op
 
 /// Deepest nesting of logic trees.
 const DEEPEST: usize = 64;
+/// What can stand in a logic tree.
+const MEMBER: &str = "field name (* or [a..z0..9_$]), negation operator (not) or logic operator (and, or)";
 
 /// Parses the right side of a condition on `field`, such as `not.gte.7`.
 ///
@@ -25,7 +27,8 @@ pub fn parse_condition(field: Field, text: &str) -> Result<Filter> {
 /// # Errors
 /// PGRST100.
 pub fn parse_logic(and: bool, text: &str) -> Result<Filter> {
-    let mut cursor = Cursor::new("logic tree", text);
+    // Columns are counted from the operator on, which stands before the value in PostgREST's errors.
+    let mut cursor = Cursor::new("logic tree", text).behind(if and { 3 } else { 2 });
     let filter = group(&mut cursor, and, 0)?;
     cursor.end("end of input")?;
     Ok(filter)
@@ -64,6 +67,9 @@ fn member(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter> {
         }
     }
     *cursor = before;
+    if matches!(cursor.peek(), None | Some(')' | ',')) {
+        return Err(cursor.expected(MEMBER));
+    }
     let field = field(cursor)?;
     if !cursor.take(".") {
         return Err(cursor.expected("\".\""));
@@ -195,6 +201,7 @@ fn list(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
     if !cursor.take("(") {
         return Err(cursor.expected("\"(\""));
     }
+    cursor.take_while(char::is_whitespace);
     let mut elements = Vec::new();
     if cursor.take(")") {
         return Ok(elements);

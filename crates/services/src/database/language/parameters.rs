@@ -25,7 +25,8 @@ pub struct Parameters {
 /// Parses the parameters of a query string, already percent-decoded, in their order.
 ///
 /// # Errors
-/// PGRST100 for what can't be parsed, PGRST108 for a condition on a resource that is not embedded.
+/// PGRST100 for what can't be parsed, PGRST103 for a negative limit, PGRST108 for a condition on a
+/// resource that is not embedded.
 pub fn parse_parameters<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)> + Clone) -> Result<Parameters> {
     let mut parameters = Parameters { query: Query::all(), ..Parameters::default() };
     if let Some((_, select)) = pairs.clone().filter(|(key, _)| *key == "select").last() {
@@ -71,7 +72,10 @@ fn apply(query: &mut Query, key: &str, value: &str) -> Result<()> {
     let query = embedded(query, &embeds)?;
     match key {
         Key::Order => query.order = parse_order(value)?,
-        Key::Limit => query.limit = number("limit", value)?,
+        Key::Limit => {
+            let limit = number("limit", value)?.ok_or_else(negative_limit)?;
+            query.limit = Some(limit);
+        }
         Key::Offset => query.offset = number("offset", value)?.unwrap_or(0),
         Key::Logic { and, negated } => {
             let logic = parse_logic(and, value)?;
@@ -128,6 +132,11 @@ fn embedded<'q>(query: &'q mut Query, embeds: &[String]) -> Result<&'q mut Query
     let message = format!("'{first}' is not an embedded resource in this request");
     Err(Error::new(ErrorKind::InvalidInput, "PGRST108", message)
         .with_hint(format!("Verify that '{first}' is included in the 'select' query parameter.")))
+}
+
+fn negative_limit() -> Error {
+    Error::new(ErrorKind::InvalidInput, "PGRST103", "Requested range not satisfiable")
+        .with_details("Limit should be greater than or equal to zero.")
 }
 
 fn number(what: &'static str, text: &str) -> Result<Option<u64>> {

@@ -19,6 +19,8 @@ pub fn parse_select(text: &str) -> Result<Vec<Item>> {
         return Ok(Vec::new());
     }
     let items = items(&mut cursor, 0)?;
+    // PostgREST passes over parentheses closed too often.
+    cursor.take_while(|c| c == ')');
     cursor.end("\",\" or end of input")?;
     Ok(items)
 }

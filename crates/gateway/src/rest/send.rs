@@ -1,0 +1,46 @@
+//! Sending an operation to the database in the first representation that can be made.
+
+use truststream_kernel::{Request, Result};
+use truststream_services::database::{DatabaseService, Format, Page};
+
+use super::accept::{Accepted, unavailable};
+use super::request::RestRequest;
+use crate::GatewayState;
+
+/// Sends an operation as the caller, in the first of the accepted representations that can be made.
+/// One that needs a handler the database lacks is refused before anything is done.
+pub(super) async fn send<R>(
+    state: &GatewayState,
+    request: &mut RestRequest,
+    candidates: Vec<Accepted>,
+    operation: R,
+    format: fn(&mut R) -> &mut Format,
+) -> Result<(Page, Accepted)>
+where
+    R: Request<DatabaseService, Reply = Page> + Clone,
+{
+    let database = state.services.database.with(request.cx.clone());
+    request.timing.planned();
+    for accepted in &candidates[..candidates.len().saturating_sub(1)] {
+        let mut attempt = operation.clone();
+        *format(&mut attempt) = accepted.format.clone();
+        match database.send(attempt).await {
+            Err(error) if error.code() == "PGRST107" => {}
+            answered => {
+                request.timing.done();
+                return answered.map(|page| (page, accepted.clone()));
+            }
+        }
+    }
+    let last = candidates.into_iter().next_back().ok_or_else(|| unavailable("*/*"))?;
+    let mut attempt = operation;
+    *format(&mut attempt) = last.format.clone();
+    let answered = database.send(attempt).await;
+    request.timing.done();
+    match answered {
+        Err(error) if error.code() == "PGRST107" => {
+            Err(unavailable(request.header("accept").unwrap_or("*/*")))
+        }
+        answered => Ok((answered?, last)),
+    }
+}
