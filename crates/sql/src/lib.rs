@@ -1,4 +1,19 @@
-//! PostgreSQL text to catalog, filters and policies, and the query planner that the SQL providers share.
+//! PostgreSQL text to catalog, filters and policies, and what the SQL providers share in planning.
+//!
+//! Migrations become a catalog:
+//!
+//! ```
+//! # fn main() -> truststream_kernel::Result<()> {
+//! use truststream_services::database::{Catalog, TableName};
+//!
+//! let mut catalog = Catalog::default();
+//! for statement in truststream_sql::schema::parse("create table tracks (id serial primary key)")? {
+//!     truststream_sql::schema::apply(&mut catalog, &statement)?;
+//! }
+//! assert_eq!(catalog.table(&TableName::public("tracks")).unwrap().primary_key, ["id"]);
+//! # Ok(())
+//! # }
+//! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -6,3 +21,4 @@ pub mod closest;
 pub mod payload;
 pub mod quote;
 pub mod relations;
+pub mod schema;

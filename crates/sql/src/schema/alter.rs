@@ -1,0 +1,293 @@
+//! `alter table`, `alter index`, `comment on`.
+
+use sqlparser::ast::{
+    AlterColumnOperation, AlterIndexOperation, AlterTable, AlterTableOperation as Operation, CommentObject,
+    GeneratedAs, Ident, ObjectName, RenameTableNameKind,
+};
+use truststream_kernel::{Error, Result, Type};
+use truststream_services::database::{Catalog, Column, Identity, Table, TableName};
+
+use super::constraints;
+use super::create::add_column;
+use super::names::{ident, parts, relation_taken, table_name};
+use super::types::type_of;
+use super::{fault, no_such_column, no_such_table};
+
+pub(super) fn table(catalog: &mut Catalog, alter: &AlterTable) -> Result<()> {
+    let name = table_name(&alter.name);
+    if !catalog.tables.contains_key(&name) {
+        return if alter.if_exists { Ok(()) } else { Err(no_such_table(&name)) };
+    }
+    for operation in &alter.operations {
+        apply(catalog, &name, operation)?;
+    }
+    Ok(())
+}
+
+fn definition<'a>(catalog: &'a mut Catalog, name: &TableName) -> Result<&'a mut Table> {
+    catalog.tables.get_mut(name).ok_or_else(|| no_such_table(name))
+}
+
+fn apply(catalog: &mut Catalog, name: &TableName, operation: &Operation) -> Result<()> {
+    match operation {
+        Operation::AddConstraint { constraint, .. } => constraints::add(catalog, name, constraint),
+        Operation::AddColumn { if_not_exists, column_def, .. } => {
+            let mut table = definition(catalog, name)?.clone();
+            if *if_not_exists && table.column(&ident(&column_def.name)).is_some() {
+                return Ok(());
+            }
+            add_column(catalog, name, &mut table, column_def)?;
+            *definition(catalog, name)? = table;
+            constraints::of_column(catalog, name, column_def)
+        }
+        Operation::DropColumn { column_names, if_exists, drop_behavior, .. } => {
+            let cascade = *drop_behavior == Some(sqlparser::ast::DropBehavior::Cascade);
+            column_names.iter().try_for_each(|column| drop_column(catalog, name, column, *if_exists, cascade))
+        }
+        Operation::DropConstraint { if_exists, name: constraint, .. } => {
+            drop_constraint(catalog, name, &ident(constraint), *if_exists)
+        }
+        Operation::RenameColumn { old_column_name, new_column_name } => {
+            rename_column(catalog, name, &ident(old_column_name), &ident(new_column_name))
+        }
+        Operation::RenameTable { table_name: RenameTableNameKind::To(to) | RenameTableNameKind::As(to) } => {
+            rename_table(catalog, name, &table_name(to).name)
+        }
+        Operation::RenameConstraint { old_name, new_name } => {
+            rename_constraint(definition(catalog, name)?, &ident(old_name), &ident(new_name))
+        }
+        Operation::AlterColumn { column_name, op } => alter_column(catalog, name, column_name, op),
+        Operation::EnableRowLevelSecurity => {
+            definition(catalog, name)?.row_security = true;
+            Ok(())
+        }
+        Operation::DisableRowLevelSecurity => {
+            definition(catalog, name)?.row_security = false;
+            Ok(())
+        }
+        // No caller owns a table, so policies bind all of them either way.
+        Operation::ForceRowLevelSecurity
+        | Operation::NoForceRowLevelSecurity
+        | Operation::OwnerTo { .. }
+        | Operation::ReplicaIdentity { .. }
+        | Operation::SetLogged => Ok(()),
+        other => Err(Error::unsupported(format!("\"alter table … {other}\" runs on PostgreSQL only"))),
+    }
+}
+
+fn column<'a>(catalog: &'a mut Catalog, table: &TableName, name: &str) -> Result<&'a mut Column> {
+    let found = definition(catalog, table)?.columns.iter_mut().find(|column| column.name == name);
+    found.ok_or_else(|| no_such_column(name, table))
+}
+
+fn alter_column(
+    catalog: &mut Catalog,
+    table: &TableName,
+    name: &Ident,
+    operation: &AlterColumnOperation,
+) -> Result<()> {
+    let name = ident(name);
+    let new_type = match operation {
+        AlterColumnOperation::SetDataType { data_type, .. } => Some(type_of(catalog, data_type)),
+        _ => None,
+    };
+    let column = column(catalog, table, &name)?;
+    match operation {
+        AlterColumnOperation::SetNotNull => column.nullable = false,
+        AlterColumnOperation::DropNotNull => column.nullable = true,
+        AlterColumnOperation::SetDefault { value } => column.default = Some(value.to_string()),
+        AlterColumnOperation::DropDefault => {
+            column.default = None;
+            if column.identity == Some(Identity::Serial) {
+                column.identity = None;
+            }
+        }
+        AlterColumnOperation::SetDataType { data_type, .. } => {
+            if let Some(ty) = new_type {
+                column.type_name = match &ty {
+                    Type::Enum(_) | Type::Other(_) => data_type.to_string().to_lowercase(),
+                    known => known.sql_name(),
+                };
+                column.ty = ty;
+            }
+        }
+        AlterColumnOperation::AddGenerated { generated_as, .. } => {
+            column.identity = Some(match generated_as {
+                Some(GeneratedAs::ByDefault) => Identity::ByDefault,
+                _ => Identity::Always,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn drop_column(
+    catalog: &mut Catalog,
+    table: &TableName,
+    column: &Ident,
+    if_exists: bool,
+    cascade: bool,
+) -> Result<()> {
+    let column = ident(column);
+    let known = definition(catalog, table)?;
+    if known.column(&column).is_none() {
+        return if if_exists { Ok(()) } else { Err(no_such_column(&column, table)) };
+    }
+    if !cascade && known.policies.iter().any(|policy| policy_names(policy, &column)) {
+        let text =
+            format!("cannot drop column {column} of table {} because other objects depend on it", table.name);
+        return Err(fault("2BP01", text));
+    }
+    let has = |columns: &[String]| columns.contains(&column);
+    if has(&known.primary_key) {
+        known.primary_key.clear();
+    }
+    known.unique_keys.retain(|key| !has(&key.columns));
+    known.foreign_keys.retain(|key| !has(&key.columns));
+    known.checks.retain(|check| !names_column(&check.expression, &column));
+    known.indexes.retain(|index| {
+        let predicate = index.predicate.as_ref().is_some_and(|text| names_column(text, &column));
+        !predicate && !index.terms.iter().any(|term| names_column(term, &column))
+    });
+    known.policies.retain(|policy| !policy_names(policy, &column));
+    known.columns.retain(|candidate| candidate.name != column);
+    for other in catalog.tables.values_mut() {
+        other
+            .foreign_keys
+            .retain(|key| key.references != *table || !key.referenced_columns.contains(&column));
+    }
+    Ok(())
+}
+
+fn policy_names(policy: &truststream_services::database::Policy, column: &str) -> bool {
+    [&policy.using, &policy.check].into_iter().flatten().any(|text| names_column(text, column))
+}
+
+/// Whether an expression has a word that is this column's name.
+fn names_column(expression: &str, column: &str) -> bool {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    expression.match_indices(column).any(|(at, _)| {
+        let before = expression[..at].chars().next_back().is_some_and(word);
+        let after = expression[at + column.len()..].chars().next().is_some_and(word);
+        !before && !after
+    })
+}
+
+fn drop_constraint(catalog: &mut Catalog, table: &TableName, name: &str, if_exists: bool) -> Result<()> {
+    let known = definition(catalog, table)?;
+    let before = known.checks.len() + known.foreign_keys.len() + known.unique_keys.len();
+    known.checks.retain(|check| check.name != name);
+    known.foreign_keys.retain(|key| key.name != name);
+    known.unique_keys.retain(|key| key.name != name);
+    let mut found = known.checks.len() + known.foreign_keys.len() + known.unique_keys.len() < before;
+    if !found && name == format!("{}_pkey", table.name) && !known.primary_key.is_empty() {
+        known.primary_key.clear();
+        found = true;
+    }
+    if found || if_exists {
+        return Ok(());
+    }
+    let text = format!("constraint \"{name}\" of relation \"{}\" does not exist", table.name);
+    Err(fault("42704", text))
+}
+
+fn rename_constraint(table: &mut Table, old: &str, new: &str) -> Result<()> {
+    let checks = table.checks.iter_mut().map(|check| &mut check.name);
+    let keys = table.foreign_keys.iter_mut().map(|key| &mut key.name);
+    let unique = table.unique_keys.iter_mut().map(|key| &mut key.name);
+    match checks.chain(keys).chain(unique).find(|name| *name == old) {
+        Some(name) => {
+            *name = new.to_owned();
+            Ok(())
+        }
+        None => Err(fault("42704", format!("constraint \"{old}\" does not exist"))),
+    }
+}
+
+fn rename_column(catalog: &mut Catalog, table: &TableName, old: &str, new: &str) -> Result<()> {
+    let known = definition(catalog, table)?;
+    if known.column(new).is_some() {
+        let text = format!("column \"{new}\" of relation \"{}\" already exists", table.name);
+        return Err(fault("42701", text));
+    }
+    let expressions = known.checks.iter().map(|check| &check.expression);
+    let expressions = expressions.chain(known.policies.iter().flat_map(|policy| policy.using.iter()));
+    let expressions = expressions.chain(known.policies.iter().flat_map(|policy| policy.check.iter()));
+    let expressions = expressions.chain(known.indexes.iter().flat_map(|index| index.predicate.iter()));
+    let mut expressions = expressions.chain(known.columns.iter().flat_map(|column| column.generated.iter()));
+    if expressions.any(|text| names_column(text, old)) {
+        let text = format!("column \"{old}\" is named by a check, policy, index or generated column");
+        return Err(Error::unsupported(text).with_hint("drop them, rename the column, and create them again"));
+    }
+    column(catalog, table, old)?.name = new.to_owned();
+    let known = definition(catalog, table)?;
+    let own = known.primary_key.iter_mut();
+    let unique = known.unique_keys.iter_mut().flat_map(|key| &mut key.columns);
+    let foreign = known.foreign_keys.iter_mut().flat_map(|key| &mut key.columns);
+    let terms = known.indexes.iter_mut().flat_map(|index| &mut index.terms);
+    let names = own.chain(unique).chain(foreign).chain(terms);
+    names.filter(|name| *name == old).for_each(|name| *name = new.to_owned());
+    for other in catalog.tables.values_mut() {
+        for key in other.foreign_keys.iter_mut().filter(|key| key.references == *table) {
+            let columns = key.referenced_columns.iter_mut().filter(|name| *name == old);
+            columns.for_each(|name| *name = new.to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn rename_table(catalog: &mut Catalog, old: &TableName, new: &str) -> Result<()> {
+    let new = TableName::new(&old.schema, new);
+    if relation_taken(catalog, &new.schema, &new.name) {
+        return Err(fault("42P07", format!("relation \"{}\" already exists", new.name)));
+    }
+    let place = catalog.tables.get_index_of(old).ok_or_else(|| no_such_table(old))?;
+    if let Some(table) = catalog.tables.shift_remove(old) {
+        catalog.tables.shift_insert(place, new.clone(), table);
+    }
+    for key in catalog.tables.values_mut().flat_map(|table| &mut table.foreign_keys) {
+        if key.references == *old {
+            key.references = new.clone();
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn index(catalog: &mut Catalog, name: &ObjectName, operation: &AlterIndexOperation) -> Result<()> {
+    let AlterIndexOperation::RenameIndex { index_name } = operation;
+    let (old, new) = (table_name(name), table_name(index_name).name);
+    let tables = catalog.tables.iter_mut().filter(|(table, _)| table.schema == old.schema);
+    let mut indexes = tables.flat_map(|(_, table)| &mut table.indexes);
+    match indexes.find(|index| index.name == old.name) {
+        Some(index) => {
+            index.name = new;
+            Ok(())
+        }
+        None => Err(fault("42704", format!("index \"{}\" does not exist", old.name))),
+    }
+}
+
+pub(super) fn comment(
+    catalog: &mut Catalog,
+    kind: CommentObject,
+    name: &ObjectName,
+    text: Option<String>,
+) -> Result<()> {
+    match kind {
+        CommentObject::Table | CommentObject::View => {
+            definition(catalog, &table_name(name))?.comment = text;
+        }
+        CommentObject::Column => {
+            let mut names = parts(name);
+            let name = names.pop().unwrap_or_default();
+            let table = names.pop().unwrap_or_default();
+            let table = TableName { schema: names.pop().unwrap_or_else(|| "public".into()), name: table };
+            column(catalog, &table, &name)?.comment = text;
+        }
+        CommentObject::Schema => {
+            catalog.schemas.insert(parts(name).join("."), text);
+        }
+        _ => {}
+    }
+    Ok(())
+}

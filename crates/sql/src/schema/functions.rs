@@ -1,0 +1,111 @@
+//! Functions: kept in the catalog with their text.
+
+use sqlparser::ast::{
+    ArgMode, CreateFunction, CreateFunctionBody, DataType, DropFunction, Expr, FunctionBehavior,
+    FunctionReturnType, FunctionSecurity, OperateFunctionArg,
+};
+use truststream_kernel::Result;
+use truststream_services::database::{Catalog, Function, Parameter, Returns};
+
+use super::fault;
+use super::names::{ident, table_name};
+
+pub(super) fn create(catalog: &mut Catalog, create: &CreateFunction) -> Result<()> {
+    let name = table_name(&create.name);
+    let arguments = create.args.as_deref().unwrap_or_default();
+    let parameters: Vec<_> =
+        arguments.iter().filter(|arg| arg.mode != Some(ArgMode::Out)).map(parameter).collect();
+    let same = |known: &Function| known.name == name && types(&known.parameters) == types(&parameters);
+    if catalog.functions.iter().any(same) {
+        if !create.or_replace {
+            let text = format!("function \"{}\" already exists with same argument types", name.name);
+            return Err(fault("42723", text));
+        }
+        catalog.functions.retain(|known| !same(known));
+    }
+    let returns = returns(catalog, create);
+    catalog.functions.push(Function {
+        variadic: parameters.iter().any(|parameter| parameter.variadic),
+        reads_only: matches!(create.behavior, Some(FunctionBehavior::Stable | FunctionBehavior::Immutable)),
+        language: create.language.as_ref().map_or("sql".into(), |name| name.value.to_lowercase()),
+        body: body(create),
+        security_definer: matches!(create.security, Some(FunctionSecurity::Definer)),
+        isolation: None,
+        comment: None,
+        returns,
+        parameters,
+        name,
+    });
+    Ok(())
+}
+
+fn types(parameters: &[Parameter]) -> Vec<&str> {
+    parameters.iter().map(|parameter| parameter.type_name.as_str()).collect()
+}
+
+fn parameter(argument: &OperateFunctionArg) -> Parameter {
+    Parameter {
+        name: argument.name.as_ref().map(ident).unwrap_or_default(),
+        type_name: argument.data_type.to_string().to_lowercase(),
+        required: argument.default_expr.is_none(),
+        variadic: argument.mode == Some(ArgMode::Variadic),
+    }
+}
+
+fn returns(catalog: &Catalog, create: &CreateFunction) -> Returns {
+    let (data_type, set) = match &create.return_type {
+        Some(FunctionReturnType::DataType(data_type)) => (Some(data_type), false),
+        Some(FunctionReturnType::SetOf(data_type)) => (Some(data_type), true),
+        None => (None, false),
+    };
+    let type_name = data_type.map_or("void".into(), |data_type| data_type.to_string().to_lowercase());
+    let is_table = matches!(data_type, Some(DataType::Table(_)));
+    let table = match data_type {
+        Some(DataType::Custom(name, _)) => {
+            Some(table_name(name)).filter(|name| catalog.tables.contains_key(name))
+        }
+        _ => None,
+    };
+    Returns {
+        void: type_name == "void",
+        set: set || is_table,
+        composite: is_table || table.is_some(),
+        table,
+        type_name,
+    }
+}
+
+fn body(create: &CreateFunction) -> Option<String> {
+    match create.function_body.as_ref()? {
+        CreateFunctionBody::AsBeforeOptions { body, .. } | CreateFunctionBody::AsAfterOptions(body) => {
+            match body {
+                Expr::Value(value) => value.clone().into_string(),
+                other => Some(other.to_string()),
+            }
+        }
+        CreateFunctionBody::Return(value) | CreateFunctionBody::AsReturnExpr(value) => {
+            Some(format!("select {value}"))
+        }
+        CreateFunctionBody::AsReturnSelect(select) => Some(select.to_string()),
+        CreateFunctionBody::AsBeginEnd(statements) => Some(statements.to_string()),
+    }
+}
+
+pub(super) fn drop(catalog: &mut Catalog, drop: &DropFunction) -> Result<()> {
+    for function in &drop.func_desc {
+        let name = table_name(&function.name);
+        let arguments: Option<Vec<_>> = function
+            .args
+            .as_ref()
+            .map(|arguments| arguments.iter().map(|arg| arg.data_type.to_string().to_lowercase()).collect());
+        let before = catalog.functions.len();
+        catalog.functions.retain(|known| {
+            let same = |given: &Vec<String>| types(&known.parameters) == *given;
+            known.name != name || !arguments.as_ref().is_none_or(same)
+        });
+        if catalog.functions.len() == before && !drop.if_exists {
+            return Err(fault("42883", format!("function {}() does not exist", name.name)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! PostgreSQL's schema language: migrations read statement by statement, each with its line, and
+//! applied to a [`Catalog`].
+//!
+//! A statement that is understood but can't be held anywhere but in PostgreSQL is still read: what
+//! an engine makes of it is the engine's to say ([`crate::sqlite::review`]).
+
+mod alter;
+mod constraints;
+mod create;
+mod drop;
+mod functions;
+mod grants;
+mod names;
+mod policies;
+mod split;
+mod types;
+mod views;
+
+#[cfg(test)]
+mod tests;
+
+use sqlparser::ast;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{Catalog, TableName};
+
+pub use names::table_name;
+pub use split::{Piece, split};
+pub use types::{enum_name, enum_table, type_of};
+
+/// One statement of a migration.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// Line it begins on, from 1.
+    pub line: usize,
+    /// Its text as written.
+    pub text: String,
+    /// What it does, as far as one can tell without a catalog.
+    pub kind: Kind,
+    pub(crate) parsed: Option<Box<ast::Statement>>,
+}
+
+/// What a statement does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It changes the catalog: see [`apply`].
+    Schema,
+    /// It reads or writes rows.
+    Data,
+    /// It changes nothing that TrustStream keeps: settings, transactions, owners, publications.
+    Noise,
+    /// It is nothing TrustStream understands, and why.
+    Unknown(String),
+}
+
+impl Statement {
+    /// The beginning of its text on one line, for messages.
+    pub fn excerpt(&self) -> String {
+        let line = self.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        match line.char_indices().nth(80) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line,
+        }
+    }
+}
+
+/// Statements that PostgreSQL takes and that mean nothing to TrustStream, by their first words.
+const NOISE: &[&str] = &[
+    "abort",
+    "alter database",
+    "alter default privileges",
+    "alter publication",
+    "alter sequence",
+    "analyze",
+    "begin",
+    "comment on",
+    "commit",
+    "create publication",
+    "create role",
+    "create sequence",
+    "drop publication",
+    "drop sequence",
+    "end",
+    "notify",
+    "reset",
+    "rollback",
+    "savepoint",
+    "set",
+    "start transaction",
+    "vacuum",
+];
+
+/// Reads a script. Statements that are not understood are among the result, as [`Kind::Unknown`].
+///
+/// # Errors
+/// 42601 with the line if the script can't even be cut into statements.
+pub fn parse(sql: &str) -> Result<Vec<Statement>> {
+    Ok(split(sql)?.into_iter().map(statement).collect())
+}
+
+fn statement(piece: Piece<'_>) -> Statement {
+    let (kind, parsed) = match parse_one(piece.text) {
+        Ok(parsed) => (kind_of(&parsed, piece.text), Some(Box::new(parsed))),
+        Err(_) if is_noise(piece.text) => (Kind::Noise, None),
+        Err(reason) => (Kind::Unknown(foreign(piece.text).unwrap_or(reason)), None),
+    };
+    Statement { line: piece.line, text: piece.text.to_owned(), kind, parsed }
+}
+
+fn parse_one(text: &str) -> Result<ast::Statement, String> {
+    let statements = Parser::new(&PostgreSqlDialect {})
+        .with_recursion_limit(128)
+        .try_with_sql(text)
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(|error| error.to_string().trim_start_matches("sql parser error: ").to_owned())?;
+    let mut statements = statements.into_iter();
+    match (statements.next(), statements.next()) {
+        (Some(statement), None) => Ok(statement),
+        _ => Err("not one statement".into()),
+    }
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().take(6).collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+fn is_noise(text: &str) -> bool {
+    let words = words(text);
+    let owner = words.starts_with("alter ") && text.to_lowercase().contains(" owner to ");
+    owner || NOISE.iter().any(|noise| words == *noise || words.starts_with(&format!("{noise} ")))
+}
+
+/// What statements are that sqlparser does not read.
+fn foreign(text: &str) -> Option<String> {
+    let words = words(text);
+    let is = |start: &str| words.starts_with(start);
+    if is("do ") || is("do$") {
+        return Some("blocks of procedural code (do) run on PostgreSQL only".into());
+    }
+    if is("create function") || is("create or replace function") || is("create procedure") {
+        return Some("this function can't be read".into());
+    }
+    None
+}
+
+fn kind_of(statement: &ast::Statement, text: &str) -> Kind {
+    use ast::Statement as S;
+    match statement {
+        S::CreateTable(_)
+        | S::AlterTable(_)
+        | S::CreateIndex(_)
+        | S::AlterIndex { .. }
+        | S::CreateType { .. }
+        | S::AlterType(_)
+        | S::CreatePolicy(_)
+        | S::AlterPolicy(_)
+        | S::DropPolicy(_)
+        | S::CreateSchema { .. }
+        | S::CreateView(_)
+        | S::CreateFunction(_)
+        | S::DropFunction(_)
+        | S::CreateExtension(_)
+        | S::DropExtension(_)
+        | S::Grant(_)
+        | S::Revoke(_)
+        | S::Comment { .. }
+        | S::Drop { .. } => Kind::Schema,
+        S::Insert(_) | S::Update(_) | S::Delete(_) | S::Truncate(_) => Kind::Data,
+        S::Query(_) if text.to_lowercase().contains("set_config(") => Kind::Noise,
+        S::Query(_) => Kind::Data,
+        _ if is_noise(text) => Kind::Noise,
+        S::CreateTrigger(_) | S::DropTrigger(_) => Kind::Unknown("triggers run on PostgreSQL only".into()),
+        _ => Kind::Unknown("this statement runs on PostgreSQL only".into()),
+    }
+}
+
+/// Applies a statement to a catalog. Statements on rows and those without meaning here change
+/// nothing.
+///
+/// # Errors
+/// PostgreSQL's codes: 42P01 and 42703 for unknown tables and columns, 42P07, 42701, 42710 for
+/// what exists already, 0A000 for what can't be kept in a catalog.
+pub fn apply(catalog: &mut Catalog, statement: &Statement) -> Result<()> {
+    use ast::Statement as S;
+    if let Kind::Unknown(reason) = &statement.kind {
+        return Err(Error::unsupported(reason.clone()));
+    }
+    let (Kind::Schema, Some(parsed)) = (&statement.kind, &statement.parsed) else { return Ok(()) };
+    match parsed.as_ref() {
+        S::CreateTable(table) => create::table(catalog, table),
+        S::AlterTable(table) => alter::table(catalog, table),
+        S::CreateIndex(index) => create::index(catalog, index),
+        S::AlterIndex { name, operation } => alter::index(catalog, name, operation),
+        S::CreateType { name, representation } => types::create(catalog, name, representation.as_ref()),
+        S::AlterType(change) => types::alter(catalog, change),
+        S::CreatePolicy(policy) => policies::create(catalog, policy),
+        S::AlterPolicy(policy) => policies::alter(catalog, policy),
+        S::DropPolicy(policy) => policies::drop(catalog, policy),
+        S::CreateSchema { schema_name, if_not_exists, .. } => {
+            create::schema(catalog, schema_name, *if_not_exists)
+        }
+        S::CreateView(view) => views::create(catalog, view),
+        S::CreateFunction(function) => functions::create(catalog, function),
+        S::DropFunction(function) => functions::drop(catalog, function),
+        S::Grant(grant) => grants::grant(catalog, grant),
+        S::Revoke(revoke) => grants::revoke(catalog, revoke),
+        S::Comment { object_type, object_name, comment, .. } => {
+            alter::comment(catalog, *object_type, object_name, comment.clone())
+        }
+        S::Drop { object_type, if_exists, names, cascade, .. } => {
+            drop::objects(catalog, *object_type, names, *if_exists, *cascade)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A fault of the schema with its SQLSTATE.
+pub(crate) fn fault(code: &'static str, message: String) -> Error {
+    let kind = match code {
+        "42P07" | "42701" | "42710" | "42P06" => ErrorKind::AlreadyExists,
+        "42P01" | "42703" | "42704" | "42883" | "3F000" => ErrorKind::NotFound,
+        _ => ErrorKind::InvalidInput,
+    };
+    Error::new(kind, code, message)
+}
+
+/// How a message names a table: the schema only where it is not `public`.
+pub(crate) fn shown(name: &TableName) -> String {
+    if name.schema == "public" { name.name.clone() } else { name.to_string() }
+}
+
+pub(crate) fn no_such_table(name: &TableName) -> Error {
+    fault("42P01", format!("relation \"{}\" does not exist", shown(name)))
+}
+
+pub(crate) fn no_such_column(column: &str, table: &TableName) -> Error {
+    fault("42703", format!("column \"{column}\" of relation \"{}\" does not exist", table.name))
+}

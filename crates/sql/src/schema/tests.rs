@@ -1,0 +1,104 @@
+//! Migrations to catalogs.
+
+use truststream_services::database::{Catalog, Identity, PolicyCommand, ReferentialAction, TableName};
+
+use super::*;
+
+fn catalog(sql: &str) -> Catalog {
+    let mut catalog = Catalog::default();
+    for statement in parse(sql).unwrap() {
+        apply(&mut catalog, &statement).unwrap_or_else(|error| panic!("{}: {error:?}", statement.text));
+    }
+    catalog
+}
+
+fn fails(sql: &str) -> (String, String) {
+    let mut catalog = Catalog::default();
+    let errors =
+        parse(sql).unwrap().into_iter().filter_map(|statement| apply(&mut catalog, &statement).err());
+    let error = errors.last().unwrap();
+    (error.code().to_owned(), error.message().to_owned())
+}
+
+#[test]
+fn constraints_have_the_names_postgres_gives() {
+    let catalog = catalog(
+        "create type mood as enum ('sad', 'ok');
+         create table artists (id bigint generated always as identity primary key, name text not null unique,
+           feels mood default 'ok', n int check (n > 0), check (n < 10), check (n > id));
+         create table tracks (id serial, artist_id bigint not null references artists on delete cascade,
+           a int, b int, primary key (id), unique (a, b), constraint own check (a <> b));",
+    );
+    let artists = catalog.table(&TableName::public("artists")).unwrap();
+    let checks: Vec<_> = artists.checks.iter().map(|check| check.name.as_str()).collect();
+    assert_eq!(checks, ["artists_n_check", "artists_n_check1", "artists_check"]);
+    assert_eq!(artists.unique_keys[0].name, "artists_name_key");
+    assert_eq!(artists.columns[0].identity, Some(Identity::Always));
+    assert_eq!(artists.columns[2].ty, truststream_kernel::Type::Enum("mood".into()));
+    let tracks = catalog.table(&TableName::public("tracks")).unwrap();
+    assert_eq!(tracks.foreign_keys[0].name, "tracks_artist_id_fkey");
+    assert_eq!(tracks.foreign_keys[0].referenced_columns, ["id"]);
+    assert_eq!(tracks.foreign_keys[0].on_delete, ReferentialAction::Cascade);
+    assert_eq!(tracks.unique_keys[0].name, "tracks_a_b_key");
+    assert_eq!(tracks.columns[0].default.as_deref(), Some("nextval('tracks_id_seq'::regclass)"));
+    assert_eq!(tracks.primary_key, ["id"]);
+}
+
+#[test]
+fn tables_change_as_told() {
+    let catalog = catalog(
+        "create table a (id int primary key, x text, y varchar(5));
+         alter table a add column if not exists z timestamptz default now(), drop column x;
+         alter table only a alter column y type text, alter y set not null, alter y set default 'q';
+         alter table a rename column y to w; alter table a rename to b;
+         create index on b (w desc, lower(w)); create unique index if not exists named on b (w) where w > 'a';
+         alter table b enable row level security; alter table b replica identity full;
+         alter publication supabase_realtime add table b; alter table b owner to postgres;
+         comment on column b.w is 'it''s w'; set search_path = public;
+         alter default privileges in schema public grant all on tables to anon;
+         select set_config('a', 'b', false);
+         create policy \"Own rows\" on b as restrictive for update to authenticated using (id = 1) with check (true);
+         alter policy \"Own rows\" on b to public;
+         grant select (id), update on b to anon; revoke all on all tables in schema public from public;",
+    );
+    let table = catalog.table(&TableName::public("b")).unwrap();
+    let columns: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(columns, ["id", "w", "z"]);
+    let w = table.column("w").unwrap();
+    assert_eq!((w.type_name.as_str(), w.nullable, w.default.as_deref()), ("text", false, Some("'q'")));
+    assert_eq!(w.comment.as_deref(), Some("it's w"));
+    assert!(table.row_security);
+    let indexes: Vec<_> = table.indexes.iter().map(|index| index.name.as_str()).collect();
+    assert_eq!(indexes, ["b_w_lower_idx", "named"]);
+    let policy = &table.policies[0];
+    assert_eq!((policy.permissive, policy.command), (false, PolicyCommand::Update));
+    assert!(policy.roles.is_empty());
+    assert_eq!(table.grants.len(), 3);
+    assert_eq!((table.grants[2].role.as_str(), table.grants[2].revoke), ("public", true));
+}
+
+#[test]
+fn faults_have_postgres_codes() {
+    let cases = [
+        ("create table a (id int); create table a (id int)", "42P07", "relation \"a\" already exists"),
+        ("alter table nope add x int", "42P01", "relation \"nope\" does not exist"),
+        ("create table a (id int references b)", "42P01", "relation \"b\" does not exist"),
+        ("create table a (id int, id int)", "42701", "column \"id\" of relation \"a\" already exists"),
+        (
+            "create table a (id int, primary key (x))",
+            "42703",
+            "column \"x\" of relation \"a\" does not exist",
+        ),
+        (
+            "create table a (x int); create table b (x int references a (x))",
+            "42830",
+            "there is no unique constraint matching given keys for referenced table \"a\"",
+        ),
+        ("create policy p on a using (true)", "42P01", "relation \"a\" does not exist"),
+        ("drop table a", "42P01", "table \"a\" does not exist"),
+        ("do $$ begin end $$", "0A000", "blocks of procedural code (do) run on PostgreSQL only"),
+    ];
+    for (sql, code, message) in cases {
+        assert_eq!(fails(sql), (code.to_owned(), message.to_owned()), "{sql}");
+    }
+}

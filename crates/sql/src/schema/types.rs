@@ -1,0 +1,122 @@
+//! Types: names to [`Type`], and enums.
+
+use sqlparser::ast::{AlterType, AlterTypeAddValuePosition, AlterTypeOperation, DataType, ObjectName};
+use sqlparser::ast::{ArrayElemTypeDef, UserDefinedTypeRepresentation};
+use truststream_kernel::{Error, Result, Type};
+use truststream_services::database::{Catalog, TableName};
+
+use super::fault;
+use super::names::{ident, table_name};
+
+/// How [`Type::Enum`] names an enum: without its schema if that is `public`.
+pub fn enum_name(name: &TableName) -> String {
+    super::shown(name)
+}
+
+/// The enum that a [`Type::Enum`] means.
+pub fn enum_table(name: &str) -> TableName {
+    match name.split_once('.') {
+        Some((schema, name)) => TableName::new(schema, name),
+        None => TableName::public(name),
+    }
+}
+
+/// The type a name means in this catalog, enums included.
+pub fn type_of(catalog: &Catalog, data_type: &DataType) -> Type {
+    match data_type {
+        DataType::Array(
+            ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::Qualified(element, _),
+        ) => {
+            return Type::Array(Box::new(type_of(catalog, element)));
+        }
+        DataType::Custom(name, arguments) if arguments.is_empty() => {
+            let name = table_name(name);
+            if catalog.enums.contains_key(&name) {
+                return Type::Enum(enum_name(&name));
+            }
+        }
+        _ => {}
+    }
+    match Type::parse(&data_type.to_string()) {
+        Type::Other(name) => {
+            Type::Other(name.strip_prefix("extensions.").map_or(name.clone(), str::to_owned))
+        }
+        ty => ty,
+    }
+}
+
+pub(super) fn create(
+    catalog: &mut Catalog,
+    name: &ObjectName,
+    representation: Option<&UserDefinedTypeRepresentation>,
+) -> Result<()> {
+    let name = table_name(name);
+    let Some(UserDefinedTypeRepresentation::Enum { labels }) = representation else {
+        return Err(Error::unsupported(format!("type \"{name}\" is no enum: only enums can be created")));
+    };
+    if catalog.enums.contains_key(&name) {
+        return Err(fault("42710", format!("type \"{}\" already exists", name.name)));
+    }
+    let labels = labels.iter().map(|label| label.value.clone()).collect();
+    catalog.enums.insert(name, labels);
+    Ok(())
+}
+
+pub(super) fn alter(catalog: &mut Catalog, change: &AlterType) -> Result<()> {
+    let name = table_name(&change.name);
+    let missing = || fault("42704", format!("type \"{}\" does not exist", super::shown(&name)));
+    let labels = catalog.enums.get_mut(&name).ok_or_else(missing)?;
+    let place = |labels: &[String], label: &str| {
+        let found = labels.iter().position(|known| known == label);
+        found.ok_or_else(|| fault("22023", format!("\"{label}\" is not an existing enum label")))
+    };
+    match &change.operation {
+        AlterTypeOperation::AddValue(add) => {
+            if labels.contains(&add.value.value) {
+                if add.if_not_exists {
+                    return Ok(());
+                }
+                let text = format!("enum label \"{}\" already exists", add.value.value);
+                return Err(fault("42710", text));
+            }
+            let at = match &add.position {
+                None => labels.len(),
+                Some(AlterTypeAddValuePosition::Before(label)) => place(labels, &label.value)?,
+                Some(AlterTypeAddValuePosition::After(label)) => place(labels, &label.value)? + 1,
+            };
+            labels.insert(at, add.value.value.clone());
+        }
+        AlterTypeOperation::RenameValue(rename) => {
+            let at = place(labels, &rename.from.value)?;
+            labels[at] = rename.to.value.clone();
+        }
+        AlterTypeOperation::Rename(rename) => {
+            let to = TableName::new(&name.schema, ident(&rename.new_name));
+            rename_enum(catalog, &name, &to);
+        }
+    }
+    Ok(())
+}
+
+fn rename_enum(catalog: &mut Catalog, from: &TableName, to: &TableName) {
+    if let Some(labels) = catalog.enums.shift_remove(from) {
+        catalog.enums.insert(to.clone(), labels);
+    }
+    let (old, new) = (enum_name(from), enum_name(to));
+    for column in catalog.tables.values_mut().flat_map(|table| &mut table.columns) {
+        if replace(&mut column.ty, &old, &new) {
+            column.type_name = column.ty.sql_name();
+        }
+    }
+}
+
+fn replace(ty: &mut Type, old: &str, new: &str) -> bool {
+    match ty {
+        Type::Enum(name) if name == old => {
+            *name = new.to_owned();
+            true
+        }
+        Type::Array(element) => replace(element, old, new),
+        _ => false,
+    }
+}
