@@ -1,0 +1,120 @@
+use std::time::Duration;
+
+use truststream_services::auth::{GetUser, SignOut, SignOutScope};
+
+use super::{Bench, PASSWORD, refused};
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_user_are_not_told_apart() {
+    let bench = Bench::new().await;
+    let first = bench.session("a@example.com").await;
+    let second = bench.sign_in("A@Example.com", PASSWORD).await.unwrap();
+    assert_eq!(first.user.id, second.user.id);
+    assert_ne!(first.refresh_token, second.refresh_token);
+    let wrong = bench.sign_in("a@example.com", "wrong password").await.unwrap_err();
+    let unknown = bench.sign_in("b@example.com", "wrong password").await.unwrap_err();
+    assert_eq!((wrong.code(), wrong.message()), ("invalid_credentials", "Invalid login credentials"));
+    assert_eq!(
+        (wrong.code(), wrong.message(), wrong.kind()),
+        (unknown.code(), unknown.message(), unknown.kind())
+    );
+    assert_eq!(refused(bench.sign_in("", PASSWORD).await), "validation_failed");
+}
+
+#[tokio::test]
+async fn refreshing_gives_new_tokens_for_the_same_session() {
+    let bench = Bench::new().await;
+    let before = bench.session("a@example.com").await;
+    let after = bench.refresh(&before.refresh_token).await.unwrap();
+    assert_ne!(before.refresh_token, after.refresh_token);
+    let claims = |auth: truststream_services::auth::Auth| auth.context().identity().unwrap().claims.clone();
+    let (old, new) = (claims(bench.of(&before).await), claims(bench.of(&after).await));
+    assert_eq!(old["session_id"], new["session_id"]);
+    assert_eq!(old["amr"], new["amr"]);
+    assert_eq!(refused(bench.refresh("nobody's token").await), "refresh_token_not_found");
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_given_again() {
+    let bench = Bench::with(|settings| settings.refresh_token_reuse_interval = 0).await;
+    let first = bench.session("a@example.com").await.refresh_token;
+    let second = bench.refresh(&first).await.unwrap().refresh_token;
+    assert_eq!(bench.refresh(&first).await.unwrap().refresh_token, second);
+}
+
+#[tokio::test]
+async fn within_the_interval_any_old_token_gives_the_present_one() {
+    let bench = Bench::new().await;
+    let first = bench.session("a@example.com").await.refresh_token;
+    let second = bench.refresh(&first).await.unwrap().refresh_token;
+    let third = bench.refresh(&second).await.unwrap().refresh_token;
+    assert_eq!(bench.refresh(&first).await.unwrap().refresh_token, third);
+}
+
+#[tokio::test]
+async fn reuse_of_an_old_token_ends_its_session_and_no_other() {
+    let bench = Bench::with(|settings| settings.refresh_token_reuse_interval = 0).await;
+    let session = bench.session("a@example.com").await;
+    let other = bench.sign_in("a@example.com", PASSWORD).await.unwrap();
+    let second = bench.refresh(&session.refresh_token).await.unwrap();
+    let third = bench.refresh(&second.refresh_token).await.unwrap();
+    let error = bench.refresh(&session.refresh_token).await.unwrap_err();
+    assert_eq!(error.code(), "refresh_token_already_used");
+    assert_eq!(error.message(), "Invalid Refresh Token: Already Used");
+    for token in [&second.refresh_token, &third.refresh_token, &session.refresh_token] {
+        bench.refresh(token).await.unwrap_err();
+    }
+    assert_eq!(refused(bench.of(&third).await.send(GetUser).await), "session_not_found");
+    bench.refresh(&other.refresh_token).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_rotation_reuse_is_refused_and_ends_nothing() {
+    let bench = Bench::with(|settings| {
+        settings.refresh_token_reuse_interval = 0;
+        settings.enable_refresh_token_rotation = false;
+    })
+    .await;
+    let first = bench.session("a@example.com").await.refresh_token;
+    let second = bench.refresh(&first).await.unwrap().refresh_token;
+    let third = bench.refresh(&second).await.unwrap().refresh_token;
+    assert_eq!(refused(bench.refresh(&first).await), "refresh_token_already_used");
+    bench.refresh(&third).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_interval_ends() {
+    let bench = Bench::with(|settings| settings.refresh_token_reuse_interval = 1).await;
+    let first = bench.session("a@example.com").await.refresh_token;
+    let second = bench.refresh(&first).await.unwrap().refresh_token;
+    bench.refresh(&second).await.unwrap();
+    bench.refresh(&first).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(refused(bench.refresh(&first).await), "refresh_token_already_used");
+}
+
+#[tokio::test]
+async fn signing_out_here_there_and_everywhere() {
+    for (scope, here_lasts, there_lasts) in [
+        (SignOutScope::Local, false, true),
+        (SignOutScope::Others, true, false),
+        (SignOutScope::Global, false, false),
+    ] {
+        let bench = Bench::new().await;
+        let here = bench.session("a@example.com").await;
+        let there = bench.sign_in("a@example.com", PASSWORD).await.unwrap();
+        let stranger = bench.session("b@example.com").await;
+        bench.of(&here).await.send(SignOut { scope }).await.unwrap();
+        for (session, lasts) in [(&here, here_lasts), (&there, there_lasts), (&stranger, true)] {
+            let user = bench.of(session).await.send(GetUser).await;
+            let refreshed = bench.refresh(&session.refresh_token).await;
+            if lasts {
+                user.unwrap();
+                refreshed.unwrap();
+            } else {
+                assert_eq!(refused(user), "session_not_found", "{scope:?}");
+                assert_eq!(refused(refreshed), "refresh_token_not_found", "{scope:?}");
+            }
+        }
+    }
+}
