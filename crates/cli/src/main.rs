@@ -3,6 +3,7 @@
 
 mod client;
 mod commands;
+mod demo;
 mod failure;
 mod gateway_file;
 mod logging;
