@@ -40,11 +40,14 @@ impl PostgresDriver {
         };
         let after = Snapshot::of(after)?;
         check_trimmed(&connection, &after).await?;
+        connection.give_back();
         loop {
+            // While it waits it holds no connection.
+            let connection = self.own().await?;
             let batch = self.difference(&connection, &after, op.limit).await?;
+            connection.give_back();
             let now = Instant::now();
             if !batch.changes.is_empty() || now >= deadline {
-                connection.give_back();
                 self.trim_at_times().await;
                 return Ok(batch);
             }
@@ -134,19 +137,20 @@ async fn fresh(
     limit: usize,
     only: Option<&[u64]>,
 ) -> Result<(Snapshot, Vec<PgRow>)> {
-    let mut sql = Sql::new(
-        "select s.now, c.seq, c.xid::text, c.schema_name, c.table_name, c.kind, c.old::text, c.new::text, \
-         c.origin, (extract(epoch from c.made_at) * 1000000)::bigint \
-         from (select pg_current_snapshot()::text as now) s left join lateral \
-         (select * from truststream.changes where xid >= ",
-    );
+    let mut sql = Sql::new("with fresh as materialized (select * from truststream.changes where xid >= ");
     sql.bind(after.low.to_string()).push("::xid8 and not pg_visible_in_snapshot(xid, ");
     sql.bind(after.to_string()).push("::pg_snapshot)");
     if let Some(only) = only {
         let list: Vec<String> = only.iter().map(u64::to_string).collect();
         sql.push(" and xid = any (").bind(format!("{{{}}}", list.join(","))).push("::xid8[])");
     }
-    sql.push(" order by seq limit ").bind(limit.to_string()).push(") c on true order by c.seq");
+    sql.push(
+        ") select s.now, c.seq, c.xid::text, c.schema_name, c.table_name, c.kind, c.old::text, c.new::text, \
+         c.origin, (extract(epoch from c.made_at) * 1000000)::bigint \
+         from (select pg_current_snapshot()::text as now) s \
+         left join lateral (select * from fresh order by seq limit ",
+    );
+    sql.bind(limit.to_string()).push(") c on true order by c.seq");
     let mut rows = query_text(client, &sql).await?;
     let now = Snapshot::parse(text(&rows, 0)?)?;
     // Without changes the join leaves one row that has only the snapshot.

@@ -45,6 +45,8 @@ pub(crate) struct Embedded<'q> {
     pub(crate) relationship: &'q Relationship,
     /// SQL alias of the joined rows.
     pub(crate) joined: String,
+    /// Columns that the parent is ordered by although they are not shown.
+    pub(crate) hidden: Vec<String>,
     pub(crate) node: Node<'q>,
 }
 
@@ -62,7 +64,7 @@ impl<'q> Node<'q> {
         let alias = (source == Source::Returned).then(|| table.name.clone());
         let mut node = Node::level(schema, (table.clone(), source, alias), query, 0)?;
         node.settle_items(schema, false, false);
-        node.check_orders()?;
+        node.settle_orders()?;
         Ok(node)
     }
 
@@ -135,15 +137,17 @@ impl<'q> Node<'q> {
         Some(needed)
     }
 
-    fn check_orders(&self) -> Result<()> {
+    fn settle_orders(&mut self) -> Result<()> {
         for order in self.order {
             let Some(name) = &order.relation else { continue };
-            let Some(embedded) = self.embedded(name) else { return Err(not_embedded(name)) };
+            let found = self.embeds.iter_mut().find(|embedded| embedded.embed.name() == name);
+            let Some(embedded) = found else { return Err(not_embedded(name)) };
             if !embedded.relationship.to_one {
                 return Err(not_to_one(&self.table, name));
             }
+            embedded.order_by(&order.field.name);
         }
-        self.embeds.iter().try_for_each(|embedded| embedded.node.check_orders())
+        self.embeds.iter_mut().try_for_each(|embedded| embedded.node.settle_orders())
     }
 }
 
@@ -154,7 +158,18 @@ impl<'q> Embedded<'q> {
         let alias = Some(format!("{}_{depth}", target.name));
         let node = Node::level(schema, (target.clone(), Source::Table, alias), &embed.query, depth)?;
         let joined = format!("{}_{}_{depth}", relationship.from.name, embed.name());
-        Ok(Embedded { embed, relationship, joined, node })
+        Ok(Embedded { embed, relationship, joined, hidden: Vec::new(), node })
+    }
+
+    /// Makes a column of it known to its parent's order.
+    fn order_by(&mut self, column: &str) {
+        let node = &self.node;
+        let shown = node.aggregates()
+            || node.select.iter().any(|item| item.is_all() || item.name() == column)
+            || self.hidden.iter().any(|name| name == column);
+        if !shown {
+            self.hidden.push(column.to_owned());
+        }
     }
 
     /// Whether its rows become arrays in the parent.

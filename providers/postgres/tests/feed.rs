@@ -32,7 +32,11 @@ async fn counters(driver: &PostgresDriver) -> Position {
 }
 
 /// Reads until `done` and nothing more is there.
-async fn read_all(driver: &PostgresDriver, mut position: Position, mut done: impl FnMut() -> bool) -> Vec<Change> {
+async fn read_all(
+    driver: &PostgresDriver,
+    mut position: Position,
+    mut done: impl FnMut() -> bool,
+) -> Vec<Change> {
     let mut found = Vec::new();
     loop {
         let last = done();
@@ -147,7 +151,10 @@ async fn discarding_leaves_the_database_as_it_was() {
     ];
     driver.prepare(&cx, &Prepare::Begin { migrations }).await.unwrap();
     let client = support::client(&url).await;
-    client.batch_execute("insert into kept values (1, 'x'), (2, 'x'); insert into made values (1, 9)").await.unwrap();
+    client
+        .batch_execute("insert into kept values (1, 'x'), (2, 'x'); insert into made values (1, 9)")
+        .await
+        .unwrap();
     driver.prepare(&cx, &Prepare::Discard).await.unwrap();
     let left = "select to_regclass('made') is null and to_regclass('more.other') is null
                   and to_regtype('mood') is null and to_regproc('f') is null

@@ -4,8 +4,8 @@ use serde_json::{Map, Value as Json, json};
 use truststream_kernel::{Context, Identity};
 use truststream_postgres::{Config, PostgresDriver};
 use truststream_services::database::{
-    Arguments, Batch, Count, DatabaseDriver, Delete, Describe, Embed, Filter, Insert, Invoke, Item, Media,
-    OnConflict, Query, Returning, Select, Step, TableName, Transaction, Update,
+    Arguments, Batch, Count, DatabaseDriver, Delete, Describe, Embed, Field, Filter, Insert, Invoke, Item,
+    Media, Nulls, OnConflict, Order, Query, Returning, Select, Step, TableName, Transaction, Update,
 };
 
 use crate::support;
@@ -90,6 +90,27 @@ async fn reads_rows_with_embeds_and_counts() {
     assert_eq!(
         body(&page),
         json!([{"name": "Nina", "tracks": [{"id": 1}]}, {"name": "Miles", "tracks": [{"id": 2}]}])
+    );
+}
+
+#[tokio::test]
+async fn parents_order_by_what_is_not_shown() {
+    let driver = driver().await;
+    let mut query = Query {
+        items: vec![Item::column("id"), embed("artists", vec![Item::column("id")])],
+        ..Query::default()
+    };
+    let order = Order {
+        relation: Some("artists".into()),
+        field: Field::column("name"),
+        descending: false,
+        nulls: Some(Nulls::First),
+    };
+    query.order = vec![order];
+    let page = driver.select(&Context::system(), &Select::new(tracks(), query)).await.unwrap();
+    assert_eq!(
+        body(&page),
+        json!([{"id": 3, "artists": null}, {"id": 2, "artists": {"id": 2}}, {"id": 1, "artists": {"id": 1}}])
     );
 }
 

@@ -34,6 +34,10 @@ pub(super) fn rows<'q>(
     for embedded in &node.embeds {
         embedded_items(sql, embedded, &mut separator, grouped, hoists)?;
     }
+    for column in parent.into_iter().flat_map(|(_, embedded)| &embedded.hidden) {
+        sql.push(separator).push(&node.row()).push(".").name(column);
+        separator = ", ";
+    }
     if separator.is_empty() {
         sql.push("1");
     }
@@ -76,7 +80,15 @@ fn embedded_items(
     *separator = ", ";
     // Only jsonb can be grouped by; otherwise the engine's own text passes untouched.
     let comparable = if grouped { "::jsonb" } else { "" };
-    if embedded.relationship.to_one {
+    if !embedded.hidden.is_empty() {
+        let shown: Vec<String> =
+            embedded.hoisted().iter().map(|item| format!("{joined}.{}", quote(&item.name))).collect();
+        sql.push(&format!(
+            "CASE WHEN {joined} IS DISTINCT FROM NULL THEN \
+             (SELECT row_to_json(_) FROM (SELECT {}) AS _){comparable} END AS ",
+            shown.join(", ")
+        ));
+    } else if embedded.relationship.to_one {
         sql.push(&format!("row_to_json({joined}.*){comparable} AS "));
     } else {
         sql.push(&format!("COALESCE({joined}.{joined}{comparable}, '[]') AS "));
