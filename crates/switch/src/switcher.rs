@@ -262,9 +262,8 @@ impl Shared {
             let side = self.sides.side(name).await?;
             side.database.send(Capture { consumer: record.consumer(), tables: Vec::new() }).await?;
         }
-        if record.phase == Phase::RolledBack {
-            self.sides.side(&record.to).await?.database.send(Prepare::Discard).await?;
-        }
+        let prepare = if record.phase == Phase::RolledBack { Prepare::Discard } else { Prepare::Keep };
+        self.sides.side(&record.to).await?.database.send(prepare).await?;
         Ok(())
     }
 }

@@ -20,6 +20,7 @@ impl PostgresDriver {
             Prepare::Finish => finish(&connection).await,
             Prepare::Identities => identities(&connection, HEAD_ROOM).await,
             Prepare::Discard => discard(&connection).await,
+            Prepare::Keep => keep(&connection).await,
         };
         let end = if done.is_ok() { "commit" } else { "rollback" };
         connection.batch_execute(end).await.map_err(failed)?;
@@ -61,10 +62,7 @@ async fn finish(client: &Client) -> Result<()> {
     for row in &rows {
         client.batch_execute(row.try_get(0).map_err(failed)?).await.map_err(failed)?;
     }
-    client
-        .batch_execute("delete from truststream.deferred; delete from truststream.existing")
-        .await
-        .map_err(failed)?;
+    client.batch_execute("delete from truststream.deferred").await.map_err(failed)?;
     identities(client, 0).await
 }
 
@@ -75,4 +73,8 @@ async fn identities(client: &Client, head_room: u32) -> Result<()> {
 
 async fn discard(client: &Client) -> Result<()> {
     client.batch_execute(include_str!("prepare/discard.sql")).await.map_err(failed)
+}
+
+async fn keep(client: &Client) -> Result<()> {
+    client.batch_execute("delete from truststream.existing").await.map_err(failed)
 }

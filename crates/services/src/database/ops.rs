@@ -523,8 +523,11 @@ pub enum Prepare {
     Finish,
     /// Sets identity positions past the largest values present, with head-room.
     Identities,
-    /// Removes all rows received and all that `Begin` made.
+    /// Removes all rows received and all that `Begin` made. Does nothing where no `Begin` was, or
+    /// after `Keep`.
     Discard,
+    /// What was received stays for good: it can't be discarded any more.
+    Keep,
 }
 
 impl Requires for Prepare {}
