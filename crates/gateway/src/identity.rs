@@ -37,7 +37,8 @@ struct Remembered {
 }
 
 impl Identities {
-    /// Callers by the tokens of `auth`; those without a token have `anon_role`.
+    /// Callers by the tokens of `auth`; those without a token have `anon_role`, or are not let in if
+    /// it is empty.
     pub fn new(auth: Auth, anon_role: &str, keys: ApiKeys) -> Self {
         let anonymous = Arc::new(Identity::new(anon_role, serde_json::Map::new()));
         Identities { auth, anonymous, keys, verified: RwLock::default() }
@@ -46,9 +47,13 @@ impl Identities {
     /// The context of a request.
     ///
     /// # Errors
-    /// PGRST301 for a token that can't be verified, PGRST303 for one whose claims don't hold.
+    /// PGRST301 for a token that can't be verified, PGRST303 for one whose claims don't hold, PGRST302
+    /// for none where anonymous callers are not let in.
     pub async fn context(&self, headers: &HeaderMap) -> Result<Context> {
         match self.token(headers)? {
+            None if self.anonymous.role.is_empty() => {
+                Err(unauthenticated("PGRST302", "Anonymous access is disabled"))
+            }
             None => Ok(self.anonymous()),
             Some(token) => self.of_token(&token).await,
         }

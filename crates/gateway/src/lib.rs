@@ -16,10 +16,11 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 
 pub use identity::{ApiKeys, Identities};
 pub use server::{Listening, Peer};
-pub use settings::{GatewaySettings, RestSettings, Settings, TxEnd};
+pub use settings::{GatewaySettings, OpenApiMode, RestSettings, Settings, TxEnd};
 pub use state::{GatewayState, Services};
 
 /// All protocols for applications on one router.
@@ -29,8 +30,14 @@ pub fn app(state: GatewayState) -> Router {
         .merge(auth::router(state.clone()))
         .merge(storage::router(state.clone()))
         .merge(realtime::router(state))
+        .route("/health", get(health))
         .fallback(not_found)
         .layer(middleware::from_fn(cors::allow))
+}
+
+/// The process answers; what stands behind it is `truststream status`'s to tell.
+async fn health() -> Response {
+    ([("content-type", "application/json")], r#"{"status":"ok"}"#).into_response()
 }
 
 async fn not_found() -> Response {

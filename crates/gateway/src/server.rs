@@ -1,15 +1,22 @@
 //! Listening and serving.
 
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use truststream_kernel::{Error, Result};
+use truststream_kernel::Error;
 
 /// How long requests in flight may take to finish at shutdown.
 const FINISH: Duration = Duration::from_secs(10);
@@ -31,7 +38,7 @@ impl Listening {
     ///
     /// # Errors
     /// `Configuration` when the port is taken.
-    pub async fn bind(port: u16) -> Result<Self> {
+    pub async fn bind(port: u16) -> truststream_kernel::Result<Self> {
         let taken = |error: std::io::Error| {
             Error::configuration(format!("port {port} can't be used: {error}"))
                 .with_hint("stop what uses it, or choose another with --port (`--port 0` takes a free one)")
@@ -91,11 +98,25 @@ async fn accept(listener: TcpListener, app: Router, mut stopped: tokio::sync::wa
     }
 }
 
+/// A reply whatever happens: a defect in the answering of one request is that request's alone.
+async fn whole(answer: impl Future<Output = Result<Response, Infallible>>) -> Result<Response, Infallible> {
+    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+        // The panic itself has been reported by its hook.
+        let body = r#"{"code":"XX000","details":null,"hint":null,"message":"internal error"}"#;
+        let json = [(header::CONTENT_TYPE, "application/json; charset=utf-8")];
+        Ok((StatusCode::INTERNAL_SERVER_ERROR, json, body).into_response())
+    })
+}
+
 fn connection(stream: TcpStream, peer: SocketAddr, app: &Router, graceful: &GracefulShutdown) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(?error, "nodelay could not be set");
     }
-    let service = TowerToHyperService::new(app.clone().layer(axum::Extension(Peer(peer))));
+    let app = TowerToHyperService::new(app.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        whole(app.call(request))
+    });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).pipeline_flush(true);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
@@ -105,4 +126,48 @@ fn connection(stream: TcpStream, peer: SocketAddr, app: &Router, graceful: &Grac
             tracing::debug!(?error, "a connection ended with an error");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_one_request_s_alone_and_stopping_lets_requests_finish() {
+        async fn slow() -> &'static str {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            "finished"
+        }
+        async fn broken() -> &'static str {
+            panic!("a defect")
+        }
+        let app = Router::new()
+            .route("/slow", axum::routing::get(slow))
+            .route("/broken", axum::routing::get(broken));
+        let listening = Listening::bind(0).await.unwrap();
+        let port = listening.port();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = tokio::spawn(listening.serve(app, async move {
+            let _ = stopped.await;
+        }));
+        let broken = ask(port, "/broken").await;
+        assert!(broken.starts_with("HTTP/1.1 500"), "{broken}");
+        assert!(broken.contains("internal error") && !broken.contains("a defect"), "{broken}");
+        let slow = tokio::spawn(ask(port, "/slow"));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stop.send(()).unwrap();
+        assert!(slow.await.unwrap().ends_with("finished"));
+        serving.await.unwrap();
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err());
+    }
+
+    async fn ask(port: u16, path: &str) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await.unwrap();
+        reply
+    }
 }

@@ -46,7 +46,7 @@ pub struct RestSettings {
     pub schemas: Vec<String>,
     /// Schemas that functions and types are looked for in besides.
     pub extra_search_path: Vec<String>,
-    /// Role of requests without a token.
+    /// Role of requests without a token; empty lets none in.
     pub anon_role: String,
     /// How transactions end: `commit`, `rollback`, or either followed by `-allow-override`, which
     /// lets `Prefer: tx=` decide.
@@ -59,6 +59,8 @@ pub struct RestSettings {
     pub plan: bool,
     /// Whether replies carry `Server-Timing`.
     pub server_timing: bool,
+    /// What the root tells of the tables: `follow-privileges`, `ignore-privileges` or `disabled`.
+    pub openapi_mode: OpenApiMode,
 }
 
 impl Default for RestSettings {
@@ -72,8 +74,21 @@ impl Default for RestSettings {
             aggregates: false,
             plan: false,
             server_timing: false,
+            openapi_mode: OpenApiMode::FollowPrivileges,
         }
     }
+}
+
+/// What the root of the data API tells of the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OpenApiMode {
+    /// Those that the caller may reach.
+    FollowPrivileges,
+    /// All of the schema.
+    IgnorePrivileges,
+    /// Nothing.
+    Disabled,
 }
 
 /// How transactions end.

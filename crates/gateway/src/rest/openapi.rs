@@ -1,16 +1,21 @@
 //! The root: what the API offers, as an OpenAPI 2 description.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Method, Response, header};
+use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Map, Value as Json, json};
-use truststream_kernel::{Result, Type};
-use truststream_services::database::{Column, Describe, Table};
+use truststream_kernel::{Context, Error, ErrorKind, Result, Type};
+use truststream_services::database::{Column, Describe, Page, Table};
 
 use super::accept::unavailable;
 use super::request::RestRequest;
-use crate::GatewayState;
+use super::response::Reply;
+use crate::{GatewayState, OpenApiMode};
 
 pub(super) async fn answer(state: &GatewayState, request: &RestRequest) -> Result<Response<Body>> {
+    let mode = state.settings.rest.openapi_mode;
+    if mode == OpenApiMode::Disabled {
+        return Err(Error::new(ErrorKind::NotFound, "PGRST126", "Root endpoint metadata is disabled"));
+    }
     if let Some(header) = request.header("accept")
         && !["openapi+json", "application/json", "*/*"].iter().any(|known| header.contains(known))
     {
@@ -21,7 +26,8 @@ pub(super) async fn answer(state: &GatewayState, request: &RestRequest) -> Resul
         request.profile.as_ref().or(state.settings.rest.schemas.first()).cloned().unwrap_or_default();
     let (mut definitions, mut paths) = (Map::new(), Map::new());
     paths.insert("/".to_owned(), json!({ "get": { "summary": "OpenAPI description (this document)" } }));
-    for (name, table) in catalog.tables.iter().filter(|(name, _)| name.schema == schema) {
+    let shown = |table: &Table| mode == OpenApiMode::IgnorePrivileges || may_reach(&request.cx, table);
+    for (name, table) in catalog.tables.iter().filter(|(name, table)| name.schema == schema && shown(table)) {
         definitions.insert(name.name.clone(), definition(table));
         paths.insert(format!("/{}", name.name), methods(&name.name));
     }
@@ -34,10 +40,24 @@ pub(super) async fn answer(state: &GatewayState, request: &RestRequest) -> Resul
     });
     let body =
         if request.method == Method::HEAD { Body::empty() } else { Body::from(description.to_string()) };
-    let mut response = Response::new(body);
+    let mut response = Reply::new(StatusCode::OK, &Page::default()).finish(request, &Page::default());
+    *response.body_mut() = body;
     let content_type = HeaderValue::from_static("application/openapi+json; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     Ok(response)
+}
+
+/// Whether a caller has any privilege on a table. One with row-level security can be reached by
+/// anybody, whose rows its policies decide; any other has been granted.
+fn may_reach(cx: &Context, table: &Table) -> bool {
+    let Some(identity) = cx.identity().filter(|identity| identity.role != "service_role") else {
+        return true;
+    };
+    let granted = |role: &str| {
+        let last = table.grants.iter().rev().find(|grant| grant.role == role);
+        last.is_some_and(|grant| !grant.revoke)
+    };
+    table.row_security || granted(&identity.role) || granted("public")
 }
 
 fn definition(table: &Table) -> Json {

@@ -19,9 +19,7 @@ pub fn parse_select(text: &str) -> Result<Vec<Item>> {
         return Ok(Vec::new());
     }
     let items = items(&mut cursor, 0)?;
-    // PostgREST passes over parentheses closed too often.
-    cursor.take_while(|c| c == ')');
-    cursor.end("\",\" or end of input")?;
+    // What comes behind a whole list (a parenthesis too many) is passed over, as PostgREST does.
     Ok(items)
 }
 
