@@ -16,6 +16,9 @@ mod send;
 mod timing;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
