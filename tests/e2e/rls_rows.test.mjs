@@ -14,7 +14,7 @@ let ada, bob
 before(async () => {
   ada = await app.user('ada')
   bob = await app.user('bob')
-  ok(await ada.client.from('todos').insert([{ title: 'hers 1' }, { title: 'hers 2', done: true }]))
+  ok(await ada.client.from('todos').insert([{ title: 'hers 1', done: false }, { title: 'hers 2', done: true }]))
   ok(await bob.client.from('todos').insert({ title: 'his' }))
 })
 

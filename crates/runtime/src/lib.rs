@@ -9,6 +9,7 @@ mod backends;
 pub mod config;
 mod control;
 mod feed;
+mod lock;
 mod project;
 mod providers;
 mod routed;

@@ -16,6 +16,7 @@ use truststream_switch::{ControlStore, Gate, Held, Options, Route, Routes, Switc
 use crate::backends::Backends;
 use crate::control::SqliteStore;
 use crate::feed::RoutedDatabase;
+use crate::lock::ProjectLock;
 use crate::routed::Routed;
 use crate::{Config, status};
 
@@ -24,6 +25,7 @@ pub const STATE_FOLDER: &str = ".truststream";
 
 /// A project that is open. Closing it ([`Runtime::close`]) keeps nothing unfinished.
 pub struct Runtime {
+    _lock: ProjectLock,
     config: Arc<Config>,
     backends: Arc<Backends>,
     gate: Arc<Gate>,
@@ -48,11 +50,16 @@ impl Runtime {
             truststream_kernel::Error::configuration(format!("{} can't be made: {error}", state.display()))
                 .with_source(error)
         })?;
+        let lock = ProjectLock::take(&state)?;
         let control: Arc<dyn ControlStore> = Arc::new(SqliteStore::open(&state.join("control.db"))?);
-        Self::open_with(config, control).await
+        Self::open_with(config, control, lock).await
     }
 
-    async fn open_with(config: Arc<Config>, control: Arc<dyn ControlStore>) -> Result<Arc<Runtime>> {
+    async fn open_with(
+        config: Arc<Config>,
+        control: Arc<dyn ControlStore>,
+        lock: ProjectLock,
+    ) -> Result<Arc<Runtime>> {
         let keys = Arc::new(Keys::load(&config.section("auth")?, config.development)?);
         let backends = Arc::new(Backends::new(Arc::clone(&config), Arc::clone(&keys)));
         let route = Routes::load(&*control, Route::first(&config.file.active)).await?;

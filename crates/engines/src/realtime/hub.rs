@@ -74,7 +74,8 @@ impl RealtimeDriver for RealtimeEngine {
     async fn subscribe(&self, cx: &Context, op: &Subscribe) -> Result<Subscription> {
         let wanted = self.resolve(&op.changes).await?;
         let follows = !wanted.is_empty();
-        let (id, events) = self.topics.add(cx.clone(), &op.topic, wanted);
+        let since = if follows { Some(self.reader.present().await?) } else { None };
+        let (id, events) = self.topics.add(cx.clone(), &op.topic, wanted, since);
         let gone = Gone { id, topics: Arc::clone(&self.topics) };
         if follows {
             self.follow().await?;

@@ -44,6 +44,12 @@ impl Reader {
         self.database.send(Capture { consumer: CONSUMER.to_owned(), tables }).await
     }
 
+    /// The end of the feed at this moment.
+    pub(super) async fn present(&self) -> Result<Position> {
+        let ask = Changes { after: None, limit: 0, wait: Duration::ZERO };
+        Ok(self.database.send(ask).await?.position)
+    }
+
     /// Reads changes from `position` on, for ever.
     pub(super) async fn run(self: Arc<Self>, mut position: Position) {
         let mut delay = Duration::from_millis(50);
@@ -51,7 +57,7 @@ impl Reader {
             let ask = Changes { after: Some(position.clone()), limit: BATCH, wait: WAIT };
             match self.database.send(ask).await {
                 Ok(batch) => {
-                    self.deliver(&batch.changes).await;
+                    self.deliver(&batch.changes, &batch.position).await;
                     position = batch.position;
                     delay = Duration::from_millis(50);
                 }
@@ -78,7 +84,7 @@ impl Reader {
         }
     }
 
-    async fn deliver(&self, changes: &[Change]) {
+    async fn deliver(&self, changes: &[Change], read_to: &Position) {
         if changes.is_empty() {
             return;
         }
@@ -89,14 +95,17 @@ impl Reader {
         for change in changes {
             let Some(table) = catalog.table(&change.table) else { continue };
             let columns = columns.entry(&change.table).or_insert_with(|| columns_of(table));
-            self.deliver_one(change, table, columns).await;
+            self.deliver_one(change, table, columns, read_to).await;
         }
     }
 
     /// Asks once for each distinct caller whether it may see the row, then sends it to those who may.
-    async fn deliver_one(&self, change: &Change, table: &Table, columns: &Columns) {
+    async fn deliver_one(&self, change: &Change, table: &Table, columns: &Columns, read_to: &Position) {
         let Some(row) = change.new.as_ref().or(change.old.as_ref()) else { return };
         let matching = self.topics.with_change_subscribers(|(id, subscriber)| {
+            if subscriber.since.as_ref().is_some_and(|since| is_before(change, since, read_to)) {
+                return None;
+            }
             let matches = matching(&subscriber.wanted, change, row);
             (!matches.is_empty()).then(|| (*id, subscriber.cx.clone(), matches))
         });
@@ -128,6 +137,16 @@ impl Reader {
             }
         }
     }
+}
+
+/// Whether a change lies at or before a position. Positions of another reign say nothing of it: its
+/// feed began after them.
+fn is_before(change: &Change, since: &Position, read_to: &Position) -> bool {
+    let reign = |position: &Position| match position {
+        Position::Routed { epoch, .. } => Some(*epoch),
+        _ => None,
+    };
+    reign(since) == reign(read_to) && since.covers(change.mark)
 }
 
 fn is_wanted(wanted: &[Wanted], name: &TableName, table: &Table) -> bool {

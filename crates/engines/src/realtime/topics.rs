@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use truststream_kernel::Context;
+use truststream_services::database::Position;
 use truststream_services::realtime::{ChangeFilter, Event};
 
 use super::filter::RowFilter;
@@ -23,6 +24,8 @@ pub(super) struct Wanted {
 pub(super) struct Subscriber {
     pub(super) cx: Context,
     pub(super) wanted: Vec<Wanted>,
+    /// What is not after it was there before the subscription.
+    pub(super) since: Option<Position>,
     topic: String,
     queue: mpsc::Sender<Event>,
 }
@@ -42,13 +45,19 @@ struct State {
 
 impl Topics {
     /// Adds a subscriber; its events come out of the receiver.
-    pub(super) fn add(&self, cx: Context, topic: &str, wanted: Vec<Wanted>) -> (u64, mpsc::Receiver<Event>) {
+    pub(super) fn add(
+        &self,
+        cx: Context,
+        topic: &str,
+        wanted: Vec<Wanted>,
+        since: Option<Position>,
+    ) -> (u64, mpsc::Receiver<Event>) {
         // One place more than is ever filled by events: the gap itself.
         let (queue, events) = mpsc::channel(QUEUE + 1);
         let mut state = self.state.lock();
         state.last += 1;
         let id = state.last;
-        state.subscribers.insert(id, Subscriber { cx, wanted, topic: topic.to_owned(), queue });
+        state.subscribers.insert(id, Subscriber { cx, wanted, since, topic: topic.to_owned(), queue });
         state.by_topic.entry(topic.to_owned()).or_default().push(id);
         (id, events)
     }
@@ -129,7 +138,7 @@ mod tests {
     #[test]
     fn a_slow_subscriber_is_told_that_it_missed_something() {
         let topics = Topics::default();
-        let (_, mut events) = topics.add(Context::system(), "t", Vec::new());
+        let (_, mut events) = topics.add(Context::system(), "t", Vec::new(), None);
         for _ in 0..QUEUE + 10 {
             topics.publish("t", &message(), None);
         }
@@ -145,9 +154,9 @@ mod tests {
     #[test]
     fn a_message_reaches_its_topic_but_not_its_sender() {
         let topics = Topics::default();
-        let (sender, mut own) = topics.add(Context::system(), "t", Vec::new());
-        let (_, mut other) = topics.add(Context::system(), "t", Vec::new());
-        let (_, mut elsewhere) = topics.add(Context::system(), "u", Vec::new());
+        let (sender, mut own) = topics.add(Context::system(), "t", Vec::new(), None);
+        let (_, mut other) = topics.add(Context::system(), "t", Vec::new(), None);
+        let (_, mut elsewhere) = topics.add(Context::system(), "u", Vec::new(), None);
         topics.publish("t", &message(), Some(sender));
         assert!(own.try_recv().is_err());
         assert!(other.try_recv().is_ok());

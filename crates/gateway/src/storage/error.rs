@@ -8,12 +8,16 @@ use truststream_kernel::{Error, ErrorKind};
 
 use super::reply;
 
+/// The code of a path that nobody serves; such a request never reached storage.
+pub(super) const NO_ROUTE: &str = "NotFound";
+
 /// The reply to a request that failed.
 pub(super) fn respond(error: &Error) -> Response {
     let (status, name) = describe(error);
     let http = match status {
         429 | 503 => StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
         500.. => StatusCode::INTERNAL_SERVER_ERROR,
+        _ if error.code() == NO_ROUTE => StatusCode::NOT_FOUND,
         _ => StatusCode::BAD_REQUEST,
     };
     if status >= 500 {
@@ -38,7 +42,7 @@ fn describe(error: &Error) -> (u16, &'static str) {
     match error.code() {
         "NoSuchKey" => (404, "not_found"),
         "NoSuchBucket" => (404, "Bucket not found"),
-        "NotFound" => (404, "not_found"),
+        NO_ROUTE => (404, "not_found"),
         "KeyAlreadyExists" | "BucketAlreadyExists" => (409, "Duplicate"),
         "InvalidRequest" if error.kind() == ErrorKind::Conflict => (409, "InvalidRequest"),
         "AccessDenied" | "42501" => (403, "Unauthorized"),

@@ -115,7 +115,7 @@ async fn dispatch(state: &GatewayState, request: Request) -> Result<Response> {
 }
 
 fn no_route() -> Error {
-    Error::new(ErrorKind::NotFound, "NotFound", "no such route")
+    Error::new(ErrorKind::NotFound, error::NO_ROUTE, "no such route")
 }
 
 /// A JSON reply.
