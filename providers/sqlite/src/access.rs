@@ -1,0 +1,115 @@
+//! Who may do what: grants, and policies as conditions.
+
+use truststream_kernel::{Context, Error, Result};
+use truststream_services::database::{Policy, PolicyCommand, Table, TableName};
+
+use crate::schema::Schema;
+use crate::translate;
+
+/// What a caller may do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Access<'a> {
+    /// The role that policies hold for; `None` if none does.
+    role: Option<&'a str>,
+    /// How many policies led here.
+    depth: usize,
+}
+
+impl<'a> Access<'a> {
+    pub(crate) fn of(cx: &'a Context) -> Self {
+        let role = cx.identity().map(|identity| identity.role.as_str());
+        let role = role.filter(|role| !matches!(*role, "service_role" | "postgres" | "supabase_admin"));
+        Access { role, depth: 0 }
+    }
+
+    /// The same caller, within a policy.
+    pub(crate) fn deeper(self) -> Self {
+        Access { depth: self.depth + 1, ..self }
+    }
+
+    pub(crate) fn depth(self) -> usize {
+        self.depth
+    }
+
+    /// The condition under which existing rows are open to a command; `None` if all are.
+    ///
+    /// # Errors
+    /// 42501 if the table is closed to the caller; PGRST205 if there is none.
+    pub(crate) fn using(
+        &self,
+        schema: &Schema,
+        name: &TableName,
+        command: PolicyCommand,
+    ) -> Result<Option<String>> {
+        self.condition(schema, name, command, |policy| policy.using.as_deref())
+    }
+
+    /// The condition that new rows must meet; `None` if all do.
+    ///
+    /// # Errors
+    /// Those of [`Access::using`].
+    pub(crate) fn check(
+        &self,
+        schema: &Schema,
+        name: &TableName,
+        command: PolicyCommand,
+    ) -> Result<Option<String>> {
+        self.condition(schema, name, command, |policy| policy.check.as_deref().or(policy.using.as_deref()))
+    }
+
+    fn condition(
+        &self,
+        schema: &Schema,
+        name: &TableName,
+        command: PolicyCommand,
+        part: impl Fn(&Policy) -> Option<&str>,
+    ) -> Result<Option<String>> {
+        let table = schema.table(name)?;
+        let Some(role) = self.role else { return Ok(None) };
+        if !granted(table, role, command) {
+            return Err(Error::permission_denied(format!("permission denied for table {}", name.name)));
+        }
+        if !table.row_security {
+            return Ok(None);
+        }
+        let mine = table.policies.iter().filter(|policy| {
+            let for_role =
+                policy.roles.is_empty() || policy.roles.iter().any(|one| one == role || one == "public");
+            for_role && (policy.command == command || policy.command == PolicyCommand::All)
+        });
+        let (mut permissive, mut restrictive) = (Vec::new(), Vec::new());
+        for policy in mine {
+            // A policy without the part admits every row.
+            let sql = match part(policy) {
+                Some(text) => translate::condition(schema, name, *self, text)?,
+                None => "1".to_owned(),
+            };
+            if policy.permissive { permissive.push(sql) } else { restrictive.push(sql) }
+        }
+        if permissive.is_empty() {
+            return Ok(Some("0".to_owned()));
+        }
+        let mut all = vec![format!("({})", permissive.join(" OR "))];
+        all.append(&mut restrictive);
+        Ok(Some(format!("({})", all.join(" AND "))))
+    }
+}
+
+/// Whether a role may touch a table at all: tables with row-level security are open unless revoked,
+/// others closed unless granted.
+fn granted(table: &Table, role: &str, command: PolicyCommand) -> bool {
+    let privilege = match command {
+        PolicyCommand::Select | PolicyCommand::All => "select",
+        PolicyCommand::Insert => "insert",
+        PolicyCommand::Update => "update",
+        PolicyCommand::Delete => "delete",
+    };
+    let mut open = table.row_security;
+    for grant in &table.grants {
+        let concerns = grant.role == role || grant.role == "public";
+        if concerns && grant.privileges.iter().any(|one| one == privilege || one == "all") {
+            open = !grant.revoke;
+        }
+    }
+    open
+}

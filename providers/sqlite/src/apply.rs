@@ -1,0 +1,146 @@
+//! Rows and changes that come from another database.
+
+use rusqlite::types::Value as Cell;
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use truststream_kernel::{Context, Error, Result, Row};
+use truststream_services::database::{Applied, Apply, Change, Position, Table, TableName};
+use truststream_sql::quote::quote;
+
+use crate::connection::Conn;
+use crate::driver::Shared;
+use crate::error::convert;
+use crate::schema::{Schema, physical};
+use crate::storage;
+use crate::write::{Write, explain};
+use crate::writer::Fate;
+
+/// Where a stream stands.
+pub(crate) fn position(conn: &Connection, origin: &str) -> Result<Option<Position>> {
+    let text: Option<Option<String>> = conn
+        .prepare_cached("SELECT position FROM truststream_streams WHERE origin = ?1")
+        .and_then(|mut statement| statement.query_row([origin], |row| row.get(0)).optional())
+        .map_err(convert)?;
+    text.flatten()
+        .map(|text| {
+            serde_json::from_str(&text)
+                .map_err(|error| Error::internal("a stored position can't be read").with_source(error))
+        })
+        .transpose()
+}
+
+/// Applies rows and changes together with the position they reach.
+pub(crate) async fn apply(shared: &Shared, cx: &Context, op: &Apply) -> Result<Applied> {
+    let (planner, op, caller) = (shared.clone(), op.clone(), cx.clone());
+    shared
+        .writer
+        .run_unchecked(cx, move |conn| {
+            if position(&conn.sql, &op.origin)? != op.expected {
+                return Ok(Fate::Undo(Applied::Stale));
+            }
+            let schema = planner.schema();
+            conn.session.originate(Some(&op.origin));
+            let outcome = all(conn, &schema, &caller, &op);
+            conn.session.originate(None);
+            outcome.map(|()| Fate::Keep(Applied::Done))
+        })
+        .await
+}
+
+fn all(conn: &Conn, schema: &Schema, cx: &Context, op: &Apply) -> Result<()> {
+    let applier = Applier { write: Write { conn, schema, cx } };
+    for (name, rows) in &op.rows {
+        let table = schema.table(name)?;
+        for row in rows {
+            applier.put(name, table, row)?;
+        }
+    }
+    for change in &op.changes {
+        applier.change(change)?;
+    }
+    if let Some(position) = &op.position {
+        let text = serde_json::to_string(position)
+            .map_err(|error| Error::internal("a position can't be stored").with_source(error))?;
+        conn.sql
+            .prepare_cached("INSERT OR REPLACE INTO truststream_streams (origin, position) VALUES (?1, ?2)")
+            .and_then(|mut statement| statement.execute([&op.origin, &text]))
+            .map_err(convert)?;
+    }
+    Ok(())
+}
+
+struct Applier<'a> {
+    write: Write<'a>,
+}
+
+impl Applier<'_> {
+    fn change(&self, change: &Change) -> Result<()> {
+        let table = self.write.schema.table(&change.table)?;
+        if let Some(old) = &change.old
+            && change.new.as_ref().is_none_or(|new| key_differs(table, old, new))
+        {
+            self.remove(&change.table, table, old)?;
+        }
+        change.new.as_ref().map_or(Ok(()), |new| self.put(&change.table, table, new))
+    }
+
+    /// Inserts a row, or replaces the one of its key.
+    fn put(&self, name: &TableName, table: &Table, row: &Row) -> Result<()> {
+        let (mut names, mut sets, mut cells) = (Vec::new(), Vec::new(), Vec::new());
+        for (column, value) in row.columns.iter().zip(&row.values) {
+            let Some(known) = table.column(column) else {
+                return Err(Error::internal(format!("table {name} has no column {column}")));
+            };
+            // It is computed from the others, to the same value.
+            if known.generated.is_some() {
+                continue;
+            }
+            let quoted = quote(column);
+            if !table.primary_key.contains(column) {
+                sets.push(format!("{quoted} = excluded.{quoted}"));
+            }
+            names.push(quoted);
+            cells.push(storage::cell(value)?);
+        }
+        let key: Vec<String> = table.primary_key.iter().map(|column| quote(column)).collect();
+        let marks = vec!["?"; names.len()].join(", ");
+        let conflict = match (key.is_empty(), sets.is_empty()) {
+            (true, _) => String::new(),
+            (false, true) => format!(" ON CONFLICT ({}) DO NOTHING", key.join(", ")),
+            (false, false) => {
+                format!(" ON CONFLICT ({}) DO UPDATE SET {}", key.join(", "), sets.join(", "))
+            }
+        };
+        let sql = format!("INSERT INTO {} ({}) VALUES ({marks}){conflict}", physical(name), names.join(", "));
+        self.run(name, table, &sql, &cells)
+    }
+
+    fn remove(&self, name: &TableName, table: &Table, row: &Row) -> Result<()> {
+        let mut cells = Vec::with_capacity(table.primary_key.len());
+        for column in &table.primary_key {
+            let value =
+                row.get(column).ok_or_else(|| Error::internal(format!("a row of {name} has no {column}")))?;
+            cells.push(storage::cell(value)?);
+        }
+        if cells.is_empty() {
+            return Err(Error::unsupported(format!("table {name} has no primary key")));
+        }
+        let tests: Vec<String> =
+            table.primary_key.iter().map(|column| format!("{} = ?", quote(column))).collect();
+        let sql = format!("DELETE FROM {} WHERE {}", physical(name), tests.join(" AND "));
+        self.run(name, table, &sql, &cells)
+    }
+
+    fn run(&self, name: &TableName, table: &Table, sql: &str, cells: &[Cell]) -> Result<()> {
+        self.write
+            .conn
+            .sql
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params_from_iter(cells)))
+            .map(drop)
+            .map_err(|error| explain(&self.write, error, (name, table), &[], &[]))
+    }
+}
+
+fn key_differs(table: &Table, old: &Row, new: &Row) -> bool {
+    table.primary_key.iter().any(|column| old.get(column) != new.get(column))
+}

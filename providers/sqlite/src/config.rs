@@ -1,0 +1,35 @@
+//! Settings of the provider.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// Settings of an embedded database.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The database file; its folder is made if it is missing.
+    pub path: PathBuf,
+    /// What a commit waits for.
+    pub synchronous: Synchronous,
+    /// Connections kept for reading.
+    pub readers: usize,
+}
+
+/// What a commit waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Synchronous {
+    /// The disk: a committed write survives loss of power.
+    #[default]
+    Full,
+    /// The operating system: a committed write survives a crash of the process, not of the machine.
+    Normal,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let readers = std::thread::available_parallelism().map_or(4, |cores| cores.get() * 2);
+        Config { path: PathBuf::from(".truststream/data.db"), synchronous: Synchronous::Full, readers }
+    }
+}

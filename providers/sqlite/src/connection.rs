@@ -1,0 +1,56 @@
+//! Opening connections.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use truststream_kernel::Result;
+
+use crate::config::Synchronous;
+use crate::error::convert;
+use crate::functions;
+use crate::session::Session;
+
+/// Statements kept prepared on each connection.
+const PREPARED: usize = 512;
+
+/// A connection and the state its functions read.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) sql: Connection,
+    pub(crate) session: Session,
+}
+
+impl Conn {
+    /// The connection that writes.
+    pub(crate) fn writer(path: &Path, synchronous: Synchronous) -> Result<Self> {
+        let flags = OpenFlags::default() | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags).map_err(convert)?;
+        let synchronous = if synchronous == Synchronous::Full { "FULL" } else { "NORMAL" };
+        conn.execute_batch(&format!(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA wal_autocheckpoint=4000;
+             PRAGMA foreign_keys=ON; PRAGMA recursive_triggers=ON;"
+        ))
+        .map_err(convert)?;
+        Conn::ready(conn)
+    }
+
+    /// A connection that only reads.
+    pub(crate) fn reader(path: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags).map_err(convert)?;
+        conn.execute_batch("PRAGMA query_only=ON;").map_err(convert)?;
+        Conn::ready(conn)
+    }
+
+    fn ready(sql: Connection) -> Result<Self> {
+        sql.execute_batch(
+            "PRAGMA busy_timeout=5000; PRAGMA cache_size=-32000; PRAGMA mmap_size=268435456;
+             PRAGMA temp_store=MEMORY; PRAGMA case_sensitive_like=ON;",
+        )
+        .map_err(convert)?;
+        sql.set_prepared_statement_cache_capacity(PREPARED);
+        let session = Session::default();
+        functions::register(&sql, &session).map_err(convert)?;
+        Ok(Conn { sql, session })
+    }
+}

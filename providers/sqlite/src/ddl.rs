@@ -1,0 +1,198 @@
+//! The file's tables from the catalog.
+
+use crate::interim as expression;
+use rusqlite::Connection;
+use truststream_kernel::{Error, Result, Type};
+use truststream_services::database::{
+    Catalog, Column, ForeignKey, Index, ReferentialAction, Table, TableKind, TableName,
+};
+use truststream_sql::quote::{literal, quote};
+use truststream_sql::schema::Statement;
+
+use crate::connection::Conn;
+use crate::error::convert;
+use crate::migrate::gone;
+use crate::schema::{physical, physical_name};
+use crate::translate::of_table;
+
+/// Brings the file from one catalog to the next.
+pub(crate) fn change(conn: &Connection, before: &Catalog, after: &Catalog) -> Result<()> {
+    for name in gone(before, after) {
+        run(conn, &format!("DROP TABLE {}", physical(name)))?;
+    }
+    for (name, table) in &after.tables {
+        if table.kind != TableKind::Table {
+            continue;
+        }
+        match before.tables.get(name) {
+            None => {
+                run(conn, &create(after, name, table, &physical_name(name))?)?;
+                indexes(conn, after, name, table)?;
+            }
+            Some(old) if stored_alike(old, table) => {}
+            Some(old) => rebuild(conn, after, name, old, table)?,
+        }
+    }
+    Ok(())
+}
+
+fn run(conn: &Connection, sql: &str) -> Result<()> {
+    conn.execute_batch(sql).map_err(convert)
+}
+
+/// Whether two states of a table differ only in what the planner looks after.
+fn stored_alike(old: &Table, new: &Table) -> bool {
+    old.columns == new.columns
+        && old.primary_key == new.primary_key
+        && old.unique_keys == new.unique_keys
+        && old.foreign_keys == new.foreign_keys
+        && old.checks == new.checks
+        && old.indexes == new.indexes
+}
+
+/// Makes a table anew under its name, and takes its rows over.
+fn rebuild(conn: &Connection, catalog: &Catalog, name: &TableName, old: &Table, new: &Table) -> Result<()> {
+    let interim = format!("truststream_new_{}", physical_name(name));
+    run(conn, &create(catalog, name, new, &interim)?)?;
+    let kept: Vec<String> = new
+        .columns
+        .iter()
+        .filter(|column| column.generated.is_none() && old.column(&column.name).is_some())
+        .map(|column| quote(&column.name))
+        .collect();
+    if !kept.is_empty() {
+        let columns = kept.join(", ");
+        let from = physical(name);
+        run(conn, &format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {from}", quote(&interim)))?;
+    }
+    run(conn, &format!("DROP TABLE {}", physical(name)))?;
+    run(
+        conn,
+        &format!(
+            "PRAGMA legacy_alter_table=ON; ALTER TABLE {} RENAME TO {}; PRAGMA legacy_alter_table=OFF",
+            quote(&interim),
+            physical(name)
+        ),
+    )?;
+    indexes(conn, catalog, name, new)
+}
+
+fn create(catalog: &Catalog, name: &TableName, table: &Table, called: &str) -> Result<String> {
+    let alone = match table.primary_key.as_slice() {
+        [key] => table.column(key).filter(|column| is_integer(&column.ty)).map(|column| column.name.as_str()),
+        _ => None,
+    };
+    let mut parts = Vec::new();
+    for column in &table.columns {
+        parts.push(column_sql(catalog, name, column, alone == Some(column.name.as_str()))?);
+    }
+    if alone.is_none() && !table.primary_key.is_empty() {
+        parts.push(format!("PRIMARY KEY ({})", list(&table.primary_key)));
+    }
+    for check in &table.checks {
+        let sql = expression::condition(&check.expression, &of_table(catalog, name)).map_err(Error::from)?;
+        parts.push(format!("CONSTRAINT {} CHECK ({sql})", quote(&check.name)));
+    }
+    parts.extend(table.foreign_keys.iter().map(foreign_key));
+    Ok(format!("CREATE TABLE {} ({})", quote(called), parts.join(", ")))
+}
+
+fn is_integer(ty: &Type) -> bool {
+    matches!(ty, Type::Int2 | Type::Int4 | Type::Int8)
+}
+
+fn list(columns: &[String]) -> String {
+    columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ")
+}
+
+fn column_sql(catalog: &Catalog, name: &TableName, column: &Column, row_id: bool) -> Result<String> {
+    let storage = match &column.ty {
+        Type::Bool | Type::Int2 | Type::Int4 | Type::Int8 | Type::Timestamptz | Type::Timestamp => "INTEGER",
+        Type::Float4 | Type::Float8 => "REAL",
+        Type::Bytes => "BLOB",
+        Type::Numeric(_) => "TEXT COLLATE DECIMAL",
+        _ => "TEXT",
+    };
+    let mut sql = format!("{} {storage}", quote(&column.name));
+    if row_id {
+        let counted = if column.identity.is_some() { " AUTOINCREMENT" } else { "" };
+        sql.push_str(&format!(" PRIMARY KEY{counted}"));
+    }
+    let scope = of_table(catalog, name);
+    if let Some(generated) = &column.generated {
+        let value = expression::value(generated, &column.ty, &scope).map_err(Error::from)?;
+        sql.push_str(&format!(" GENERATED ALWAYS AS ({value}) STORED"));
+    } else if let Some(default) = column.default.as_ref().filter(|_| column.identity.is_none()) {
+        let value = expression::value(default, &column.ty, &scope).map_err(Error::from)?;
+        sql.push_str(&format!(" DEFAULT ({value})"));
+    }
+    if !column.nullable && !row_id && column.identity.is_none() {
+        sql.push_str(" NOT NULL");
+    }
+    Ok(sql)
+}
+
+fn foreign_key(key: &ForeignKey) -> String {
+    let action = |action: ReferentialAction| match action {
+        ReferentialAction::NoAction => "NO ACTION",
+        ReferentialAction::Restrict => "RESTRICT",
+        ReferentialAction::Cascade => "CASCADE",
+        ReferentialAction::SetNull => "SET NULL",
+        ReferentialAction::SetDefault => "SET DEFAULT",
+    };
+    format!(
+        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}) ON DELETE {} ON UPDATE {}",
+        quote(&key.name),
+        list(&key.columns),
+        physical(&key.references),
+        list(&key.referenced_columns),
+        action(key.on_delete),
+        action(key.on_update)
+    )
+}
+
+fn indexes(conn: &Connection, catalog: &Catalog, name: &TableName, table: &Table) -> Result<()> {
+    for key in &table.unique_keys {
+        let columns = list(&key.columns);
+        let index = quote(&key.name);
+        run(conn, &format!("CREATE UNIQUE INDEX {index} ON {} ({columns})", physical(name)))?;
+    }
+    for index in &table.indexes {
+        run(conn, &index_sql(catalog, name, index)?)?;
+    }
+    Ok(())
+}
+
+fn index_sql(catalog: &Catalog, name: &TableName, index: &Index) -> Result<String> {
+    let scope = of_table(catalog, name);
+    let terms = index
+        .terms
+        .iter()
+        .map(|term| {
+            let (expression, order) = match term.to_lowercase().strip_suffix(" desc") {
+                Some(rest) => (&term[..rest.len()], " DESC"),
+                None => (term.as_str(), ""),
+            };
+            Ok(format!("{}{order}", expression::to_sqlite(expression, &scope).map_err(Error::from)?))
+        })
+        .collect::<Result<Vec<String>>>()?;
+    let predicate = match &index.predicate {
+        Some(predicate) => {
+            format!(" WHERE {}", expression::condition(predicate, &scope).map_err(Error::from)?)
+        }
+        None => String::new(),
+    };
+    let unique = if index.unique { "UNIQUE " } else { "" };
+    Ok(format!(
+        "CREATE {unique}INDEX {} ON {} ({}){predicate}",
+        quote(&index.name),
+        physical(name),
+        terms.join(", ")
+    ))
+}
+
+/// Runs a statement on rows.
+pub(crate) fn data(conn: &Conn, _: &Catalog, statement: &Statement) -> Result<()> {
+    tracing::debug!(sql = literal(&statement.text), "rows of a migration");
+    run(&conn.sql, &statement.text)
+}

@@ -1,0 +1,225 @@
+//! The driver: each operation to the thread that does it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+use rusqlite::types::Value as Cell;
+use truststream_kernel::{Context, Error, FeatureSet, Features, Result};
+use truststream_services::database::{
+    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Capture, Catalog, ChangeBatch,
+    Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke, Migrate,
+    MigrationOutcome, Migrations, Page, Ping, Position, Prepare, Problem, Review, Scan, Select, Update,
+};
+
+use crate::config::Config;
+use crate::connection::Conn;
+use crate::lock::Lock;
+use crate::readers::Readers;
+use crate::schema::Schema;
+use crate::write::{Write, fate};
+use crate::writer::{Fate, Writer};
+use crate::{apply, authorize, feed, internal, migrate, prepare, read, scan};
+
+/// A database in a file.
+#[derive(Debug)]
+pub struct SqliteDriver {
+    pub(crate) shared: Shared,
+    _lock: Lock,
+}
+
+/// What requests share.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) writer: Writer,
+    pub(crate) readers: Readers,
+    schema: Arc<RwLock<Arc<Schema>>>,
+    versions: Arc<AtomicU64>,
+}
+
+impl Shared {
+    pub(crate) fn schema(&self) -> Arc<Schema> {
+        Arc::clone(&self.schema.read())
+    }
+
+    /// Plans with another catalog from now on.
+    pub(crate) fn replace(&self, catalog: Catalog) {
+        let version = self.versions.fetch_add(1, Ordering::Relaxed);
+        *self.schema.write() = Arc::new(Schema::new(catalog, version));
+    }
+}
+
+impl SqliteDriver {
+    /// Opens a database; it is made if it is missing.
+    ///
+    /// # Errors
+    /// `BACKEND_014` if another process has it open.
+    pub async fn open(config: Config) -> Result<Self> {
+        tokio::task::spawn_blocking(move || SqliteDriver::open_here(&config))
+            .await
+            .map_err(|error| Error::internal("opening the database stopped").with_source(error))?
+    }
+
+    fn open_here(config: &Config) -> Result<Self> {
+        if let Some(folder) = config.path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                Error::configuration(format!("can't make the folder {}", folder.display())).with_source(error)
+            })?;
+        }
+        let lock = Lock::take(&config.path)?;
+        let catalog = prepare_file(&config.path, config)?;
+        let writer = Writer::start(&config.path, config.synchronous)?;
+        let readers = Readers::new(config.path.clone(), config.readers);
+        let schema = Arc::new(RwLock::new(Arc::new(Schema::new(catalog, 0))));
+        let shared = Shared { writer, readers, schema, versions: Arc::new(AtomicU64::new(1)) };
+        Ok(SqliteDriver { shared, _lock: lock })
+    }
+}
+
+/// Makes the provider's own tables and reads the catalog, before anything else has the file open.
+fn prepare_file(path: &Path, config: &Config) -> Result<Catalog> {
+    let conn = Conn::writer(path, config.synchronous)?;
+    internal::create(&conn.sql)?;
+    internal::catalog(&conn.sql)
+}
+
+impl Shared {
+    async fn write<T, F>(&self, cx: &Context, rollback: bool, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Write<'_>) -> Result<T> + Send + 'static,
+    {
+        let (shared, caller) = (self.clone(), cx.clone());
+        self.writer
+            .run(cx, move |conn| {
+                // Read here, on the writing thread, it is the schema of this very transaction.
+                let schema = shared.schema();
+                work(&Write { conn, schema: &schema, cx: &caller }).map(|done| fate(done, rollback))
+            })
+            .await
+    }
+
+    /// Does something on the writing thread without planning.
+    pub(crate) async fn on_writer<T, F>(&self, cx: &Context, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn) -> Result<T> + Send + 'static,
+    {
+        self.writer.run(cx, move |conn| work(conn).map(Fate::Keep)).await
+    }
+
+    /// Reads on a thread that may block.
+    pub(crate) async fn read<T, F>(&self, cx: &Context, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn) -> Result<T> + Send + 'static,
+    {
+        self.readers.elsewhere(cx, read).await
+    }
+}
+
+impl DatabaseDriver for SqliteDriver {
+    fn features(&self) -> Features {
+        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, Policies, Regex};
+        Features {
+            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed]),
+            emulated: FeatureSet::of(&[Policies, Regex]),
+        }
+    }
+
+    async fn select(&self, cx: &Context, op: &Select) -> Result<Page> {
+        let schema = self.shared.schema();
+        if op.transaction.rollback || read::is_cheap(&schema, op) {
+            return self.shared.readers.here(cx, |conn| read::select(conn, &schema, cx, op));
+        }
+        let (caller, op) = (cx.clone(), op.clone());
+        self.shared.read(cx, move |conn| read::select(conn, &schema, &caller, &op)).await
+    }
+
+    async fn insert(&self, cx: &Context, op: &Insert) -> Result<Page> {
+        let op = op.clone();
+        self.shared.write(cx, op.options.transaction.rollback, move |write| write.insert(&op)).await
+    }
+
+    async fn update(&self, cx: &Context, op: &Update) -> Result<Page> {
+        let op = op.clone();
+        self.shared.write(cx, op.options.transaction.rollback, move |write| write.update(&op)).await
+    }
+
+    async fn delete(&self, cx: &Context, op: &Delete) -> Result<Page> {
+        let op = op.clone();
+        self.shared.write(cx, op.options.transaction.rollback, move |write| write.delete(&op)).await
+    }
+
+    async fn invoke(&self, _: &Context, op: &Invoke) -> Result<Page> {
+        Err(Error::unsupported(format!("this database has no functions: {}", op.function)))
+    }
+
+    async fn batch(&self, cx: &Context, op: &Batch) -> Result<Vec<Page>> {
+        let op = op.clone();
+        self.shared.write(cx, false, move |write| write.batch(&op)).await
+    }
+
+    async fn authorize(&self, cx: &Context, op: &Authorize) -> Result<Vec<bool>> {
+        let schema = self.shared.schema();
+        self.shared.readers.here(cx, |conn| authorize::authorize(conn, &schema, cx, op))
+    }
+
+    async fn describe(&self, cx: &Context, op: &Describe) -> Result<Arc<Catalog>> {
+        if op.fresh {
+            let catalog = self.shared.read(cx, |conn| internal::catalog(&conn.sql)).await?;
+            if catalog != *self.shared.schema().catalog {
+                self.shared.replace(catalog);
+            }
+        }
+        Ok(Arc::clone(&self.shared.schema().catalog))
+    }
+
+    async fn review(&self, _: &Context, op: &Review) -> Result<Vec<Problem>> {
+        Ok(migrate::review(&self.shared.schema().catalog, &op.migrations))
+    }
+
+    async fn migrate(&self, cx: &Context, op: &Migrate) -> Result<MigrationOutcome> {
+        migrate::migrate(&self.shared, cx, op).await
+    }
+
+    async fn migrations(&self, cx: &Context, _: &Migrations) -> Result<Vec<AppliedMigration>> {
+        self.shared.read(cx, |conn| internal::migrations(&conn.sql)).await
+    }
+
+    async fn ping(&self, cx: &Context, _: &Ping) -> Result<()> {
+        self.shared
+            .readers
+            .here(cx, |conn| {
+                conn.sql.query_row("SELECT 1", [], |row| row.get::<_, Cell>(0)).map_err(crate::error::convert)
+            })
+            .map(drop)
+    }
+
+    async fn capture(&self, cx: &Context, op: &Capture) -> Result<Position> {
+        feed::capture(&self.shared, cx, op).await
+    }
+
+    async fn changes(&self, cx: &Context, op: &Changes) -> Result<ChangeBatch> {
+        feed::changes(&self.shared, cx, op).await
+    }
+
+    async fn scan(&self, cx: &Context, op: &Scan) -> Result<Chunk> {
+        let (schema, op) = (self.shared.schema(), op.clone());
+        self.shared.read(cx, move |conn| scan::scan(conn, &schema, &op)).await
+    }
+
+    async fn prepare(&self, cx: &Context, op: &Prepare) -> Result<()> {
+        prepare::prepare(&self.shared, cx, op).await
+    }
+
+    async fn apply(&self, cx: &Context, op: &Apply) -> Result<Applied> {
+        apply::apply(&self.shared, cx, op).await
+    }
+
+    async fn applied_position(&self, cx: &Context, op: &AppliedPosition) -> Result<Option<Position>> {
+        let origin = op.origin.clone();
+        self.shared.read(cx, move |conn| apply::position(&conn.sql, &origin)).await
+    }
+}

@@ -1,0 +1,217 @@
+//! The change feed: a table that triggers fill.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rusqlite::Connection;
+use serde_json::value::RawValue;
+use truststream_kernel::{Context, Error, ErrorKind, Result, Row, Type, Value};
+use truststream_services::database::{
+    Capture, Catalog, Change, ChangeBatch, ChangeKind, Changes, Mark, Position, Table, TableKind, TableName,
+};
+use truststream_sql::quote::{literal, quote};
+
+use crate::connection::Conn;
+use crate::driver::Shared;
+use crate::error::convert;
+use crate::plan::field::{Term, as_json};
+use crate::schema::{Schema, physical, physical_name};
+
+/// The last number that the feed gave.
+pub(crate) fn end(conn: &Connection) -> Result<u64> {
+    let sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'truststream_changes'), 0)";
+    let end: i64 = conn
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .map_err(convert)?;
+    Ok(end.unsigned_abs())
+}
+
+/// Sets what a consumer wants captured.
+pub(crate) async fn capture(shared: &Shared, cx: &Context, op: &Capture) -> Result<Position> {
+    let (planner, op) = (shared.clone(), op.clone());
+    shared
+        .on_writer(cx, move |conn| {
+            let schema = planner.schema();
+            conn.sql
+                .execute("DELETE FROM truststream_captures WHERE consumer = ?1", [&op.consumer])
+                .map_err(convert)?;
+            for table in &op.tables {
+                schema.table(table)?;
+                conn.sql
+                    .execute(
+                        "INSERT OR IGNORE INTO truststream_captures (consumer, tbl) VALUES (?1, ?2)",
+                        [&op.consumer, &key(table)],
+                    )
+                    .map_err(convert)?;
+            }
+            rebuild(&conn.sql, &schema.catalog)?;
+            Ok(Position::Sequence(end(&conn.sql)?))
+        })
+        .await
+}
+
+/// How the feed names a table.
+fn key(table: &TableName) -> String {
+    serde_json::to_string(&[&table.schema, &table.name]).unwrap_or_default()
+}
+
+fn table_of(key: &str) -> Result<TableName> {
+    let [schema, name]: [String; 2] = serde_json::from_str(key)
+        .map_err(|error| Error::internal("the feed names no table").with_source(error))?;
+    Ok(TableName { schema, name })
+}
+
+/// Makes the triggers of all captured tables anew.
+pub(crate) fn rebuild(conn: &Connection, catalog: &Catalog) -> Result<()> {
+    remove(conn)?;
+    let mut statement = conn.prepare("SELECT DISTINCT tbl FROM truststream_captures").map_err(convert)?;
+    let captured: Vec<String> =
+        statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(convert)?;
+    for key in captured {
+        let name = table_of(&key)?;
+        if let Some(table) = catalog.table(&name).filter(|table| table.kind == TableKind::Table) {
+            conn.execute_batch(&triggers(&name, table)).map_err(convert)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes all capturing triggers away.
+pub(crate) fn remove(conn: &Connection) -> Result<()> {
+    let mut statement = conn
+        .prepare("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'truststream_*'")
+        .map_err(convert)?;
+    let names: Vec<String> =
+        statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(convert)?;
+    for name in names {
+        conn.execute_batch(&format!("DROP TRIGGER {}", quote(&name))).map_err(convert)?;
+    }
+    Ok(())
+}
+
+fn triggers(name: &TableName, table: &Table) -> String {
+    let image = |row: &str| {
+        let members: Vec<String> = table
+            .columns
+            .iter()
+            .map(|column| {
+                let sql = format!("{row}.{}", quote(&column.name));
+                let value = match &column.ty {
+                    // As a text: JSON null and SQL null must stay apart.
+                    Type::Json | Type::Jsonb => sql,
+                    ty => as_json(&Term { sql, ty: ty.clone() }),
+                };
+                format!("{}, {value}", literal(&column.name))
+            })
+            .collect();
+        format!("json_object({})", members.join(", "))
+    };
+    let (old, new, none) = (image("OLD"), image("NEW"), "NULL".to_owned());
+    [("INSERT", &none, &new), ("UPDATE", &old, &new), ("DELETE", &old, &none)]
+        .into_iter()
+        .map(|(event, old, new)| {
+            let trigger = format!("truststream_{}_{}", event.to_lowercase(), physical_name(name));
+            format!(
+                "CREATE TRIGGER {} AFTER {event} ON {} BEGIN \
+                 INSERT INTO truststream_changes (tbl, op, old, new, origin, made_at) \
+                 VALUES ({}, '{event}', {old}, {new}, ts_origin(), ts_now()); END;\n",
+                quote(&trigger),
+                physical(name),
+                literal(&key(name)),
+            )
+        })
+        .collect()
+}
+
+/// Reads changes after a position, waiting for one if there is none.
+pub(crate) async fn changes(shared: &Shared, cx: &Context, op: &Changes) -> Result<ChangeBatch> {
+    let until = Instant::now() + op.wait;
+    let mut bell = shared.writer.commits();
+    let Some(after) = &op.after else {
+        let end = shared.read(cx, |conn| end(&conn.sql)).await?;
+        return Ok(ChangeBatch { changes: Vec::new(), position: Position::Sequence(end), at_end: true });
+    };
+    let Position::Sequence(after) = *after else {
+        return Err(Error::new(ErrorKind::InvalidInput, "BACKEND_010", "the position is of another feed"));
+    };
+    loop {
+        bell.borrow_and_update();
+        let (schema, limit) = (shared.schema(), op.limit.max(1));
+        let batch = shared.read(cx, move |conn| read(conn, &schema, after, limit)).await?;
+        let left = until.saturating_duration_since(Instant::now());
+        if !batch.changes.is_empty() || left.is_zero() {
+            return Ok(batch);
+        }
+        // Time running out is no error: the next turn answers with nothing.
+        let _ = tokio::time::timeout(left, bell.changed()).await;
+    }
+}
+
+fn read(conn: &Conn, schema: &Schema, after: u64, limit: usize) -> Result<ChangeBatch> {
+    let sql = "SELECT seq, tbl, op, old, new, origin, made_at FROM truststream_changes \
+               WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    let mut statement = conn.sql.prepare_cached(sql).map_err(convert)?;
+    let bounds = [i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX)];
+    let mut rows = statement.query(bounds).map_err(convert)?;
+    let (mut changes, mut last, mut names) = (Vec::new(), after, Names::default());
+    let mut count = 0;
+    while let Some(row) = rows.next().map_err(convert)? {
+        count += 1;
+        let sequence = row.get::<_, i64>(0).map_err(convert)?.unsigned_abs();
+        last = sequence;
+        let name = table_of(&row.get::<_, String>(1).map_err(convert)?)?;
+        // A table that is gone has no columns to read its rows by.
+        let Some(table) = schema.catalog.table(&name) else { continue };
+        let kind = match row.get_ref(2).map_err(convert)?.as_str() {
+            Ok("INSERT") => ChangeKind::Insert,
+            Ok("UPDATE") => ChangeKind::Update,
+            _ => ChangeKind::Delete,
+        };
+        let image = |index: usize, names: &mut Names| -> Result<Option<Row>> {
+            let text: Option<String> = row.get(index).map_err(convert)?;
+            text.map(|text| names.row(&name, table, &text)).transpose()
+        };
+        changes.push(Change {
+            mark: Mark { transaction: 0, sequence },
+            kind,
+            old: image(3, &mut names)?,
+            new: image(4, &mut names)?,
+            origin: row.get(5).map_err(convert)?,
+            made_at: row.get(6).map_err(convert)?,
+            table: name,
+        });
+    }
+    Ok(ChangeBatch { changes, position: Position::Sequence(last), at_end: count < limit })
+}
+
+/// Column names shared by the rows of a table.
+#[derive(Default)]
+struct Names(HashMap<TableName, Arc<[String]>>);
+
+impl Names {
+    fn row(&mut self, name: &TableName, table: &Table, image: &str) -> Result<Row> {
+        let columns = self
+            .0
+            .entry(name.clone())
+            .or_insert_with(|| table.columns.iter().map(|column| column.name.clone()).collect());
+        let members: HashMap<String, &RawValue> = serde_json::from_str(image)
+            .map_err(|error| Error::internal("the feed holds no row").with_source(error))?;
+        let values = table
+            .columns
+            .iter()
+            .map(|column| match members.get(&column.name) {
+                None => Ok(Value::Null),
+                Some(json) if json.get() == "null" => Ok(Value::Null),
+                Some(json) if matches!(column.ty, Type::Json | Type::Jsonb) => {
+                    serde_json::from_str(json.get())
+                        .map(Value::Json)
+                        .map_err(|error| Error::internal("the feed holds no JSON").with_source(error))
+                }
+                Some(json) => Value::from_raw_json(&column.ty, json),
+            })
+            .collect::<Result<_>>()?;
+        Ok(Row { columns: Arc::clone(columns), values })
+    }
+}

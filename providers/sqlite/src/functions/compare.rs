@@ -1,0 +1,68 @@
+//! Containment and equality of JSON documents and arrays.
+
+use rusqlite::functions::Context;
+use rusqlite::{Connection, Result};
+use serde_json::Value as Json;
+
+use super::{PURE, text};
+
+type Test = fn(&Json, &Json) -> bool;
+
+pub(super) fn register(conn: &Connection) -> Result<()> {
+    let tests: [(&str, Test); 4] = [
+        ("ts_json_contains", |left, right| contains(left, right, true)),
+        ("ts_json_equal", equal),
+        ("ts_array_contains", |left, right| elements(right).iter().all(|one| has(elements(left), one))),
+        ("ts_array_overlaps", |left, right| elements(right).iter().any(|one| has(elements(left), one))),
+    ];
+    for (name, test) in tests {
+        conn.create_scalar_function(name, 2, PURE, move |call: &Context<'_>| -> Result<Option<bool>> {
+            let (Some(left), Some(right)) = (text(call, 0)?, text(call, 1)?) else { return Ok(None) };
+            Ok(Some(test(&parse(left)?, &parse(right)?)))
+        })?;
+    }
+    Ok(())
+}
+
+fn parse(text: &str) -> Result<Json> {
+    serde_json::from_str(text).map_err(|error| rusqlite::Error::UserFunctionError(error.into()))
+}
+
+fn elements(array: &Json) -> &[Json] {
+    array.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Whether an array has an element; null equals nothing.
+fn has(elements: &[Json], wanted: &Json) -> bool {
+    !wanted.is_null() && elements.iter().any(|element| equal(element, wanted))
+}
+
+fn equal(left: &Json, right: &Json) -> bool {
+    match (left, right) {
+        (Json::Number(left), Json::Number(right)) => left == right || left.as_f64() == right.as_f64(),
+        (Json::Array(left), Json::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equal(left, right))
+        }
+        (Json::Object(left), Json::Object(right)) => {
+            left.len() == right.len()
+                && left.iter().all(|(key, value)| right.get(key).is_some_and(|other| equal(value, other)))
+        }
+        _ => left == right,
+    }
+}
+
+/// `@>` of jsonb; at the top an array contains a bare scalar too.
+fn contains(left: &Json, right: &Json, top: bool) -> bool {
+    match (left, right) {
+        (Json::Object(left), Json::Object(right)) => right
+            .iter()
+            .all(|(key, wanted)| left.get(key).is_some_and(|value| contains(value, wanted, false))),
+        (Json::Array(left), Json::Array(right)) => {
+            right.iter().all(|wanted| left.iter().any(|value| contains(value, wanted, false)))
+        }
+        (Json::Array(left), scalar) if top && !scalar.is_object() => {
+            left.iter().any(|value| equal(value, scalar))
+        }
+        _ => equal(left, right),
+    }
+}

@@ -1,0 +1,114 @@
+//! Migrations: PostgreSQL's schema language applied to the catalog and to the file.
+
+use truststream_kernel::{Context, Error, ErrorKind, Result};
+use truststream_services::database::{
+    AppliedMigration, Catalog, Migrate, MigrationOutcome, Problem, TableName,
+};
+use truststream_sql::schema::{self, Kind, Statement};
+
+use crate::connection::Conn;
+use crate::ddl;
+use crate::driver::Shared;
+use crate::error::convert;
+use crate::writer::Fate;
+use crate::{feed, internal};
+
+/// Applies a migration once.
+pub(crate) async fn migrate(shared: &Shared, cx: &Context, op: &Migrate) -> Result<MigrationOutcome> {
+    let (planner, op) = (shared.clone(), op.clone());
+    let changed = shared
+        .writer
+        .run_unchecked(cx, move |conn| {
+            let mut catalog = planner.schema().catalog.as_ref().clone();
+            let outcome = run(conn, &mut catalog, &op.name, &op.sql)?;
+            let done = (outcome == MigrationOutcome::Applied && !op.dry_run).then_some(catalog);
+            Ok(if op.dry_run { Fate::Undo((outcome, done)) } else { Fate::Keep((outcome, done)) })
+        })
+        .await?;
+    if let Some(catalog) = changed.1 {
+        shared.replace(catalog);
+    }
+    Ok(changed.0)
+}
+
+/// Applies a migration to the file and to a catalog, within the transaction that is open.
+pub(crate) fn run(conn: &Conn, catalog: &mut Catalog, name: &str, sql: &str) -> Result<MigrationOutcome> {
+    if let Some(applied) = internal::migrations(&conn.sql)?.into_iter().find(|one| one.name == name) {
+        if applied.sql == sql {
+            return Ok(MigrationOutcome::Unchanged);
+        }
+        return Err(fault(name, "was applied before with another text"));
+    }
+    let one = AppliedMigration { name: name.to_owned(), sql: sql.to_owned() };
+    if let Some(problem) = review(catalog, &[one]).into_iter().next() {
+        let details = format!("{}:{}: {}: {}", name, problem.line, problem.statement, problem.reason);
+        return Err(Error::unsupported(format!("migration {name} can't be held by this database"))
+            .with_details(details));
+    }
+    feed::remove(&conn.sql)?;
+    for statement in schema::parse(sql).map_err(|error| failed(name, 1, &error))? {
+        step(conn, catalog, &statement).map_err(|error| failed(name, statement.line, &error))?;
+    }
+    internal::keep_catalog(&conn.sql, catalog)?;
+    feed::rebuild(&conn.sql, catalog)?;
+    conn.sql
+        .execute("INSERT INTO truststream_migrations (name, sql) VALUES (?1, ?2)", [name, sql])
+        .map_err(convert)?;
+    Ok(MigrationOutcome::Applied)
+}
+
+fn step(conn: &Conn, catalog: &mut Catalog, statement: &Statement) -> Result<()> {
+    match &statement.kind {
+        Kind::Noise => Ok(()),
+        Kind::Unknown(reason) => Err(Error::unsupported(reason.clone())),
+        Kind::Data => ddl::data(conn, catalog, statement),
+        Kind::Schema => {
+            let before = catalog.clone();
+            schema::apply(catalog, statement)?;
+            ddl::change(&conn.sql, &before, catalog)
+        }
+    }
+}
+
+/// What of migrations this database can't hold.
+pub(crate) fn review(catalog: &Catalog, migrations: &[AppliedMigration]) -> Vec<Problem> {
+    let mut catalog = catalog.clone();
+    let mut problems = Vec::new();
+    for migration in migrations {
+        let Ok(statements) = schema::parse(&migration.sql) else { continue };
+        for statement in statements {
+            let reason = match &statement.kind {
+                Kind::Unknown(reason) => Some(reason.clone()),
+                Kind::Schema => match schema::apply(&mut catalog, &statement) {
+                    Err(error) if error.kind() == ErrorKind::Unsupported => Some(error.message().to_owned()),
+                    _ => None,
+                },
+                _ => None,
+            };
+            problems.extend(reason.map(|reason| Problem {
+                migration: migration.name.clone(),
+                line: statement.line,
+                statement: statement.excerpt(),
+                reason,
+            }));
+        }
+    }
+    problems
+}
+
+fn failed(name: &str, line: usize, error: &Error) -> Error {
+    let details = match error.details() {
+        Some(details) => format!("{}: {details}", error.message()),
+        None => error.message().to_owned(),
+    };
+    fault(name, &format!("failed at line {line}: {}", error.message())).with_details(details)
+}
+
+fn fault(name: &str, why: &str) -> Error {
+    Error::new(ErrorKind::InvalidInput, "BACKEND_003", format!("migration {name} {why}"))
+}
+
+/// Where a table of this catalog went that the next one does not have.
+pub(crate) fn gone<'c>(before: &'c Catalog, after: &Catalog) -> Vec<&'c TableName> {
+    before.tables.keys().filter(|name| !after.tables.contains_key(*name)).collect()
+}

@@ -1,0 +1,87 @@
+//! Columns and paths into them.
+
+use truststream_kernel::{Result, Type};
+use truststream_services::database::{Field, JsonKey};
+use truststream_sql::quote::{literal, quote};
+
+use super::{Planner, Scope};
+use crate::schema::column;
+
+/// A column or path as SQL, with its type.
+#[derive(Clone, Debug)]
+pub(crate) struct Term {
+    pub(crate) sql: String,
+    pub(crate) ty: Type,
+}
+
+impl Planner<'_> {
+    /// A column of a table, or a path into it.
+    ///
+    /// # Errors
+    /// 42703 for unknown columns.
+    pub(super) fn term(&mut self, scope: &Scope, field: &Field) -> Result<Term> {
+        let table = self.schema.table(&scope.table)?;
+        let column = column(table, &scope.table, &field.name)?;
+        let sql = format!("{}.{}", scope.alias, quote(&column.name));
+        let mut term = Term { sql, ty: column.ty.clone() };
+        for step in &field.path {
+            let key = match &step.key {
+                JsonKey::Index(index) => index.to_string(),
+                JsonKey::Key(key) => self.bind(rusqlite::types::Value::Text(key.clone())),
+            };
+            term.sql = format!("ts_get({}, {key}, {})", term.sql, u8::from(step.as_text));
+            term.ty = if step.as_text { Type::Text } else { Type::Jsonb };
+        }
+        Ok(term)
+    }
+
+    /// The term cast to a type by name.
+    pub(super) fn cast(&self, term: Term, cast: Option<&String>) -> Term {
+        let Some(name) = cast else { return term };
+        let ty = Type::parse(name);
+        if ty == term.ty {
+            return term;
+        }
+        let (from, to) = (literal(&term.ty.sql_name()), literal(&ty.sql_name()));
+        Term { sql: format!("ts_cast({}, {from}, {to})", term.sql), ty }
+    }
+
+    /// The term in a form that sorts and compares as PostgreSQL does.
+    pub(super) fn comparable(&self, term: &Term) -> String {
+        if let Some(labels) = self.schema.labels(&term.ty) {
+            return rank(&term.sql, labels);
+        }
+        match &term.ty {
+            Type::Numeric(_) => format!("{} COLLATE DECIMAL", term.sql),
+            Type::Interval => format!("ts_interval({})", term.sql),
+            _ => term.sql.clone(),
+        }
+    }
+}
+
+/// Where a label stands among its enum's.
+pub(super) fn rank(sql: &str, labels: &[String]) -> String {
+    let cases: Vec<String> =
+        labels.iter().enumerate().map(|(at, label)| format!("WHEN {} THEN {at}", literal(label))).collect();
+    format!("CASE {sql} {} END", cases.join(" "))
+}
+
+/// The term as an argument of SQLite's JSON functions.
+pub(crate) fn as_json(term: &Term) -> String {
+    let sql = &term.sql;
+    match &term.ty {
+        Type::Bool => format!("ts_bool({sql})"),
+        Type::Json | Type::Jsonb => format!("ts_raw({sql})"),
+        Type::Array(element) if **element != Type::Float4 => format!("ts_raw({sql})"),
+        Type::Bytes => format!("'\\x' || lower(hex({sql}))"),
+        Type::Timestamptz
+        | Type::Timestamp
+        | Type::Float4
+        | Type::Float8
+        | Type::Numeric(_)
+        | Type::Array(_) => {
+            format!("ts_json({sql}, {})", literal(&term.ty.sql_name()))
+        }
+        _ => sql.clone(),
+    }
+}

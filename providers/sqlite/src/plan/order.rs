@@ -1,0 +1,49 @@
+//! Orders.
+
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{Nulls, Query};
+
+use super::{Planner, Scope};
+
+impl Planner<'_> {
+    /// `ORDER BY …`, or nothing.
+    pub(super) fn order(&mut self, scope: &Scope, query: &Query) -> Result<String> {
+        let mut terms = Vec::with_capacity(query.order.len());
+        for order in &query.order {
+            let term = match &order.relation {
+                None => self.term(scope, &order.field)?,
+                Some(name) => {
+                    let embed = super::embed::named(query, name).ok_or_else(|| {
+                        let message = format!("'{name}' is not an embedded resource in this request");
+                        Error::new(ErrorKind::InvalidInput, "PGRST108", message).with_hint(format!(
+                            "Verify that '{name}' is included in the 'select' query parameter."
+                        ))
+                    })?;
+                    self.embed_field(scope, embed, &order.field)?
+                }
+            };
+            // PostgreSQL takes null for the largest value.
+            let nulls = order.nulls.unwrap_or(if order.descending { Nulls::First } else { Nulls::Last });
+            let direction = if order.descending { "DESC" } else { "ASC" };
+            let nulls = if nulls == Nulls::First { "FIRST" } else { "LAST" };
+            terms.push(format!("{} {direction} NULLS {nulls}", self.comparable(&term)));
+        }
+        Ok(if terms.is_empty() { String::new() } else { format!(" ORDER BY {}", terms.join(", ")) })
+    }
+
+    /// `LIMIT … OFFSET …`, or nothing.
+    pub(super) fn page(&mut self, query: &Query) -> String {
+        let bound = |planner: &mut Self, number: u64| {
+            planner.bind(rusqlite::types::Value::Integer(i64::try_from(number).unwrap_or(i64::MAX)))
+        };
+        match (query.limit, query.offset) {
+            (None, 0) => String::new(),
+            (None, offset) => format!(" LIMIT -1 OFFSET {}", bound(self, offset)),
+            (Some(limit), 0) => format!(" LIMIT {}", bound(self, limit)),
+            (Some(limit), offset) => {
+                let limit = bound(self, limit);
+                format!(" LIMIT {limit} OFFSET {}", bound(self, offset))
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Running statements, and their replies in the wanted format.
+
+use bytes::Bytes;
+use rusqlite::params_from_iter;
+use truststream_kernel::{Context, Error, ErrorKind, Result, Value};
+use truststream_services::database::{Format, Media, Query, TableName};
+
+use crate::connection::Conn;
+use crate::error::convert;
+use crate::plan::{Planner, Source, Statement};
+use crate::schema::Schema;
+use crate::storage;
+
+/// Rows of a table in the wanted format, and how many they are.
+///
+/// # Errors
+/// PGRST116 if one row was wanted and there are none or many.
+pub(crate) fn render(
+    conn: &Conn,
+    schema: &Schema,
+    cx: &Context,
+    (table, query): (&TableName, &Query),
+    source: &Source,
+    format: &Format,
+) -> Result<(Bytes, u64)> {
+    let planner = Planner::new(schema, cx);
+    match format.media {
+        Media::Csv => csv(conn, &planner.rows(table, query, source)?),
+        Media::Json | Media::Object => {
+            let (mut body, rows) = json(conn, &planner.read(table, query, source)?)?;
+            if format.strip_nulls {
+                body = strip_nulls(&body)?;
+            }
+            if format.media == Media::Json {
+                return Ok((Bytes::from(body), rows));
+            }
+            if rows != 1 {
+                return Err(not_one(rows));
+            }
+            // The array's only element is what is between its brackets.
+            body.pop();
+            Ok((Bytes::from(body).slice(1..), rows))
+        }
+        _ => Err(Error::unsupported("this database answers in JSON and CSV only")),
+    }
+}
+
+fn json(conn: &Conn, statement: &Statement) -> Result<(String, u64)> {
+    let mut prepared = conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?));
+    let (body, rows): (String, i64) =
+        prepared.query_row(params_from_iter(&statement.parameters), read).map_err(convert)?;
+    Ok((body, rows.unsigned_abs()))
+}
+
+/// The error of a singular request that does not find one row.
+fn not_one(rows: u64) -> Error {
+    let message = "Cannot coerce the result to a single JSON object";
+    Error::new(ErrorKind::InvalidInput, "PGRST116", message)
+        .with_details(format!("The result contains {rows} rows"))
+}
+
+/// One number that a statement answers.
+pub(crate) fn number(conn: &Conn, statement: &Statement) -> Result<u64> {
+    let mut prepared = conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
+    let number: i64 =
+        prepared.query_row(params_from_iter(&statement.parameters), |row| row.get(0)).map_err(convert)?;
+    Ok(number.unsigned_abs())
+}
+
+/// Row ids that a statement answers.
+pub(crate) fn ids(conn: &Conn, statement: &Statement) -> Result<Vec<i64>> {
+    let mut prepared = conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
+    let rows =
+        prepared.query_map(params_from_iter(&statement.parameters), |row| row.get(0)).map_err(convert)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(convert)
+}
+
+fn csv(conn: &Conn, statement: &Statement) -> Result<(Bytes, u64)> {
+    let mut out = String::new();
+    let names: Vec<&str> = statement.fields.iter().map(|field| field.name.as_str()).collect();
+    push_line(&mut out, names.iter().map(|name| Some((*name).to_owned())));
+    let mut prepared = conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
+    let mut rows = prepared.query(params_from_iter(&statement.parameters)).map_err(convert)?;
+    let mut count = 0;
+    while let Some(row) = rows.next().map_err(convert)? {
+        let mut texts = Vec::with_capacity(names.len());
+        for (index, field) in statement.fields.iter().enumerate() {
+            let value: Value = storage::value(row.get_ref(index).map_err(convert)?, &field.term.ty)?;
+            texts.push(value.to_text_as(&field.term.ty));
+        }
+        out.push('\n');
+        push_line(&mut out, texts.into_iter());
+        count += 1;
+    }
+    if count == 0 {
+        out.clear();
+    }
+    Ok((Bytes::from(out), count))
+}
+
+fn push_line(out: &mut String, texts: impl Iterator<Item = Option<String>>) {
+    for (index, text) in texts.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        let text = text.unwrap_or_default();
+        if text.contains([',', '"', '\n', '\r', '\\', '(', ')', ' ']) {
+            out.push('"');
+            out.push_str(&text.replace('"', "\"\"").replace('\\', "\\\\"));
+            out.push('"');
+        } else {
+            out.push_str(&text);
+        }
+    }
+}
+
+/// JSON without the null members of its objects; everything else stays as it is.
+fn strip_nulls(body: &str) -> Result<String> {
+    use indexmap::IndexMap;
+    use serde_json::value::RawValue;
+
+    fn strip(json: &str, out: &mut String) -> serde_json::Result<()> {
+        match json.as_bytes().first() {
+            Some(b'[') => {
+                out.push('[');
+                for (index, element) in serde_json::from_str::<Vec<&RawValue>>(json)?.into_iter().enumerate()
+                {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    strip(element.get(), out)?;
+                }
+                out.push(']');
+            }
+            Some(b'{') => {
+                let members: IndexMap<String, &RawValue> = serde_json::from_str(json)?;
+                out.push('{');
+                let mut first = true;
+                for (name, value) in members.into_iter().filter(|(_, value)| value.get() != "null") {
+                    if !std::mem::take(&mut first) {
+                        out.push(',');
+                    }
+                    truststream_kernel::value::json::push_string(out, &name);
+                    out.push(':');
+                    strip(value.get(), out)?;
+                }
+                out.push('}');
+            }
+            _ => out.push_str(json),
+        }
+        Ok(())
+    }
+
+    let mut out = String::with_capacity(body.len());
+    strip(body, &mut out).map_err(|error| Error::internal("a reply is not JSON").with_source(error))?;
+    Ok(out)
+}

@@ -1,0 +1,74 @@
+//! What the planner knows: the catalog, its relationships, and the names tables have in the file.
+
+use std::sync::Arc;
+
+use truststream_kernel::{Error, ErrorKind, Result, Type};
+use truststream_services::database::{Catalog, Column, Table, TableName};
+use truststream_sql::closest::closest;
+use truststream_sql::quote::quote;
+use truststream_sql::relations::Relations;
+
+/// A catalog ready for planning.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) relations: Relations,
+    /// Grows with every change, for what is kept by schema.
+    pub(crate) version: u64,
+}
+
+impl Schema {
+    pub(crate) fn new(catalog: Catalog, version: u64) -> Self {
+        let relations = Relations::of(&catalog);
+        Schema { catalog: Arc::new(catalog), relations, version }
+    }
+
+    /// A table by name.
+    ///
+    /// # Errors
+    /// PGRST205 if there is none.
+    pub(crate) fn table(&self, name: &TableName) -> Result<&Table> {
+        self.catalog.table(name).ok_or_else(|| {
+            let message = format!("Could not find the table '{name}' in the schema cache");
+            let error = Error::new(ErrorKind::NotFound, "PGRST205", message);
+            let same = self.catalog.tables.keys().filter(|table| table.schema == name.schema);
+            match closest(same.map(|table| table.name.as_str()), &name.name) {
+                Some(near) => {
+                    error.with_hint(format!("Perhaps you meant the table '{}.{near}'", name.schema))
+                }
+                None => error,
+            }
+        })
+    }
+
+    /// The labels of an enum type, in order.
+    pub(crate) fn labels(&self, ty: &Type) -> Option<&[String]> {
+        let Type::Enum(name) = ty else { return None };
+        let name = match name.split_once('.') {
+            Some((schema, name)) => TableName::new(schema, name),
+            None => TableName::public(name.as_str()),
+        };
+        self.catalog.enums.get(&name).map(Vec::as_slice)
+    }
+}
+
+/// A table's name in the file, quoted.
+pub(crate) fn physical(name: &TableName) -> String {
+    quote(&physical_name(name))
+}
+
+/// A table's name in the file.
+pub(crate) fn physical_name(name: &TableName) -> String {
+    if name.schema == "public" { name.name.clone() } else { name.to_string() }
+}
+
+/// A column by name.
+///
+/// # Errors
+/// 42703 if there is none.
+pub(crate) fn column<'t>(table: &'t Table, name: &TableName, column: &str) -> Result<&'t Column> {
+    table.column(column).ok_or_else(|| {
+        let message = format!("column {}.{column} does not exist", name.name);
+        Error::new(ErrorKind::InvalidInput, "42703", message)
+    })
+}

@@ -1,0 +1,272 @@
+//! What a constraint violation means, in PostgreSQL's words.
+
+use rusqlite::types::Value as Cell;
+use rusqlite::{ffi, params_from_iter};
+use truststream_kernel::{Error, ErrorKind, Result, Value};
+use truststream_services::database::{Column, ForeignKey, Table, TableName};
+use truststream_sql::quote::quote;
+
+use super::{Write, list};
+use crate::error::convert;
+use crate::schema::{physical, physical_name};
+use crate::storage;
+
+type Given<'g> = [(&'g Column, &'g Value)];
+
+/// The error of a failed write of `given` values into `table`; `targets` are the rows it was about.
+pub(crate) fn explain(
+    write: &Write<'_>,
+    error: rusqlite::Error,
+    (name, table): (&TableName, &Table),
+    given: &Given<'_>,
+    targets: &[i64],
+) -> Error {
+    let Some(native) = error.sqlite_error() else { return convert(error) };
+    let text = error.to_string();
+    let subject = text.split_once("failed: ").map_or("", |(_, subject)| subject);
+    match native.extended_code {
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
+            unique(name, table, given, subject)
+        }
+        ffi::SQLITE_CONSTRAINT_NOTNULL => {
+            let column = column_of(name, subject);
+            let message = format!(
+                "null value in column \"{column}\" of relation \"{}\" violates not-null constraint",
+                name.name
+            );
+            failing(write, (name, table), given, targets, Error::new(ErrorKind::Constraint, "23502", message))
+        }
+        ffi::SQLITE_CONSTRAINT_CHECK => {
+            let message =
+                format!("new row for relation \"{}\" violates check constraint \"{subject}\"", name.name);
+            failing(write, (name, table), given, targets, Error::new(ErrorKind::Constraint, "23514", message))
+        }
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
+            foreign_key(write, (name, table), given, targets).unwrap_or_else(|_| convert(error))
+        }
+        _ => convert(error),
+    }
+}
+
+/// `table.column` without the table.
+fn column_of<'t>(name: &TableName, subject: &'t str) -> &'t str {
+    subject.strip_prefix(&format!("{}.", physical_name(name))).unwrap_or(subject)
+}
+
+fn unique(name: &TableName, table: &Table, given: &Given<'_>, subject: &str) -> Error {
+    let columns: Vec<&str> = subject.split(", ").map(|column| column_of(name, column)).collect();
+    let same = |key: &[String]| key.iter().map(String::as_str).eq(columns.iter().copied());
+    let constraint =
+        if let Some(index) = subject.strip_prefix("index '").and_then(|index| index.strip_suffix('\'')) {
+            index.to_owned()
+        } else if same(&table.primary_key) {
+            format!("{}_pkey", name.name)
+        } else if let Some(key) = table.unique_keys.iter().find(|key| same(&key.columns)) {
+            key.name.clone()
+        } else {
+            let named = table.indexes.iter().find(|index| index.unique && same(&index.terms));
+            named.map_or_else(|| columns.join("_"), |index| index.name.clone())
+        };
+    let message = format!("duplicate key value violates unique constraint \"{constraint}\"");
+    let error = Error::new(ErrorKind::AlreadyExists, "23505", message);
+    match texts(&columns, given) {
+        Some(values) => {
+            error.with_details(format!("Key ({})=({values}) already exists.", columns.join(", ")))
+        }
+        None => error,
+    }
+}
+
+/// The given values of columns, if all of them are known.
+fn texts(columns: &[&str], given: &Given<'_>) -> Option<String> {
+    let texts: Option<Vec<String>> = columns
+        .iter()
+        .map(|name| {
+            let (column, value) = given.iter().find(|(column, _)| column.name == *name)?;
+            Some(shown(value, column))
+        })
+        .collect();
+    texts.map(|texts| texts.join(", "))
+}
+
+fn shown(value: &Value, column: &Column) -> String {
+    /// As much of a value as an error shows.
+    const LONGEST: usize = 64;
+
+    let mut text = value.to_text_as(&column.ty).unwrap_or_else(|| "null".to_owned());
+    if text.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
+}
+
+/// Adds the row that failed.
+fn failing(
+    write: &Write<'_>,
+    (name, table): (&TableName, &Table),
+    given: &Given<'_>,
+    targets: &[i64],
+    error: Error,
+) -> Error {
+    let texts: Result<Vec<String>> = table
+        .columns
+        .iter()
+        .map(|column| {
+            if let Some((_, value)) = given.iter().find(|(one, _)| one.name == column.name) {
+                return Ok(shown(value, column));
+            }
+            let other = match targets {
+                [] => write.default_value(name, column)?,
+                [id] => write.present_value(name, column, *id)?,
+                _ => Value::Null,
+            };
+            Ok(shown(&other, column))
+        })
+        .collect();
+    match texts {
+        Ok(texts) if targets.len() < 2 => {
+            error.with_details(format!("Failing row contains ({}).", texts.join(", ")))
+        }
+        _ => error,
+    }
+}
+
+impl Write<'_> {
+    /// A column's default, as SQLite's SQL.
+    pub(super) fn default(&self, name: &TableName, column: &Column) -> Result<String> {
+        let sql = "SELECT dflt_value FROM pragma_table_info(?1) WHERE name = ?2";
+        let found: Option<String> = self
+            .conn
+            .sql
+            .prepare_cached(sql)
+            .and_then(|mut statement| {
+                statement.query_row([physical_name(name), column.name.clone()], |row| row.get(0))
+            })
+            .map_err(convert)?;
+        Ok(found.unwrap_or_else(|| "NULL".to_owned()))
+    }
+
+    fn default_value(&self, name: &TableName, column: &Column) -> Result<Value> {
+        let sql = format!("SELECT {}", self.default(name, column)?);
+        self.one(&sql, [], column)
+    }
+
+    fn present_value(&self, name: &TableName, column: &Column, id: i64) -> Result<Value> {
+        let sql = format!("SELECT {} FROM {} WHERE rowid = ?", quote(&column.name), physical(name));
+        self.one(&sql, [id], column)
+    }
+
+    fn one<P: rusqlite::Params>(&self, sql: &str, parameters: P, column: &Column) -> Result<Value> {
+        let cell: Cell = self.conn.sql.query_row(sql, parameters, |row| row.get(0)).map_err(convert)?;
+        storage::value((&cell).into(), &column.ty)
+    }
+}
+
+fn foreign_key(
+    write: &Write<'_>,
+    (name, table): (&TableName, &Table),
+    given: &Given<'_>,
+    targets: &[i64],
+) -> Result<Error> {
+    for key in &table.foreign_keys {
+        if let Some(error) = missing_parent(write, name, key, given)? {
+            return Ok(error);
+        }
+    }
+    for (child, other) in &write.schema.catalog.tables {
+        for key in other.foreign_keys.iter().filter(|key| key.references == *name) {
+            if let Some(error) = kept_child(write, name, (child, key), targets)? {
+                return Ok(error);
+            }
+        }
+    }
+    let message = format!("insert or update on table \"{}\" violates a foreign key constraint", name.name);
+    Ok(Error::new(ErrorKind::Constraint, "23503", message))
+}
+
+fn missing_parent(
+    write: &Write<'_>,
+    name: &TableName,
+    key: &ForeignKey,
+    given: &Given<'_>,
+) -> Result<Option<Error>> {
+    let mut cells = Vec::new();
+    for column in &key.columns {
+        match given.iter().find(|(one, _)| one.name == *column) {
+            None | Some((_, Value::Null)) => return Ok(None),
+            Some((_, value)) => cells.push(storage::cell(value)?),
+        }
+    }
+    let tests: Vec<String> =
+        key.referenced_columns.iter().map(|column| format!("{} = ?", quote(column))).collect();
+    let sql = format!("SELECT 1 FROM {} WHERE {}", physical(&key.references), tests.join(" AND "));
+    let exists = write
+        .conn
+        .sql
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.exists(params_from_iter(&cells)))
+        .map_err(convert)?;
+    if exists {
+        return Ok(None);
+    }
+    let message = format!(
+        "insert or update on table \"{}\" violates foreign key constraint \"{}\"",
+        name.name, key.name
+    );
+    let columns: Vec<&str> = key.columns.iter().map(String::as_str).collect();
+    let details = format!(
+        "Key ({})=({}) is not present in table \"{}\".",
+        columns.join(", "),
+        texts(&columns, given).unwrap_or_default(),
+        key.references.name
+    );
+    Ok(Some(Error::new(ErrorKind::Constraint, "23503", message).with_details(details)))
+}
+
+fn kept_child(
+    write: &Write<'_>,
+    name: &TableName,
+    (child, key): (&TableName, &ForeignKey),
+    targets: &[i64],
+) -> Result<Option<Error>> {
+    let pairs: Vec<String> = key
+        .columns
+        .iter()
+        .zip(&key.referenced_columns)
+        .map(|(column, referenced)| format!("child.{} = parent.{}", quote(column), quote(referenced)))
+        .collect();
+    let columns: Vec<String> =
+        key.referenced_columns.iter().map(|column| format!("parent.{}", quote(column))).collect();
+    let sql = format!(
+        "SELECT {} FROM {} AS parent JOIN {} AS child ON {} \
+         WHERE parent.rowid IN (SELECT value FROM json_each(?)) LIMIT 1",
+        columns.join(", "),
+        physical(name),
+        physical(child),
+        pairs.join(" AND ")
+    );
+    let mut statement = write.conn.sql.prepare_cached(&sql).map_err(convert)?;
+    let mut rows = statement.query([list(targets)]).map_err(convert)?;
+    let Some(row) = rows.next().map_err(convert)? else { return Ok(None) };
+    let table = write.schema.table(name)?;
+    let mut values = Vec::new();
+    for (index, column) in key.referenced_columns.iter().enumerate() {
+        if let Some(column) = table.column(column) {
+            let value = storage::value(row.get_ref(index).map_err(convert)?, &column.ty)?;
+            values.push(shown(&value, column));
+        }
+    }
+    let message = format!(
+        "update or delete on table \"{}\" violates foreign key constraint \"{}\" on table \"{}\"",
+        name.name, key.name, child.name
+    );
+    let details = format!(
+        "Key ({})=({}) is still referenced from table \"{}\".",
+        key.referenced_columns.join(", "),
+        values.join(", "),
+        child.name
+    );
+    Ok(Some(Error::new(ErrorKind::Constraint, "23503", message).with_details(details)))
+}

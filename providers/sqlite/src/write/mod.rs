@@ -1,0 +1,139 @@
+//! Writes: within a savepoint of the writing thread.
+
+mod body;
+mod delete;
+mod fault;
+mod insert;
+mod update;
+
+use rusqlite::types::Value as Cell;
+use truststream_kernel::{Context, Error, ErrorKind, Result, Retry};
+use truststream_services::database::{
+    Batch, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions,
+};
+
+use crate::access::Access;
+use crate::connection::Conn;
+use crate::error::convert;
+use crate::plan::{Planner, Source};
+use crate::read;
+use crate::render::{ids, render};
+use crate::schema::{Schema, physical};
+use crate::writer::Fate;
+
+pub(crate) use body::Rows;
+pub(crate) use fault::explain;
+
+/// One request being written.
+pub(crate) struct Write<'a> {
+    pub(crate) conn: &'a Conn,
+    pub(crate) schema: &'a Schema,
+    pub(crate) cx: &'a Context,
+}
+
+/// A fate of `Undo` where the request asks for it.
+pub(crate) fn fate<T>(done: T, rollback: bool) -> Fate<T> {
+    if rollback { Fate::Undo(done) } else { Fate::Keep(done) }
+}
+
+impl<'a> Write<'a> {
+    /// All steps of a batch, or the error of the first that fails.
+    pub(crate) fn batch(&self, batch: &Batch) -> Result<Vec<Page>> {
+        let mut pages: Vec<Page> = Vec::with_capacity(batch.steps.len());
+        for step in &batch.steps {
+            match step {
+                Step::Select(select) => pages.push(read::select(self.conn, self.schema, self.cx, select)?),
+                Step::Insert(insert) => pages.push(self.insert(insert)?),
+                Step::Update(update) => pages.push(self.update(update)?),
+                Step::Delete(delete) => pages.push(self.delete(delete)?),
+                Step::Expect(expected) => {
+                    let found = pages.last().map_or(0, |page| page.rows);
+                    if found != *expected {
+                        let message = format!("expected {expected} rows, found {found}");
+                        return Err(
+                            Error::new(ErrorKind::Conflict, "40001", message).with_retry(Retry::Never)
+                        );
+                    }
+                }
+            }
+        }
+        Ok(pages)
+    }
+
+    /// A table that can be written.
+    fn table(&self, name: &TableName) -> Result<&'a Table> {
+        let table = self.schema.table(name)?;
+        if matches!(table.kind, TableKind::View { .. }) {
+            let message = format!("cannot write to view \"{}\"", name.name);
+            return Err(Error::new(ErrorKind::Unsupported, "0A000", message));
+        }
+        Ok(table)
+    }
+
+    /// Row ids of the rows that a query matches and a command may touch.
+    fn targets(&self, name: &TableName, query: &Query, command: PolicyCommand) -> Result<Vec<i64>> {
+        ids(self.conn, &Planner::new(self.schema, self.cx).targets(name, query, command)?)
+    }
+
+    /// The page that answers a write of these rows, which are still in the table.
+    fn answer(
+        &self,
+        name: &TableName,
+        query: &Query,
+        written: &[i64],
+        options: &WriteOptions,
+    ) -> Result<Page> {
+        let rows = written.len() as u64;
+        if let Some(most) = options.transaction.max_affected
+            && rows > most
+        {
+            let message = "Query result exceeds max-affected preference constraint";
+            return Err(Error::new(ErrorKind::InvalidInput, "PGRST124", message)
+                .with_details(format!("The query affects {rows} rows")));
+        }
+        let mut page = Page { rows, total: options.count.map(|_| rows), ..Page::default() };
+        if options.returning == Returning::Representation {
+            let source = Source::Rows(written.to_vec());
+            let format = &options.format;
+            (page.body, _) = render(self.conn, self.schema, self.cx, (name, query), &source, format)?;
+        }
+        Ok(page)
+    }
+
+    /// Checks new rows against the policies of a command.
+    ///
+    /// # Errors
+    /// 42501 if one does not meet them.
+    fn check(&self, name: &TableName, written: &[i64], command: PolicyCommand, readable: bool) -> Result<()> {
+        let access = Access::of(self.cx);
+        let mut conditions = Vec::new();
+        conditions.extend(access.check(self.schema, name, command)?);
+        if readable {
+            conditions.extend(access.using(self.schema, name, PolicyCommand::Select)?);
+        }
+        if conditions.is_empty() || written.is_empty() {
+            return Ok(());
+        }
+        if self.meeting(name, written, &conditions.join(" AND "))? == written.len() {
+            return Ok(());
+        }
+        let message = format!("new row violates row-level security policy for table \"{}\"", name.name);
+        Err(Error::permission_denied(message))
+    }
+
+    /// How many of these rows meet a condition.
+    fn meeting(&self, name: &TableName, rows: &[i64], condition: &str) -> Result<usize> {
+        let sql = format!(
+            "SELECT count(*) FROM {} WHERE rowid IN (SELECT value FROM json_each(?1)) AND {condition}",
+            physical(name)
+        );
+        let mut statement = self.conn.sql.prepare_cached(&sql).map_err(convert)?;
+        let count: i64 = statement.query_row([list(rows)], |row| row.get(0)).map_err(convert)?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+}
+
+/// Row ids as SQLite's `json_each` reads them.
+fn list(ids: &[i64]) -> Cell {
+    Cell::Text(serde_json::to_string(ids).unwrap_or_default())
+}

@@ -1,0 +1,69 @@
+//! Updates.
+
+use rusqlite::params_from_iter;
+use truststream_kernel::{Error, ErrorKind, Result, Value};
+use truststream_services::database::{Column, Page, PolicyCommand, Returning, Table, TableName, Update};
+use truststream_sql::quote::quote;
+
+use super::{Rows, Write, explain, list};
+use crate::schema::physical;
+use crate::storage;
+
+impl Write<'_> {
+    /// Changes the rows that the query matches.
+    pub(crate) fn update(&self, op: &Update) -> Result<Page> {
+        let table = self.table(&op.table)?;
+        let columns = op.columns.as_deref();
+        let values = Rows::read(self.schema, (&op.table, table), &op.values, columns, op.missing_default)?;
+        let mut targets = self.targets(&op.table, &op.query, PolicyCommand::Update)?;
+        let Some(row) = values.rows.first().filter(|_| !values.columns.is_empty()) else {
+            return self.answer(&op.table, &op.query, &[], &op.options);
+        };
+        let given: Vec<(&Column, &Option<Value>)> = values.columns.iter().copied().zip(row).collect();
+        if !targets.is_empty() {
+            targets = self.set(&op.table, table, &given, &targets)?;
+        }
+        let readable = op.query.filter.is_some() || op.options.returning == Returning::Representation;
+        self.check(&op.table, &targets, PolicyCommand::Update, readable)?;
+        self.answer(&op.table, &op.query, &targets, &op.options)
+    }
+
+    /// Sets columns of rows, and gives the row ids they have afterwards.
+    pub(super) fn set(
+        &self,
+        name: &TableName,
+        table: &Table,
+        given: &[(&Column, &Option<Value>)],
+        targets: &[i64],
+    ) -> Result<Vec<i64>> {
+        let (mut terms, mut cells) = (Vec::new(), Vec::new());
+        for (column, value) in given {
+            if column.generated.is_some() {
+                let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
+                return Err(Error::new(ErrorKind::InvalidInput, "428C9", message));
+            }
+            match value {
+                Some(value) => {
+                    terms.push(format!("{} = ?", quote(&column.name)));
+                    cells.push(storage::cell(value)?);
+                }
+                None => terms.push(format!("{0} = ({1})", quote(&column.name), self.default(name, column)?)),
+            }
+        }
+        cells.push(list(targets));
+        let sql = format!(
+            "UPDATE {} SET {} WHERE rowid IN (SELECT value FROM json_each(?)) RETURNING rowid",
+            physical(name),
+            terms.join(", ")
+        );
+        let run = || -> rusqlite::Result<Vec<i64>> {
+            let mut statement = self.conn.sql.prepare_cached(&sql)?;
+            statement.query_map(params_from_iter(&cells), |row| row.get(0))?.collect()
+        };
+        run().map_err(|error| {
+            let given: Vec<(&Column, &Value)> =
+                given.iter().filter_map(|(column, value)| Some((*column, value.as_ref()?))).collect();
+            explain(self, error, (name, table), &given, targets)
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! The one thread that writes, and commits for all who wait at once.
+
+use std::path::Path;
+use std::sync::mpsc;
+
+use rusqlite::Connection;
+use tokio::sync::{oneshot, watch};
+use truststream_kernel::{Context, Error, Outcome, Result};
+
+use crate::config::Synchronous;
+use crate::connection::Conn;
+use crate::error::convert;
+
+/// Requests that share a commit at most.
+const GROUP: usize = 256;
+
+/// What a request does within its savepoint; `false` undoes it although it went well.
+type Work = Box<dyn FnOnce(&Conn) -> Ended + Send>;
+
+/// How a request ended within its savepoint: what to tell the caller once it is known whether the
+/// group was committed, and whether its effects stay.
+struct Ended {
+    keep: bool,
+    answer: Box<dyn FnOnce(Option<Error>) + Send>,
+}
+
+struct Job {
+    cx: Context,
+    /// It must not run inside a transaction (`PRAGMA` that only works outside of one).
+    alone: bool,
+    work: Work,
+}
+
+/// What a request leaves behind.
+pub(crate) enum Fate<T> {
+    /// It stays.
+    Keep(T),
+    /// It is undone although it went well.
+    Undo(T),
+}
+
+/// Sends requests to the thread that writes.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    jobs: mpsc::Sender<Job>,
+    /// Counts commits, so that readers of the feed wake.
+    commits: watch::Receiver<u64>,
+}
+
+impl Writer {
+    /// Opens the database and starts the thread.
+    pub(crate) fn start(path: &Path, synchronous: Synchronous) -> Result<Self> {
+        let conn = Conn::writer(path, synchronous)?;
+        let (jobs, queue) = mpsc::channel();
+        let (bell, commits) = watch::channel(0);
+        std::thread::Builder::new()
+            .name("truststream-sqlite".to_owned())
+            .spawn(move || run(&conn, &queue, &bell))
+            .map_err(|error| Error::unavailable("can't start the writing thread").with_source(error))?;
+        Ok(Writer { jobs, commits })
+    }
+
+    /// A bell that rings after each commit.
+    pub(crate) fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.clone()
+    }
+
+    /// Runs a request in its savepoint of the next group; the answer comes when it is durable.
+    pub(crate) async fn run<T, F>(&self, cx: &Context, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn) -> Result<Fate<T>> + Send + 'static,
+    {
+        self.send(cx, false, work).await
+    }
+
+    /// The same in a transaction of its own, with foreign keys not enforced.
+    pub(crate) async fn run_unchecked<T, F>(&self, cx: &Context, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn) -> Result<Fate<T>> + Send + 'static,
+    {
+        self.send(cx, true, work).await
+    }
+
+    async fn send<T, F>(&self, cx: &Context, alone: bool, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn) -> Result<Fate<T>> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |conn| {
+            let outcome = work(conn);
+            let keep = matches!(outcome, Ok(Fate::Keep(_)));
+            let answer = Box::new(move |failed: Option<Error>| {
+                let outcome = match (outcome, failed) {
+                    (Ok(Fate::Keep(_)), Some(error)) => Err(error),
+                    (Ok(Fate::Keep(done) | Fate::Undo(done)), _) => Ok(done),
+                    (Err(error), _) => Err(error),
+                };
+                // Whoever asked may have gone.
+                let _ = answer.send(outcome);
+            });
+            Ended { keep, answer }
+        });
+        let stopped = || Error::unavailable("the database is closed").with_outcome(Outcome::Unknown);
+        self.jobs.send(Job { cx: cx.clone(), alone, work }).map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+}
+
+fn run(conn: &Conn, queue: &mpsc::Receiver<Job>, bell: &watch::Sender<u64>) {
+    let mut next = queue.recv().ok();
+    while let Some(first) = next.take() {
+        if first.alone {
+            unchecked(conn, first);
+        } else {
+            let mut group = vec![first];
+            while group.len() < GROUP {
+                match queue.try_recv() {
+                    Ok(job) if job.alone => {
+                        next = Some(job);
+                        break;
+                    }
+                    Ok(job) => group.push(job),
+                    Err(_) => break,
+                }
+            }
+            commit(conn, group);
+        }
+        bell.send_modify(|count| *count += 1);
+        if next.is_none() {
+            next = queue.recv().ok();
+        }
+    }
+}
+
+fn unchecked(conn: &Conn, job: Job) {
+    let set = |on: &str| conn.sql.execute_batch(&format!("PRAGMA foreign_keys={on}"));
+    let off = set("OFF");
+    commit(conn, vec![job]);
+    if let Err(error) = off.and_then(|()| set("ON")) {
+        tracing::error!(%error, "foreign keys can't be switched");
+    }
+}
+
+/// Runs a group in one transaction, each in a savepoint, and answers when it is committed.
+fn commit(conn: &Conn, group: Vec<Job>) {
+    let begun = conn.sql.execute_batch("BEGIN IMMEDIATE").map_err(convert).err();
+    let single = group.len() == 1;
+    let mut done = Vec::with_capacity(group.len());
+    let mut changed = false;
+    for job in group {
+        conn.session.enter(&job.cx);
+        let ended = if single { (job.work)(conn) } else { in_savepoint(&conn.sql, || (job.work)(conn)) };
+        changed |= ended.keep;
+        done.push(ended);
+    }
+    let last = if changed { "COMMIT" } else { "ROLLBACK" };
+    let mut failure = begun.or_else(|| conn.sql.execute_batch(last).map_err(convert).err());
+    if !conn.sql.is_autocommit() {
+        // A commit that failed leaves its transaction open.
+        let _ = conn.sql.execute_batch("ROLLBACK");
+    }
+    for ended in done {
+        let told = failure.as_ref().map(copied);
+        (ended.answer)(told);
+    }
+    if let Some(error) = failure.take() {
+        tracing::error!(?error, "a group of writes could not be committed");
+    }
+}
+
+fn in_savepoint(conn: &Connection, work: impl FnOnce() -> Ended) -> Ended {
+    let run = |sql: &str| conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop);
+    let began = run("SAVEPOINT request");
+    let ended = work();
+    let end = if ended.keep { Ok(()) } else { run("ROLLBACK TO request") };
+    if let Err(error) = began.and(end).and_then(|()| run("RELEASE request")) {
+        tracing::error!(%error, "a savepoint failed");
+    }
+    ended
+}
+
+/// Each of a group learns of the failure that met them all.
+fn copied(error: &Error) -> Error {
+    Error::new(error.kind(), error.code().to_owned(), error.message().to_owned())
+}

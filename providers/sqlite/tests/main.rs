@@ -1,0 +1,42 @@
+//! The provider on real files: the suite that every provider must pass, and what is SQLite's own.
+
+#![allow(clippy::unwrap_used)]
+
+mod durability;
+mod support;
+mod writes;
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use truststream_conformance::{database, run};
+use truststream_kernel::{Driven, Stack};
+use truststream_services::database::DatabaseService;
+use truststream_sqlite::{Config, SqliteDriver};
+
+/// A driver on a fresh file in a folder of its own.
+async fn fresh() -> truststream_kernel::Result<SqliteDriver> {
+    let folder = TempDir::new().expect("a temporary folder").keep();
+    SqliteDriver::open(Config { path: folder.join("data.db"), ..Config::default() }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance() {
+    run("sqlite", database::CASES, || async {
+        let stack: Stack<DatabaseService> = Arc::new(Driven(fresh().await?));
+        Ok(stack)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_process_is_refused() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let config = Config { path: folder.path().join("deep/data.db"), ..Config::default() };
+    let first = SqliteDriver::open(config.clone()).await.expect("the first opens");
+    let error = SqliteDriver::open(config.clone()).await.expect_err("the second is refused");
+    assert_eq!(error.code(), "BACKEND_014");
+    assert!(error.message().contains(&format!("pid {}", std::process::id())), "{error}");
+    drop(first);
+    SqliteDriver::open(config).await.expect("it is free again");
+}

@@ -1,0 +1,68 @@
+//! Writes that share a commit.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use truststream_kernel::Context;
+use truststream_services::database::{DatabaseDriver, Insert};
+
+use super::support::{ids, note, notes, ready};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_write_takes_none_of_its_group_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let driver = Arc::new(ready(folder.path()).await);
+    let writes: Vec<_> = (0..400)
+        .map(|id| {
+            let driver = Arc::clone(&driver);
+            tokio::spawn(async move {
+                // Every fourth repeats a key, or is half right.
+                let write = match id % 4 {
+                    3 => Insert::new(
+                        notes(),
+                        format!(r#"[{{"id":{id},"body":"x"}},{{"id":{id},"body":"y"}}]"#),
+                    ),
+                    _ => note(id),
+                };
+                driver.insert(&Context::system(), &write).await.map(|page| page.rows)
+            })
+        })
+        .collect();
+    for (id, write) in writes.into_iter().enumerate() {
+        match write.await.unwrap() {
+            Ok(rows) => assert!(id % 4 != 3 && rows == 1, "{id}"),
+            Err(error) => assert_eq!((id % 4, error.code()), (3, "23505"), "{error:?}"),
+        }
+    }
+    let expected: Vec<i64> = (0..400).filter(|id| id % 4 != 3).collect();
+    assert_eq!(ids(&driver).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_writers_are_faster_than_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let driver = Arc::new(ready(folder.path()).await);
+    let alone = Instant::now();
+    for id in 0..64 {
+        driver.insert(&Context::system(), &note(id)).await.unwrap();
+    }
+    let alone = alone.elapsed();
+    let together = Instant::now();
+    let writers: Vec<_> = (1..=64)
+        .map(|writer| {
+            let driver = Arc::clone(&driver);
+            tokio::spawn(async move {
+                for id in 0..16 {
+                    driver.insert(&Context::system(), &note(writer * 1_000 + id)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let together = together.elapsed();
+    assert_eq!(ids(&driver).await.len(), 64 + 64 * 16);
+    // Sixteen times the writes; each with a commit of its own would take sixteen times as long.
+    assert!(together < alone * 12, "64 alone {alone:?}, 1024 together {together:?}");
+}
