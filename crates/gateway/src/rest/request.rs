@@ -55,9 +55,12 @@ impl RestRequest {
         let (schema, profile) = schema(state, &parts.method, &parts.headers)?;
         let target = target(path, &schema)?;
         let query = parts.uri.query().unwrap_or_default();
-        let pairs = form_urlencoded::parse(query.as_bytes())
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
             .map(|(key, value)| (key.into_owned(), value.into_owned()))
             .collect();
+        if pairs.iter().any(|(key, value)| key.contains('\0') || value.contains('\0')) {
+            return Err(nul());
+        }
         let prefer = Preferences::read(&parts.headers)?;
         let limit = usize::try_from(state.settings.gateway.body_limit).unwrap_or(usize::MAX);
         let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
@@ -118,6 +121,11 @@ impl RestRequest {
             Target::Root => TableName::new("", ""),
         }
     }
+}
+
+/// No text of PostgreSQL holds a NUL; engines that could are not asked.
+fn nul() -> Error {
+    Error::new(ErrorKind::InvalidInput, "22021", "invalid byte sequence for encoding \"UTF8\": 0x00")
 }
 
 fn too_large(limit: usize) -> Error {

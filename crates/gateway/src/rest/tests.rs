@@ -355,4 +355,6 @@ async fn errors_have_the_shape_and_status_of_postgrest() {
     assert_eq!(body["message"], "\"failed to parse filter (1)\" (line 1, column 1)");
     assert_eq!(body["details"], "unexpected \"1\" expecting \"not\" or operator (eq, gt, ...)");
     assert_eq!(get("/a/b/c", &[]).await.status.as_u16(), 404);
+    let nul = get("/t?id=eq.%00", &[]).await;
+    assert_eq!((nul.status.as_u16(), nul.error().as_str(), nul.asked.len()), (400, "22021", 0));
 }

@@ -118,3 +118,38 @@ fn what_can_not_be_parsed_is_named() {
     assert!(parse_select(&"a(".repeat(100)).is_err());
     assert!(parse_logic(true, &"(and".repeat(100)).is_err());
 }
+
+#[test]
+fn errors_say_what_came_and_what_was_expected_as_postgrest_does() {
+    for (text, message, details) in [
+        (
+            "id=1",
+            "failed to parse filter (1)\" (line 1, column 1)",
+            "unexpected \"1\" expecting \"not\" or operator (eq, gt, ...)",
+        ),
+        (
+            "or=()",
+            "failed to parse logic tree (())\" (line 1, column 4)",
+            "unexpected \")\" expecting field name (* or [a..z0..9_$]), negation operator (not) or logic \
+             operator (and, or)",
+        ),
+        (
+            "order=id.asc.nullslasttt",
+            "failed to parse order (id.asc.nullslasttt)\" (line 1, column 17)",
+            "unexpected 't' expecting \",\" or end of input",
+        ),
+    ] {
+        let error = parameters(text).unwrap_err();
+        assert_eq!(error.message(), format!("\"{message}"), "{text}");
+        assert_eq!(error.details().and_then(|details| details.as_str()), Some(details), "{text}");
+    }
+    let negative = parameters("limit=-1").unwrap_err();
+    assert_eq!(negative.code(), "PGRST103");
+}
+
+#[test]
+fn spaces_before_a_list_and_parentheses_behind_a_select_are_passed_over() {
+    let Some(Filter::Compare(list)) = parameters("a=in.( ,3)").unwrap().query.filter else { panic!() };
+    assert_eq!(list.operand, Operand::List(vec![String::new(), "3".to_owned()]));
+    assert_eq!(parse_select("a,b(c))").unwrap().len(), 2);
+}
