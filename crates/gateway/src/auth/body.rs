@@ -42,6 +42,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         Error::new(ErrorKind::InvalidInput, "bad_json", message)
     };
     let Strict(value) = serde_json::from_slice(bytes).map_err(wrong)?;
+    if !value.is_object() {
+        return Err(wrong(serde_json::Error::custom("expected an object")));
+    }
     serde_json::from_value(value).map_err(wrong)
 }
 
@@ -142,6 +145,7 @@ mod tests {
             r#"{"a\u0000":1}"#,
             r#"{"email":"#,
             "no",
+            "[]",
             "",
             "\u{feff}{}",
             r#"{"a":1} {"a":2}"#,

@@ -10,6 +10,9 @@ mod reply;
 mod session;
 mod user;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use axum::http::StatusCode;
