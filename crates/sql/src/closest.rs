@@ -59,10 +59,7 @@ fn by_groups<'a>(names: &[&'a str], word: &str, size: usize) -> Vec<(f64, &'a st
 
 /// How often each group of `size` letters occurs in the word between two hyphens.
 fn groups(word: &str, size: usize) -> HashMap<String, f64> {
-    let letters: Vec<char> = std::iter::once('-')
-        .chain(word.chars())
-        .chain(std::iter::once('-'))
-        .collect();
+    let letters: Vec<char> = std::iter::once('-').chain(word.chars()).chain(std::iter::once('-')).collect();
     let mut counts = HashMap::new();
     for group in letters.windows(size) {
         *counts.entry(group.iter().collect()).or_insert(0.0) += 1.0;

@@ -18,6 +18,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod closest;
+pub mod expression;
 pub mod payload;
 pub mod quote;
 pub mod relations;

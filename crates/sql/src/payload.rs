@@ -29,9 +29,8 @@ impl Payload {
             Payload::check(body)?;
             return Err(keys_differ());
         }
-        let rows: Vec<IndexMap<String, IgnoredAny>> = serde_json::from_slice(body).map_err(|error| {
-            if error.is_data() { keys_differ() } else { invalid(error) }
-        })?;
+        let rows: Vec<IndexMap<String, IgnoredAny>> = serde_json::from_slice(body)
+            .map_err(|error| if error.is_data() { keys_differ() } else { invalid(error) })?;
         let count = rows.len();
         let mut rows = rows.into_iter();
         let first = rows.next().unwrap_or_default();

@@ -25,6 +25,7 @@ use sqlparser::parser::Parser;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, TableName};
 
+pub(crate) use names::ident;
 pub use names::table_name;
 pub use split::{Piece, split};
 pub use types::{enum_name, enum_table, type_of};

@@ -1,0 +1,310 @@
+//! Functions: those of PostgreSQL, of Supabase's `auth` and `storage`, and of common extensions.
+
+use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField};
+use truststream_kernel::Type;
+
+use super::cast::{is_float, is_integer, is_text};
+use super::translate::Translator;
+use super::{Term, TermType, Unsupported};
+use crate::schema::table_name;
+
+/// Functions of texts that are calls of one SQLite function: name, parameters, what is called, what
+/// comes out.
+const TEXTS: &[(&str, &[Type], &str, Type)] = &[
+    ("lower", &[Type::Text], "ts_lower", Type::Text),
+    ("upper", &[Type::Text], "ts_upper", Type::Text),
+    ("length", &[Type::Text], "ts_length", Type::Int4),
+    ("char_length", &[Type::Text], "ts_length", Type::Int4),
+    ("character_length", &[Type::Text], "ts_length", Type::Int4),
+    ("octet_length", &[Type::Text], "octet_length", Type::Int4),
+    ("btrim", &[Type::Text], "trim", Type::Text),
+    ("btrim", &[Type::Text, Type::Text], "trim", Type::Text),
+    ("ltrim", &[Type::Text], "ltrim", Type::Text),
+    ("ltrim", &[Type::Text, Type::Text], "ltrim", Type::Text),
+    ("rtrim", &[Type::Text], "rtrim", Type::Text),
+    ("rtrim", &[Type::Text, Type::Text], "rtrim", Type::Text),
+    ("replace", &[Type::Text, Type::Text, Type::Text], "replace", Type::Text),
+    ("substr", &[Type::Text, Type::Int4], "ts_substring", Type::Text),
+    ("substr", &[Type::Text, Type::Int4, Type::Int4], "ts_substring", Type::Text),
+    ("substring", &[Type::Text, Type::Int4], "ts_substring", Type::Text),
+    ("substring", &[Type::Text, Type::Int4, Type::Int4], "ts_substring", Type::Text),
+    ("strpos", &[Type::Text, Type::Text], "instr", Type::Int4),
+    ("starts_with", &[Type::Text, Type::Text], "ts_starts_with", Type::Bool),
+    ("split_part", &[Type::Text, Type::Text, Type::Int4], "ts_split_part", Type::Text),
+    ("left", &[Type::Text, Type::Int4], "ts_left", Type::Text),
+    ("right", &[Type::Text, Type::Int4], "ts_right", Type::Text),
+    ("filename", &[Type::Text], "ts_filename", Type::Text),
+    ("extension", &[Type::Text], "ts_extension", Type::Text),
+    ("jsonb_array_length", &[Type::Jsonb], "json_array_length", Type::Int4),
+    ("json_array_length", &[Type::Json], "json_array_length", Type::Int4),
+    ("jsonb_typeof", &[Type::Jsonb], "ts_json_type", Type::Text),
+    ("json_typeof", &[Type::Json], "ts_json_type", Type::Text),
+];
+
+impl Translator<'_> {
+    pub(super) fn call(&mut self, function: &Function) -> Result<Term, Unsupported> {
+        let refuse = |why: &str| Err(Unsupported::new(function, why));
+        let plain = function.filter.is_none() && function.over.is_none() && function.within_group.is_empty();
+        if !plain {
+            return refuse("aggregates with filters and window functions");
+        }
+        let name = table_name(&function.name);
+        let schema = (function.name.0.len() > 1).then_some(name.schema.as_str());
+        let arguments = match &function.args {
+            FunctionArguments::None => Vec::new(),
+            FunctionArguments::List(list)
+                if list.duplicate_treatment.is_none() && list.clauses.is_empty() =>
+            {
+                list.args.as_slice().iter().collect()
+            }
+            _ => return refuse("these arguments"),
+        };
+        if name.name == "count" && schema.is_none() {
+            return self.count(function, &arguments);
+        }
+        let arguments = arguments.into_iter().map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.expr(expr),
+            other => Err(Unsupported::new(other, "this argument")),
+        });
+        let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
+        let known = match schema {
+            None | Some("pg_catalog") => self.built_in(&name.name, &arguments)?,
+            Some("auth") => of_auth(&name.name, &arguments),
+            Some("storage") => self.of_storage(&name.name, &arguments)?,
+            Some("extensions") => of_extensions(&name.name, &arguments),
+            Some(_) => None,
+        };
+        match known {
+            Some(term) => Ok(term),
+            None => refuse("this function runs on PostgreSQL only"),
+        }
+    }
+
+    fn count(&mut self, function: &Function, arguments: &[&FunctionArg]) -> Result<Term, Unsupported> {
+        let argument = match arguments {
+            [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] => "*".to_owned(),
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))] => self.expr(expr)?.sql,
+            _ => return Err(Unsupported::new(function, "this count")),
+        };
+        Ok(Term::new(format!("count({argument})"), Type::Int8))
+    }
+
+    fn built_in(&mut self, name: &str, arguments: &[Term]) -> Result<Option<Term>, Unsupported> {
+        if let Some(term) = moment(name, arguments).or_else(|| of_extensions(name, arguments)) {
+            return Ok(Some(term));
+        }
+        if let Some(term) = self.of_text(name, arguments)? {
+            return Ok(Some(term));
+        }
+        match (name, arguments) {
+            ("coalesce", terms) if !terms.is_empty() => self.coalesce(terms).map(Some),
+            ("nullif", [left, right]) => {
+                let same = self.comparison(left.clone(), "=", right.clone())?;
+                let left = self.settled(left.clone())?;
+                let sql = format!("CASE WHEN {} THEN NULL ELSE {} END", same.sql, left.sql);
+                Ok(Some(Term { sql: format!("({sql})"), ty: left.ty }))
+            }
+            ("greatest", terms) if !terms.is_empty() => self.extreme(terms, ">").map(Some),
+            ("least", terms) if !terms.is_empty() => self.extreme(terms, "<").map(Some),
+            ("concat", terms) if !terms.is_empty() => {
+                let terms = terms.iter().map(|term| Ok(self.as_text(term)?.sql));
+                let terms = terms.collect::<Result<Vec<_>, Unsupported>>()?;
+                Ok(Some(Term::new(format!("concat({})", terms.join(", ")), Type::Text)))
+            }
+            ("current_setting", [setting, ..]) => self.setting(setting).map(Some),
+            ("max" | "min", [term]) => self.highest(name, term).map(Some),
+            ("timezone", [zone, moment]) => self.timezone(zone, moment).map(Some),
+            ("abs" | "round" | "floor" | "ceil" | "ceiling" | "trunc", _) => self.of_number(name, arguments),
+            ("cardinality", [array]) => Ok(array_length(array)),
+            ("array_length", [array, one]) if one.sql == "1" => {
+                Ok(array_length(array).map(|term| Term { sql: format!("nullif({}, 0)", term.sql), ..term }))
+            }
+            ("to_jsonb", [term]) if term.known() == Some(&Type::Jsonb) => Ok(Some(term.clone())),
+            _ => Ok(None),
+        }
+    }
+
+    fn of_text(&self, name: &str, arguments: &[Term]) -> Result<Option<Term>, Unsupported> {
+        let fits = |entry: &&(&str, &[Type], &str, Type)| entry.0 == name && entry.1.len() == arguments.len();
+        let Some((_, parameters, function, result)) = TEXTS.iter().find(fits) else { return Ok(None) };
+        let arguments = arguments.iter().zip(*parameters).map(|(term, ty)| {
+            let padded = matches!(term.known(), Some(Type::Char(_))) && *ty == Type::Text;
+            let term = if padded { self.cast_to(term.clone(), ty)? } else { self.coerced(term.clone(), ty)? };
+            Ok(term.sql)
+        });
+        let arguments = arguments.collect::<Result<Vec<_>, Unsupported>>()?;
+        Ok(Some(Term::new(format!("{function}({})", arguments.join(", ")), result.clone())))
+    }
+
+    fn of_storage(&self, name: &str, arguments: &[Term]) -> Result<Option<Term>, Unsupported> {
+        match (name, arguments) {
+            ("foldername", [path]) => {
+                let path = self.coerced(path.clone(), &Type::Text)?;
+                let ty = Type::Array(Box::new(Type::Text));
+                Ok(Some(Term::new(format!("ts_foldername({})", path.sql), ty)))
+            }
+            ("filename" | "extension", _) => self.of_text(name, arguments),
+            _ => Ok(None),
+        }
+    }
+
+    fn coalesce(&self, terms: &[Term]) -> Result<Term, Unsupported> {
+        let (terms, ty) = self.unified_all(terms.to_vec())?;
+        let mut terms: Vec<_> = terms.into_iter().map(|term| term.sql).collect();
+        let sql = if terms.len() == 1 { terms.remove(0) } else { format!("coalesce({})", terms.join(", ")) };
+        Ok(Term::new(sql, ty))
+    }
+
+    /// The greatest or least that is not null.
+    fn extreme(&self, terms: &[Term], op: &str) -> Result<Term, Unsupported> {
+        let (terms, _) = self.unified_all(terms.to_vec())?;
+        let mut terms = terms.into_iter();
+        let Some(mut best) = terms.next() else { return Ok(Term::null()) };
+        for term in terms {
+            let beats = self.comparison(best.clone(), op, term.clone())?;
+            let (left, right) = (&best.sql, &term.sql);
+            let sql = format!(
+                "(CASE WHEN {left} IS NULL THEN {right} WHEN {right} IS NULL OR {} THEN {left} ELSE {right} END)",
+                beats.sql
+            );
+            best = Term { sql, ty: best.ty };
+        }
+        Ok(best)
+    }
+
+    fn as_text(&self, term: &Term) -> Result<Term, Unsupported> {
+        match &term.ty {
+            TermType::Known(ty) if !is_text(ty) => self.cast_to(term.clone(), &Type::Text),
+            _ => self.coerced(term.clone(), &Type::Text),
+        }
+    }
+
+    fn highest(&self, name: &str, term: &Term) -> Result<Term, Unsupported> {
+        let collation = match term.known() {
+            Some(Type::Numeric(_)) => " COLLATE DECIMAL",
+            Some(ty) if is_integer(ty) || is_float(ty) || is_text(ty) => "",
+            Some(Type::Timestamptz | Type::Timestamp | Type::Date | Type::Time) => "",
+            _ => return Err(Unsupported::new(&term.sql, format!("{name} of this type"))),
+        };
+        Ok(Term { sql: format!("{name}({}{collation})", term.sql), ty: term.ty.clone() })
+    }
+
+    fn timezone(&mut self, zone: &Term, moment: &Term) -> Result<Term, Unsupported> {
+        let utc = zone.sql.trim_matches('\'').eq_ignore_ascii_case("utc");
+        match (utc, moment.known()) {
+            (true, Some(Type::Timestamptz)) => Ok(Term::new(&moment.sql, Type::Timestamp)),
+            (true, Some(Type::Timestamp)) => Ok(Term::new(&moment.sql, Type::Timestamptz)),
+            _ => Err(Unsupported::new(&zone.sql, "time zones other than UTC")),
+        }
+    }
+
+    /// The claims, by the settings PostgREST makes of them.
+    fn setting(&self, name: &Term) -> Result<Term, Unsupported> {
+        let text = name.sql.trim_matches('\'');
+        if text == "request.jwt.claims" {
+            return Ok(Term::new("ts_auth_jwt()", Type::Text));
+        }
+        let claim = text.strip_prefix("request.jwt.claim.").filter(|claim| !claim.contains(['\'', '.']));
+        match claim {
+            Some(claim) => Ok(Term::new(format!("ts_get(ts_auth_jwt(), '{claim}', 1)"), Type::Text)),
+            None if text == "role" => Ok(Term::new("ts_current_user()", Type::Text)),
+            None => Err(Unsupported::new(&name.sql, "a setting that only PostgreSQL has")),
+        }
+    }
+
+    pub(super) fn rounded(&mut self, name: &str, expr: &Expr) -> Result<Term, Unsupported> {
+        let term = self.expr(expr)?;
+        let found = self.of_number(name, std::slice::from_ref(&term))?;
+        found.ok_or_else(|| Unsupported::new(expr, format!("{name} of this type")))
+    }
+
+    fn of_number(&self, name: &str, arguments: &[Term]) -> Result<Option<Term>, Unsupported> {
+        let name = if name == "ceiling" { "ceil" } else { name };
+        let term = match arguments {
+            [term] => term,
+            [term, places] if matches!(term.known(), Some(Type::Numeric(_))) && name == "round" => {
+                return Ok(Some(Term::new(
+                    format!("ts_round({}, {})", term.sql, places.sql),
+                    Type::Numeric(None),
+                )));
+            }
+            _ => return Ok(None),
+        };
+        let Some(ty) = term.known() else { return Ok(None) };
+        let sql = match (name, ty) {
+            ("abs", ty) if is_integer(ty) || is_float(ty) => format!("abs({})", term.sql),
+            ("round", Type::Numeric(_)) => format!("ts_round({}, 0)", term.sql),
+            ("floor" | "ceil" | "trunc", ty) if is_float(ty) => format!("{name}({})", term.sql),
+            ("floor" | "ceil" | "round" | "trunc", ty) if is_integer(ty) => {
+                return Ok(Some(Term::new(format!("CAST({} AS REAL)", term.sql), Type::Float8)));
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Term { sql, ty: term.ty.clone() }))
+    }
+
+    /// `trim(both from x)`, `substring(x from 1 for 2)`, `position(x in y)`.
+    pub(super) fn worded_call(&mut self, expr: &Expr) -> Result<Term, Unsupported> {
+        let (name, parts): (&str, Vec<&Expr>) = match expr {
+            Expr::Trim { trim_where, trim_what, expr: text, trim_characters: None } => {
+                let name = match trim_where {
+                    Some(TrimWhereField::Leading) => "ltrim",
+                    Some(TrimWhereField::Trailing) => "rtrim",
+                    _ => "btrim",
+                };
+                (name, std::iter::once(text.as_ref()).chain(trim_what.as_deref()).collect())
+            }
+            Expr::Trim { trim_characters: Some(characters), expr: text, .. } => {
+                ("btrim", std::iter::once(text.as_ref()).chain(characters).collect())
+            }
+            Expr::Substring { expr: text, substring_from: Some(from), substring_for, .. } => {
+                let length = substring_for.as_deref();
+                ("substring", [text.as_ref(), from.as_ref()].into_iter().chain(length).collect())
+            }
+            Expr::Position { expr: part, r#in: whole } => ("strpos", vec![whole.as_ref(), part.as_ref()]),
+            other => return Err(Unsupported::new(other, "this form of the function")),
+        };
+        let terms = parts.into_iter().map(|part| self.expr(part)).collect::<Result<Vec<_>, _>>()?;
+        let found = self.of_text(name, &terms)?;
+        found.ok_or_else(|| Unsupported::new(expr, "this form of the function"))
+    }
+}
+
+fn array_length(array: &Term) -> Option<Term> {
+    matches!(array.known(), Some(Type::Array(_)))
+        .then(|| Term::new(format!("json_array_length({})", array.sql), Type::Int4))
+}
+
+/// Who and when.
+fn moment(name: &str, arguments: &[Term]) -> Option<Term> {
+    if !arguments.is_empty() {
+        return None;
+    }
+    Some(match name {
+        "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp" => {
+            Term::new("ts_now()", Type::Timestamptz)
+        }
+        "localtimestamp" => Term::new("ts_now()", Type::Timestamp),
+        "current_date" => Term::new("ts_date(ts_now())", Type::Date),
+        "current_user" | "current_role" | "user" => Term::new("ts_current_user()", Type::Text),
+        _ => return None,
+    })
+}
+
+fn of_extensions(name: &str, arguments: &[Term]) -> Option<Term> {
+    let random = matches!(name, "gen_random_uuid" | "uuid_generate_v4") && arguments.is_empty();
+    random.then(|| Term::new("ts_uuid()", Type::Uuid))
+}
+
+fn of_auth(name: &str, arguments: &[Term]) -> Option<Term> {
+    if !arguments.is_empty() {
+        return None;
+    }
+    Some(match name {
+        "uid" => Term::new("ts_auth_uid()", Type::Uuid),
+        "role" => Term::new("ts_auth_role()", Type::Text),
+        "email" => Term::new("ts_auth_email()", Type::Text),
+        "jwt" => Term::new("ts_auth_jwt()", Type::Jsonb),
+        _ => return None,
+    })
+}

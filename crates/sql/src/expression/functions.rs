@@ -1,0 +1,86 @@
+//! The pure functions that translated expressions call, for the SQLite provider to register.
+//!
+//! Arguments and results are cells as SQLite has them: [`Value::Null`], [`Value::Int`],
+//! [`Value::Float`], [`Value::Text`] and [`Value::Bytes`]. All are deterministic and strict: null
+//! in, null out, before the function is called.
+
+mod json;
+mod moments;
+mod numbers;
+mod texts;
+
+use truststream_kernel::{Error, Result, Value};
+
+/// A function of SQL.
+#[derive(Clone, Copy, Debug)]
+pub struct Function {
+    /// Its name.
+    pub name: &'static str,
+    /// How many arguments it takes; -1 for any number.
+    pub arguments: i32,
+    evaluate: fn(&[Value]) -> Result<Value>,
+}
+
+impl Function {
+    /// Calls it.
+    ///
+    /// # Errors
+    /// PostgreSQL's, such as 22003 for a number out of range.
+    pub fn call(&self, arguments: &[Value]) -> Result<Value> {
+        if arguments.iter().any(|argument| matches!(argument, Value::Null)) {
+            return Ok(Value::Null);
+        }
+        (self.evaluate)(arguments)
+    }
+}
+
+const fn function(name: &'static str, arguments: i32, evaluate: fn(&[Value]) -> Result<Value>) -> Function {
+    Function { name, arguments, evaluate }
+}
+
+/// All of them.
+pub const FUNCTIONS: &[Function] = &[
+    function("ts_any", 2, json::any),
+    function("ts_date", 1, moments::date),
+    function("ts_days_between", 2, moments::days_between),
+    function("ts_element", 2, json::element),
+    function("ts_extension", 1, texts::extension),
+    function("ts_filename", 1, texts::filename),
+    function("ts_has_all_keys", 2, json::has_all_keys),
+    function("ts_has_any_key", 2, json::has_any_key),
+    function("ts_has_key", 2, json::has_key),
+    function("ts_interval_span", 1, moments::interval_span),
+    function("ts_json_type", 1, json::type_name),
+    function("ts_left", 2, texts::left),
+    function("ts_length", 1, texts::length),
+    function("ts_lower", 1, texts::lower),
+    function("ts_math", 3, numbers::math),
+    function("ts_path", 3, json::path),
+    function("ts_right", 2, texts::right),
+    function("ts_round", 2, numbers::round),
+    function("ts_shift", 3, moments::shift),
+    function("ts_shift_date", 3, moments::shift_date),
+    function("ts_split_part", 3, texts::split_part),
+    function("ts_starts_with", 2, texts::starts_with),
+    function("ts_substring", -1, texts::substring),
+    function("ts_time_between", 2, moments::time_between),
+    function("ts_upper", 1, texts::upper),
+];
+
+fn text(arguments: &[Value], index: usize) -> Result<&str> {
+    match arguments.get(index) {
+        Some(Value::Text(text)) => Ok(text),
+        _ => Err(Error::internal("a function was called with something else than a text")),
+    }
+}
+
+fn integer(arguments: &[Value], index: usize) -> Result<i64> {
+    match arguments.get(index) {
+        Some(Value::Int(number)) => Ok(*number),
+        _ => Err(Error::internal("a function was called with something else than an integer")),
+    }
+}
+
+fn of_bool(value: bool) -> Value {
+    Value::Int(i64::from(value))
+}

@@ -1,0 +1,81 @@
+//! Moments, dates and intervals. Timestamps are microseconds, dates and intervals texts.
+
+use truststream_kernel::value::calendar::{DAY, date_of, days_in_month, days_of};
+use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
+
+use super::{integer, text};
+
+fn out_of_range() -> Error {
+    Error::new(ErrorKind::InvalidInput, "22008", "timestamp out of range")
+}
+
+fn interval(text: &str) -> Result<(i32, i32, i64)> {
+    match Value::parse(&Type::Interval, text)? {
+        Value::Interval { months, days, micros } => Ok((months, days, micros)),
+        _ => Err(Error::internal("an interval was expected")),
+    }
+}
+
+fn days(text: &str) -> Result<i32> {
+    match Value::parse(&Type::Date, text)? {
+        Value::Date(days) => Ok(days),
+        _ => Err(Error::internal("a date was expected")),
+    }
+}
+
+fn as_text(value: &Value) -> Value {
+    value.to_text().map_or(Value::Null, Value::Text)
+}
+
+/// A timestamp and an interval: months first, then days, then the rest, as PostgreSQL does.
+pub(super) fn shift(arguments: &[Value]) -> Result<Value> {
+    let (moment, sign) = (integer(arguments, 0)?, integer(arguments, 2)?);
+    if moment == i64::MIN || moment == i64::MAX {
+        return Ok(Value::Int(moment));
+    }
+    let (months, days, micros) = interval(text(arguments, 1)?)?;
+    let (day, rest) = (moment.div_euclid(DAY), moment.rem_euclid(DAY));
+    let (year, month, day_of_month) = date_of(day);
+    let count = year * 12 + i64::from(month) - 1 + sign * i64::from(months);
+    let (year, month) = (count.div_euclid(12), u32::try_from(count.rem_euclid(12)).unwrap_or(0) + 1);
+    let day = days_of(year, month, day_of_month.min(days_in_month(year, month)));
+    let day = day + sign * i64::from(days);
+    day.checked_mul(DAY)
+        .and_then(|start| start.checked_add(rest))
+        .and_then(|moment| moment.checked_add(sign.checked_mul(micros)?))
+        .map(Value::Int)
+        .ok_or_else(out_of_range)
+}
+
+/// A date and a number of days.
+pub(super) fn shift_date(arguments: &[Value]) -> Result<Value> {
+    let (date, number, sign) = (days(text(arguments, 0)?)?, integer(arguments, 1)?, integer(arguments, 2)?);
+    let moved = i64::from(date).checked_add(sign.checked_mul(number).ok_or_else(out_of_range)?);
+    let moved = moved.and_then(|days| i32::try_from(days).ok()).ok_or_else(out_of_range)?;
+    Ok(as_text(&Value::Date(moved)))
+}
+
+pub(super) fn days_between(arguments: &[Value]) -> Result<Value> {
+    Ok(Value::Int(i64::from(days(text(arguments, 0)?)?) - i64::from(days(text(arguments, 1)?)?)))
+}
+
+/// The interval between two timestamps: whole days and the rest.
+pub(super) fn time_between(arguments: &[Value]) -> Result<Value> {
+    let (left, right) = (integer(arguments, 0)?, integer(arguments, 1)?);
+    let span = left.checked_sub(right).ok_or_else(out_of_range)?;
+    let days = i32::try_from(span / DAY).map_err(|_| out_of_range())?;
+    Ok(as_text(&Value::Interval { months: 0, days, micros: span % DAY }))
+}
+
+/// An interval as the number by which PostgreSQL orders it: months have 30 days, days 24 hours.
+pub(super) fn interval_span(arguments: &[Value]) -> Result<Value> {
+    let (months, days, micros) = interval(text(arguments, 0)?)?;
+    let days = i64::from(months) * 30 + i64::from(days);
+    days.checked_mul(DAY).and_then(|span| span.checked_add(micros)).map(Value::Int).ok_or_else(out_of_range)
+}
+
+/// The date of a timestamp.
+pub(super) fn date(arguments: &[Value]) -> Result<Value> {
+    let days = i32::try_from(integer(arguments, 0)?.div_euclid(DAY)).map_err(|_| out_of_range())?;
+    Ok(as_text(&Value::Date(days)))
+}

@@ -1,0 +1,273 @@
+//! The walk over an expression.
+
+use sqlparser::ast::{BinaryOperator as Binary, CaseWhen, DataType, Expr, UnaryOperator, Value as Literal};
+use truststream_kernel::Type;
+
+use super::names::{Relation, column};
+use super::{Scope, Term, TermType, Unsupported};
+use crate::schema::type_of;
+
+/// Translates one expression.
+pub(crate) struct Translator<'a> {
+    pub(super) scope: Scope<'a>,
+    /// What columns come from, outermost query first.
+    pub(super) levels: Vec<Vec<Relation>>,
+    /// Sub-selects named so far.
+    pub(super) relations: usize,
+}
+
+impl<'a> Translator<'a> {
+    pub(crate) fn new(scope: &Scope<'a>) -> Self {
+        let outer = scope.table.and_then(|name| {
+            let columns = scope.catalog.table(name)?.columns.iter();
+            Some(Relation {
+                name: name.name.clone(),
+                schema: Some(name.schema.clone()),
+                alias: scope.alias.map(str::to_owned),
+                columns: columns.map(|column| (column.name.clone(), column.ty.clone())).collect(),
+            })
+        });
+        Translator { scope: *scope, levels: vec![outer.into_iter().collect()], relations: 0 }
+    }
+
+    pub(super) fn type_of(&self, data_type: &DataType) -> Type {
+        type_of(self.scope.catalog, data_type)
+    }
+
+    pub(super) fn shown(&self, items: &[Expr]) -> String {
+        items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Translates an expression.
+    pub(crate) fn expr(&mut self, expr: &Expr) -> Result<Term, Unsupported> {
+        match expr {
+            Expr::Nested(inner) => self.expr(inner),
+            Expr::Identifier(name) => column(&self.levels, std::slice::from_ref(name)),
+            Expr::CompoundIdentifier(names) => column(&self.levels, names),
+            Expr::Value(value) => self.literal(&value.value),
+            Expr::TypedString(typed) => {
+                let ty = self.type_of(&typed.data_type);
+                let text = typed.value.clone().into_string().unwrap_or_default();
+                self.read_literal(&text, &ty)
+            }
+            Expr::Interval(interval) => self.interval(interval),
+            Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
+            Expr::UnaryOp { op, expr } => self.unary(*op, expr),
+            Expr::Cast { expr, data_type, .. } => self.cast(expr, data_type),
+            Expr::Function(function) => self.call(function),
+            Expr::Case { operand, conditions, else_result, .. } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref())
+            }
+            Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated),
+            Expr::InSubquery { expr, subquery, negated } => self.in_query(expr, subquery, *negated),
+            Expr::AnyOp { left, compare_op, right, .. } => self.quantified(left, compare_op, right, false),
+            Expr::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, true),
+            Expr::Between { expr, negated, low, high } => self.between(expr, *negated, low, high),
+            Expr::Exists { subquery, negated } => {
+                let (sql, _) = self.query(subquery)?;
+                let not = if *negated { "NOT " } else { "" };
+                Ok(Term::new(format!("({not}EXISTS ({sql}))"), Type::Bool))
+            }
+            Expr::Subquery(query) => {
+                let (sql, mut columns) = self.query(query)?;
+                match (columns.pop(), columns.is_empty()) {
+                    (Some((_, ty)), true) => self.settled(Term { sql: format!("({sql})"), ty }),
+                    _ => Err(Unsupported::new(query, "subquery must return only one column")),
+                }
+            }
+            Expr::Array(array) => self.array(&array.elem),
+            Expr::CompoundFieldAccess { root, access_chain } => self.subscript(root, access_chain),
+            _ => self.test(expr),
+        }
+    }
+
+    /// Tests, patterns and the functions that have a syntax of their own.
+    fn test(&mut self, expr: &Expr) -> Result<Term, Unsupported> {
+        match expr {
+            Expr::IsNull(inner) => self.postfix(inner, "IS NULL", None),
+            Expr::IsNotNull(inner) => self.postfix(inner, "IS NOT NULL", None),
+            Expr::IsTrue(inner) => self.postfix(inner, "IS TRUE", Some(Type::Bool)),
+            Expr::IsNotTrue(inner) => self.postfix(inner, "IS NOT TRUE", Some(Type::Bool)),
+            Expr::IsFalse(inner) => self.postfix(inner, "IS FALSE", Some(Type::Bool)),
+            Expr::IsNotFalse(inner) => self.postfix(inner, "IS NOT FALSE", Some(Type::Bool)),
+            Expr::IsUnknown(inner) => self.postfix(inner, "IS NULL", Some(Type::Bool)),
+            Expr::IsNotUnknown(inner) => self.postfix(inner, "IS NOT NULL", Some(Type::Bool)),
+            Expr::IsDistinctFrom(left, right) => self.compare(left, "IS NOT", right),
+            Expr::IsNotDistinctFrom(left, right) => self.compare(left, "IS", right),
+            Expr::Like { negated, any: false, expr, pattern, escape_char: None } => {
+                self.pattern("ts_like", expr, pattern, *negated)
+            }
+            Expr::ILike { negated, any: false, expr, pattern, escape_char: None } => {
+                self.pattern("ts_ilike", expr, pattern, *negated)
+            }
+            Expr::Collate { expr, collation } if collation.to_string().contains('C') => self.expr(expr),
+            Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),
+            Expr::Trim { .. } | Expr::Substring { .. } | Expr::Position { .. } => self.worded_call(expr),
+            Expr::Ceil { expr, .. } => self.rounded("ceil", expr),
+            Expr::Floor { expr, .. } => self.rounded("floor", expr),
+            other => Err(Unsupported::new(other, "this expression runs on PostgreSQL only")),
+        }
+    }
+
+    fn literal(&self, value: &Literal) -> Result<Term, Unsupported> {
+        match value {
+            Literal::Null => Ok(Term::null()),
+            Literal::Boolean(value) => Ok(Term::new(u8::from(*value).to_string(), Type::Bool)),
+            Literal::Number(digits, _) => self.number(digits),
+            Literal::Placeholder(_) => Err(Unsupported::new(value, "a parameter has no value here")),
+            other => match other.clone().into_string() {
+                Some(text) => Ok(Term::literal(text)),
+                None => Err(Unsupported::new(other, "this kind of literal")),
+            },
+        }
+    }
+
+    fn number(&self, digits: &str) -> Result<Term, Unsupported> {
+        match digits.parse::<i64>() {
+            Ok(number) if i32::try_from(number).is_ok() => Ok(Term::new(digits, Type::Int4)),
+            Ok(_) => Ok(Term::new(digits, Type::Int8)),
+            Err(_) => self.read_literal(digits, &Type::Numeric(None)),
+        }
+    }
+
+    fn binary(&mut self, left: &Expr, op: &Binary, right: &Expr) -> Result<Term, Unsupported> {
+        match op {
+            Binary::And => self.logical(left, "AND", right),
+            Binary::Or => self.logical(left, "OR", right),
+            Binary::Eq => self.compare(left, "=", right),
+            Binary::NotEq => self.compare(left, "<>", right),
+            Binary::Lt => self.compare(left, "<", right),
+            Binary::LtEq => self.compare(left, "<=", right),
+            Binary::Gt => self.compare(left, ">", right),
+            Binary::GtEq => self.compare(left, ">=", right),
+            Binary::Plus | Binary::Minus | Binary::Multiply | Binary::Divide | Binary::Modulo => {
+                self.arithmetic(left, op, right)
+            }
+            Binary::StringConcat => self.concatenation(left, right),
+            Binary::PGRegexMatch => self.pattern("ts_match", left, right, false),
+            Binary::PGRegexIMatch => self.pattern("ts_imatch", left, right, false),
+            Binary::PGRegexNotMatch => self.pattern("ts_match", left, right, true),
+            Binary::PGRegexNotIMatch => self.pattern("ts_imatch", left, right, true),
+            Binary::PGLikeMatch => self.pattern("ts_like", left, right, false),
+            Binary::PGILikeMatch => self.pattern("ts_ilike", left, right, false),
+            Binary::PGNotLikeMatch => self.pattern("ts_like", left, right, true),
+            Binary::PGNotILikeMatch => self.pattern("ts_ilike", left, right, true),
+            Binary::Arrow => self.step(left, right, false),
+            Binary::LongArrow => self.step(left, right, true),
+            Binary::HashArrow => self.path(left, right, false),
+            Binary::HashLongArrow => self.path(left, right, true),
+            Binary::AtArrow | Binary::ArrowAt | Binary::PGOverlap => self.containment(left, op, right),
+            Binary::Question => self.has_key(left, right, "ts_has_key"),
+            Binary::QuestionPipe => self.has_key(left, right, "ts_has_any_key"),
+            Binary::QuestionAnd => self.has_key(left, right, "ts_has_all_keys"),
+            other => Err(Unsupported::new(format!("{left} {other} {right}"), "this operator")),
+        }
+    }
+
+    fn logical(&mut self, left: &Expr, op: &str, right: &Expr) -> Result<Term, Unsupported> {
+        let (left, right) = (self.condition(left)?, self.condition(right)?);
+        Ok(Term::new(format!("({left} {op} {right})"), Type::Bool))
+    }
+
+    /// An expression that must be a condition.
+    pub(super) fn condition(&mut self, expr: &Expr) -> Result<String, Unsupported> {
+        let term = self.expr(expr)?;
+        Ok(self.coerced(term, &Type::Bool)?.sql)
+    }
+
+    fn compare(&mut self, left: &Expr, op: &str, right: &Expr) -> Result<Term, Unsupported> {
+        if matches!((left, right), (Expr::Tuple(_), _) | (_, Expr::Tuple(_))) {
+            return Err(Unsupported::new(format!("{left} {op} {right}"), "a comparison of rows"));
+        }
+        let (left, right) = (self.expr(left)?, self.expr(right)?);
+        self.comparison(left, op, right)
+    }
+
+    fn between(&mut self, expr: &Expr, negated: bool, low: &Expr, high: &Expr) -> Result<Term, Unsupported> {
+        let low = self.compare(expr, ">=", low)?;
+        let high = self.compare(expr, "<=", high)?;
+        let not = if negated { "NOT " } else { "" };
+        Ok(Term::new(format!("({not}({} AND {}))", low.sql, high.sql), Type::Bool))
+    }
+
+    fn unary(&mut self, op: UnaryOperator, expr: &Expr) -> Result<Term, Unsupported> {
+        match op {
+            UnaryOperator::Not => Ok(Term::new(format!("(NOT {})", self.condition(expr)?), Type::Bool)),
+            UnaryOperator::Plus => self.expr(expr),
+            UnaryOperator::Minus => match expr {
+                Expr::Value(value) if matches!(&value.value, Literal::Number(..)) => {
+                    self.number(&format!("-{}", value.value))
+                }
+                _ => self.negative(expr),
+            },
+            other => Err(Unsupported::new(format!("{other}{expr}"), "this operator")),
+        }
+    }
+
+    fn postfix(&mut self, inner: &Expr, test: &str, ty: Option<Type>) -> Result<Term, Unsupported> {
+        let mut term = self.expr(inner)?;
+        if let Some(ty) = ty {
+            term = self.coerced(term, &ty)?;
+        }
+        Ok(Term::new(format!("({} {test})", term.sql), Type::Bool))
+    }
+
+    fn pattern(
+        &mut self,
+        function: &str,
+        text: &Expr,
+        pattern: &Expr,
+        negated: bool,
+    ) -> Result<Term, Unsupported> {
+        let (text, pattern) = (self.expr(text)?, self.expr(pattern)?);
+        let (text, pattern) = (self.coerced(text, &Type::Text)?, self.coerced(pattern, &Type::Text)?);
+        let not = if negated { "NOT " } else { "" };
+        Ok(Term::new(format!("({not}{function}({}, {}))", text.sql, pattern.sql), Type::Bool))
+    }
+
+    fn cast(&mut self, expr: &Expr, data_type: &DataType) -> Result<Term, Unsupported> {
+        let ty = self.type_of(data_type);
+        if let (Expr::Array(array), Type::Array(element)) = (expr, &ty) {
+            if let Some(term) = self.array_as(&array.elem, element)? {
+                return Ok(term);
+            }
+            let items = array.elem.iter().map(|item| {
+                let item = self.expr(item)?;
+                Ok(self.cast_to(item, element)?.sql)
+            });
+            let items = items.collect::<Result<Vec<_>, Unsupported>>()?;
+            if super::compare::plain_in_json(element) {
+                return Ok(Term::new(format!("json_array({})", items.join(", ")), ty));
+            }
+            return Err(Unsupported::new(expr, format!("an array of {element}")));
+        }
+        let term = self.expr(expr)?;
+        self.cast_to(term, &ty)
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&Expr>,
+        conditions: &[CaseWhen],
+        otherwise: Option<&Expr>,
+    ) -> Result<Term, Unsupported> {
+        let mut tests = Vec::new();
+        let mut results = Vec::new();
+        for when in conditions {
+            tests.push(match operand {
+                Some(operand) => self.compare(operand, "=", &when.condition)?.sql,
+                None => self.condition(&when.condition)?,
+            });
+            results.push(self.expr(&when.result)?);
+        }
+        results.push(otherwise.map_or_else(|| Ok(Term::null()), |expr| self.expr(expr))?);
+        let (mut results, ty) = self.unified_all(results)?;
+        let otherwise = results.pop().unwrap_or_else(Term::null);
+        let mut sql = String::from("CASE");
+        for (test, result) in tests.iter().zip(&results) {
+            sql.push_str(&format!(" WHEN {test} THEN {}", result.sql));
+        }
+        sql.push_str(&format!(" ELSE {} END", otherwise.sql));
+        Ok(Term { sql: format!("({sql})"), ty: TermType::Known(ty) })
+    }
+}
