@@ -12,7 +12,8 @@ use truststream_kernel::Secret;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Connection URL, `postgresql://user:password@host:port/database`. The role must be allowed to
-    /// `set role` to the roles of the callers.
+    /// `set role` to the roles of the callers. Connections are not encrypted yet: keep the database on
+    /// the same host or a private network.
     pub url: Secret,
     /// How many connections are kept.
     #[serde(default)]

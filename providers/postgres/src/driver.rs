@@ -73,11 +73,23 @@ impl PostgresDriver {
         };
         let driver = PostgresDriver { shared: Arc::new(shared) };
         if driver.shared.config.bootstrap {
-            driver.own().await?.give_back();
+            driver.set_up().await?;
         }
         driver.reload().await?;
         tokio::spawn(keep_schema(Arc::downgrade(&driver.shared)));
         Ok(driver)
+    }
+
+    /// Makes what TrustStream keeps in the database. A role that may not can still serve requests.
+    async fn set_up(&self) -> Result<()> {
+        match self.own().await {
+            Ok(connection) => connection.give_back(),
+            Err(error) if error.code() == "42501" => {
+                tracing::warn!("schema truststream can't be made here: no migrations, feed or switch");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Reads the schema anew.

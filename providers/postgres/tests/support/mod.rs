@@ -65,9 +65,10 @@ fn start() -> Server {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = format!(
         "{} -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 & \
-         read -r _; kill -INT $!; wait",
+         read -r _; kill -INT $!; wait; rm -rf {}",
         binaries.join("postgres").display(),
         data.display(),
+        folder.path().display(),
         folder.path().display()
     );
     let process = command(Path::new("/bin/sh"), root)
