@@ -150,7 +150,9 @@ impl Config {
                 sections.insert((*name).to_owned(), section);
             }
         }
-        let file: File = sources.read(SECTIONS)?;
+        let mut file: File = sources.read(SECTIONS)?;
+        // The embedded backend is there without being named.
+        file.backend.entry("main".to_owned()).or_default();
         let development = options.development;
         let config = Config { project: project.to_owned(), file, development, sections, sources };
         config.check_names()?;
