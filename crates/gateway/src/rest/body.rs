@@ -63,7 +63,7 @@ pub(super) fn csv(body: &[u8]) -> Result<Bytes> {
     let mut records = records(text).into_iter();
     let header = records.next().ok_or_else(|| invalid("the CSV has no header".to_owned()))?;
     let mut rows = Vec::new();
-    for record in records {
+    for record in records.filter(|record| *record != [""]) {
         if record.len() != header.len() {
             return Err(invalid("All lines must have same number of fields".to_owned()));
         }
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn csv_becomes_rows_of_texts() {
-        let rows = csv(b"a,b\r\n1,\"x, \"\"y\"\"\"\nNULL,\n").unwrap();
+        let rows = csv(b"a,b\r\n1,\"x, \"\"y\"\"\"\nNULL,\n\n").unwrap();
         assert_eq!(rows, r#"[{"a":"1","b":"x, \"y\""},{"a":null,"b":""}]"#);
         assert_eq!(csv(b"a,b\n1\n").unwrap_err().code(), "PGRST102");
     }
