@@ -1,0 +1,48 @@
+//! The operations of the Database service and their replies.
+
+mod calls;
+mod feed;
+mod moving;
+mod needs;
+mod reads;
+mod replies;
+mod schema;
+mod writes;
+
+use std::sync::Arc;
+
+use truststream_kernel::operations;
+
+use super::{Catalog, ChangeBatch, DatabaseDriver, DatabaseFeature, Position};
+
+pub use calls::*;
+pub use feed::*;
+pub use moving::*;
+pub use reads::*;
+pub use replies::*;
+pub use schema::*;
+pub use writes::*;
+
+operations! {
+    /// The Database service.
+    DatabaseService("database", DatabaseFeature), driver DatabaseDriver, op DatabaseOp, reply DatabaseReply {
+        Select => select -> Page, Read, true;
+        Insert => insert -> Page, Write, false;
+        Update => update -> Page, Write, false;
+        Delete => delete -> Page, Write, false;
+        Invoke => invoke -> Page, Write, false;
+        Batch => batch -> Vec<Page>, Write, false;
+        Authorize => authorize -> Vec<bool>, Read, true;
+        Describe => describe -> Arc<Catalog>, Read, true;
+        Review => review -> Vec<Problem>, Admin, true;
+        Migrate => migrate -> MigrationOutcome, Admin, true;
+        Migrations => migrations -> Vec<AppliedMigration>, Admin, true;
+        Ping => ping -> (), Read, true;
+        Capture => capture -> Position, Admin, true;
+        Changes => changes -> ChangeBatch, Read, true;
+        Scan => scan -> Chunk, Admin, true;
+        Prepare => prepare -> (), Admin, true;
+        Apply => apply -> Applied, Admin, true;
+        AppliedPosition => applied_position -> Option<Position>, Admin, true;
+    }
+}

@@ -1,0 +1,88 @@
+//! Moving rows from one database to another.
+
+use truststream_kernel::{Requires, Row, Value};
+
+use super::AppliedMigration;
+use crate::database::{Change, Position, TableName};
+
+/// Reads a table in primary-key order, a chunk at a time.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// Which table.
+    pub table: TableName,
+    /// Key values of the last row of the chunk before.
+    pub after: Option<Vec<Value>>,
+    /// Rows at most.
+    pub limit: usize,
+}
+
+impl Requires for Scan {}
+
+/// Rows of a [`Scan`], all read at one position of the feed.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// The rows; fewer than the limit at the end of the table.
+    pub rows: Vec<Row>,
+    /// The feed's position in the very snapshot that the rows were read in.
+    pub position: Position,
+}
+
+/// Makes a database ready to receive the rows of another one.
+#[derive(Clone, Debug)]
+pub enum Prepare {
+    /// Applies the migrations and takes away what can't hold while rows arrive in any order
+    /// (secondary unique keys, foreign keys). Refuses a database that holds rows already.
+    Begin {
+        /// All migrations of the source, in order.
+        migrations: Vec<AppliedMigration>,
+    },
+    /// Puts back, and thereby checks, what `Begin` took away, and sets identity positions past
+    /// the largest value seen.
+    Finish,
+    /// Sets identity positions past the largest values present, with head-room.
+    Identities,
+    /// Removes all rows received and all that `Begin` made. Does nothing where no `Begin` was, or
+    /// after `Keep`.
+    Discard,
+    /// What was received stays for good: it can't be discarded any more.
+    Keep,
+}
+
+impl Requires for Prepare {}
+
+/// Applies rows or changes that come from another database, in one transaction together with the
+/// position reached. No trigger of the application fires, no policy applies, generated values are
+/// taken as they are, and the changes are marked with their origin in this database's own feed.
+#[derive(Clone, Debug)]
+pub struct Apply {
+    /// Name of the stream they come from, such as `switch-7/forward`.
+    pub origin: String,
+    /// Nothing is applied unless the stream stands exactly here ([`AppliedPosition`]).
+    pub expected: Option<Position>,
+    /// Where the stream stands afterwards.
+    pub position: Option<Position>,
+    /// Whole rows to insert or replace by primary key.
+    pub rows: Vec<(TableName, Vec<Row>)>,
+    /// Changes, in order.
+    pub changes: Vec<Change>,
+}
+
+impl Requires for Apply {}
+
+/// What [`Apply`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It is durable.
+    Done,
+    /// The stream stood elsewhere (another applier was here); nothing was applied.
+    Stale,
+}
+
+/// Asks where a stream of [`Apply`] stands.
+#[derive(Clone, Debug)]
+pub struct AppliedPosition {
+    /// Name of the stream.
+    pub origin: String,
+}
+
+impl Requires for AppliedPosition {}

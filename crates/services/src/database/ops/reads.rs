@@ -1,0 +1,59 @@
+//! Reading rows, and asking who may.
+
+use truststream_kernel::{FeatureSet, Requires, Row};
+
+use super::needs::query_needs;
+use super::{Format, Media, Transaction};
+use crate::database::{Count, DatabaseFeature, Query, TableName};
+
+/// Reads rows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Select {
+    /// From where.
+    pub table: TableName,
+    /// What.
+    pub query: Query,
+    /// Whether to count all matching rows.
+    pub count: Option<Count>,
+    /// In which representation.
+    pub format: Format,
+    /// How the transaction is run.
+    pub transaction: Transaction,
+}
+
+impl Select {
+    /// A JSON reply without a count.
+    pub fn new(table: TableName, query: Query) -> Self {
+        Select { table, query, count: None, format: Format::default(), transaction: Transaction::default() }
+    }
+}
+
+impl Requires for Select {
+    fn needs(&self) -> FeatureSet {
+        let needs = query_needs(&self.query);
+        match self.format.media {
+            Media::Plan(_) => needs.with(DatabaseFeature::Explain),
+            Media::GeoJson => needs.with(DatabaseFeature::GeoJson),
+            Media::Custom(_) => needs.with(DatabaseFeature::MediaHandlers),
+            _ => needs,
+        }
+    }
+}
+
+/// Asks whether the caller's `select` policies let it see rows given by value (they need not exist
+/// any more). Realtime uses it to decide who sees a change. One verdict a row.
+#[derive(Clone, Debug)]
+pub struct Authorize {
+    /// The table whose policies apply.
+    pub table: TableName,
+    /// The rows.
+    pub rows: Vec<Row>,
+}
+
+impl Requires for Authorize {}
+
+/// Asks whether the database answers.
+#[derive(Clone, Debug, Default)]
+pub struct Ping;
+
+impl Requires for Ping {}

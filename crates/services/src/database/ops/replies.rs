@@ -1,0 +1,83 @@
+//! How replies are wanted, how transactions are run, and what comes back.
+
+use bytes::Bytes;
+
+/// How a reply is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Format {
+    /// The representation.
+    pub media: Media,
+    /// Leave out null members of JSON objects.
+    pub strip_nulls: bool,
+}
+
+/// Representation of a reply.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Media {
+    /// A JSON array of rows (a scalar or an object for functions that return one).
+    #[default]
+    Json,
+    /// Exactly one row as a JSON object; PGRST116 otherwise, and writes are rolled back.
+    Object,
+    /// CSV with a header line.
+    Csv,
+    /// GeoJSON feature collection (PostGIS).
+    GeoJson,
+    /// The engine's plan: media type of the wrapped reply, options such as `analyze`, text or JSON.
+    Plan(PlanFormat),
+    /// Any other media type, answered by a handler in the database or by a raw scalar.
+    Custom(String),
+}
+
+/// Options of an explained query.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PlanFormat {
+    /// JSON instead of text.
+    pub json: bool,
+    /// Options in words: `analyze`, `verbose`, `settings`, `buffers`, `wal`.
+    pub options: Vec<String>,
+}
+
+/// How a request's transaction is run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Transaction {
+    /// Roll back at the end although all went well.
+    pub rollback: bool,
+    /// Time zone of the request's session.
+    pub time_zone: Option<String>,
+    /// Fail and roll back (PGRST124) if a write touches more rows.
+    pub max_affected: Option<u64>,
+}
+
+/// What a write returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Returning {
+    /// Nothing of the rows; they need not be readable by the caller.
+    #[default]
+    Minimal,
+    /// The key of the first inserted row ([`Page::location`]).
+    HeadersOnly,
+    /// The rows as the query's items select them.
+    Representation,
+}
+
+/// Rows (or what a write or call returns) as the engine built them.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The representation in the wanted format; empty when none was wanted.
+    pub body: Bytes,
+    /// Rows in the page, or rows affected by a write.
+    pub rows: u64,
+    /// Total of matching rows, if a count was asked for.
+    pub total: Option<u64>,
+    /// Rows that an upsert inserted, where the engine knows; equals `rows` for plain inserts.
+    pub inserted: Option<u64>,
+    /// Key of the first inserted row as column and literal, for `Location`.
+    pub location: Vec<(String, String)>,
+    /// HTTP status a database function asked for (`response.status`).
+    pub status: Option<u16>,
+    /// HTTP headers a database function asked for (`response.headers`).
+    pub headers: Vec<(String, String)>,
+    /// Media type of the body, if a handler decided it.
+    pub media_type: Option<String>,
+}

@@ -1,0 +1,166 @@
+//! Writing rows.
+
+use bytes::Bytes;
+use truststream_kernel::{FeatureSet, Requires};
+
+use super::needs::query_needs;
+use super::{Format, Returning, Select, Transaction};
+use crate::database::{Count, Query, TableName};
+
+/// What all writes share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct WriteOptions {
+    /// What is returned.
+    pub returning: Returning,
+    /// Whether to count the rows written.
+    pub count: Option<Count>,
+    /// In which representation.
+    pub format: Format,
+    /// How the transaction is run.
+    pub transaction: Transaction,
+}
+
+/// What an insert does when a row of the same key exists.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OnConflict {
+    /// Columns of a unique key; the primary key if absent.
+    pub columns: Option<Vec<String>>,
+    /// Update the existing row (otherwise keep it and skip the new one).
+    pub merge: bool,
+}
+
+/// Inserts rows.
+#[derive(Clone, Debug)]
+pub struct Insert {
+    /// Into which table.
+    pub table: TableName,
+    /// One JSON object or an array of them.
+    pub rows: Bytes,
+    /// Columns to take from the rows; the keys of the first row if absent (then all rows must have
+    /// the same keys, PGRST102).
+    pub columns: Option<Vec<String>>,
+    /// A column missing from a row takes its default instead of null.
+    pub missing_default: bool,
+    /// What to do with rows whose key exists.
+    pub on_conflict: Option<OnConflict>,
+    /// `items` select what is returned; `filter` is the key that a single upsert by `PUT` names.
+    pub query: Query,
+    /// The rest.
+    pub options: WriteOptions,
+}
+
+impl Insert {
+    /// A plain insert that returns nothing.
+    pub fn new(table: TableName, rows: impl Into<Bytes>) -> Self {
+        Insert {
+            table,
+            rows: rows.into(),
+            columns: None,
+            missing_default: false,
+            on_conflict: None,
+            query: Query::all(),
+            options: WriteOptions::default(),
+        }
+    }
+}
+
+impl Requires for Insert {
+    fn needs(&self) -> FeatureSet {
+        query_needs(&self.query)
+    }
+}
+
+/// Changes the rows that `query.filter` matches.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// In which table.
+    pub table: TableName,
+    /// One JSON object: column to new value.
+    pub values: Bytes,
+    /// Columns to take from `values`; all its keys if absent.
+    pub columns: Option<Vec<String>>,
+    /// A column missing from `values` takes its default instead of null.
+    pub missing_default: bool,
+    /// Which rows, and what is returned of them.
+    pub query: Query,
+    /// The rest.
+    pub options: WriteOptions,
+}
+
+impl Update {
+    /// An update that returns nothing.
+    pub fn new(table: TableName, values: impl Into<Bytes>, query: Query) -> Self {
+        Update {
+            table,
+            values: values.into(),
+            columns: None,
+            missing_default: false,
+            query,
+            options: WriteOptions::default(),
+        }
+    }
+}
+
+impl Requires for Update {
+    fn needs(&self) -> FeatureSet {
+        query_needs(&self.query)
+    }
+}
+
+/// Deletes the rows that `query.filter` matches.
+#[derive(Clone, Debug)]
+pub struct Delete {
+    /// From which table.
+    pub table: TableName,
+    /// Which rows, and what is returned of them.
+    pub query: Query,
+    /// The rest.
+    pub options: WriteOptions,
+}
+
+impl Delete {
+    /// A delete that returns nothing.
+    pub fn new(table: TableName, query: Query) -> Self {
+        Delete { table, query, options: WriteOptions::default() }
+    }
+}
+
+impl Requires for Delete {
+    fn needs(&self) -> FeatureSet {
+        query_needs(&self.query)
+    }
+}
+
+/// Several writes and reads, applied all or none, in order, in one transaction.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// What to do.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a [`Batch`].
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub enum Step {
+    Select(Select),
+    Insert(Insert),
+    Update(Update),
+    Delete(Delete),
+    /// The whole batch fails with `Conflict` (SQLSTATE 40001) unless the step before it touched
+    /// exactly so many rows. Repeating it as it is does not help, and the error says so.
+    Expect(u64),
+}
+
+impl Requires for Batch {
+    fn needs(&self) -> FeatureSet {
+        self.steps.iter().fold(FeatureSet::EMPTY, |set, step| {
+            set | match step {
+                Step::Select(select) => select.needs(),
+                Step::Insert(insert) => insert.needs(),
+                Step::Update(update) => update.needs(),
+                Step::Delete(delete) => delete.needs(),
+                Step::Expect(_) => FeatureSet::EMPTY,
+            }
+        })
+    }
+}
