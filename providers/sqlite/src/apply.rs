@@ -31,19 +31,17 @@ pub(crate) fn position(conn: &Connection, origin: &str) -> Result<Option<Positio
 /// Applies rows and changes together with the position they reach.
 pub(crate) async fn apply(shared: &Shared, cx: &Context, op: &Apply) -> Result<Applied> {
     let (planner, op, caller) = (shared.clone(), op.clone(), cx.clone());
-    shared
-        .writer
-        .run_unchecked(cx, move |conn| {
-            if position(&conn.sql, &op.origin)? != op.expected {
-                return Ok(Fate::Undo(Applied::Stale));
-            }
-            let schema = planner.schema();
-            conn.session.originate(Some(&op.origin));
-            let outcome = all(conn, &schema, &caller, &op);
-            conn.session.originate(None);
-            outcome.map(|()| Fate::Keep(Applied::Done))
-        })
-        .await
+    let work = move |conn: &Conn| {
+        if position(&conn.sql, &op.origin)? != op.expected {
+            return Ok(Fate::Undo(Applied::Stale));
+        }
+        let schema = planner.schema();
+        conn.session.originate(Some(&op.origin));
+        let outcome = all(conn, &schema, &caller, &op);
+        conn.session.originate(None);
+        outcome.map(|()| Fate::Keep(Applied::Done))
+    };
+    shared.writer.run_unchecked(cx, work, |_| ()).await
 }
 
 fn all(conn: &Conn, schema: &Schema, cx: &Context, op: &Apply) -> Result<()> {

@@ -1,11 +1,11 @@
 //! The file's tables from the catalog.
 
-use crate::interim as expression;
 use rusqlite::Connection;
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{
     Catalog, Column, ForeignKey, Index, ReferentialAction, Table, TableKind, TableName,
 };
+use truststream_sql::expression;
 use truststream_sql::quote::{literal, quote};
 use truststream_sql::schema::Statement;
 
@@ -108,8 +108,8 @@ fn list(columns: &[String]) -> String {
 fn column_sql(catalog: &Catalog, name: &TableName, column: &Column, row_id: bool) -> Result<String> {
     let storage = match &column.ty {
         Type::Bool | Type::Int2 | Type::Int4 | Type::Int8 | Type::Timestamptz | Type::Timestamp => "INTEGER",
-        Type::Float4 | Type::Float8 => "REAL",
-        Type::Bytes => "BLOB",
+        // Without an affinity: that of reals makes -0.0 an integer.
+        Type::Float4 | Type::Float8 | Type::Bytes => "BLOB",
         Type::Numeric(_) => "TEXT COLLATE DECIMAL",
         _ => "TEXT",
     };

@@ -15,20 +15,15 @@ use crate::{feed, internal};
 
 /// Applies a migration once.
 pub(crate) async fn migrate(shared: &Shared, cx: &Context, op: &Migrate) -> Result<MigrationOutcome> {
-    let (planner, op) = (shared.clone(), op.clone());
-    let changed = shared
-        .writer
-        .run_unchecked(cx, move |conn| {
-            let mut catalog = planner.schema().catalog.as_ref().clone();
-            let outcome = run(conn, &mut catalog, &op.name, &op.sql)?;
-            let done = (outcome == MigrationOutcome::Applied && !op.dry_run).then_some(catalog);
-            Ok(if op.dry_run { Fate::Undo((outcome, done)) } else { Fate::Keep((outcome, done)) })
-        })
-        .await?;
-    if let Some(catalog) = changed.1 {
-        shared.replace(catalog);
-    }
-    Ok(changed.0)
+    let (planner, after, op) = (shared.clone(), shared.clone(), op.clone());
+    let work = move |conn: &Conn| {
+        let mut catalog = planner.schema().catalog.as_ref().clone();
+        let outcome = run(conn, &mut catalog, &op.name, &op.sql)?;
+        Ok(if op.dry_run { Fate::Undo((outcome, catalog)) } else { Fate::Keep((outcome, catalog)) })
+    };
+    let committed = move |(_, catalog): &(MigrationOutcome, Catalog)| after.replace(catalog.clone());
+    let (outcome, _) = shared.writer.run_unchecked(cx, work, committed).await?;
+    Ok(outcome)
 }
 
 /// Applies a migration to the file and to a catalog, within the transaction that is open.

@@ -10,7 +10,7 @@ use crate::driver::Shared;
 use crate::error::convert;
 use crate::schema::{physical, physical_name};
 use crate::writer::Fate;
-use crate::{feed, internal, migrate};
+use crate::{feed, internal, migrate, sequence};
 
 /// How far identities go on beyond the largest value seen, so that the database they came from can
 /// go on a while too.
@@ -18,29 +18,25 @@ const HEAD_ROOM: i64 = 1_000;
 
 /// Does what is asked.
 pub(crate) async fn prepare(shared: &Shared, cx: &Context, op: &Prepare) -> Result<()> {
-    let (planner, op) = (shared.clone(), op.clone());
-    let catalog = shared
-        .writer
-        .run_unchecked(cx, move |conn| {
-            let catalog = planner.schema().catalog.as_ref().clone();
-            let catalog = match &op {
-                Prepare::Begin { migrations } => begin(conn, catalog, migrations)?,
-                Prepare::Finish => finish(&conn.sql, catalog)?,
-                Prepare::Identities => {
-                    identities(&conn.sql, &catalog)?;
-                    catalog
-                }
-                Prepare::Discard => discard(conn, catalog)?,
-                Prepare::Keep => {
-                    conn.sql.execute_batch("DELETE FROM truststream_begun").map_err(convert)?;
-                    catalog
-                }
-            };
-            Ok(Fate::Keep(catalog))
-        })
-        .await?;
-    shared.replace(catalog);
-    Ok(())
+    let (planner, after, op) = (shared.clone(), shared.clone(), op.clone());
+    let work = move |conn: &Conn| {
+        let catalog = planner.schema().catalog.as_ref().clone();
+        let catalog = match &op {
+            Prepare::Begin { migrations } => begin(conn, catalog, migrations)?,
+            Prepare::Finish => finish(&conn.sql, catalog)?,
+            Prepare::Identities => {
+                identities(&conn.sql, &catalog)?;
+                catalog
+            }
+            Prepare::Discard => discard(conn, catalog)?,
+            Prepare::Keep => {
+                conn.sql.execute_batch("DELETE FROM truststream_begun").map_err(convert)?;
+                catalog
+            }
+        };
+        Ok(Fate::Keep(catalog))
+    };
+    shared.writer.run_unchecked(cx, work, move |catalog| after.replace(catalog.clone())).await.map(drop)
 }
 
 fn base_tables(catalog: &Catalog) -> impl Iterator<Item = &TableName> {
@@ -133,13 +129,14 @@ fn finish(conn: &Connection, catalog: Catalog) -> Result<Catalog> {
 }
 
 fn identities(conn: &Connection, catalog: &Catalog) -> Result<()> {
-    for name in base_tables(catalog) {
+    for (name, table) in catalog.tables.iter().filter(|(_, table)| table.kind == TableKind::Table) {
         let sql = format!(
             "UPDATE sqlite_sequence SET seq = max(seq, (SELECT coalesce(max(rowid), 0) FROM {}) + {HEAD_ROOM}) \
              WHERE name = ?1",
             physical(name)
         );
         conn.execute(&sql, [physical_name(name)]).map_err(convert)?;
+        sequence::advance(conn, name, table, HEAD_ROOM)?;
     }
     Ok(())
 }

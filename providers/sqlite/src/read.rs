@@ -4,6 +4,7 @@ use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{Comparison, Filter, Media, Operator, Page, Select, Table};
 
 use crate::connection::Conn;
+use crate::error::convert;
 use crate::plan::{Planner, Source};
 use crate::render::{number, render};
 use crate::schema::Schema;
@@ -13,6 +14,11 @@ const FEW: u64 = 100;
 
 /// Reads rows.
 pub(crate) fn select(conn: &Conn, schema: &Schema, cx: &Context, op: &Select) -> Result<Page> {
+    // A batch has its transaction already.
+    let snapshot = match op.count.is_some() && conn.sql.is_autocommit() {
+        true => Some(conn.sql.unchecked_transaction().map_err(convert)?),
+        false => None,
+    };
     let mut total = None;
     if op.count.is_some() {
         let found = number(conn, &Planner::new(schema, cx).count(&op.table, &op.query)?)?;
@@ -26,6 +32,7 @@ pub(crate) fn select(conn: &Conn, schema: &Schema, cx: &Context, op: &Select) ->
         total = Some(found);
     }
     let (body, rows) = render(conn, schema, cx, (&op.table, &op.query), &Source::Table, &op.format)?;
+    drop(snapshot);
     Ok(Page { body, rows, total, ..Page::default() })
 }
 

@@ -32,7 +32,7 @@ impl Session {
             }
             Some(identity) => {
                 state.role.clone_from(&identity.role);
-                state.subject = identity.subject().map(str::to_owned);
+                state.subject = identity.subject().map(str::to_lowercase);
                 state.claims = Some(identity.claims_text.clone());
             }
         }

@@ -1,8 +1,8 @@
 //! The seam to the translation of PostgreSQL's expressions.
 
-use crate::interim::{self as expression, Scope, Unsupported};
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{Catalog, PolicyCommand, TableName};
+use truststream_sql::expression::{self, Scope, Unsupported};
 
 use crate::access::Access;
 use crate::schema::{Schema, physical, physical_name};

@@ -71,22 +71,25 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<Fate<T>> + Send + 'static,
     {
-        self.send(cx, false, work).await
+        self.send(cx, false, work, |_| ()).await
     }
 
-    /// The same in a transaction of its own, with foreign keys not enforced.
-    pub(crate) async fn run_unchecked<T, F>(&self, cx: &Context, work: F) -> Result<T>
+    /// The same in a transaction of its own, with foreign keys not enforced. `committed` is called
+    /// before any other request is run.
+    pub(crate) async fn run_unchecked<T, F, C>(&self, cx: &Context, work: F, committed: C) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<Fate<T>> + Send + 'static,
+        C: FnOnce(&T) + Send + 'static,
     {
-        self.send(cx, true, work).await
+        self.send(cx, true, work, committed).await
     }
 
-    async fn send<T, F>(&self, cx: &Context, alone: bool, work: F) -> Result<T>
+    async fn send<T, F, C>(&self, cx: &Context, alone: bool, work: F, committed: C) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<Fate<T>> + Send + 'static,
+        C: FnOnce(&T) + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         let work: Work = Box::new(move |conn| {
@@ -95,7 +98,11 @@ impl Writer {
             let answer = Box::new(move |failed: Option<Error>| {
                 let outcome = match (outcome, failed) {
                     (Ok(Fate::Keep(_)), Some(error)) => Err(error),
-                    (Ok(Fate::Keep(done) | Fate::Undo(done)), _) => Ok(done),
+                    (Ok(Fate::Keep(done)), None) => {
+                        committed(&done);
+                        Ok(done)
+                    }
+                    (Ok(Fate::Undo(done)), _) => Ok(done),
                     (Err(error), _) => Err(error),
                 };
                 // Whoever asked may have gone.

@@ -3,6 +3,7 @@
 mod aggregate;
 mod compare;
 mod json;
+mod shared;
 mod text;
 
 use rusqlite::functions::{Context, FunctionFlags};
@@ -29,6 +30,7 @@ pub(crate) fn register(conn: &Connection, session: &Session) -> Result<()> {
     text::register(conn)?;
     compare::register(conn)?;
     aggregate::register(conn)?;
+    shared::register(conn)?;
     about_the_caller(conn, session)
 }
 

@@ -53,7 +53,7 @@ impl Planner<'_> {
         }
         match &term.ty {
             Type::Numeric(_) => format!("{} COLLATE DECIMAL", term.sql),
-            Type::Interval => format!("ts_interval({})", term.sql),
+            Type::Interval => format!("ts_interval_span({})", term.sql),
             _ => term.sql.clone(),
         }
     }

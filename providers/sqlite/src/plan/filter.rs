@@ -133,7 +133,7 @@ impl Planner<'_> {
                 _ => format!("coalesce(NOT ts_json_equal({sql}, {literal}), {sql} IS NOT {literal})"),
             },
             Type::Json => return Err(no_operator(operator, &term.ty)),
-            Type::Interval => format!("ts_interval({sql}) {sign} ts_interval({literal})"),
+            Type::Interval => format!("ts_interval_span({sql}) {sign} ts_interval_span({literal})"),
             _ => format!("{sql} {sign} {literal}"),
         })
     }
@@ -144,7 +144,7 @@ impl Planner<'_> {
         let literal = self.bind(storage::cell(&value)?);
         let right = match (self.schema.labels(&term.ty), &term.ty) {
             (Some(labels), _) => rank(&literal, labels),
-            (None, Type::Interval) => format!("ts_interval({literal})"),
+            (None, Type::Interval) => format!("ts_interval_span({literal})"),
             _ => literal,
         };
         Ok(format!("{left} {sign} {right}"))

@@ -12,6 +12,7 @@ use super::{Rows, Write, explain};
 use crate::access::Access;
 use crate::error::convert;
 use crate::schema::physical;
+use crate::sequence;
 use crate::storage;
 
 /// What became of a row of an upsert.
@@ -30,17 +31,20 @@ impl Write<'_> {
         let columns = op.columns.as_deref();
         let rows = Rows::read(self.schema, (&op.table, table), &op.rows, columns, op.missing_default)?;
         let key = self.conflict_key(op, table)?;
-        let (mut written, mut inserted, mut updated) = (Vec::new(), Vec::new(), HashSet::new());
+        let (mut written, mut inserted, mut updated) = (Vec::new(), Vec::new(), Vec::new());
+        let mut touched = HashSet::new();
         for row in &rows.rows {
             match self.put(op, table, &rows.columns, row, key.as_deref())? {
                 Row::Inserted(id) => {
+                    touched.insert(id);
                     inserted.push(id);
                     written.push(id);
                 }
                 Row::Updated(id) => {
-                    if inserted.contains(&id) || !updated.insert(id) {
+                    if !touched.insert(id) {
                         return Err(twice());
                     }
+                    updated.push(id);
                     written.push(id);
                 }
                 Row::Skipped => {}
@@ -48,7 +52,6 @@ impl Write<'_> {
         }
         let readable = op.options.returning == Returning::Representation || key.is_some();
         self.check(&op.table, &inserted, PolicyCommand::Insert, readable)?;
-        let updated: Vec<i64> = updated.into_iter().collect();
         self.check(&op.table, &updated, PolicyCommand::Update, true)?;
         let mut page = self.answer(&op.table, &op.query, &written, &op.options)?;
         page.inserted = Some(inserted.len() as u64);
@@ -104,6 +107,13 @@ impl Write<'_> {
             refuse_generated(column)?;
             names.push(quote(&column.name));
             cells.push(storage::cell(value)?);
+        }
+        let given = |column: &Column| {
+            columns.iter().zip(row).any(|(one, value)| one.name == column.name && value.is_some())
+        };
+        for column in sequence::columns(table).filter(|column| !given(column)) {
+            names.push(quote(&column.name));
+            cells.push(Cell::Integer(sequence::next(&self.conn.sql, &op.table, column)?));
         }
         let target = physical(&op.table);
         let sql = if names.is_empty() {
