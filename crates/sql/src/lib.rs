@@ -23,3 +23,4 @@ pub mod payload;
 pub mod quote;
 pub mod relations;
 pub mod schema;
+pub mod sqlite;

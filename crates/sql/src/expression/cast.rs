@@ -104,7 +104,7 @@ impl Translator<'_> {
     }
 
     /// A term as a value of a column: what assignment casts.
-    pub(super) fn assigned(&self, term: Term, ty: &Type) -> Result<Term, Unsupported> {
+    pub(crate) fn assigned(&self, term: Term, ty: &Type) -> Result<Term, Unsupported> {
         let TermType::Known(from) = &term.ty else { return self.coerced(term, ty) };
         let numbers = from.is_number() && ty.is_number();
         let times = |ty: &Type| matches!(ty, Type::Timestamptz | Type::Timestamp | Type::Date | Type::Time);
@@ -122,7 +122,7 @@ impl Translator<'_> {
     }
 
     /// `term::ty`
-    pub(super) fn cast_to(&self, term: Term, ty: &Type) -> Result<Term, Unsupported> {
+    pub(crate) fn cast_to(&self, term: Term, ty: &Type) -> Result<Term, Unsupported> {
         let from = match &term.ty {
             TermType::Null => return Ok(Term { ty: TermType::Known(ty.clone()), ..term }),
             TermType::Literal(text) => return self.explicit_literal(text, ty),

@@ -89,7 +89,7 @@ impl Translator<'_> {
     }
 
     /// `array[…]` whose items are constants, as a literal of the type wanted.
-    pub(super) fn array_as(&mut self, items: &[Expr], element: &Type) -> Result<Option<Term>, Unsupported> {
+    pub(crate) fn array_as(&mut self, items: &[Expr], element: &Type) -> Result<Option<Term>, Unsupported> {
         let mut values = Vec::new();
         for item in items {
             let Expr::Value(constant) = item else { return Ok(None) };

@@ -25,9 +25,11 @@ use sqlparser::ast::Expr;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use truststream_kernel::{Error, Type};
-use truststream_services::database::{Catalog, TableName};
+use truststream_services::database::{Catalog, Index, TableName};
 
 pub use cast::stored_literal;
+pub(crate) use names::Relation;
+pub(crate) use query::file_name;
 pub(crate) use translate::Translator;
 
 /// What can't be translated, and why.
@@ -116,6 +118,28 @@ pub fn to_sqlite(text: &str, scope: &Scope<'_>) -> Result<String, Unsupported> {
     let mut translator = Translator::new(scope);
     let term = translator.expr(&parse(text)?)?;
     translator.settled(term).map(|term| term.sql)
+}
+
+/// Translates the terms of an index: columns and expressions with their direction. The place of
+/// nulls and operator classes are left out, for they only matter to speed.
+///
+/// # Errors
+/// The part that can't be translated, and why.
+pub fn index_terms(index: &Index, scope: &Scope<'_>) -> Result<Vec<String>, Unsupported> {
+    use sqlparser::ast::{OrderBySort, Statement};
+    let sql = format!("create index i on t ({})", index.terms.join(", "));
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql)
+        .map_err(|error| Unsupported::new(&sql, error.to_string()))?;
+    let Some(Statement::CreateIndex(create)) = statements.first() else {
+        return Err(Unsupported::new(sql, "no index"));
+    };
+    let mut translator = Translator::new(scope);
+    let term = |term: &sqlparser::ast::IndexColumn| {
+        let translated = translator.expr(&term.column.expr)?;
+        let down = matches!(term.column.options.sort, Some(OrderBySort::Desc));
+        Ok(format!("{}{}", translated.sql, if down { " DESC" } else { "" }))
+    };
+    create.columns.iter().map(term).collect()
 }
 
 pub(crate) fn parse(text: &str) -> Result<Expr, Unsupported> {

@@ -2,6 +2,7 @@
 
 use sqlparser::ast::{BinaryOperator as Binary, CaseWhen, DataType, Expr, UnaryOperator, Value as Literal};
 use truststream_kernel::Type;
+use truststream_services::database::Catalog;
 
 use super::names::{Relation, column};
 use super::{Scope, Term, TermType, Unsupported};
@@ -28,6 +29,25 @@ impl<'a> Translator<'a> {
             })
         });
         Translator { scope: *scope, levels: vec![outer.into_iter().collect()], relations: 0 }
+    }
+
+    /// The catalog names are looked up in.
+    pub(crate) fn catalog(&self) -> &'a Catalog {
+        self.scope.catalog
+    }
+
+    /// Something else whose columns may be named beside those of the table.
+    pub(crate) fn add_relation(&mut self, relation: Relation) {
+        // A level of its own: names that are not qualified mean the table.
+        self.levels.insert(0, vec![relation]);
+    }
+
+    /// Calls the table by another name.
+    pub(crate) fn rename_target(&mut self, name: &str) {
+        for relation in self.levels.iter_mut().flatten() {
+            relation.name = name.to_owned();
+            relation.schema = None;
+        }
     }
 
     pub(super) fn type_of(&self, data_type: &DataType) -> Type {
@@ -170,7 +190,7 @@ impl<'a> Translator<'a> {
     }
 
     /// An expression that must be a condition.
-    pub(super) fn condition(&mut self, expr: &Expr) -> Result<String, Unsupported> {
+    pub(crate) fn condition(&mut self, expr: &Expr) -> Result<String, Unsupported> {
         let term = self.expr(expr)?;
         Ok(self.coerced(term, &Type::Bool)?.sql)
     }

@@ -2,7 +2,7 @@
 //! applied to a [`Catalog`].
 //!
 //! A statement that is understood but can't be held anywhere but in PostgreSQL is still read: what
-//! an engine makes of it is the engine's to say ([`crate::sqlite::review`]).
+//! an engine makes of it is the engine's to say ([`crate::sqlite::review()`]).
 
 mod alter;
 mod constraints;
@@ -25,8 +25,8 @@ use sqlparser::parser::Parser;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, TableName};
 
-pub(crate) use names::ident;
 pub use names::table_name;
+pub(crate) use names::{ident, parts};
 pub use split::{Piece, split};
 pub use types::{enum_name, enum_table, type_of};
 
@@ -168,8 +168,10 @@ fn kind_of(statement: &ast::Statement, text: &str) -> Kind {
         | S::Comment { .. }
         | S::Drop { .. } => Kind::Schema,
         S::Insert(_) | S::Update(_) | S::Delete(_) | S::Truncate(_) => Kind::Data,
-        S::Query(_) if text.to_lowercase().contains("set_config(") => Kind::Noise,
-        S::Query(_) => Kind::Data,
+        S::Query(_) if ["set_config(", "setval("].iter().any(|call| text.to_lowercase().contains(call)) => {
+            Kind::Noise
+        }
+        S::Query(_) => Kind::Unknown("a query in a migration runs on PostgreSQL only".into()),
         _ if is_noise(text) => Kind::Noise,
         S::CreateTrigger(_) | S::DropTrigger(_) => Kind::Unknown("triggers run on PostgreSQL only".into()),
         _ => Kind::Unknown("this statement runs on PostgreSQL only".into()),

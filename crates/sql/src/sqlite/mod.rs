@@ -1,0 +1,10 @@
+//! What migrations become on SQLite: statements on rows, and what can't be held there.
+
+mod data;
+mod review;
+
+#[cfg(test)]
+mod tests;
+
+pub use data::data;
+pub use review::review;

@@ -1,0 +1,130 @@
+//! What of a set of migrations SQLite can't hold, found before any of them is applied.
+
+use truststream_kernel::Type;
+use truststream_services::database::{AppliedMigration, Catalog, Problem, Table, TableKind, TableName};
+
+use crate::expression::{self, Scope, Unsupported};
+use crate::schema::{self, Kind, Statement};
+
+/// Extensions whose functions are known here, or that change nothing.
+const EXTENSIONS: &[&str] =
+    &["pgcrypto", "uuid-ossp", "plpgsql", "pg_stat_statements", "pgjwt", "pg_graphql"];
+
+/// Applies migrations to a copy of a catalog and lists every statement that can't be held, with
+/// file, line and reason.
+pub fn review(catalog: &Catalog, migrations: &[AppliedMigration]) -> Vec<Problem> {
+    let mut catalog = catalog.clone();
+    let mut problems = Vec::new();
+    for migration in migrations {
+        let problem =
+            |line, statement, reason| Problem { migration: migration.name.clone(), line, statement, reason };
+        match schema::parse(&migration.sql) {
+            Ok(statements) => {
+                for statement in statements {
+                    let found = problems_of(&mut catalog, &statement);
+                    let named = |reason| problem(statement.line, statement.excerpt(), reason);
+                    problems.extend(found.into_iter().map(named));
+                }
+            }
+            Err(error) => problems.push(problem(1, String::new(), error.message().to_owned())),
+        }
+    }
+    problems
+}
+
+fn problems_of(catalog: &mut Catalog, statement: &Statement) -> Vec<String> {
+    match &statement.kind {
+        Kind::Noise => Vec::new(),
+        Kind::Unknown(reason) => vec![reason.clone()],
+        Kind::Data => match super::data(catalog, statement) {
+            Ok(_) => Vec::new(),
+            Err(error) => vec![error.message().to_owned()],
+        },
+        Kind::Schema => {
+            if let Some(reason) = foreign(statement) {
+                return vec![reason];
+            }
+            let before = catalog.clone();
+            if let Err(error) = schema::apply(catalog, statement) {
+                return vec![error.message().to_owned()];
+            }
+            changed(&before, catalog).into_iter().flat_map(|name| of_table(&before, catalog, name)).collect()
+        }
+    }
+}
+
+/// Statements that the catalog can keep but SQLite has nothing for.
+fn foreign(statement: &Statement) -> Option<String> {
+    use sqlparser::ast::Statement as Parsed;
+    match statement.parsed.as_deref()? {
+        Parsed::CreateFunction(_) => Some("functions run on PostgreSQL only".into()),
+        Parsed::CreateExtension(extension) => {
+            let name = extension.name.value.to_lowercase();
+            let known = EXTENSIONS.contains(&name.as_str());
+            (!known).then(|| format!("extension {name} lives on PostgreSQL only"))
+        }
+        Parsed::CreateView(_) => Some("views run on PostgreSQL only".into()),
+        _ => None,
+    }
+}
+
+fn changed<'c>(before: &Catalog, after: &'c Catalog) -> Vec<&'c TableName> {
+    after
+        .tables
+        .iter()
+        .filter(|(name, table)| before.table(name) != Some(table))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// What of a changed table can't be held; what was there before is not told again.
+fn of_table(before: &Catalog, catalog: &Catalog, name: &TableName) -> Vec<String> {
+    let Some(table) = catalog.table(name).filter(|table| table.kind == TableKind::Table) else {
+        return Vec::new();
+    };
+    let known = before.table(name).map(|table| faults(before, name, table)).unwrap_or_default();
+    let mut found = faults(catalog, name, table);
+    found.retain(|fault| !known.contains(fault));
+    found
+}
+
+fn faults(catalog: &Catalog, name: &TableName, table: &Table) -> Vec<String> {
+    let scope = Scope::of_table(catalog, name);
+    let mut results: Vec<Result<String, Unsupported>> = Vec::new();
+    let mut faults = Vec::new();
+    for column in &table.columns {
+        if let Some(other) = foreign_type(&column.ty) {
+            faults.push(format!("column \"{}\": type {other} lives on PostgreSQL only", column.name));
+        } else if column.type_name.trim_start_matches("extensions.") == "citext" {
+            faults.push(format!("column \"{}\": citext lives on PostgreSQL only", column.name));
+        }
+        if let Some(default) = column.default.as_ref().filter(|_| column.identity.is_none()) {
+            results.push(expression::value(default, &column.ty, &Scope::new(catalog)));
+        }
+        if let Some(generated) = &column.generated {
+            results.push(expression::value(generated, &column.ty, &scope));
+        }
+    }
+    results.extend(table.checks.iter().map(|check| expression::condition(&check.expression, &scope)));
+    for policy in &table.policies {
+        let conditions = [&policy.using, &policy.check].into_iter().flatten();
+        results.extend(conditions.map(|text| expression::condition(text, &scope)));
+    }
+    for index in table.indexes.iter().filter(|index| index.unique || index.method == "btree") {
+        results.push(expression::index_terms(index, &scope).map(|terms| terms.join(", ")));
+        results.extend(index.predicate.iter().map(|text| expression::condition(text, &scope)));
+    }
+    for key in table.unique_keys.iter().filter(|key| key.nulls_not_distinct) {
+        faults.push(format!("\"{}\": nulls that are not distinct", key.name));
+    }
+    faults.extend(results.into_iter().filter_map(Result::err).map(|unsupported| unsupported.to_string()));
+    faults
+}
+
+fn foreign_type(ty: &Type) -> Option<&str> {
+    match ty {
+        Type::Other(name) => Some(name),
+        Type::Array(element) => foreign_type(element),
+        _ => None,
+    }
+}
