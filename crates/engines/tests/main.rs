@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod auth;
+#[macro_use]
 mod support;
+
+mod auth;

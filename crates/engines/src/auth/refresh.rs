@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use truststream_kernel::{ErrorKind, Result};
-use truststream_services::auth::{Refresh, Session};
+use truststream_services::auth::{Client, Refresh, Session};
 use truststream_services::database::{Filter, Step};
 
 use super::claims::Method;
@@ -26,14 +26,15 @@ impl AuthEngine {
     pub(super) async fn renew(&self, op: &Refresh) -> Result<Session> {
         let mut attempt = 1;
         loop {
-            match self.try_renew(op.refresh_token.expose()).await {
+            match self.try_renew(op).await {
                 Err(error) if error.kind() == ErrorKind::Conflict && attempt < ATTEMPTS => attempt += 1,
                 done => return done,
             }
         }
     }
 
-    async fn try_renew(&self, text: &str) -> Result<Session> {
+    async fn try_renew(&self, op: &Refresh) -> Result<Session> {
+        let text = op.refresh_token.expose();
         let token: Option<RefreshRow> = one(&self.database, Filter::eq("token", text)).await?;
         let token = token.ok_or_else(refresh_token_not_found)?;
         let (session_id, user_id) = (token.session_id.as_deref(), token.user_id.as_deref());
@@ -58,25 +59,33 @@ impl AuthEngine {
         let fresh = if token.revoked == Some(true) {
             self.present_instead_of(&token, &session.id, now).await?
         } else {
-            self.exchange(&token, &session, now).await?
+            self.exchange(&token, &session, &op.client, now).await?
         };
         self.renewed(&user, &session, &fresh, now).await
     }
 
     /// Revokes a token and puts a child in its place.
-    async fn exchange(&self, token: &RefreshRow, session: &SessionRow, now: Moment) -> Result<String> {
+    async fn exchange(
+        &self,
+        token: &RefreshRow,
+        session: &SessionRow,
+        client: &Client,
+        now: Moment,
+    ) -> Result<String> {
         let child = new_token();
         let unused = both(Filter::eq("token", &token.token), is_false("revoked"));
         let time = now.text();
+        let seen = json!({
+            "refreshed_at": time,
+            "updated_at": time,
+            "ip": client.address,
+            "user_agent": client.user_agent,
+        });
         let steps = vec![
             update(Table::RefreshTokens, &json!({ "revoked": true, "updated_at": time }), unused),
             Step::Expect(1),
             insert_token(&child, &session.user_id, &session.id, &token.token, now),
-            update(
-                Table::Sessions,
-                &json!({ "refreshed_at": time, "updated_at": time }),
-                Filter::eq("id", &session.id),
-            ),
+            update(Table::Sessions, &seen, Filter::eq("id", &session.id)),
             Step::Expect(1),
         ];
         together(&self.database, steps).await?;

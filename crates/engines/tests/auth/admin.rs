@@ -6,7 +6,18 @@ use truststream_services::auth::{
 };
 use truststream_services::database::{Field, Filter, Item, Query, Select, TableName};
 
-use super::{Bench, PASSWORD, refused};
+use super::{Backend, Bench, PASSWORD, refused};
+
+crate::cases! {
+    creates_what_is_asked_for,
+    refuses_what_can_not_be_a_user,
+    passwords_hashed_elsewhere_are_believed_and_renewed,
+    lists_the_newest_first_page_by_page,
+    updates_and_signs_out_with_a_new_password,
+    a_ban_keeps_out_and_its_end_lets_in_again,
+    who_is_deleted_is_gone_with_all_sessions,
+    nobody_else_may,
+}
 
 pub const IMPORTED: &str = "imported-password-1";
 const BCRYPT: &str = "$2a$10$2gcZ82sZ4vUn/7UQdAmyau2GRWSdBy1YrMgZ/rOc8CZiEa8CgoaJy";
@@ -46,9 +57,8 @@ async fn hash_of(bench: &Bench, id: &str) -> String {
     rows[0]["encrypted_password"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
-async fn creates_what_is_asked_for() {
-    let bench = Bench::new().await;
+async fn creates_what_is_asked_for(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let id = "7d1c3c07-6a0b-4b0e-9c50-0e0f1a2b3c4d".to_owned();
     let attributes = UserAttributes {
         user_metadata: json!({ "name": "Full" }).as_object().cloned(),
@@ -68,9 +78,8 @@ async fn creates_what_is_asked_for() {
     assert_eq!(refused(bench.auth.send(again).await), "user_already_exists");
 }
 
-#[tokio::test]
-async fn refuses_what_can_not_be_a_user() {
-    let bench = Bench::new().await;
+async fn refuses_what_can_not_be_a_user(backend: Backend) {
+    let bench = Bench::new(backend).await;
     create(&bench, with("taken@example.com")).await.unwrap();
     let hash = |hash: &str| UserAttributes {
         password: None,
@@ -96,9 +105,8 @@ async fn refuses_what_can_not_be_a_user() {
     }
 }
 
-#[tokio::test]
-async fn passwords_hashed_elsewhere_are_believed_and_renewed() {
-    let bench = Bench::new().await;
+async fn passwords_hashed_elsewhere_are_believed_and_renewed(backend: Backend) {
+    let bench = Bench::new(backend).await;
     for (n, hash) in [BCRYPT, ARGON2ID].into_iter().enumerate() {
         let email = format!("{n}@example.com");
         let attributes =
@@ -112,9 +120,8 @@ async fn passwords_hashed_elsewhere_are_believed_and_renewed() {
     }
 }
 
-#[tokio::test]
-async fn lists_the_newest_first_page_by_page() {
-    let bench = Bench::new().await;
+async fn lists_the_newest_first_page_by_page(backend: Backend) {
+    let bench = Bench::new(backend).await;
     for n in 0..5 {
         create(&bench, with(&format!("user{n}@example.com"))).await.unwrap();
     }
@@ -132,9 +139,8 @@ async fn lists_the_newest_first_page_by_page() {
     assert!(list(1, 50, Some("' or 1=1 --")).await.unwrap().users.is_empty());
 }
 
-#[tokio::test]
-async fn updates_and_signs_out_with_a_new_password() {
-    let bench = Bench::new().await;
+async fn updates_and_signs_out_with_a_new_password(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let session = bench.session("a@example.com").await;
     create(&bench, with("taken@example.com")).await.unwrap();
     let attributes = UserAttributes {
@@ -153,9 +159,8 @@ async fn updates_and_signs_out_with_a_new_password() {
     assert_eq!(refused(update(&bench, &user.id, taken).await), "email_exists");
 }
 
-#[tokio::test]
-async fn a_ban_keeps_out_and_its_end_lets_in_again() {
-    let bench = Bench::new().await;
+async fn a_ban_keeps_out_and_its_end_lets_in_again(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let session = bench.session("a@example.com").await;
     let ban =
         |time: &str| UserAttributes { ban_duration: Some(time.to_owned()), ..UserAttributes::default() };
@@ -170,10 +175,9 @@ async fn a_ban_keeps_out_and_its_end_lets_in_again() {
     bench.refresh(&session.refresh_token).await.unwrap();
 }
 
-#[tokio::test]
-async fn who_is_deleted_is_gone_with_all_sessions() {
+async fn who_is_deleted_is_gone_with_all_sessions(backend: Backend) {
     for soft in [false, true] {
-        let bench = Bench::new().await;
+        let bench = Bench::new(backend).await;
         let session = bench.session("a@example.com").await;
         let delete = || AdminDeleteUser { id: session.user.id.clone(), soft };
         bench.auth.send(delete()).await.unwrap();
@@ -195,9 +199,8 @@ async fn who_is_deleted_is_gone_with_all_sessions() {
     }
 }
 
-#[tokio::test]
-async fn nobody_else_may() {
-    let bench = Bench::new().await;
+async fn nobody_else_may(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let session = bench.session("a@example.com").await;
     let id = session.user.id.clone();
     for auth in [bench.of(&session).await, bench.auth.with(Context::role("anon"))] {

@@ -1,4 +1,4 @@
-//! The auth engine on PostgreSQL.
+//! The auth engine.
 
 mod admin;
 mod races;
@@ -14,7 +14,7 @@ use truststream_services::auth::{
     Auth, Authenticate, Client, Refresh, Session, SignInWithPassword, SignUp, SignedUp,
 };
 
-use crate::support::TestDatabase;
+use crate::support::{Backend, TestDatabase};
 
 const PASSWORD: &str = "long enough";
 
@@ -25,17 +25,17 @@ struct Bench {
 }
 
 impl Bench {
-    async fn new() -> Self {
-        Bench::with(|_| {}).await
+    async fn new(backend: Backend) -> Self {
+        Bench::with(backend, |_| {}).await
     }
 
-    async fn with(change: impl FnOnce(&mut AuthSettings)) -> Self {
+    async fn with(backend: Backend, change: impl FnOnce(&mut AuthSettings)) -> Self {
         let mut settings = AuthSettings::default();
         settings.password.memory = 64;
         settings.password.iterations = 1;
         change(&mut settings);
         let keys = Arc::new(Keys::load(&settings, true).unwrap());
-        let database = TestDatabase::with(MIGRATIONS).await;
+        let database = TestDatabase::new(backend, MIGRATIONS).await;
         let engine = AuthEngine::new(&database.database, keys, settings).unwrap();
         Bench { auth: Auth::new(Arc::new(Driven(engine)), Context::system()), database }
     }

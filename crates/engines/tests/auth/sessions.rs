@@ -2,11 +2,21 @@ use std::time::Duration;
 
 use truststream_services::auth::{GetUser, SignOut, SignOutScope};
 
-use super::{Bench, PASSWORD, refused};
+use super::{Backend, Bench, PASSWORD, refused};
 
-#[tokio::test]
-async fn a_wrong_password_and_an_unknown_user_are_not_told_apart() {
-    let bench = Bench::new().await;
+crate::cases! {
+    a_wrong_password_and_an_unknown_user_are_not_told_apart,
+    refreshing_gives_new_tokens_for_the_same_session,
+    an_answer_that_was_lost_is_given_again,
+    within_the_interval_any_old_token_gives_the_present_one,
+    reuse_of_an_old_token_ends_its_session_and_no_other,
+    without_rotation_reuse_is_refused_and_ends_nothing,
+    an_interval_ends,
+    signing_out_here_there_and_everywhere,
+}
+
+async fn a_wrong_password_and_an_unknown_user_are_not_told_apart(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let first = bench.session("a@example.com").await;
     let second = bench.sign_in("A@Example.com", PASSWORD).await.unwrap();
     assert_eq!(first.user.id, second.user.id);
@@ -21,9 +31,8 @@ async fn a_wrong_password_and_an_unknown_user_are_not_told_apart() {
     assert_eq!(refused(bench.sign_in("", PASSWORD).await), "validation_failed");
 }
 
-#[tokio::test]
-async fn refreshing_gives_new_tokens_for_the_same_session() {
-    let bench = Bench::new().await;
+async fn refreshing_gives_new_tokens_for_the_same_session(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let before = bench.session("a@example.com").await;
     let after = bench.refresh(&before.refresh_token).await.unwrap();
     assert_ne!(before.refresh_token, after.refresh_token);
@@ -34,26 +43,23 @@ async fn refreshing_gives_new_tokens_for_the_same_session() {
     assert_eq!(refused(bench.refresh("nobody's token").await), "refresh_token_not_found");
 }
 
-#[tokio::test]
-async fn an_answer_that_was_lost_is_given_again() {
-    let bench = Bench::with(|settings| settings.refresh_token_reuse_interval = 0).await;
+async fn an_answer_that_was_lost_is_given_again(backend: Backend) {
+    let bench = Bench::with(backend, |settings| settings.refresh_token_reuse_interval = 0).await;
     let first = bench.session("a@example.com").await.refresh_token;
     let second = bench.refresh(&first).await.unwrap().refresh_token;
     assert_eq!(bench.refresh(&first).await.unwrap().refresh_token, second);
 }
 
-#[tokio::test]
-async fn within_the_interval_any_old_token_gives_the_present_one() {
-    let bench = Bench::new().await;
+async fn within_the_interval_any_old_token_gives_the_present_one(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let first = bench.session("a@example.com").await.refresh_token;
     let second = bench.refresh(&first).await.unwrap().refresh_token;
     let third = bench.refresh(&second).await.unwrap().refresh_token;
     assert_eq!(bench.refresh(&first).await.unwrap().refresh_token, third);
 }
 
-#[tokio::test]
-async fn reuse_of_an_old_token_ends_its_session_and_no_other() {
-    let bench = Bench::with(|settings| settings.refresh_token_reuse_interval = 0).await;
+async fn reuse_of_an_old_token_ends_its_session_and_no_other(backend: Backend) {
+    let bench = Bench::with(backend, |settings| settings.refresh_token_reuse_interval = 0).await;
     let session = bench.session("a@example.com").await;
     let other = bench.sign_in("a@example.com", PASSWORD).await.unwrap();
     let second = bench.refresh(&session.refresh_token).await.unwrap();
@@ -68,9 +74,8 @@ async fn reuse_of_an_old_token_ends_its_session_and_no_other() {
     bench.refresh(&other.refresh_token).await.unwrap();
 }
 
-#[tokio::test]
-async fn without_rotation_reuse_is_refused_and_ends_nothing() {
-    let bench = Bench::with(|settings| {
+async fn without_rotation_reuse_is_refused_and_ends_nothing(backend: Backend) {
+    let bench = Bench::with(backend, |settings| {
         settings.refresh_token_reuse_interval = 0;
         settings.enable_refresh_token_rotation = false;
     })
@@ -82,9 +87,8 @@ async fn without_rotation_reuse_is_refused_and_ends_nothing() {
     bench.refresh(&third).await.unwrap();
 }
 
-#[tokio::test]
-async fn an_interval_ends() {
-    let bench = Bench::with(|settings| settings.refresh_token_reuse_interval = 1).await;
+async fn an_interval_ends(backend: Backend) {
+    let bench = Bench::with(backend, |settings| settings.refresh_token_reuse_interval = 1).await;
     let first = bench.session("a@example.com").await.refresh_token;
     let second = bench.refresh(&first).await.unwrap().refresh_token;
     bench.refresh(&second).await.unwrap();
@@ -93,14 +97,13 @@ async fn an_interval_ends() {
     assert_eq!(refused(bench.refresh(&first).await), "refresh_token_already_used");
 }
 
-#[tokio::test]
-async fn signing_out_here_there_and_everywhere() {
+async fn signing_out_here_there_and_everywhere(backend: Backend) {
     for (scope, here_lasts, there_lasts) in [
         (SignOutScope::Local, false, true),
         (SignOutScope::Others, true, false),
         (SignOutScope::Global, false, false),
     ] {
-        let bench = Bench::new().await;
+        let bench = Bench::new(backend).await;
         let here = bench.session("a@example.com").await;
         let there = bench.sign_in("a@example.com", PASSWORD).await.unwrap();
         let stranger = bench.session("b@example.com").await;

@@ -1,11 +1,18 @@
 use serde_json::json;
 use truststream_services::auth::{Authenticate, GetUser, SignUp, SignedUp};
 
-use super::{Bench, PASSWORD, refused, sign_up};
+use super::{Backend, Bench, PASSWORD, refused, sign_up};
 
-#[tokio::test]
-async fn makes_a_user_and_signs_it_in() {
-    let bench = Bench::new().await;
+crate::cases! {
+    makes_a_user_and_signs_it_in,
+    an_address_belongs_to_one_user_in_any_case,
+    what_can_not_be_a_user_is_refused,
+    where_addresses_are_confirmed_nobody_learns_which_are_known,
+    anonymous_users_can_become_somebody,
+}
+
+async fn makes_a_user_and_signs_it_in(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let data = json!({ "nickname": "Newt" }).as_object().unwrap().clone();
     let signed_up = bench.auth.send(SignUp { data, ..sign_up("New.Person@Example.com") }).await.unwrap();
     let SignedUp::Session(session) = signed_up else { panic!("not signed in") };
@@ -29,17 +36,15 @@ async fn makes_a_user_and_signs_it_in() {
     }
 }
 
-#[tokio::test]
-async fn an_address_belongs_to_one_user_in_any_case() {
-    let bench = Bench::new().await;
+async fn an_address_belongs_to_one_user_in_any_case(backend: Backend) {
+    let bench = Bench::new(backend).await;
     bench.session("one@example.com").await;
     let error = bench.auth.send(sign_up("ONE@example.com")).await.unwrap_err();
     assert_eq!((error.code(), error.message()), ("user_already_exists", "User already registered"));
 }
 
-#[tokio::test]
-async fn what_can_not_be_a_user_is_refused() {
-    let bench = Bench::new().await;
+async fn what_can_not_be_a_user_is_refused(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let with = |email: &str, password: &str| SignUp {
         email: Some(email.to_owned()),
         password: Some(password.into()),
@@ -56,13 +61,12 @@ async fn what_can_not_be_a_user_is_refused() {
     ] {
         assert_eq!(refused(bench.auth.send(request).await), code);
     }
-    let closed = Bench::with(|settings| settings.enable_signup = false).await;
+    let closed = Bench::with(backend, |settings| settings.enable_signup = false).await;
     assert_eq!(refused(closed.auth.send(sign_up("a@example.com")).await), "signup_disabled");
 }
 
-#[tokio::test]
-async fn where_addresses_are_confirmed_nobody_learns_which_are_known() {
-    let bench = Bench::with(|settings| settings.email.enable_confirmations = true).await;
+async fn where_addresses_are_confirmed_nobody_learns_which_are_known(backend: Backend) {
+    let bench = Bench::with(backend, |settings| settings.email.enable_confirmations = true).await;
     let mut users = Vec::new();
     for _ in 0..2 {
         let SignedUp::Unconfirmed(user) = bench.auth.send(sign_up("a@example.com")).await.unwrap() else {
@@ -79,9 +83,8 @@ async fn where_addresses_are_confirmed_nobody_learns_which_are_known() {
     assert_eq!(refused(bench.sign_in("a@example.com", "wrong password").await), "invalid_credentials");
 }
 
-#[tokio::test]
-async fn anonymous_users_can_become_somebody() {
-    let bench = Bench::with(|settings| settings.enable_anonymous_sign_ins = true).await;
+async fn anonymous_users_can_become_somebody(backend: Backend) {
+    let bench = Bench::with(backend, |settings| settings.enable_anonymous_sign_ins = true).await;
     let SignedUp::Session(session) = bench.auth.send(SignUp::default()).await.unwrap() else {
         panic!("not signed in")
     };

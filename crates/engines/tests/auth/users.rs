@@ -2,15 +2,23 @@ use serde_json::{Map, json};
 use truststream_kernel::{Context, Identity};
 use truststream_services::auth::{GetUser, Object, UpdateUser};
 
-use super::{Bench, PASSWORD, refused};
+use super::{Backend, Bench, PASSWORD, refused};
+
+crate::cases! {
+    metadata_is_merged_and_nulls_remove,
+    a_new_password_ends_the_other_sessions,
+    an_address_can_be_changed_but_not_taken,
+    a_changed_address_waits_for_its_confirmation_where_addresses_are_confirmed,
+    rights_are_not_for_the_user_to_change,
+    only_a_user_with_a_session_is_somebody,
+}
 
 fn object(json: serde_json::Value) -> Object {
     json.as_object().unwrap().clone()
 }
 
-#[tokio::test]
-async fn metadata_is_merged_and_nulls_remove() {
-    let bench = Bench::new().await;
+async fn metadata_is_merged_and_nulls_remove(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let auth = bench.of(&bench.session("a@example.com").await).await;
     let change = |data| UpdateUser { data: Some(object(data)), ..UpdateUser::default() };
     auth.send(change(json!({ "a": 1, "b": { "c": [1] } }))).await.unwrap();
@@ -20,9 +28,8 @@ async fn metadata_is_merged_and_nulls_remove() {
     assert_eq!(json!(auth.send(GetUser).await.unwrap()), json!(user));
 }
 
-#[tokio::test]
-async fn a_new_password_ends_the_other_sessions() {
-    let bench = Bench::new().await;
+async fn a_new_password_ends_the_other_sessions(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let here = bench.session("a@example.com").await;
     let there = bench.sign_in("a@example.com", PASSWORD).await.unwrap();
     let auth = bench.of(&here).await;
@@ -37,9 +44,8 @@ async fn a_new_password_ends_the_other_sessions() {
     assert_eq!(refused(bench.of(&there).await.send(GetUser).await), "session_not_found");
 }
 
-#[tokio::test]
-async fn an_address_can_be_changed_but_not_taken() {
-    let bench = Bench::new().await;
+async fn an_address_can_be_changed_but_not_taken(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let session = bench.session("a@example.com").await;
     bench.session("b@example.com").await;
     let auth = bench.of(&session).await;
@@ -53,9 +59,8 @@ async fn an_address_can_be_changed_but_not_taken() {
     assert_eq!(refused(bench.sign_in("a@example.com", PASSWORD).await), "invalid_credentials");
 }
 
-#[tokio::test]
-async fn a_changed_address_waits_for_its_confirmation_where_addresses_are_confirmed() {
-    let bench = Bench::with(|settings| settings.email.enable_confirmations = true).await;
+async fn a_changed_address_waits_for_its_confirmation_where_addresses_are_confirmed(backend: Backend) {
+    let bench = Bench::with(backend, |settings| settings.email.enable_confirmations = true).await;
     let create = truststream_services::auth::AdminCreateUser {
         attributes: truststream_services::auth::UserAttributes {
             email: Some("a@example.com".to_owned()),
@@ -72,9 +77,8 @@ async fn a_changed_address_waits_for_its_confirmation_where_addresses_are_confir
     assert_eq!((user.email.as_str(), user.new_email.as_deref()), ("a@example.com", Some("b@example.com")));
 }
 
-#[tokio::test]
-async fn rights_are_not_for_the_user_to_change() {
-    let bench = Bench::new().await;
+async fn rights_are_not_for_the_user_to_change(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let auth = bench.of(&bench.session("a@example.com").await).await;
     let climb = UpdateUser { app_metadata: Some(object(json!({ "admin": true }))), ..UpdateUser::default() };
     assert_eq!(refused(auth.send(climb).await), "not_admin");
@@ -82,9 +86,8 @@ async fn rights_are_not_for_the_user_to_change() {
     assert_eq!(json!(user.app_metadata), json!({ "provider": "email", "providers": ["email"] }));
 }
 
-#[tokio::test]
-async fn only_a_user_with_a_session_is_somebody() {
-    let bench = Bench::new().await;
+async fn only_a_user_with_a_session_is_somebody(backend: Backend) {
+    let bench = Bench::new(backend).await;
     let as_claims = |claims: serde_json::Value| {
         bench.auth.with(Context::of(Identity::new("authenticated", object(claims))))
     };
