@@ -1,5 +1,6 @@
 //! Rows and changes of another database, in one transaction with the position reached.
 
+use futures::future::try_join_all;
 use indexmap::IndexMap;
 use tokio_postgres::Client;
 use truststream_kernel::{Error, Result, Row, Value};
@@ -31,15 +32,15 @@ impl PostgresDriver {
 
     pub(crate) async fn stream_position(&self, origin: &str) -> Result<Option<Position>> {
         let connection = self.own().await?;
-        let position = position(&connection, origin, "").await?;
+        let position = position(&connection, origin).await?;
         connection.give_back();
         Ok(position)
     }
 }
 
-async fn position(client: &Client, origin: &str, lock: &str) -> Result<Option<Position>> {
+async fn position(client: &Client, origin: &str) -> Result<Option<Position>> {
     let mut sql = Sql::new("select position::text from truststream.applied where origin = ");
-    sql.bind(origin.to_owned()).push(lock);
+    sql.bind(origin.to_owned());
     let rows = query_text(client, &sql).await?;
     let text: Option<&str> = match rows.first() {
         Some(row) => row.try_get(0).map_err(failed)?,
@@ -61,33 +62,39 @@ async fn apply_within(client: &Client, schema: &Schema, op: &Apply) -> Result<Ap
     query_text(client, &origin).await?;
     let tables = final_rows(schema, op)?;
     let quiet = Quiet::begin(client, &tables).await?;
-    for (name, target) in &tables {
-        remove(client, name, target).await?;
-    }
-    for (name, target) in &tables {
-        replace(client, name, target).await?;
-    }
+    // Sent together: the statements of different tables don't depend on one another.
+    try_join_all(tables.iter().map(|(name, target)| remove(client, name, target))).await?;
+    try_join_all(tables.iter().map(|(name, target)| replace(client, name, target))).await?;
     quiet.end(client).await?;
     Ok(Applied::Done)
 }
 
 /// Moves the stream on; `false` if it does not stand where it is expected.
 async fn advance(client: &Client, op: &Apply) -> Result<bool> {
-    let Some(position_after) = &op.position else {
-        return Ok(op.expected.is_none() || position(client, &op.origin, " for update").await? == op.expected);
+    let Some(after) = &op.position else {
+        return Ok(op.expected.is_none() || position(client, &op.origin).await? == op.expected);
     };
-    let mut sql = Sql::new("insert into truststream.applied (origin) values (");
-    sql.bind(op.origin.clone()).push(") on conflict do nothing");
-    query_text(client, &sql).await?;
-    if position(client, &op.origin, " for update").await? != op.expected {
-        return Ok(false);
+    let mut sql = Sql::default();
+    match &op.expected {
+        None => {
+            sql.push("insert into truststream.applied (origin, position) values (").bind(op.origin.clone());
+            sql.push(", ").bind(text_of(after)?).push(
+                ") on conflict (origin) do update set position = excluded.position \
+                 where applied.position is null returning true",
+            );
+        }
+        Some(expected) => {
+            sql.push("update truststream.applied set position = ").bind(text_of(after)?);
+            sql.push(" where origin = ").bind(op.origin.clone());
+            sql.push(" and position::jsonb = ").bind(text_of(expected)?).push("::jsonb returning true");
+        }
     }
-    let text = serde_json::to_string(position_after)
-        .map_err(|error| Error::internal("a position could not be stored").with_source(error))?;
-    let mut sql = Sql::new("update truststream.applied set position = ");
-    sql.bind(text).push(" where origin = ").bind(op.origin.clone());
-    query_text(client, &sql).await?;
-    Ok(true)
+    Ok(!query_text(client, &sql).await?.is_empty())
+}
+
+fn text_of(position: &Position) -> Result<String> {
+    serde_json::to_string(position)
+        .map_err(|error| Error::internal("a position could not be stored").with_source(error))
 }
 
 /// What a table's keys hold in the end: a row, or nothing.

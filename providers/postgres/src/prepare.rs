@@ -25,7 +25,10 @@ impl PostgresDriver {
         let end = if done.is_ok() { "commit" } else { "rollback" };
         connection.batch_execute(end).await.map_err(failed)?;
         connection.give_back();
-        self.reload().await?;
+        // Identities are set while writes wait: nothing else happens then.
+        if !matches!(op, Prepare::Identities) {
+            self.reload().await?;
+        }
         done
     }
 }
