@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use tokio::sync::Mutex;
-use tokio::task::AbortHandle;
 use truststream_kernel::{Context, Error, ErrorKind, FeatureSet, Features, Result};
 use truststream_services::database::{Database, Describe};
 use truststream_services::realtime::{
@@ -19,16 +17,14 @@ use super::topics::{Topics, Wanted};
 pub struct RealtimeEngine {
     topics: Arc<Topics>,
     reader: Arc<Reader>,
-    /// The task that follows the feed, once somebody wants changes.
-    following: Mutex<Option<AbortHandle>>,
 }
 
 impl RealtimeEngine {
     /// An engine; `database` is the one that serves, above every policy.
     pub fn new(database: Database) -> Self {
         let topics = Arc::new(Topics::default());
-        let reader = Arc::new(Reader { database, topics: Arc::clone(&topics) });
-        RealtimeEngine { topics, reader, following: Mutex::new(None) }
+        let reader = Arc::new(Reader::new(database, Arc::clone(&topics)));
+        RealtimeEngine { topics, reader }
     }
 
     async fn resolve(&self, changes: &[ChangeFilter]) -> Result<Vec<Wanted>> {
@@ -52,17 +48,6 @@ impl RealtimeEngine {
         };
         changes.iter().map(resolve).collect()
     }
-
-    /// Has what is wanted captured, and follows the feed from there if nobody does yet.
-    async fn follow(&self) -> Result<()> {
-        let mut following = self.following.lock().await;
-        let start = self.reader.capture().await?;
-        if following.is_none() {
-            let task = tokio::spawn(Arc::clone(&self.reader).run(start));
-            *following = Some(task.abort_handle());
-        }
-        Ok(())
-    }
 }
 
 impl RealtimeDriver for RealtimeEngine {
@@ -78,7 +63,7 @@ impl RealtimeDriver for RealtimeEngine {
         let (id, events) = self.topics.add(cx.clone(), &op.topic, wanted, since);
         let gone = Gone { id, topics: Arc::clone(&self.topics) };
         if follows {
-            self.follow().await?;
+            self.reader.follow().await?;
         }
         let events = futures::stream::unfold((events, gone), |(mut events, gone)| async move {
             let event: Event = events.recv().await?;
@@ -102,9 +87,7 @@ impl RealtimeDriver for RealtimeEngine {
 
 impl Drop for RealtimeEngine {
     fn drop(&mut self) {
-        if let Some(task) = self.following.get_mut() {
-            task.abort();
-        }
+        self.reader.stop();
     }
 }
 

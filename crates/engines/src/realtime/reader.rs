@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
 use truststream_kernel::{Caller, Context, Result, Row, Type};
 use truststream_services::database::{
     Authorize, Capture, Catalog, Change, ChangeKind, Changes, Database, Describe, Position, Table, TableKind,
@@ -24,14 +25,54 @@ const BATCH: usize = 500;
 /// Follows the feed for all subscribers.
 pub(super) struct Reader {
     pub(super) database: Database,
-    pub(super) topics: Arc<Topics>,
+    topics: Arc<Topics>,
+    /// Held while following is begun or ended, so that neither crosses the other.
+    turn: tokio::sync::Mutex<()>,
+    /// The task that follows the feed, while somebody wants changes.
+    task: parking_lot::Mutex<Option<AbortHandle>>,
 }
 
 type Columns = Arc<[(String, Type, String)]>;
 
 impl Reader {
+    pub(super) fn new(database: Database, topics: Arc<Topics>) -> Self {
+        Reader { database, topics, turn: tokio::sync::Mutex::default(), task: parking_lot::Mutex::default() }
+    }
+
+    /// Has what is wanted captured, and follows the feed from there if nobody does yet.
+    pub(super) async fn follow(self: &Arc<Self>) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        let start = self.capture().await?;
+        let mut task = self.task.lock();
+        if task.is_none() {
+            *task = Some(tokio::spawn(Arc::clone(self).run(start)).abort_handle());
+        }
+        Ok(())
+    }
+
+    /// Ends following, captures nothing more. Returns whether it did: somebody may want changes again.
+    async fn rest(&self) -> bool {
+        let _turn = self.turn.lock().await;
+        if !self.topics.with_change_subscribers(|(id, _)| Some(*id)).is_empty() {
+            return false;
+        }
+        let nothing = Capture { consumer: CONSUMER.to_owned(), tables: Vec::new() };
+        if let Err(error) = self.database.send(nothing).await {
+            tracing::warn!(?error, "changes are captured although nobody wants them");
+        }
+        self.task.lock().take();
+        true
+    }
+
+    /// Ends following at once.
+    pub(super) fn stop(&self) {
+        if let Some(task) = self.task.lock().take() {
+            task.abort();
+        }
+    }
+
     /// Has everything captured that subscribers want; returns from where on it is.
-    pub(super) async fn capture(&self) -> Result<Position> {
+    async fn capture(&self) -> Result<Position> {
         let catalog = self.database.send(Describe::default()).await?;
         let wanted: Vec<Wanted> =
             self.topics.with_change_subscribers(|(_, subscriber)| Some(subscriber.wanted.clone())).concat();
@@ -50,10 +91,13 @@ impl Reader {
         Ok(self.database.send(ask).await?.position)
     }
 
-    /// Reads changes from `position` on, for ever.
-    pub(super) async fn run(self: Arc<Self>, mut position: Position) {
+    /// Reads changes from `position` on, until nobody wants any.
+    async fn run(self: Arc<Self>, mut position: Position) {
         let mut delay = Duration::from_millis(50);
         loop {
+            if self.topics.with_change_subscribers(|(id, _)| Some(*id)).is_empty() && self.rest().await {
+                return;
+            }
             let ask = Changes { after: Some(position.clone()), limit: BATCH, wait: WAIT };
             match self.database.send(ask).await {
                 Ok(batch) => {
