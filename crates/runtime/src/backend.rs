@@ -6,7 +6,7 @@ use serde::Serialize;
 use toml::Spanned;
 use truststream_engines::auth::{self, AuthEngine};
 use truststream_engines::storage::{self, StorageEngine};
-use truststream_kernel::{Context, Driven, Result, Secret, Service, Stack};
+use truststream_kernel::{Context, Driven, Result, Service, Stack};
 use truststream_layers::{LayersConfig, TimeoutLayer, fold};
 use truststream_services::auth::AuthService;
 use truststream_services::database::{Database, DatabaseService, Migrate};
@@ -70,7 +70,7 @@ impl Backend {
         let database_handle = Database::new(Arc::clone(&database), Context::system());
         let objects_handle = Objects::new(Arc::clone(&objects), Context::system());
         let auth = AuthEngine::new(&database_handle, Arc::clone(keys), config.section("auth")?)?;
-        let secret = Secret::new(keys.secret().unwrap_or_default());
+        let secret = keys.url_secret();
         let storage =
             StorageEngine::new(database_handle, objects_handle, config.section("storage")?, &secret);
         Ok(Backend {

@@ -9,6 +9,7 @@ use truststream_objects::{FsConfig, MemoryConfig, ObjectsProvider, S3Config};
 use truststream_postgres::PostgresDriver;
 use truststream_services::database::DatabaseService;
 use truststream_services::objects::ObjectsService;
+use truststream_sqlite::SqliteDriver;
 
 use crate::Config;
 use crate::backend::{Connected, ServiceInfo, provider_name};
@@ -19,6 +20,13 @@ type Settings<'a> = Option<&'a Spanned<toml::Table>>;
 /// Connects a database.
 pub(crate) async fn database(config: &Config, table: Settings<'_>) -> Result<Connected<DatabaseService>> {
     match provider_name(table, "sqlite") {
+        Some("sqlite") => {
+            let mut settings: truststream_sqlite::Config = settings(config, table)?;
+            settings.path = config.project.join(&settings.path);
+            let info = info::<DatabaseService>("sqlite", settings.path.display().to_string());
+            let driver = SqliteDriver::open(settings).await?;
+            Ok(Connected { stack: Arc::new(Driven(driver)), info })
+        }
         Some("postgres") => {
             let settings: truststream_postgres::Config = settings(config, table)?;
             let info = info::<DatabaseService>("postgres", settings.place());
@@ -64,6 +72,7 @@ pub(crate) fn check_auth(config: &Config, table: Settings<'_>) -> Result<()> {
 pub(crate) fn check(config: &Config, backend: &BackendConfig) -> Result<()> {
     let database = backend.database.as_ref();
     match provider_name(database, "sqlite") {
+        Some("sqlite") => settings::<truststream_sqlite::Config>(config, database).map(drop)?,
         Some("postgres") => settings::<truststream_postgres::Config>(config, database).map(drop)?,
         other => return Err(unknown(config, database, other, "sqlite, postgres")),
     }

@@ -86,8 +86,18 @@ impl Runtime {
         // Realtime stands above the route: its subscriptions outlive every switch.
         let realtime = Arc::new(Driven(RealtimeEngine::new(database.clone())));
         let realtime = Realtime::new(edge_layers(realtime, &config), Context::system());
-        let runtime =
-            Arc::new(Runtime { config, backends, gate, switcher, keys, database, auth, storage, realtime });
+        let runtime = Arc::new(Runtime {
+            _lock: lock,
+            config,
+            backends,
+            gate,
+            switcher,
+            keys,
+            database,
+            auth,
+            storage,
+            realtime,
+        });
         if let Err(error) = runtime.switcher.recover().await {
             tracing::warn!(
                 ?error,
