@@ -89,6 +89,7 @@ fn column(catalog: &Catalog, table: &TableName, definition: &ColumnDef) -> Resul
     let serial = is_serial(&definition.data_type);
     let name = ident(&definition.name);
     let type_name = match &ty {
+        Type::Text => definition.data_type.to_string().to_lowercase(),
         Type::Enum(_) | Type::Other(_) => definition.data_type.to_string().to_lowercase(),
         known => known.sql_name(),
     };

@@ -1,1 +1,94 @@
+//! The example application's migrations, and rows of migrations run on SQLite.
 
+use truststream_services::database::AppliedMigration;
+
+use super::*;
+use crate::schema;
+
+const STATE: &str = "
+    create schema auth; create table auth.users (id uuid primary key);
+    create schema storage;
+    create table storage.buckets (id text primary key, name text not null unique, public boolean not null default false,
+      file_size_limit bigint, allowed_mime_types text[]);
+    create table storage.objects (id uuid primary key, bucket_id text references storage.buckets (id), name text,
+      owner_id text);";
+
+fn review_of(files: &[(&str, &str)]) -> Vec<(String, usize, String)> {
+    let migrations: Vec<_> = files
+        .iter()
+        .map(|(name, sql)| AppliedMigration { name: (*name).into(), sql: (*sql).into() })
+        .collect();
+    let problems = review(&Default::default(), &migrations);
+    problems.into_iter().map(|found| (found.migration, found.line, found.reason)).collect()
+}
+
+#[test]
+fn the_example_application_can_be_held() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/app/supabase");
+    let mut files: Vec<_> = std::fs::read_dir(format!("{folder}/migrations"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files.push(format!("{folder}/seed.sql").into());
+    let texts: Vec<_> = files
+        .iter()
+        .map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap()))
+        .collect();
+    let mut scripts = vec![("state", STATE)];
+    scripts.extend(texts.iter().map(|(name, sql)| (name.as_str(), sql.as_str())));
+    assert_eq!(review_of(&scripts), []);
+}
+
+#[test]
+fn what_cannot_be_held_is_named_with_its_line() {
+    let sql = "create table a (id int primary key,\n  spot point);\n\ncreate function f() returns int language sql as 'select 1';
+create policy p on a using (is_member(id));\ncreate trigger t before insert on a for each row execute function f();\ninsert into a (id) select generate_series(1, 9);";
+    let found = review_of(&[("1.sql", sql)]);
+    let expected = [
+        (1, "column \"spot\": type point lives on PostgreSQL only"),
+        (4, "functions run on PostgreSQL only"),
+        (5, "this function runs on PostgreSQL only: is_member(id)"),
+        (6, "triggers run on PostgreSQL only"),
+        (7, "this function runs on PostgreSQL only: generate_series(1, 9)"),
+    ];
+    let expected: Vec<_> =
+        expected.iter().map(|(line, reason)| ("1.sql".to_owned(), *line, (*reason).to_owned())).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn rows_take_the_forms_of_their_columns() {
+    let mut catalog = Default::default();
+    let sql = "create table a (id serial primary key, at timestamptz default now(), ok bool, price numeric, tags text[]);
+        insert into a (at, ok, price, tags) values ('2024-01-01', true, 1.50, array['x', 'y']), (default, 'no', 2, '{z}');
+        insert into a (id, ok) values (1, true) on conflict (id) do update set ok = excluded.ok where a.price > 1;
+        insert into a (ok, price) select ok, 3 from a b where b.id < 2 on conflict do nothing;
+        update a set price = price + 1, tags = default where ok and id in (select id from a);
+        delete from a x where x.price > 2.5; truncate a;";
+    let conn = rusqlite::Connection::open_in_memory().unwrap();
+    conn.execute_batch(
+        "create table a (id integer primary key, at integer, ok integer, price text, tags text) strict",
+    )
+    .unwrap();
+    conn.create_collation("DECIMAL", truststream_kernel::value::decimal::compare).unwrap();
+    let flags = rusqlite::functions::FunctionFlags::SQLITE_UTF8;
+    conn.create_scalar_function("ts_now", 0, flags, |_| Ok(1_i64)).unwrap();
+    conn.create_scalar_function("ts_cast", 3, flags, |call| call.get::<rusqlite::types::Value>(0)).unwrap();
+    conn.create_scalar_function("ts_math", 3, flags, |_| Ok("4")).unwrap();
+    let mut seen = Vec::new();
+    for statement in schema::parse(sql).unwrap() {
+        schema::apply(&mut catalog, &statement).unwrap();
+        if statement.kind == schema::Kind::Data {
+            for sql in data(&catalog, &statement).unwrap() {
+                conn.execute_batch(&sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+            }
+            let show = "select group_concat(id || ':' || at || ':' || ok || ':' || price || ':' || coalesce(tags, '-'), ' ') from a";
+            seen.push(conn.query_row(show, [], |row| row.get::<_, Option<String>>(0)).unwrap());
+        }
+    }
+    let first = "1:1704067200000000:1:1.50:[\"x\",\"y\"] 2:1:0:2:[\"z\"]";
+    assert_eq!(seen[0].as_deref(), Some(first));
+    assert_eq!(seen[1].as_deref(), Some(first));
+    assert_eq!(seen.last().unwrap().as_deref(), None);
+}
