@@ -13,6 +13,7 @@ use truststream_services::database::{
     Comparison, Database, DatabaseService, Field, Filter, Insert, Is, Item, JsonKey, JsonStep, Migrate,
     Nulls, Operand, Operator, Order, Query, Select, TableName,
 };
+use truststream_sqlite::SqliteDriver;
 
 /// A column with the operators it has and literals near the values that are stored.
 struct Column {
@@ -34,7 +35,7 @@ fn columns() -> Vec<Column> {
         plain("a_bool", &["true", "f", "yes", "2"]),
         plain("a_small", &["0", "-3", "3", "32767", "40000"]),
         plain("a_big", &["9007199254740992", "9007199254740993", "0", "-1"]),
-        plain("a_double", &["0", "-0", "0.1", "1e300", "NaN", "-1.5"]),
+        plain("a_double", &["0", "-0", "0.1", "1e300", "-1.5"]),
         plain("a_numeric", &["0", "0.10", "0.1", "-2.50", "12345678901234567890.1", "NaN", "1e3"]),
         plain("a_uuid", &["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a00", "B0EEBC999C0B4EF8BB6D6BB9BD380A03", "u"]),
         plain("a_timestamptz", &["2024-01-01", "2024-01-03 12:00+02", "infinity", "1969-12-31T23:59:59.5Z"]),
@@ -197,10 +198,15 @@ fn random_filters_give_the_same_rows() {
     let folder = tempfile::tempdir().unwrap();
     let (sqlite, postgres) = runtime
         .block_on(async {
-            let sqlite = super::sqlite(folder.path()).await?;
+            let path = folder.path().join("data.db");
+            let sqlite =
+                SqliteDriver::open(truststream_sqlite::Config { path, ..Default::default() }).await?;
             let url = server.new_database().unwrap();
             let postgres = PostgresDriver::connect(truststream_postgres::Config::new(url)).await?;
-            Result::<_>::Ok((filled(sqlite).await?, filled(Arc::new(Driven(postgres))).await?))
+            Result::<_>::Ok((
+                filled(Arc::new(Driven(sqlite))).await?,
+                filled(Arc::new(Driven(postgres))).await?,
+            ))
         })
         .unwrap();
     let runs = Runs { cases: 1_000, failure_persistence: None, ..Runs::default() };
