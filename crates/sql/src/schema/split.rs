@@ -84,7 +84,7 @@ impl<'a> Cutter<'a> {
 
     /// Whether the quote here opens an `E'…'` string.
     fn escapes(&self) -> bool {
-        let before = self.sql[..self.at].as_bytes();
+        let before = &self.sql.as_bytes()[..self.at];
         let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
         matches!(before.last(), Some(b'e' | b'E')) && !before.iter().rev().nth(1).is_some_and(word)
     }
