@@ -56,7 +56,12 @@ fn step(conn: &Conn, catalog: &mut Catalog, statement: &Statement) -> Result<()>
     match &statement.kind {
         Kind::Noise => Ok(()),
         Kind::Unknown(reason) => Err(Error::unsupported(reason.clone())),
-        Kind::Data => ddl::data(conn, catalog, statement),
+        Kind::Data => {
+            for sql in truststream_sql::sqlite::data(catalog, statement)? {
+                conn.sql.execute_batch(&sql).map_err(convert)?;
+            }
+            Ok(())
+        }
         Kind::Schema => {
             let before = catalog.clone();
             schema::apply(catalog, statement)?;
@@ -67,28 +72,7 @@ fn step(conn: &Conn, catalog: &mut Catalog, statement: &Statement) -> Result<()>
 
 /// What of migrations this database can't hold.
 pub(crate) fn review(catalog: &Catalog, migrations: &[AppliedMigration]) -> Vec<Problem> {
-    let mut catalog = catalog.clone();
-    let mut problems = Vec::new();
-    for migration in migrations {
-        let Ok(statements) = schema::parse(&migration.sql) else { continue };
-        for statement in statements {
-            let reason = match &statement.kind {
-                Kind::Unknown(reason) => Some(reason.clone()),
-                Kind::Schema => match schema::apply(&mut catalog, &statement) {
-                    Err(error) if error.kind() == ErrorKind::Unsupported => Some(error.message().to_owned()),
-                    _ => None,
-                },
-                _ => None,
-            };
-            problems.extend(reason.map(|reason| Problem {
-                migration: migration.name.clone(),
-                line: statement.line,
-                statement: statement.excerpt(),
-                reason,
-            }));
-        }
-    }
-    problems
+    truststream_sql::sqlite::review(catalog, migrations)
 }
 
 fn failed(name: &str, line: usize, error: &Error) -> Error {
