@@ -6,10 +6,8 @@ use truststream_services::database::{
     Catalog, Column, ForeignKey, Index, ReferentialAction, Table, TableKind, TableName,
 };
 use truststream_sql::expression;
-use truststream_sql::quote::{literal, quote};
-use truststream_sql::schema::Statement;
+use truststream_sql::quote::quote;
 
-use crate::connection::Conn;
 use crate::error::convert;
 use crate::migrate::gone;
 use crate::schema::{physical, physical_name};
@@ -169,10 +167,8 @@ fn index_sql(catalog: &Catalog, name: &TableName, index: &Index) -> Result<Strin
         .terms
         .iter()
         .map(|term| {
-            let (expression, order) = match term.to_lowercase().strip_suffix(" desc") {
-                Some(rest) => (&term[..rest.len()], " DESC"),
-                None => (term.as_str(), ""),
-            };
+            let (expression, descends) = without_order(term);
+            let order = if descends { " DESC" } else { "" };
             Ok(format!("{}{order}", expression::to_sqlite(expression, &scope).map_err(Error::from)?))
         })
         .collect::<Result<Vec<String>>>()?;
@@ -191,8 +187,19 @@ fn index_sql(catalog: &Catalog, name: &TableName, index: &Index) -> Result<Strin
     ))
 }
 
-/// Runs a statement on rows.
-pub(crate) fn data(conn: &Conn, _: &Catalog, statement: &Statement) -> Result<()> {
-    tracing::debug!(sql = literal(&statement.text), "rows of a migration");
-    run(&conn.sql, &statement.text)
+/// An index term without its order, and whether it descends. SQLite's indexes have nulls at a fixed
+/// end; that changes how fast an order is, not what it gives.
+fn without_order(term: &str) -> (&str, bool) {
+    let mut rest = term.trim();
+    let mut descends = false;
+    for (suffix, is_descending) in
+        [(" nulls first", false), (" nulls last", false), (" asc", false), (" desc", true)]
+    {
+        let start = rest.len().saturating_sub(suffix.len());
+        if rest.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(suffix)) {
+            rest = rest[..start].trim_end();
+            descends |= is_descending;
+        }
+    }
+    (rest, descends)
 }
