@@ -1,6 +1,6 @@
 //! What of a set of migrations SQLite can't hold, found before any of them is applied.
 
-use truststream_kernel::Type;
+use truststream_kernel::{Error, ErrorKind, Type};
 use truststream_services::database::{AppliedMigration, Catalog, Problem, Table, TableKind, TableName};
 
 use crate::expression::{self, Scope, Unsupported};
@@ -37,8 +37,8 @@ fn problems_of(catalog: &mut Catalog, statement: &Statement) -> Vec<String> {
         Kind::Noise => Vec::new(),
         Kind::Unknown(reason) => vec![reason.clone()],
         Kind::Data => match super::data(catalog, statement) {
+            Err(error) => unheld(&error),
             Ok(_) => Vec::new(),
-            Err(error) => vec![error.message().to_owned()],
         },
         Kind::Schema => {
             if let Some(reason) = foreign(statement) {
@@ -46,11 +46,16 @@ fn problems_of(catalog: &mut Catalog, statement: &Statement) -> Vec<String> {
             }
             let before = catalog.clone();
             if let Err(error) = schema::apply(catalog, statement) {
-                return vec![error.message().to_owned()];
+                return unheld(&error);
             }
             changed(&before, catalog).into_iter().flat_map(|name| of_table(&before, catalog, name)).collect()
         }
     }
+}
+
+/// A mistake that PostgreSQL would find too is told when the migration is applied.
+fn unheld(error: &Error) -> Vec<String> {
+    if error.kind() == ErrorKind::Unsupported { vec![error.message().to_owned()] } else { Vec::new() }
 }
 
 /// Statements that the catalog can keep but SQLite has nothing for.
