@@ -14,6 +14,11 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! - [`expression::condition`], [`expression::value`] and [`expression::index_terms`] translate policies,
+//!   checks, defaults and indexes to SQLite, which has to know [`expression::functions::FUNCTIONS`];
+//! - [`sqlite::data`] translates the rows of migrations and seeds;
+//! - [`sqlite::review()`] lists what of migrations SQLite can't hold, before anything is applied.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
