@@ -6,7 +6,7 @@ use truststream_services::database::{
     Catalog, Column, ForeignKey, Index, ReferentialAction, Table, TableKind, TableName,
 };
 use truststream_sql::expression;
-use truststream_sql::quote::quote;
+use truststream_sql::quote::{literal, quote};
 
 use crate::error::convert;
 use crate::migrate::gone;
@@ -15,7 +15,12 @@ use crate::translate::of_table;
 
 /// Brings the file from one catalog to the next.
 pub(crate) fn change(conn: &Connection, before: &Catalog, after: &Catalog) -> Result<()> {
-    for name in gone(before, after) {
+    let missing = gone(before, after);
+    if let ([old], Some(new)) = (missing.as_slice(), appeared(before, after)) {
+        // One statement either drops tables or makes one: both at once is another name.
+        return run(conn, &format!("ALTER TABLE {} RENAME TO {}", physical(old), physical(new)));
+    }
+    for name in missing {
         run(conn, &format!("DROP TABLE {}", physical(name)))?;
     }
     for (name, table) in &after.tables {
@@ -28,10 +33,30 @@ pub(crate) fn change(conn: &Connection, before: &Catalog, after: &Catalog) -> Re
                 indexes(conn, after, name, table)?;
             }
             Some(old) if stored_alike(old, table) => {}
+            Some(old) if let Some((from, to)) = renamed(old, table) => {
+                let (from, to) = (quote(from), quote(to));
+                run(conn, &format!("ALTER TABLE {} RENAME COLUMN {from} TO {to}", physical(name)))?;
+            }
             Some(old) => rebuild(conn, after, name, old, table)?,
         }
     }
     Ok(())
+}
+
+/// The table that only the next catalog has.
+fn appeared<'c>(before: &Catalog, after: &'c Catalog) -> Option<&'c TableName> {
+    after.tables.keys().find(|name| !before.tables.contains_key(*name))
+}
+
+/// The old and new name of the one column that is called otherwise now.
+fn renamed<'c>(old: &'c Table, new: &'c Table) -> Option<(&'c str, &'c str)> {
+    if old.columns.len() != new.columns.len() {
+        return None;
+    }
+    let mut differing = old.columns.iter().zip(&new.columns).filter(|(old, new)| old != new);
+    let (from, to) = differing.next()?;
+    let only_the_name = Column { name: to.name.clone(), ..from.clone() } == *to;
+    (differing.next().is_none() && only_the_name).then_some((from.name.as_str(), to.name.as_str()))
 }
 
 fn run(conn: &Connection, sql: &str) -> Result<()> {
@@ -52,17 +77,33 @@ fn stored_alike(old: &Table, new: &Table) -> bool {
 fn rebuild(conn: &Connection, catalog: &Catalog, name: &TableName, old: &Table, new: &Table) -> Result<()> {
     let interim = format!("truststream_new_{}", physical_name(name));
     run(conn, &create(catalog, name, new, &interim)?)?;
-    let kept: Vec<String> = new
-        .columns
-        .iter()
-        .filter(|column| column.generated.is_none() && old.column(&column.name).is_some())
-        .map(|column| quote(&column.name))
-        .collect();
-    if !kept.is_empty() {
-        let columns = kept.join(", ");
-        let from = physical(name);
-        run(conn, &format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {from}", quote(&interim)))?;
+    let (mut columns, mut values) = (Vec::new(), Vec::new());
+    for column in new.columns.iter().filter(|column| column.generated.is_none()) {
+        let Some(was) = old.column(&column.name) else { continue };
+        let quoted = quote(&column.name);
+        values.push(if stored_as(&was.ty) == stored_as(&column.ty) {
+            quoted.clone()
+        } else {
+            format!(
+                "ts_cast({quoted}, {}, {})",
+                literal(&stored_as(&was.ty)),
+                literal(&stored_as(&column.ty))
+            )
+        });
+        columns.push(quoted);
     }
+    if !columns.is_empty() {
+        let (columns, values) = (columns.join(", "), values.join(", "));
+        let from = physical(name);
+        run(conn, &format!("INSERT INTO {} ({columns}) SELECT {values} FROM {from}", quote(&interim)))?;
+    }
+    // Numbers that were given once are not given again.
+    conn.execute(
+        "UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence WHERE name = ?1) \
+         WHERE name = ?2 AND EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
+        [&physical_name(name), &interim],
+    )
+    .map_err(convert)?;
     run(conn, &format!("DROP TABLE {}", physical(name)))?;
     run(
         conn,
@@ -73,6 +114,14 @@ fn rebuild(conn: &Connection, catalog: &Catalog, name: &TableName, old: &Table, 
         ),
     )?;
     indexes(conn, catalog, name, new)
+}
+
+/// A type by the name that casts know: an enum is a text.
+fn stored_as(ty: &Type) -> String {
+    match ty {
+        Type::Enum(_) => Type::Text.sql_name(),
+        other => other.sql_name(),
+    }
 }
 
 fn create(catalog: &Catalog, name: &TableName, table: &Table, called: &str) -> Result<String> {
@@ -155,7 +204,8 @@ fn indexes(conn: &Connection, catalog: &Catalog, name: &TableName, table: &Table
         let index = quote(&key.name);
         run(conn, &format!("CREATE UNIQUE INDEX {index} ON {} ({columns})", physical(name)))?;
     }
-    for index in &table.indexes {
+    // The others only make reads faster that SQLite has other ways for.
+    for index in table.indexes.iter().filter(|index| index.unique || index.method == "btree") {
         run(conn, &index_sql(catalog, name, index)?)?;
     }
     Ok(())

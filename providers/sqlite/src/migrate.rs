@@ -76,10 +76,13 @@ pub(crate) fn review(catalog: &Catalog, migrations: &[AppliedMigration]) -> Vec<
 }
 
 fn failed(name: &str, line: usize, error: &Error) -> Error {
-    let details = match error.details() {
-        Some(details) => format!("{}: {details}", error.message()),
-        None => error.message().to_owned(),
-    };
+    let mut details = error.message().to_owned();
+    if let Some(more) = error.details().and_then(serde_json::Value::as_str) {
+        details = format!("{details}: {more}");
+    }
+    if let Some(cause) = std::error::Error::source(error) {
+        details = format!("{details}: {cause}");
+    }
     fault(name, &format!("failed at line {line}: {}", error.message())).with_details(details)
 }
 

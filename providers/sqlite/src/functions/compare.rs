@@ -1,8 +1,11 @@
 //! Containment and equality of JSON documents and arrays.
 
+use std::cmp::Ordering;
+
 use rusqlite::functions::Context;
 use rusqlite::{Connection, Result};
 use serde_json::Value as Json;
+use truststream_kernel::value::decimal;
 
 use super::{PURE, text};
 
@@ -49,6 +52,47 @@ fn equal(left: &Json, right: &Json) -> bool {
         }
         _ => left == right,
     }
+}
+
+/// The order of jsonb documents given as text; texts that are none come in the order of texts.
+pub(super) fn order_of_texts(left: &str, right: &str) -> Ordering {
+    match (serde_json::from_str(left), serde_json::from_str(right)) {
+        (Ok(left), Ok(right)) => order(&left, &right),
+        _ => left.cmp(right),
+    }
+}
+
+/// PostgreSQL's order: objects above arrays above booleans above numbers above texts above null;
+/// longer objects and arrays above shorter ones
+/// (<https://www.postgresql.org/docs/15/datatype-json.html#JSON-INDEXING>).
+fn order(left: &Json, right: &Json) -> Ordering {
+    let rank = |value: &Json| match value {
+        Json::Null => 0,
+        Json::String(_) => 1,
+        Json::Number(_) => 2,
+        Json::Bool(_) => 3,
+        Json::Array(_) => 4,
+        Json::Object(_) => 5,
+    };
+    match (left, right) {
+        (Json::String(left), Json::String(right)) => left.cmp(right),
+        (Json::Number(left), Json::Number(right)) => decimal::compare(&left.to_string(), &right.to_string()),
+        (Json::Bool(left), Json::Bool(right)) => left.cmp(right),
+        (Json::Array(left), Json::Array(right)) => left
+            .len()
+            .cmp(&right.len())
+            .then_with(|| first_difference(left.iter().zip(right).map(|(left, right)| order(left, right)))),
+        (Json::Object(left), Json::Object(right)) => left.len().cmp(&right.len()).then_with(|| {
+            first_difference(
+                left.iter().zip(right).map(|((a, left), (b, right))| a.cmp(b).then_with(|| order(left, right))),
+            )
+        }),
+        _ => rank(left).cmp(&rank(right)),
+    }
+}
+
+fn first_difference(mut orders: impl Iterator<Item = Ordering>) -> Ordering {
+    orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 /// `@>` of jsonb; at the top an array contains a bare scalar too.

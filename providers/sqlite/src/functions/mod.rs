@@ -26,6 +26,7 @@ const FRESH: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQL
 /// Makes all functions and collations known to a connection.
 pub(crate) fn register(conn: &Connection, session: &Session) -> Result<()> {
     conn.create_collation("DECIMAL", decimal::compare)?;
+    conn.create_collation("JSONB", compare::order_of_texts)?;
     json::register(conn)?;
     text::register(conn)?;
     compare::register(conn)?;

@@ -1,6 +1,6 @@
 //! Columns and paths into them.
 
-use truststream_kernel::{Result, Type};
+use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Field, JsonKey};
 use truststream_sql::quote::{literal, quote};
 
@@ -36,14 +36,21 @@ impl Planner<'_> {
     }
 
     /// The term cast to a type by name.
-    pub(super) fn cast(&self, term: Term, cast: Option<&String>) -> Term {
-        let Some(name) = cast else { return term };
+    ///
+    /// # Errors
+    /// 42704 for a type that there is not.
+    pub(super) fn cast(&self, term: Term, cast: Option<&String>) -> Result<Term> {
+        let Some(name) = cast else { return Ok(term) };
         let ty = Type::parse(name);
+        if matches!(ty, Type::Other(_)) && self.schema.labels(&ty).is_none() {
+            let message = format!("type \"{name}\" does not exist");
+            return Err(Error::new(ErrorKind::InvalidInput, "42704", message));
+        }
         if ty == term.ty {
-            return term;
+            return Ok(term);
         }
         let (from, to) = (literal(&term.ty.sql_name()), literal(&ty.sql_name()));
-        Term { sql: format!("ts_cast({}, {from}, {to})", term.sql), ty }
+        Ok(Term { sql: format!("ts_cast({}, {from}, {to})", term.sql), ty })
     }
 
     /// The term in a form that sorts and compares as PostgreSQL does.
@@ -54,6 +61,7 @@ impl Planner<'_> {
         match &term.ty {
             Type::Numeric(_) => format!("{} COLLATE DECIMAL", term.sql),
             Type::Interval => format!("ts_interval_span({})", term.sql),
+            Type::Jsonb => format!("{} COLLATE JSONB", term.sql),
             _ => term.sql.clone(),
         }
     }

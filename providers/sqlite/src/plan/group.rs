@@ -26,17 +26,17 @@ impl Planner<'_> {
                 Item::Count { alias, cast } => {
                     let term = Term { sql: "count(*)".to_owned(), ty: Type::Int8 };
                     let name = alias.clone().unwrap_or_else(|| "count".to_owned());
-                    terms.push((name, self.cast(term, cast.as_ref())));
+                    terms.push((name, self.cast(term, cast.as_ref())?));
                 }
                 Item::Column { field, alias, cast, aggregate } => {
                     let term = self.term(scope, field)?;
-                    let term = self.cast(term, cast.as_ref());
+                    let term = self.cast(term, cast.as_ref())?;
                     let name = alias.clone();
                     match aggregate {
                         Some(aggregate) => {
                             let name = name.unwrap_or_else(|| function_name(aggregate.function).to_owned());
                             let term = aggregated(&term, aggregate)?;
-                            terms.push((name, self.cast(term, aggregate.cast.as_ref())));
+                            terms.push((name, self.cast(term, aggregate.cast.as_ref())?));
                         }
                         None => {
                             keys.push(term.sql.clone());

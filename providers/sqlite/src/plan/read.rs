@@ -186,7 +186,7 @@ impl Planner<'_> {
                 }
                 Item::Column { field, alias, cast, .. } => {
                     let term = self.term(scope, field)?;
-                    let term = self.cast(term, cast.as_ref());
+                    let term = self.cast(term, cast.as_ref())?;
                     fields.push(Out::new(alias.clone().unwrap_or_else(|| name_of(field)), term));
                 }
                 Item::Embed(embed) => fields.extend(self.embed(scope, embed)?),
