@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use rusqlite::types::Value as Cell;
@@ -35,7 +34,6 @@ pub(crate) struct Shared {
     pub(crate) writer: Writer,
     pub(crate) readers: Readers,
     schema: Arc<RwLock<Arc<Schema>>>,
-    versions: Arc<AtomicU64>,
 }
 
 impl Shared {
@@ -45,8 +43,7 @@ impl Shared {
 
     /// Plans with another catalog from now on.
     pub(crate) fn replace(&self, catalog: Catalog) {
-        let version = self.versions.fetch_add(1, Ordering::Relaxed);
-        *self.schema.write() = Arc::new(Schema::new(catalog, version));
+        *self.schema.write() = Arc::new(Schema::new(catalog));
     }
 }
 
@@ -71,8 +68,8 @@ impl SqliteDriver {
         let catalog = prepare_file(&config.path, config)?;
         let writer = Writer::start(&config.path, config.synchronous)?;
         let readers = Readers::new(config.path.clone(), config.readers);
-        let schema = Arc::new(RwLock::new(Arc::new(Schema::new(catalog, 0))));
-        let shared = Shared { writer, readers, schema, versions: Arc::new(AtomicU64::new(1)) };
+        let schema = Arc::new(RwLock::new(Arc::new(Schema::new(catalog))));
+        let shared = Shared { writer, readers, schema };
         Ok(SqliteDriver { shared, _lock: lock })
     }
 }

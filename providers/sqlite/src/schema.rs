@@ -13,14 +13,12 @@ use truststream_sql::relations::Relations;
 pub(crate) struct Schema {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) relations: Relations,
-    /// Grows with every change, for what is kept by schema.
-    pub(crate) version: u64,
 }
 
 impl Schema {
-    pub(crate) fn new(catalog: Catalog, version: u64) -> Self {
+    pub(crate) fn new(catalog: Catalog) -> Self {
         let relations = Relations::of(&catalog);
-        Schema { catalog: Arc::new(catalog), relations, version }
+        Schema { catalog: Arc::new(catalog), relations }
     }
 
     /// A table by name.

@@ -84,7 +84,9 @@ fn order(left: &Json, right: &Json) -> Ordering {
             .then_with(|| first_difference(left.iter().zip(right).map(|(left, right)| order(left, right)))),
         (Json::Object(left), Json::Object(right)) => left.len().cmp(&right.len()).then_with(|| {
             first_difference(
-                left.iter().zip(right).map(|((a, left), (b, right))| a.cmp(b).then_with(|| order(left, right))),
+                left.iter()
+                    .zip(right)
+                    .map(|((a, left), (b, right))| a.cmp(b).then_with(|| order(left, right))),
             )
         }),
         _ => rank(left).cmp(&rank(right)),
