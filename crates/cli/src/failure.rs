@@ -7,7 +7,10 @@ use truststream_kernel::{Error, ErrorKind};
 
 /// Why a command failed.
 #[derive(Debug)]
-pub struct Failure {
+pub struct Failure(Box<Told>);
+
+#[derive(Debug)]
+struct Told {
     exit: u8,
     code: String,
     message: String,
@@ -21,46 +24,46 @@ pub type Done<T = ()> = Result<T, Failure>;
 impl Failure {
     /// Nothing runs that the command could talk to.
     pub fn nothing_runs(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Failure {
+        Failure(Box::new(Told {
             exit: 3,
             code: "BACKEND_013".to_owned(),
             message: message.into(),
             details: None,
             hint: Some(hint.into()),
-        }
+        }))
     }
 
     /// An answer of the gateway that says what went wrong.
     pub fn answered(answer: &Json) -> Self {
         let text = |name: &str| answer.get(name).and_then(Json::as_str).map(str::to_owned);
-        Failure {
+        Failure(Box::new(Told {
             exit: 1,
             code: text("code").unwrap_or_default(),
             message: text("message").unwrap_or_else(|| "the gateway refused".to_owned()),
             details: answer.get("details").filter(|details| !details.is_null()).cloned(),
             hint: text("hint"),
-        }
+        }))
     }
 
     /// Tells the user, on stderr.
     pub fn report(&self, as_json: bool) -> ExitCode {
         if as_json {
-            let Failure { code, message, details, hint, .. } = self;
+            let Told { code, message, details, hint, .. } = &*self.0;
             eprintln!("{}", json!({ "code": code, "message": message, "details": details, "hint": hint }));
         } else {
-            eprintln!("error: {} [{}]", self.message, self.code);
-            match &self.details {
+            eprintln!("error: {} [{}]", self.0.message, self.0.code);
+            match &self.0.details {
                 Some(Json::String(details)) => eprintln!("  {details}"),
                 Some(Json::Array(problems)) => {
                     problems.iter().for_each(|problem| eprintln!("  {}", one_problem(problem)))
                 }
                 _ => {}
             }
-            if let Some(hint) = &self.hint {
+            if let Some(hint) = &self.0.hint {
                 eprintln!("hint: {hint}");
             }
         }
-        ExitCode::from(self.exit)
+        ExitCode::from(self.0.exit)
     }
 }
 
@@ -74,14 +77,14 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let exit = if error.kind() == ErrorKind::Configuration { 2 } else { 1 };
         tracing::debug!(?error, "the command failed");
-        Failure {
+        Failure(Box::new(Told {
             exit,
             code: error.code().to_owned(),
             message: error.message().to_owned(),
             // Problems with migrations are part of the message already.
             details: error.details().filter(|details| details.is_string()).cloned(),
             hint: error.hint().map(str::to_owned),
-        }
+        }))
     }
 }
 

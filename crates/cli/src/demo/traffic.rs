@@ -84,11 +84,6 @@ impl Traffic {
         self.shared.began.elapsed()
     }
 
-    /// Requests answered so far.
-    pub fn answered(&self) -> u64 {
-        self.shared.seen.lock().samples.len() as u64
-    }
-
     /// Stops the clients and looks for every acknowledged insert.
     pub async fn finish(self) -> Result<Outcome, String> {
         self.shared.stop.store(true, Ordering::Relaxed);

@@ -3,9 +3,9 @@
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
-use truststream_kernel::Result;
+use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::language::{Parameters, filter_of, parse_parameters};
-use truststream_services::database::{Arguments, Format, Invoke, NamedArgument, Query};
+use truststream_services::database::{Arguments, DatabaseFeature, Format, Invoke, NamedArgument, Query};
 
 use super::accept::negotiate;
 use super::body::{csv, json, only};
@@ -23,6 +23,9 @@ const WORDS: &[&str] =
 
 pub(super) async fn answer(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
     let settings = &state.settings.rest;
+    if !state.services.database.stack().features().supported().has(DatabaseFeature::Functions) {
+        return Err(no_functions(&request));
+    }
     let candidates = negotiate(request.header("accept"), settings.plan)?;
     let reads = request.method != Method::POST;
     let (mut query, arguments) = if reads { named(&request)? } else { posted(&request)? };
@@ -56,6 +59,15 @@ pub(super) async fn answer(state: &GatewayState, mut request: RestRequest) -> Re
         .header(preference_applied(), applied.as_deref())
         .body(&request, &page, &accepted.content_type)
         .finish(&request, &page))
+}
+
+/// What PostgREST says of a function that there is not: a database without functions has none.
+fn no_functions(request: &RestRequest) -> Error {
+    let name = request.name();
+    let message = format!("Could not find the function {name} in the schema cache");
+    Error::new(ErrorKind::NotFound, "PGRST202", message)
+        .with_details("The database that serves has no functions.")
+        .with_hint("a PostgreSQL backend has them")
 }
 
 /// `GET`: what is no word of the query language may be a parameter or a filter on the result.

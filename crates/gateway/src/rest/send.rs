@@ -1,7 +1,7 @@
 //! Sending an operation to the database in the first representation that can be made.
 
-use truststream_kernel::{Request, Result};
-use truststream_services::database::{DatabaseService, Format, Page};
+use truststream_kernel::{Error, ErrorKind, Request, Result};
+use truststream_services::database::{DatabaseService, Format, Media, Page};
 
 use super::accept::{Accepted, unavailable};
 use super::request::RestRequest;
@@ -25,7 +25,7 @@ where
         let mut attempt = operation.clone();
         *format(&mut attempt) = accepted.format.clone();
         match database.send(attempt).await {
-            Err(error) if error.code() == "PGRST107" => {}
+            Err(error) if lacks(&error, accepted) => {}
             answered => {
                 request.timing.done();
                 return answered.map(|page| (page, accepted.clone()));
@@ -38,9 +38,13 @@ where
     let answered = database.send(attempt).await;
     request.timing.done();
     match answered {
-        Err(error) if error.code() == "PGRST107" => {
-            Err(unavailable(request.header("accept").unwrap_or("*/*")))
-        }
+        Err(error) if lacks(&error, &last) => Err(unavailable(request.header("accept").unwrap_or("*/*"))),
         answered => Ok((answered?, last)),
     }
+}
+
+/// Whether a representation can't be made: the database has no handler for it, or has none at all.
+fn lacks(error: &Error, accepted: &Accepted) -> bool {
+    let special = !matches!(accepted.format.media, Media::Json | Media::Object | Media::Csv);
+    error.code() == "PGRST107" || (special && error.kind() == ErrorKind::Unsupported)
 }
