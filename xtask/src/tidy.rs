@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sql", &["kernel", "services"]),
     ("engines", &["kernel", "services"]),
     ("switch", &["kernel", "services"]),
-    ("conformance", &["kernel", "services", "sql"]),
+    ("conformance", &["kernel", "services", "layers", "sql"]),
     (
         "runtime",
         &["kernel", "services", "layers", "sql", "engines", "switch", "sqlite", "postgres", "objects"],

@@ -10,7 +10,7 @@ use truststream_services::database::{Catalog, Column, Identity, Table, TableName
 use super::constraints;
 use super::create::add_column;
 use super::names::{ident, parts, relation_taken, table_name};
-use super::types::type_of;
+use super::type_names::type_of;
 use super::{fault, no_such_column, no_such_table};
 
 pub(super) fn table(catalog: &mut Catalog, alter: &AlterTable) -> Result<()> {

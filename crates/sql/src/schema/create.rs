@@ -8,7 +8,7 @@ use truststream_services::database::{Catalog, Column, Identity, Index, Table, Ta
 
 use super::constraints;
 use super::names::{generated, ident, parts, relation_taken, table_name};
-use super::types::type_of;
+use super::type_names::type_of;
 use super::{fault, no_such_column, no_such_table};
 
 pub(super) fn schema(catalog: &mut Catalog, name: &SchemaName, if_not_exists: bool) -> Result<()> {

@@ -5,7 +5,7 @@ use truststream_kernel::{Error, Result};
 use truststream_services::database::{Catalog, TableKind, TableName};
 
 use super::names::{parts, table_name};
-use super::types::enum_name;
+use super::type_names::enum_name;
 use super::{fault, shown};
 
 pub(super) fn objects(

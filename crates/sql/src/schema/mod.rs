@@ -13,7 +13,7 @@ mod grants;
 mod names;
 mod policies;
 mod split;
-mod types;
+mod type_names;
 mod views;
 
 #[cfg(test)]
@@ -28,7 +28,7 @@ use truststream_services::database::{Catalog, TableName};
 pub use names::table_name;
 pub(crate) use names::{ident, parts};
 pub use split::{Piece, split};
-pub use types::{enum_name, enum_table, type_of};
+pub use type_names::{enum_name, enum_table, type_of};
 
 /// One statement of a migration.
 #[derive(Clone, Debug)]
@@ -195,8 +195,8 @@ pub fn apply(catalog: &mut Catalog, statement: &Statement) -> Result<()> {
         S::AlterTable(table) => alter::table(catalog, table),
         S::CreateIndex(index) => create::index(catalog, index),
         S::AlterIndex { name, operation } => alter::index(catalog, name, operation),
-        S::CreateType { name, representation } => types::create(catalog, name, representation.as_ref()),
-        S::AlterType(change) => types::alter(catalog, change),
+        S::CreateType { name, representation } => type_names::create(catalog, name, representation.as_ref()),
+        S::AlterType(change) => type_names::alter(catalog, change),
         S::CreatePolicy(policy) => policies::create(catalog, policy),
         S::AlterPolicy(policy) => policies::alter(catalog, policy),
         S::DropPolicy(policy) => policies::drop(catalog, policy),
