@@ -22,6 +22,11 @@ impl<'a> Access<'a> {
         Access { role, depth: 0 }
     }
 
+    /// The role that policies hold for; `None` if none does.
+    pub(crate) fn role(self) -> Option<&'a str> {
+        self.role
+    }
+
     /// The same caller, within a policy.
     pub(crate) fn deeper(self) -> Self {
         Access { depth: self.depth + 1, ..self }

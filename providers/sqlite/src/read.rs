@@ -5,7 +5,7 @@ use truststream_services::database::{Comparison, Filter, Media, Operator, Page, 
 
 use crate::connection::Conn;
 use crate::error::convert;
-use crate::plan::{Planner, Source};
+use crate::plan::{self, Purpose, Source};
 use crate::render::{number, render};
 use crate::schema::Schema;
 
@@ -21,7 +21,10 @@ pub(crate) fn select(conn: &Conn, schema: &Schema, cx: &Context, op: &Select) ->
     };
     let mut total = None;
     if op.count.is_some() {
-        let found = number(conn, &Planner::new(schema, cx).count(&op.table, &op.query)?)?;
+        let found = number(
+            conn,
+            &plan::statement(schema, cx, Purpose::Count, (&op.table, &op.query), &Source::Table)?,
+        )?;
         let beyond = op.query.offset > 0 && op.query.offset >= found;
         if beyond && op.format.media != Media::Object {
             let details =

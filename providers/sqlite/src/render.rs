@@ -7,7 +7,7 @@ use truststream_services::database::{Format, Media, Query, TableName};
 
 use crate::connection::Conn;
 use crate::error::convert;
-use crate::plan::{Planner, Source, Statement};
+use crate::plan::{self, Purpose, Source, Statement};
 use crate::schema::Schema;
 use crate::storage;
 
@@ -23,11 +23,11 @@ pub(crate) fn render(
     source: &Source,
     format: &Format,
 ) -> Result<(Bytes, u64)> {
-    let planner = Planner::new(schema, cx);
     match format.media {
-        Media::Csv => csv(conn, &planner.rows(table, query, source)?),
+        Media::Csv => csv(conn, &plan::statement(schema, cx, Purpose::Rows, (table, query), source)?),
         Media::Json | Media::Object => {
-            let (mut body, rows) = json(conn, &planner.read(table, query, source)?)?;
+            let (mut body, rows) =
+                json(conn, &plan::statement(schema, cx, Purpose::Read, (table, query), source)?)?;
             if format.strip_nulls {
                 body = strip_nulls(&body)?;
             }

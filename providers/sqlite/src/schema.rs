@@ -8,17 +8,21 @@ use truststream_sql::closest::closest;
 use truststream_sql::quote::quote;
 use truststream_sql::relations::Relations;
 
+use crate::plan::Plans;
+
 /// A catalog ready for planning.
 #[derive(Debug)]
 pub(crate) struct Schema {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) relations: Relations,
+    /// Requests planned with it.
+    pub(crate) plans: Plans,
 }
 
 impl Schema {
     pub(crate) fn new(catalog: Catalog) -> Self {
         let relations = Relations::of(&catalog);
-        Schema { catalog: Arc::new(catalog), relations }
+        Schema { catalog: Arc::new(catalog), relations, plans: Plans::default() }
     }
 
     /// A table by name.

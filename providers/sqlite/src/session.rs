@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::Value as Json;
-use truststream_kernel::Context;
+use truststream_kernel::{Caller, Context, Identity};
 
 /// The state of one connection that SQL functions see.
 #[derive(Clone, Debug, Default)]
@@ -12,11 +12,18 @@ pub(crate) struct Session(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    role: String,
-    subject: Option<String>,
-    claims: Option<String>,
+    caller: Caller,
     origin: Option<String>,
     now: i64,
+}
+
+impl State {
+    fn identity(&self) -> Option<&Identity> {
+        match &self.caller {
+            Caller::System => None,
+            Caller::Role(identity) => Some(identity),
+        }
+    }
 }
 
 impl Session {
@@ -25,17 +32,7 @@ impl Session {
         let mut state = self.0.lock();
         state.now = now();
         state.origin = None;
-        match cx.identity() {
-            None => {
-                "postgres".clone_into(&mut state.role);
-                (state.subject, state.claims) = (None, None);
-            }
-            Some(identity) => {
-                state.role.clone_from(&identity.role);
-                state.subject = identity.subject().map(str::to_lowercase);
-                state.claims = Some(identity.claims_text.clone());
-            }
-        }
+        state.caller = cx.caller.clone();
     }
 
     /// Marks what is written from now on as coming from a stream.
@@ -44,20 +41,19 @@ impl Session {
     }
 
     pub(crate) fn role(&self) -> String {
-        self.0.lock().role.clone()
+        self.0.lock().identity().map_or("postgres", |identity| &identity.role).to_owned()
     }
 
     pub(crate) fn subject(&self) -> Option<String> {
-        self.0.lock().subject.clone()
+        self.0.lock().identity()?.subject().map(str::to_lowercase)
     }
 
     pub(crate) fn claims(&self) -> Option<String> {
-        self.0.lock().claims.clone()
+        self.0.lock().identity().map(|identity| identity.claims_text.clone())
     }
 
     pub(crate) fn claim(&self, name: &str) -> Option<String> {
-        let claims: Json = serde_json::from_str(self.0.lock().claims.as_deref()?).ok()?;
-        match claims.get(name)? {
+        match self.0.lock().identity()?.claims.get(name)? {
             Json::String(text) => Some(text.clone()),
             Json::Null => None,
             other => Some(other.to_string()),

@@ -5,7 +5,6 @@ use truststream_services::database::{Comparison, Field, Filter, Is, Operand, Ope
 
 use super::field::{Term, rank};
 use super::{Planner, Scope};
-use crate::storage;
 
 impl Planner<'_> {
     /// A condition on rows of a table; `query` has the embeds that conditions may name.
@@ -68,6 +67,8 @@ impl Planner<'_> {
         quantifier: Quantifier,
         text: &str,
     ) -> Result<String> {
+        // How many elements there are, and which are null, decides the statement's text.
+        self.recorder = None;
         let Value::Array(elements) = Value::parse(&Type::Array(Box::new(Type::Text)), text)? else {
             return Err(Error::invalid_input("an array was expected"));
         };
@@ -140,8 +141,7 @@ impl Planner<'_> {
 
     fn ordered(&mut self, term: &Term, sign: &str, text: &str) -> Result<String> {
         let left = self.comparable(term);
-        let value = self.parse(&term.ty, text)?;
-        let literal = self.bind(storage::cell(&value)?);
+        let literal = self.literal(&term.ty, text)?;
         let right = match (self.schema.labels(&term.ty), &term.ty) {
             (Some(labels), _) => rank(&literal, labels),
             (None, Type::Interval) => format!("ts_interval_span({literal})"),

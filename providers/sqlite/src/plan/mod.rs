@@ -1,11 +1,13 @@
 //! From the query language to SQLite's SQL.
 
+mod cache;
 mod embed;
 pub(crate) mod field;
 mod filter;
 mod group;
 mod order;
 mod read;
+mod shape;
 
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Context, Error, ErrorKind, Result, Type, Value};
@@ -15,6 +17,8 @@ use crate::access::Access;
 use crate::schema::Schema;
 use crate::storage;
 
+use cache::Recorder;
+pub(crate) use cache::{Plans, Purpose, statement};
 pub(crate) use read::{Source, Statement};
 
 /// Builds one statement. Literals are bound, never part of the text.
@@ -23,6 +27,7 @@ pub(crate) struct Planner<'a> {
     pub(crate) access: Access<'a>,
     pub(crate) parameters: Vec<Cell>,
     aliases: usize,
+    recorder: Option<Recorder<'a>>,
 }
 
 /// A table within a statement.
@@ -36,11 +41,18 @@ pub(crate) struct Scope {
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(schema: &'a Schema, cx: &'a Context) -> Self {
-        Planner { schema, access: Access::of(cx), parameters: Vec::new(), aliases: 0 }
+        Planner { schema, access: Access::of(cx), parameters: Vec::new(), aliases: 0, recorder: None }
     }
 
-    /// Binds a cell and gives its placeholder.
+    /// Binds what is part of the request's shape and gives its placeholder.
     pub(crate) fn bind(&mut self, cell: Cell) -> String {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.constant(&cell);
+        }
+        self.push(cell)
+    }
+
+    fn push(&mut self, cell: Cell) -> String {
         self.parameters.push(cell);
         format!("?{}", self.parameters.len())
     }
@@ -48,7 +60,10 @@ impl<'a> Planner<'a> {
     /// Reads a literal of a column's type and binds it.
     pub(crate) fn literal(&mut self, ty: &Type, text: &str) -> Result<String> {
         let cell = storage::cell(&self.parse(ty, text)?)?;
-        Ok(self.bind(cell))
+        if let Some(recorder) = &mut self.recorder {
+            recorder.literal(ty, text);
+        }
+        Ok(self.push(cell))
     }
 
     /// Reads a literal of a column's type.

@@ -1,8 +1,10 @@
 //! Orders.
 
+use rusqlite::types::Value as Cell;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Nulls, Query};
 
+use super::cache::Slot;
 use super::{Planner, Scope};
 
 impl Planner<'_> {
@@ -33,17 +35,23 @@ impl Planner<'_> {
 
     /// `LIMIT … OFFSET …`, or nothing.
     pub(super) fn page(&mut self, query: &Query) -> String {
-        let bound = |planner: &mut Self, number: u64| {
-            planner.bind(rusqlite::types::Value::Integer(i64::try_from(number).unwrap_or(i64::MAX)))
-        };
+        let limit = |planner: &mut Self, limit: u64| planner.bound(query, limit, Slot::Limit);
+        let offset = |planner: &mut Self| planner.bound(query, query.offset, Slot::Offset);
         match (query.limit, query.offset) {
             (None, 0) => String::new(),
-            (None, offset) => format!(" LIMIT -1 OFFSET {}", bound(self, offset)),
-            (Some(limit), 0) => format!(" LIMIT {}", bound(self, limit)),
-            (Some(limit), offset) => {
-                let limit = bound(self, limit);
-                format!(" LIMIT {limit} OFFSET {}", bound(self, offset))
+            (None, _) => format!(" LIMIT -1 OFFSET {}", offset(self)),
+            (Some(most), 0) => format!(" LIMIT {}", limit(self, most)),
+            (Some(most), _) => {
+                let most = limit(self, most);
+                format!(" LIMIT {most} OFFSET {}", offset(self))
             }
         }
+    }
+
+    fn bound(&mut self, query: &Query, number: u64, slot: fn(usize) -> Slot) -> String {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.page(query, slot);
+        }
+        self.push(Cell::Integer(i64::try_from(number).unwrap_or(i64::MAX)))
     }
 }

@@ -1,10 +1,13 @@
 //! Reads: rows as one JSON text, and how many they are.
 
+use std::sync::Arc;
+
 use rusqlite::types::Value as Cell;
 use truststream_kernel::Result;
 use truststream_services::database::{Field, Item, JsonKey, PolicyCommand, Query, TableName};
 use truststream_sql::quote::{literal, quote};
 
+use super::cache::Recorder;
 use super::field::Term;
 use super::{Planner, Scope};
 use crate::schema::physical;
@@ -44,13 +47,26 @@ pub(crate) enum Source {
     Rows(Vec<i64>),
 }
 
+impl Source {
+    /// The row ids, as SQLite's `json_each` reads them.
+    pub(super) fn cell(&self) -> Cell {
+        match self {
+            Source::Table => Cell::Null,
+            Source::Rows(ids) => Cell::Text(serde_json::to_string(ids).unwrap_or_default()),
+        }
+    }
+}
+
 /// A statement ready to run.
 #[derive(Clone, Debug)]
 pub(crate) struct Statement {
-    pub(crate) sql: String,
+    pub(crate) sql: Arc<str>,
     pub(crate) parameters: Vec<Cell>,
-    pub(crate) fields: Vec<Out>,
+    pub(crate) fields: Arc<[Out]>,
 }
+
+/// A statement, and what was noted while it was planned.
+type Planned<'a> = (Statement, Option<Recorder<'a>>);
 
 /// The name of a column or path in a reply.
 pub(super) fn name_of(field: &Field) -> String {
@@ -61,39 +77,44 @@ pub(super) fn name_of(field: &Field) -> String {
     last_key.unwrap_or_else(|| field.name.clone())
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn done(self, sql: String, fields: Vec<Out>) -> Planned<'a> {
+        let statement = Statement { sql: sql.into(), parameters: self.parameters, fields: fields.into() };
+        (statement, self.recorder)
+    }
+
     /// The rows as one JSON array, and their number.
-    pub(crate) fn read(mut self, table: &TableName, query: &Query, source: &Source) -> Result<Statement> {
+    pub(super) fn read(mut self, table: &TableName, query: &Query, source: &Source) -> Result<Planned<'a>> {
         let level = self.top(table, query, source)?;
         let sql = format!("SELECT json_group_array({}), count(*) FROM {}", level.object, level.from);
-        Ok(Statement { sql, parameters: self.parameters, fields: level.fields })
+        Ok(self.done(sql, level.fields))
     }
 
     /// The rows one by one, a result column a field.
-    pub(crate) fn rows(mut self, table: &TableName, query: &Query, source: &Source) -> Result<Statement> {
+    pub(super) fn rows(mut self, table: &TableName, query: &Query, source: &Source) -> Result<Planned<'a>> {
         let level = self.top(table, query, source)?;
         let columns: Vec<&str> = level.fields.iter().map(|field| field.term.sql.as_str()).collect();
         let columns = if columns.is_empty() { "1".to_owned() } else { columns.join(", ") };
         let sql = format!("SELECT {columns} FROM {}", level.from);
-        Ok(Statement { sql, parameters: self.parameters, fields: level.fields })
+        Ok(self.done(sql, level.fields))
     }
 
     /// How many rows match, whatever the page.
-    pub(crate) fn count(mut self, table: &TableName, query: &Query) -> Result<Statement> {
+    pub(super) fn count(mut self, table: &TableName, query: &Query) -> Result<Planned<'a>> {
         let scope = self.scope(table);
         let from = self.from(&scope)?;
         let conditions = all(self.conditions(&scope, query)?);
         let sql = format!("SELECT count(*) FROM {from} WHERE {conditions}");
-        Ok(Statement { sql, parameters: self.parameters, fields: Vec::new() })
+        Ok(self.done(sql, Vec::new()))
     }
 
     /// Row ids of what a write is about: what the query matches and the caller may see and change.
-    pub(crate) fn targets(
+    pub(super) fn targets(
         mut self,
         table: &TableName,
         query: &Query,
         command: PolicyCommand,
-    ) -> Result<Statement> {
+    ) -> Result<Planned<'a>> {
         let scope = self.scope(table);
         let mut conditions = vec![self.allowed(table, command)?];
         // What is not filtered and not returned need not be readable.
@@ -108,7 +129,7 @@ impl Planner<'_> {
         let order = self.order(&scope, query)?;
         let page = self.page(query);
         let sql = format!("SELECT {}.rowid FROM {from} WHERE {matched}{order}{page}", scope.alias);
-        Ok(Statement { sql, parameters: self.parameters, fields: Vec::new() })
+        Ok(self.done(sql, Vec::new()))
     }
 
     fn top(&mut self, table: &TableName, query: &Query, source: &Source) -> Result<Level> {
@@ -118,9 +139,11 @@ impl Planner<'_> {
                 let from = self.from(&scope)?;
                 self.level(&scope, query, from, Vec::new())
             }
-            Source::Rows(ids) => {
-                let list = serde_json::to_string(ids).unwrap_or_default();
-                let list = self.bind(Cell::Text(list));
+            Source::Rows(_) => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.written();
+                }
+                let list = self.push(source.cell());
                 let alias = &scope.alias;
                 let from = format!(
                     "(SELECT {alias}.* FROM json_each({list}) AS picked CROSS JOIN {} AS {alias} \

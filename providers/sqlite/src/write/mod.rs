@@ -15,7 +15,7 @@ use truststream_services::database::{
 use crate::access::Access;
 use crate::connection::Conn;
 use crate::error::convert;
-use crate::plan::{Planner, Source};
+use crate::plan::{self, Purpose, Source};
 use crate::read;
 use crate::render::{ids, render};
 use crate::schema::{Schema, physical};
@@ -72,7 +72,8 @@ impl<'a> Write<'a> {
 
     /// Row ids of the rows that a query matches and a command may touch.
     fn targets(&self, name: &TableName, query: &Query, command: PolicyCommand) -> Result<Vec<i64>> {
-        ids(self.conn, &Planner::new(self.schema, self.cx).targets(name, query, command)?)
+        let purpose = Purpose::Targets(command);
+        ids(self.conn, &plan::statement(self.schema, self.cx, purpose, (name, query), &Source::Table)?)
     }
 
     /// The page that answers a write of these rows, which are still in the table.
