@@ -14,6 +14,8 @@ pub struct Config {
     pub synchronous: Synchronous,
     /// Connections kept for reading.
     pub readers: usize,
+    /// How long the change feed keeps changes (seconds); 0 keeps them for ever.
+    pub feed_retention_s: u64,
 }
 
 /// What a commit waits for.
@@ -30,6 +32,11 @@ pub enum Synchronous {
 impl Default for Config {
     fn default() -> Self {
         let readers = std::thread::available_parallelism().map_or(4, |cores| cores.get() * 2);
-        Config { path: PathBuf::from(".truststream/data.db"), synchronous: Synchronous::Full, readers }
+        Config {
+            path: PathBuf::from(".truststream/data.db"),
+            synchronous: Synchronous::Full,
+            readers,
+            feed_retention_s: 3600,
+        }
     }
 }

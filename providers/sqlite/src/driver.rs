@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use rusqlite::types::Value as Cell;
@@ -33,6 +34,7 @@ pub struct SqliteDriver {
 pub(crate) struct Shared {
     pub(crate) writer: Writer,
     pub(crate) readers: Readers,
+    pub(crate) retention: Arc<feed::Retention>,
     schema: Arc<RwLock<Arc<Schema>>>,
 }
 
@@ -69,7 +71,8 @@ impl SqliteDriver {
         let writer = Writer::start(&config.path, config.synchronous)?;
         let readers = Readers::new(config.path.clone(), config.readers);
         let schema = Arc::new(RwLock::new(Arc::new(Schema::new(catalog))));
-        let shared = Shared { writer, readers, schema };
+        let retention = Arc::new(feed::Retention::new(Duration::from_secs(config.feed_retention_s)));
+        let shared = Shared { writer, readers, retention, schema };
         Ok(SqliteDriver { shared, _lock: lock })
     }
 }

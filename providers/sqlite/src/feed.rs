@@ -1,5 +1,7 @@
 //! The change feed: a table that triggers fill.
 
+mod retention;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,6 +19,8 @@ use crate::driver::Shared;
 use crate::error::convert;
 use crate::plan::field::{Term, as_json};
 use crate::schema::{Schema, physical, physical_name};
+
+pub(crate) use retention::Retention;
 
 /// The last number that the feed gave.
 pub(crate) fn end(conn: &Connection) -> Result<u64> {
@@ -142,14 +146,28 @@ pub(crate) async fn changes(shared: &Shared, cx: &Context, op: &Changes) -> Resu
         let batch = shared.read(cx, move |conn| read(conn, &schema, after, limit)).await?;
         let left = until.saturating_duration_since(Instant::now());
         if !batch.changes.is_empty() || left.is_zero() {
+            trim_if_due(shared, cx).await;
             return Ok(batch);
         }
-        // Time running out is no error: the next turn answers with nothing.
-        let _ = tokio::time::timeout(left, bell.changed()).await;
+        if let Ok(Err(_)) = tokio::time::timeout(left, bell.changed()).await {
+            // Nobody writes any more.
+            return Ok(batch);
+        }
+    }
+}
+
+async fn trim_if_due(shared: &Shared, cx: &Context) {
+    let Some(keep) = shared.retention.due() else { return };
+    let trimmed =
+        shared.on_writer(cx, move |conn| retention::trim(&conn.sql, keep, conn.session.now())).await;
+    if let Err(error) = trimmed {
+        tracing::warn!(%error, "changes could not be trimmed");
     }
 }
 
 fn read(conn: &Conn, schema: &Schema, after: u64, limit: usize) -> Result<ChangeBatch> {
+    let moment = conn.sql.unchecked_transaction().map_err(convert)?;
+    retention::refuse_gap(&conn.sql, after)?;
     let sql = "SELECT seq, tbl, op, old, new, origin, made_at FROM truststream_changes \
                WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     let mut statement = conn.sql.prepare_cached(sql).map_err(convert)?;
@@ -183,6 +201,8 @@ fn read(conn: &Conn, schema: &Schema, after: u64, limit: usize) -> Result<Change
             table: name,
         });
     }
+    drop(rows);
+    drop(moment);
     Ok(ChangeBatch { changes, position: Position::Sequence(last), at_end: count < limit })
 }
 

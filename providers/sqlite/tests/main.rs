@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod durability;
+mod feed;
 mod plans;
 mod schema;
 mod support;

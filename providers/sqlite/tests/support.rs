@@ -17,9 +17,14 @@ pub async fn open(folder: &Path) -> truststream_kernel::Result<SqliteDriver> {
 /// A database with the tests' table.
 pub async fn ready(folder: &Path) -> SqliteDriver {
     let driver = open(folder).await.unwrap();
+    migrate(&driver).await;
+    driver
+}
+
+/// Makes the tests' table.
+pub async fn migrate(driver: &SqliteDriver) {
     let migration = Migrate { name: "1_notes.sql".into(), sql: SCHEMA.into(), dry_run: false };
     driver.migrate(&Context::system(), &migration).await.unwrap();
-    driver
 }
 
 /// Inserts one note.
