@@ -1,10 +1,15 @@
 //! Who may do what: grants, and policies as conditions.
 
+use std::collections::HashMap;
+
 use truststream_kernel::{Context, Error, Result};
 use truststream_services::database::{Policy, PolicyCommand, Table, TableName};
 
 use crate::schema::Schema;
 use crate::translate;
+
+/// Conditions made of policies: table, role, command, and whether they are on new rows.
+pub(crate) type Conditions = HashMap<(TableName, String, u8, bool), Option<String>>;
 
 /// What a caller may do.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +51,7 @@ impl<'a> Access<'a> {
         name: &TableName,
         command: PolicyCommand,
     ) -> Result<Option<String>> {
-        self.condition(schema, name, command, |policy| policy.using.as_deref())
+        self.known(schema, name, (command, false), |policy| policy.using.as_deref())
     }
 
     /// The condition that new rows must meet; `None` if all do.
@@ -59,7 +64,31 @@ impl<'a> Access<'a> {
         name: &TableName,
         command: PolicyCommand,
     ) -> Result<Option<String>> {
-        self.condition(schema, name, command, |policy| policy.check.as_deref().or(policy.using.as_deref()))
+        self.known(schema, name, (command, true), |policy| {
+            policy.check.as_deref().or(policy.using.as_deref())
+        })
+    }
+
+    /// The condition as it was made before, or made now.
+    fn known(
+        &self,
+        schema: &Schema,
+        name: &TableName,
+        (command, check): (PolicyCommand, bool),
+        part: impl Fn(&Policy) -> Option<&str>,
+    ) -> Result<Option<String>> {
+        let Some(role) = self.role else { return self.condition(schema, name, command, part) };
+        // Within policies the depth counts: only what callers ask for themselves is kept.
+        if self.depth > 0 {
+            return self.condition(schema, name, command, part);
+        }
+        let key = (name.clone(), role.to_owned(), command as u8, check);
+        if let Some(condition) = schema.conditions.lock().get(&key) {
+            return Ok(condition.clone());
+        }
+        let condition = self.condition(schema, name, command, part)?;
+        schema.conditions.lock().insert(key, condition.clone());
+        Ok(condition)
     }
 
     fn condition(

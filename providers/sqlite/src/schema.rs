@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Catalog, Column, Table, TableName};
 use truststream_sql::closest::closest;
 use truststream_sql::quote::quote;
 use truststream_sql::relations::Relations;
 
+use crate::access::Conditions;
 use crate::plan::Plans;
 
 /// A catalog ready for planning.
@@ -17,12 +19,19 @@ pub(crate) struct Schema {
     pub(crate) relations: Relations,
     /// Requests planned with it.
     pub(crate) plans: Plans,
+    /// Policies translated with it.
+    pub(crate) conditions: Mutex<Conditions>,
 }
 
 impl Schema {
     pub(crate) fn new(catalog: Catalog) -> Self {
         let relations = Relations::of(&catalog);
-        Schema { catalog: Arc::new(catalog), relations, plans: Plans::default() }
+        Schema {
+            catalog: Arc::new(catalog),
+            relations,
+            plans: Plans::default(),
+            conditions: Mutex::default(),
+        }
     }
 
     /// A table by name.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod discard;
 mod durability;
 mod feed;
 mod plans;
