@@ -20,7 +20,7 @@ struct Arguments {
 enum Task {
     /// Install what the tests need, then run them all: format, lints, tidy, unit, end to end
     Test {
-        /// Only these parts: fmt, clippy, tidy, unit, e2e, python, postgrest
+        /// Only these parts: fmt, tidy, clippy, unit, e2e, python, postgrest, switch
         parts: Vec<suite::Part>,
     },
     /// Install what the tests need (PostgreSQL, Node and Python packages)

@@ -44,7 +44,7 @@ impl Default for GatewaySettings {
 pub struct RestSettings {
     /// Schemas that can be reached; the first is the default.
     pub schemas: Vec<String>,
-    /// Schemas that functions and types are looked for in besides.
+    /// Schemas that functions and types are looked for in besides; PostgreSQL backends take it over.
     pub extra_search_path: Vec<String>,
     /// Role of requests without a token; empty lets none in.
     pub anon_role: String,

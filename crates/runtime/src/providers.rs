@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use truststream_kernel::{Driven, Error, ErrorKind, Result, Service};
@@ -28,13 +29,31 @@ pub(crate) async fn database(config: &Config, table: Settings<'_>) -> Result<Con
             Ok(Connected { stack: Arc::new(Driven(driver)), info })
         }
         Some("postgres") => {
-            let settings: truststream_postgres::Config = settings(config, table)?;
+            let settings = postgres_settings(config, table)?;
             let info = info::<DatabaseService>("postgres", settings.place());
             let driver = PostgresDriver::connect(settings).await?;
             Ok(Connected { stack: Arc::new(Driven(driver)), info })
         }
         other => Err(unknown(config, table, other, "sqlite, postgres")),
     }
+}
+
+/// PostgreSQL's settings; the search path of `[rest]` is its own unless it has another.
+fn postgres_settings(config: &Config, table: Settings<'_>) -> Result<truststream_postgres::Config> {
+    let mut found: truststream_postgres::Config = settings(config, table)?;
+    let says = |table: &toml::Table| table.contains_key("extra_search_path");
+    let rest: toml::Table = config.section("rest")?;
+    if !table.is_some_and(|table| says(table.get_ref())) && says(&rest) {
+        let path: SearchPath = config.section("rest")?;
+        found.extra_search_path = path.extra_search_path;
+    }
+    Ok(found)
+}
+
+/// The one setting of `[rest]` that the database carries out.
+#[derive(Default, Deserialize)]
+struct SearchPath {
+    extra_search_path: Vec<String>,
 }
 
 /// Connects an object store.
@@ -73,7 +92,7 @@ pub(crate) fn check(config: &Config, backend: &BackendConfig) -> Result<()> {
     let database = backend.database.as_ref();
     match provider_name(database, "sqlite") {
         Some("sqlite") => settings::<truststream_sqlite::Config>(config, database).map(drop)?,
-        Some("postgres") => settings::<truststream_postgres::Config>(config, database).map(drop)?,
+        Some("postgres") => postgres_settings(config, database).map(drop)?,
         other => return Err(unknown(config, database, other, "sqlite, postgres")),
     }
     let storage = backend.storage.as_ref();
