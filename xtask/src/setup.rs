@@ -12,17 +12,14 @@ pub fn all() -> Result<()> {
     if !has("initdb") && !has_debian_postgres() {
         packages.push("postgresql-15");
     }
-    if !Path::new("/usr/share/postgresql/15/extension/postgis.control").exists() {
+    if has("apt-get") && !Path::new("/usr/share/postgresql/15/extension/postgis.control").exists() {
         packages.push("postgresql-15-postgis-3");
     }
     if !has("node") || !has("npm") {
         packages.extend(["nodejs", "npm"]);
     }
-    if !has("python3") {
-        packages.push("python3");
-    }
-    if !Path::new("/usr/lib/python3/dist-packages").exists() && !has("python3") {
-        packages.push("python3-venv");
+    if !makes_venvs() {
+        packages.extend(["python3", "python3-venv"]);
     }
     if !packages.is_empty() {
         install(&packages)?;
@@ -31,6 +28,12 @@ pub fn all() -> Result<()> {
         run("tests/e2e", "npm", &["ci", "--no-audit", "--no-fund"])?;
     }
     Ok(())
+}
+
+/// Whether Python is here with what its virtual environments need.
+fn makes_venvs() -> bool {
+    let imports = std::process::Command::new("python3").args(["-c", "import venv, ensurepip"]).status();
+    imports.is_ok_and(|status| status.success())
 }
 
 fn has_debian_postgres() -> bool {
