@@ -144,6 +144,21 @@ impl Config {
             sources.add_file(&project.join(format!("truststream.{profile}.toml")), true)?;
         }
         sources.add_environment(std::env::vars())?;
+        Config::read(project, sources, options.development)
+    }
+
+    /// Reads the configuration of the project in `project` from a text in the form of
+    /// `truststream.toml`, and from nothing else.
+    ///
+    /// # Errors
+    /// `BACKEND_002` naming line, key, what was found and what was expected.
+    pub fn from_text(project: &Path, text: &str) -> Result<Config> {
+        let mut sources = Sources::default();
+        sources.add("configuration", text.to_owned())?;
+        Config::read(project, sources, false)
+    }
+
+    fn read(project: &Path, sources: Sources, development: bool) -> Result<Config> {
         let mut sections = BTreeMap::new();
         for name in SECTIONS {
             if let Some(section) = sources.section(name)? {
@@ -153,7 +168,6 @@ impl Config {
         let mut file: File = sources.read(SECTIONS)?;
         // The embedded backend is there without being named.
         file.backend.entry("main".to_owned()).or_default();
-        let development = options.development;
         let config = Config { project: project.to_owned(), file, development, sections, sources };
         config.check_names()?;
         Ok(config)

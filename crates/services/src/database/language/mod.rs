@@ -13,7 +13,7 @@ mod select;
 
 pub use filter::{parse_condition, parse_logic};
 pub use order::parse_order;
-pub use parameters::{Parameters, filter_of, parse_parameters};
+pub use parameters::{Parameters, add_condition, add_parameter, filter_of, parse_parameters};
 pub use select::parse_select;
 
 #[cfg(test)]

@@ -94,6 +94,28 @@ pub fn filter_of(key: &str, value: &str) -> Result<Option<Filter>> {
     }
 }
 
+/// Adds a condition to a query on the field that a key such as `artist.info->>born` names.
+///
+/// # Errors
+/// PGRST100 for a key that names no field, PGRST108 for one of a resource that is not embedded.
+pub fn add_condition(query: &mut Query, key: &str, condition: impl FnOnce(Field) -> Filter) -> Result<()> {
+    match parse_key(key)? {
+        (embeds, Key::Field(field)) => {
+            embedded(query, &embeds)?.and(condition(field));
+            Ok(())
+        }
+        _ => Err(Cursor::new("tree path", key).expected("field name (* or [a..z0..9_$])")),
+    }
+}
+
+/// Adds what one parameter of a query string says to a query.
+///
+/// # Errors
+/// As [`parse_parameters`].
+pub fn add_parameter(query: &mut Query, key: &str, value: &str) -> Result<()> {
+    apply(query, key, value)
+}
+
 fn parse_key(key: &str) -> Result<(Vec<String>, Key)> {
     let mut cursor = Cursor::new("tree path", key);
     let mut embeds = Vec::new();

@@ -1,0 +1,226 @@
+//! An open project, as one caller sees it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use truststream_kernel::{Context, Result};
+use truststream_runtime::config::Config;
+use truststream_runtime::{Migrated, ProjectFiles, Runtime};
+use truststream_services::auth::{Authenticate, Session};
+use truststream_services::database::{Catalog, Database, Describe, Migrate, MigrationOutcome, TableName};
+
+use crate::auth::Auth;
+use crate::open;
+use crate::query::{Call, Table};
+use crate::realtime::Realtime;
+use crate::storage::Storage;
+use crate::switch::Switch;
+
+/// How long [`TrustStream::close`] waits for writes in flight.
+const FINISH: Duration = Duration::from_secs(10);
+
+/// An open project, as one caller sees it. Cheap to clone.
+///
+/// A project that was just opened acts as TrustStream itself: no policy applies. [`as_role`],
+/// [`as_user`] and [`with`] give the same project for another caller.
+///
+/// [`as_role`]: TrustStream::as_role
+/// [`as_user`]: TrustStream::as_user
+/// [`with`]: TrustStream::with
+#[derive(Clone)]
+pub struct TrustStream {
+    runtime: Arc<Runtime>,
+    database: Database,
+    schema: Arc<str>,
+}
+
+impl TrustStream {
+    /// Opens the project of a `truststream.toml`, or of a folder that may hold one.
+    ///
+    /// # Errors
+    /// `BACKEND_002` for a configuration that is wrong, `BACKEND_005` when the backend that serves
+    /// can't be reached.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(open::configuration(path.as_ref())?).await
+    }
+
+    /// Opens a folder with the embedded database and no configuration at all.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> truststream::Result<()> {
+    /// # let folder = tempfile::tempdir().expect("a temporary folder");
+    /// # let folder = folder.path();
+    /// use truststream::TrustStream;
+    ///
+    /// let db = TrustStream::embedded(folder).await?;
+    /// db.migrate("1_tracks.sql", "create table tracks (id int primary key, title text not null)").await?;
+    /// db.from("tracks").insert(&serde_json::json!({ "id": 7, "title": "So What" })).await?;
+    /// assert_eq!(db.from("tracks").select("title").eq("id", 7).count().await?, 1);
+    /// # db.close().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the folder can't be used.
+    pub async fn embedded(folder: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(open::embedded(folder.as_ref())?).await
+    }
+
+    /// Opens a project by a configuration that was read or made before.
+    ///
+    /// # Errors
+    /// As [`TrustStream::open`].
+    pub async fn open_with(config: Config) -> Result<Self> {
+        Ok(Self::over(Runtime::open(config).await?))
+    }
+
+    /// A project that is open already, for instance because a gateway serves it as well.
+    pub fn over(runtime: Arc<Runtime>) -> Self {
+        let database = runtime.database().clone();
+        TrustStream { runtime, database, schema: Arc::from("public") }
+    }
+
+    /// The same project for another caller.
+    #[must_use]
+    pub fn with(&self, context: Context) -> Self {
+        TrustStream {
+            runtime: Arc::clone(&self.runtime),
+            database: self.database.with(context),
+            schema: Arc::clone(&self.schema),
+        }
+    }
+
+    /// The same project for a role: `anon`, `authenticated`, `service_role`.
+    #[must_use]
+    pub fn as_role(&self, role: &str) -> Self {
+        self.with(Context::role(role))
+    }
+
+    /// The same project for a user who signed in; the session's token is verified.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when the token has expired or is not one of this project.
+    pub async fn as_user(&self, session: &Session) -> Result<Self> {
+        self.as_bearer(&session.access_token).await
+    }
+
+    /// The same project for the bearer of an access token.
+    ///
+    /// # Errors
+    /// As [`TrustStream::as_user`].
+    pub async fn as_bearer(&self, token: &str) -> Result<Self> {
+        let identity = self.runtime.auth().send(Authenticate { token: token.to_owned() }).await?;
+        Ok(self.with(Context::of(identity)))
+    }
+
+    /// The same project with another schema than `public`.
+    #[must_use]
+    pub fn schema(&self, schema: &str) -> Self {
+        TrustStream { schema: Arc::from(schema), ..self.clone() }
+    }
+
+    /// Who is asking.
+    pub fn context(&self) -> &Context {
+        self.database.context()
+    }
+
+    /// A table or view.
+    ///
+    /// ```no_run
+    /// # async fn example(db: truststream::TrustStream) -> truststream::Result<()> {
+    /// # #[derive(serde::Deserialize)] struct Artist { name: String }
+    /// # #[derive(serde::Deserialize)] struct Track { title: String, artist: Option<Artist> }
+    /// let tracks = db
+    ///     .from("tracks")
+    ///     .select("title, artist(name)")
+    ///     .eq("artist.name", "Miles Davis")
+    ///     .order("title")
+    ///     .fetch::<Track>()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from<'c>(&'c self, table: &str) -> Table<'c> {
+        Table::new(&self.database, self.name(table))
+    }
+
+    /// A function of the database, called with an object of its parameters.
+    ///
+    /// ```no_run
+    /// # async fn example(db: truststream::TrustStream) -> truststream::Result<()> {
+    /// let total: i64 = db.rpc("add", &serde_json::json!({ "a": 1, "b": 2 })).value().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rpc<'c>(&'c self, function: &str, arguments: &(impl Serialize + ?Sized)) -> Call<'c> {
+        Call::new_call(&self.database, self.name(function), arguments)
+    }
+
+    fn name(&self, name: &str) -> TableName {
+        TableName::new(&*self.schema, name)
+    }
+
+    /// Applies `migrations/*.sql` and `seed.sql` of a folder (or of its `supabase/`), each once.
+    ///
+    /// # Errors
+    /// `BACKEND_003` naming file and line.
+    pub async fn apply_migrations(&self, folder: impl AsRef<Path>) -> Result<Migrated> {
+        ProjectFiles::find(folder.as_ref())?.apply(self.runtime.database()).await
+    }
+
+    /// Applies one migration once, under a name that decides the order.
+    ///
+    /// # Errors
+    /// `BACKEND_003` with line and cause; nothing is applied then.
+    pub async fn migrate(&self, name: &str, sql: &str) -> Result<MigrationOutcome> {
+        let migrate = Migrate { name: name.to_owned(), sql: sql.to_owned(), dry_run: false };
+        self.runtime.database().send(migrate).await
+    }
+
+    /// The tables, columns, relations and policies there are.
+    ///
+    /// # Errors
+    /// When the backend does not answer.
+    pub async fn catalog(&self) -> Result<Arc<Catalog>> {
+        self.runtime.database().send(Describe { fresh: false }).await
+    }
+
+    /// Users and sessions.
+    pub fn auth(&self) -> Auth {
+        Auth::new(self.runtime.auth().with(self.context().clone()))
+    }
+
+    /// Buckets and files.
+    pub fn storage(&self) -> Storage {
+        Storage::new(self.runtime.storage().with(self.context().clone()))
+    }
+
+    /// Changes of rows, and messages.
+    pub fn realtime(&self) -> Realtime {
+        let realtime = self.runtime.realtime().with(self.context().clone());
+        Realtime::new(realtime, Arc::clone(&self.schema))
+    }
+
+    /// Moving to another backend while everything runs. It stands above all policies.
+    pub fn switch(&self) -> Switch<'_> {
+        Switch::new(&self.runtime)
+    }
+
+    /// The typed operations below the builders, for this caller.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// What runs the project.
+    pub fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
+    /// Waits for the writes in flight and stops what runs in the background.
+    pub async fn close(&self) {
+        self.runtime.close(FINISH).await;
+    }
+}

@@ -1,0 +1,97 @@
+//! Reading rows.
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{self, Count, Media, Page};
+
+use super::request::{COUNTED, Request, total};
+use crate::decode::decode;
+
+/// A read that has not been sent yet.
+pub type Select<'c> = Request<'c, Rows>;
+
+/// What [`Select`] does: it reads rows.
+#[derive(Debug, Default)]
+pub struct Rows;
+
+impl Request<'_, Rows> {
+    /// The rows.
+    ///
+    /// # Errors
+    /// What is wrong in the request or not allowed; a row that does not fit `T`, naming the column.
+    pub async fn fetch<T: DeserializeOwned>(self) -> Result<Vec<T>> {
+        decode(&self.send(Media::Json, None).await?.body)
+    }
+
+    /// The only row.
+    ///
+    /// # Errors
+    /// `PGRST116` when there is none or more than one; as [`Request::fetch`] otherwise.
+    pub async fn single<T: DeserializeOwned>(self) -> Result<T> {
+        decode(&self.send(Media::Object, None).await?.body)
+    }
+
+    /// The only row, or `None` if there is none.
+    ///
+    /// # Errors
+    /// `PGRST116` when there is more than one; as [`Request::fetch`] otherwise.
+    pub async fn maybe_single<T: DeserializeOwned>(mut self) -> Result<Option<T>> {
+        // Two rows tell as much as all of them.
+        self.query.limit = Some(self.query.limit.map_or(2, |limit| limit.min(2)));
+        let page = self.send(Media::Json, None).await?;
+        let mut rows = decode::<Vec<T>>(&page.body)?;
+        match rows.len() {
+            0 | 1 => Ok(rows.pop()),
+            _ => Err(several()),
+        }
+    }
+
+    /// How many rows there are, without reading them.
+    ///
+    /// # Errors
+    /// As [`Request::fetch`].
+    pub async fn count(mut self) -> Result<u64> {
+        self.query.limit = Some(0);
+        self.query.offset = 0;
+        total(&self.send(Media::Json, COUNTED).await?)
+    }
+
+    /// The rows, and how many there would be without `limit` and `offset`.
+    ///
+    /// # Errors
+    /// As [`Request::fetch`].
+    pub async fn fetch_counted<T: DeserializeOwned>(self) -> Result<(Vec<T>, u64)> {
+        let page = self.send(Media::Json, COUNTED).await?;
+        Ok((decode(&page.body)?, total(&page)?))
+    }
+
+    /// The rows as the JSON text that the engine made.
+    ///
+    /// # Errors
+    /// As [`Request::fetch`].
+    pub async fn json(self) -> Result<Bytes> {
+        Ok(self.send(Media::Json, None).await?.body)
+    }
+
+    /// The rows as CSV with a header line.
+    ///
+    /// # Errors
+    /// As [`Request::fetch`].
+    pub async fn csv(self) -> Result<Bytes> {
+        Ok(self.send(Media::Csv, None).await?.body)
+    }
+
+    async fn send(mut self, media: Media, count: Option<Count>) -> Result<Page> {
+        self.check()?;
+        let mut select = database::Select::new(self.target, self.query);
+        select.format.media = media;
+        select.count = count;
+        self.database.send(select).await
+    }
+}
+
+fn several() -> Error {
+    Error::new(ErrorKind::InvalidInput, "PGRST116", "Cannot coerce the result to a single JSON object")
+        .with_details("The result contains more than one row")
+}

@@ -1,0 +1,49 @@
+//! What all requests share: where, what, and the first thing that was wrong.
+
+use truststream_kernel::{Error, Result};
+use truststream_services::database::{Count, Database, Page, Query, TableName, language};
+
+/// A request on a table or function that has not been sent yet. `A` is what it does.
+#[must_use = "a request does nothing until it is sent"]
+pub struct Request<'c, A> {
+    pub(super) database: &'c Database,
+    pub(super) target: TableName,
+    pub(super) query: Query,
+    pub(super) action: A,
+    wrong: Option<Error>,
+}
+
+impl<'c, A> Request<'c, A> {
+    pub(super) fn new(database: &'c Database, target: TableName, action: A) -> Self {
+        Request { database, target, query: Query::all(), action, wrong: None }
+    }
+
+    /// Changes the query, unless something was wrong before.
+    pub(super) fn edit(mut self, edit: impl FnOnce(&mut Query) -> Result<()>) -> Self {
+        if self.wrong.is_none() {
+            self.wrong = edit(&mut self.query).err();
+        }
+        self
+    }
+
+    /// Replaces what to select.
+    pub(super) fn selecting(self, items: &str) -> Self {
+        self.edit(|query| {
+            query.items = language::parse_select(items)?;
+            Ok(())
+        })
+    }
+
+    /// Fails with the first thing that was wrong.
+    pub(super) fn check(&mut self) -> Result<()> {
+        self.wrong.take().map_or(Ok(()), Err)
+    }
+}
+
+/// The total of a page that was asked to count.
+pub(super) fn total(page: &Page) -> Result<u64> {
+    page.total.ok_or_else(|| Error::internal("a counted request came back without its total"))
+}
+
+/// What asks a driver to count.
+pub(super) const COUNTED: Option<Count> = Some(Count::Exact);

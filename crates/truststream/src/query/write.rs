@@ -1,0 +1,198 @@
+//! Writing rows.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use truststream_kernel::{Error, Result};
+use truststream_services::database::{
+    self, Database, Media, OnConflict, Page, Query, Returning, TableName, WriteOptions,
+};
+
+use super::request::Request;
+use crate::decode::decode;
+
+/// An insert (or upsert) that has not been sent yet.
+pub type Insert<'c> = Request<'c, Insertion>;
+/// An update that has not been sent yet.
+pub type Update<'c> = Request<'c, Updating>;
+/// A delete that has not been sent yet.
+pub type Delete<'c> = Request<'c, Deletion>;
+
+/// What a write does. Implemented by the actions of this crate only.
+pub trait Write: Sized + Send + sealed::Apply {}
+
+mod sealed {
+    use super::*;
+
+    pub trait Apply {
+        fn options(&mut self) -> &mut WriteOptions;
+
+        fn apply(
+            self,
+            database: &Database,
+            table: TableName,
+            query: Query,
+        ) -> impl Future<Output = Result<Page>> + Send;
+    }
+}
+
+use sealed::Apply;
+
+/// What [`Insert`] does.
+#[derive(Debug)]
+pub struct Insertion {
+    rows: Bytes,
+    missing_default: bool,
+    on_conflict: Option<OnConflict>,
+    options: WriteOptions,
+}
+
+/// What [`Update`] does.
+#[derive(Debug)]
+pub struct Updating {
+    values: Bytes,
+    options: WriteOptions,
+}
+
+/// What [`Delete`] does.
+#[derive(Debug, Default)]
+pub struct Deletion {
+    options: WriteOptions,
+}
+
+impl Insertion {
+    pub(super) fn new(rows: &(impl Serialize + ?Sized), upsert: bool) -> (Self, Result<()>) {
+        let (rows, wrong) = document(rows);
+        let on_conflict = upsert.then_some(OnConflict { columns: None, merge: true });
+        let insertion =
+            Insertion { rows, missing_default: false, on_conflict, options: WriteOptions::default() };
+        (insertion, wrong)
+    }
+}
+
+impl Updating {
+    pub(super) fn new(values: &(impl Serialize + ?Sized)) -> (Self, Result<()>) {
+        let (values, wrong) = document(values);
+        (Updating { values, options: WriteOptions::default() }, wrong)
+    }
+}
+
+impl Write for Insertion {}
+impl Write for Updating {}
+impl Write for Deletion {}
+
+impl Apply for Insertion {
+    fn options(&mut self) -> &mut WriteOptions {
+        &mut self.options
+    }
+
+    async fn apply(self, database: &Database, table: TableName, query: Query) -> Result<Page> {
+        let Insertion { rows, missing_default, on_conflict, options } = self;
+        let insert =
+            database::Insert { table, rows, columns: None, missing_default, on_conflict, query, options };
+        database.send(insert).await
+    }
+}
+
+impl Apply for Updating {
+    fn options(&mut self) -> &mut WriteOptions {
+        &mut self.options
+    }
+
+    async fn apply(self, database: &Database, table: TableName, query: Query) -> Result<Page> {
+        let update = database::Update::new(table, self.values, query);
+        database.send(database::Update { options: self.options, ..update }).await
+    }
+}
+
+impl Apply for Deletion {
+    fn options(&mut self) -> &mut WriteOptions {
+        &mut self.options
+    }
+
+    async fn apply(self, database: &Database, table: TableName, query: Query) -> Result<Page> {
+        database.send(database::Delete { table, query, options: self.options }).await
+    }
+}
+
+impl Request<'_, Insertion> {
+    /// Decides by these columns (`"tenant,name"`) whether a row exists, instead of the primary key.
+    pub fn on_conflict(mut self, columns: &str) -> Self {
+        let columns = columns.split(',').map(|column| column.trim().to_owned()).collect();
+        let merge = self.action.on_conflict.as_ref().is_none_or(|conflict| conflict.merge);
+        self.action.on_conflict = Some(OnConflict { columns: Some(columns), merge });
+        self
+    }
+
+    /// Keeps rows whose key exists as they are and skips the new ones.
+    pub fn ignore_duplicates(mut self) -> Self {
+        self.action.on_conflict.get_or_insert(OnConflict { columns: None, merge: false }).merge = false;
+        self
+    }
+
+    /// A column that a row does not have takes its default instead of null.
+    pub fn default_for_missing(mut self) -> Self {
+        self.action.missing_default = true;
+        self
+    }
+}
+
+impl<'c, A: Write> Request<'c, A> {
+    /// What [`Request::returning`] takes of the rows written; all columns unless said.
+    pub fn select(self, items: &str) -> Self {
+        self.selecting(items)
+    }
+
+    /// Undoes the write and fails (`PGRST124`) if it would touch more rows.
+    pub fn max_affected(mut self, rows: u64) -> Self {
+        self.action.options().transaction.max_affected = Some(rows);
+        self
+    }
+
+    /// Writes, and returns the rows written.
+    ///
+    /// # Errors
+    /// What is wrong in the request, not allowed, or against a rule of the table.
+    pub async fn returning<T: DeserializeOwned>(self) -> Result<Vec<T>> {
+        decode(&self.send(Returning::Representation, Media::Json).await?.body)
+    }
+
+    /// Writes exactly one row, and returns it.
+    ///
+    /// # Errors
+    /// `PGRST116`, and nothing is written, if it is not one; as [`Request::returning`] otherwise.
+    pub async fn returning_one<T: DeserializeOwned>(self) -> Result<T> {
+        decode(&self.send(Returning::Representation, Media::Object).await?.body)
+    }
+
+    async fn send(mut self, returning: Returning, media: Media) -> Result<Page> {
+        self.check()?;
+        let options = self.action.options();
+        options.returning = returning;
+        options.format.media = media;
+        self.action.apply(self.database, self.target, self.query).await
+    }
+}
+
+/// Awaiting a write sends it and gives the number of rows written.
+impl<'c, A: Write + 'c> IntoFuture for Request<'c, A> {
+    type Output = Result<u64>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<u64>> + Send + 'c>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { Ok(self.send(Returning::Minimal, Media::Json).await?.rows) })
+    }
+}
+
+fn document(value: &(impl Serialize + ?Sized)) -> (Bytes, Result<()>) {
+    match serde_json::to_vec(value) {
+        Ok(json) => (json.into(), Ok(())),
+        Err(error) => {
+            let message = format!("the rows can't be written as JSON: {error}");
+            (Bytes::new(), Err(Error::invalid_input(message).with_source(error)))
+        }
+    }
+}
