@@ -5,9 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use truststream_kernel::{Error, Result};
+use truststream_kernel::{Error, Outcome, Result};
 use truststream_services::database::{Changes, Position, Prepare};
 
+use crate::Route;
 use crate::follow::Follower;
 use crate::record::{Flip, now_ms};
 use crate::routes::Routes;
@@ -28,7 +29,7 @@ pub(crate) async fn cut_over(
 ) -> Result<(Flip, Position)> {
     let mut delay = Duration::from_millis(50);
     for attempt in 1..=ATTEMPTS {
-        follower.catch_up().await?;
+        follower.catch_up().await.map_err(before_commit)?;
         match try_once(routes, follower, max_pause).await? {
             Some((mut flip, start)) => {
                 flip.attempts = attempt;
@@ -57,30 +58,54 @@ async fn try_once(
     let open = gate.route();
     gate.take_held();
     let fenced = open.fence();
-    routes.change(fenced.clone()).await?;
+    routes.change(fenced.clone()).await.map_err(before_commit)?;
     let began = Instant::now();
     let drained = tokio::time::timeout(max_pause, drain(routes, follower)).await;
     let (end, start) = match drained {
         Ok(Ok(positions)) => positions,
         other => {
-            routes.change(fenced.lift()).await?;
+            routes.change(fenced.lift()).await.map_err(before_commit)?;
             return match other {
-                Ok(Err(error)) => Err(error),
+                Ok(Err(error)) => Err(before_commit(error)),
                 _ => Ok(None),
             };
         }
     };
     let to = follower.target.name.clone();
-    if let Err(error) = routes.change(fenced.hand_over(&to, end, start.clone())).await {
-        // Nobody but us changes the route of a fence we hold; if the store did not answer, whether
-        // it did is found out by reading it again at the next start.
-        tracing::error!(?error, "the new route could not be stored");
-        return Err(error);
-    }
+    hand_over(routes, &fenced, &to, end, start.clone()).await?;
     let pause_ms = began.elapsed().as_secs_f64() * 1000.0;
     let (held, _) = gate.take_held();
     let flip = Flip { from: open.owner.clone(), to, at_ms: now_ms(), pause_ms, held, attempts: 1 };
     Ok(Some((flip, start)))
+}
+
+/// Whatever an operation on the way left unknown: the route has not changed.
+fn before_commit(error: Error) -> Error {
+    error.with_outcome(Outcome::NotApplied)
+}
+
+/// Changes the owner. This is the commit: when the store fails in it, what it holds decides.
+///
+/// # Errors
+/// With the old owner open again; or, where the store does not answer at all, with the outcome
+/// `Unknown` and writes still held: nobody may serve before it is known who does.
+async fn hand_over(routes: &Routes, fenced: &Route, to: &str, end: Position, start: Position) -> Result<()> {
+    let next = fenced.hand_over(to, end, start);
+    let Err(error) = routes.change(next.clone()).await else { return Ok(()) };
+    match routes.stored().await {
+        Ok(stored) if stored == next => {
+            tracing::warn!(?error, "the new route was stored although the store failed");
+            routes.adopt(next)
+        }
+        Ok(stored) if stored == *fenced => {
+            routes.change(fenced.lift()).await.map_err(before_commit)?;
+            Err(before_commit(error))
+        }
+        _ => {
+            tracing::error!(?error, "whether the new route is stored can't be told; writes stay held");
+            Err(error.with_outcome(Outcome::Unknown))
+        }
+    }
 }
 
 /// Brings the target to the very end of the fenced source's feed. Returns that end and the place in

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use truststream_kernel::{Error, Result};
+use truststream_kernel::{Error, Outcome, Result};
 use truststream_services::database::{Capture, Migrations, Position, Prepare};
 
 use crate::copy::{copy_rows, count_rows};
@@ -15,7 +15,7 @@ use crate::progress::Meter;
 use crate::reverse::Reverse;
 use crate::switcher::Shared;
 use crate::verify::verify;
-use crate::{Phase, Record, Side};
+use crate::{Flip, Phase, Record, Side};
 
 /// One switch on its way to the target.
 pub(crate) struct Forward {
@@ -39,39 +39,47 @@ impl Forward {
 
     /// Runs to the commit, or leaves everything as it was. Returns the way back.
     pub(crate) async fn run(mut self) -> Option<Reverse> {
-        match self.try_run().await {
-            Ok(follower) => Some(Reverse::spawn(follower, self.meter)),
+        let reached = self.reach_the_flip().await;
+        match reached {
+            Ok((flip, start)) => self.commit(flip, start).await,
             Err(error) => {
-                tracing::error!(?error, "the switch was given up");
-                self.meter.failed(error.message());
-                // When the control store itself fails, the next start gives the switch up.
-                if let Err(error) = self.shared.abandon(&mut self.record, error.message()).await {
-                    tracing::error!(
-                        ?error,
-                        "cleaning up after the switch failed; it is done at the next start"
-                    );
-                }
-                self.meter.enter(Phase::Aborted, 0);
+                self.give_up(&error).await;
                 None
             }
         }
     }
 
-    async fn try_run(&mut self) -> Result<Follower> {
+    async fn give_up(&mut self, error: &Error) {
+        tracing::error!(?error, "the switch was given up");
+        self.meter.failed(error.message());
+        if error.outcome() == Outcome::Unknown {
+            // The target may be the owner: nothing of it may be removed. The next start finds out.
+            return;
+        }
+        // When the control store itself fails, the next start gives the switch up.
+        if let Err(error) = self.shared.abandon(&mut self.record, error.message()).await {
+            tracing::error!(
+                ?error,
+                "cleaning up after the switch failed; `truststream switch abort` tries again"
+            );
+        }
+        self.meter.enter(Phase::Aborted, 0);
+    }
+
+    async fn reach_the_flip(&mut self) -> Result<(Flip, Position)> {
         let mut cancelled = self.cancelled.clone();
         let mut follower = tokio::select! {
-            follower = self.make_ready() => follower?,
+            follower = self.make_ready() => follower.map_err(|error| error.with_outcome(Outcome::NotApplied))?,
             () = is_cancelled(&mut cancelled) => return Err(Error::invalid_input("aborted by the operator")),
         };
         // From here on the route may change, so nothing is broken off half-way any more.
-        self.enter(Phase::Fencing, 0).await?;
+        self.enter(Phase::Fencing, 0).await.map_err(|error| error.with_outcome(Outcome::NotApplied))?;
         let max_pause = Duration::from_millis(self.record.options.max_pause_ms);
-        let (flip, start) = cut_over(&self.shared.routes, &mut follower, max_pause).await?;
+        let reached = cut_over(&self.shared.routes, &mut follower, max_pause).await?;
         let objects = follower.objects();
         self.record.report.objects = objects.count;
         self.record.report.object_bytes = objects.bytes;
-        self.record.report.flips.push(flip);
-        self.commit(start).await
+        Ok(reached)
     }
 
     /// Everything that can be done while the source serves undisturbed.
@@ -141,13 +149,20 @@ impl Forward {
         Ok(())
     }
 
-    async fn commit(&mut self, start: Position) -> Result<Follower> {
+    /// The target serves: whatever fails from here on, nothing is given up any more.
+    async fn commit(mut self, flip: Flip, start: Position) -> Option<Reverse> {
+        self.record.report.flips.push(flip);
         self.record.feed_start = Some(start);
-        // The route has changed: whatever fails from here on, the target serves.
         if let Err(error) = self.enter(Phase::Committed, 0).await {
             tracing::error!(?error, "the commit is stored in the route, but not yet in the switch");
         }
-        self.shared.backward_follower(&self.record).await
+        match self.shared.backward_follower(&self.record).await {
+            Ok(follower) => Some(Reverse::spawn(follower, self.meter)),
+            Err(error) => {
+                tracing::error!(?error, "the old side can't be kept in sync; the next start tries again");
+                None
+            }
+        }
     }
 
     async fn enter(&mut self, phase: Phase, rows: u64) -> Result<()> {

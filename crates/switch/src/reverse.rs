@@ -110,7 +110,10 @@ impl Shared {
             Ok((flip, _)) => {
                 record.report.flips.push(flip);
                 record.enter(Phase::RolledBack);
-                self.records.save(&record).await?;
+                // The route says it already; the next start reads it from there.
+                if let Err(error) = self.records.save(&record).await {
+                    tracing::error!(?error, "the way back is stored in the route, but not yet in the switch");
+                }
                 meter.enter(Phase::RolledBack, 0);
                 Ok(record)
             }

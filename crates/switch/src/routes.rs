@@ -38,6 +38,25 @@ impl Routes {
         &self.gate
     }
 
+    /// The route as it is stored, whatever is in force here.
+    ///
+    /// # Errors
+    /// Whatever the control store reports.
+    pub async fn stored(&self) -> Result<Route> {
+        match self.control.get(KEY).await? {
+            Some(entry) => read(entry.value),
+            None => Err(Error::internal("there is no stored route")),
+        }
+    }
+
+    /// Puts the route that was found stored into force.
+    ///
+    /// # Errors
+    /// `Conflict` when it is not of the next epoch.
+    pub fn adopt(&self, stored: Route) -> Result<()> {
+        self.gate.change(stored)
+    }
+
     /// Replaces the route by one of the next epoch.
     ///
     /// # Errors

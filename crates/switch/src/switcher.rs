@@ -53,9 +53,7 @@ impl Switcher {
         let route = self.shared.routes.gate().route();
         match record.phase {
             phase if phase.is_over() => Ok(()),
-            Phase::Fencing if route.owner == record.to => {
-                self.recover_committed(record, Phase::Committed).await
-            }
+            Phase::Fencing if route.owner == record.to => self.recover_committed(record).await,
             phase if phase.is_before_commit() => {
                 self.lift().await?;
                 let reason = "the process ended before the target served";
@@ -67,7 +65,7 @@ impl Switcher {
             }
             _ => {
                 self.lift().await?;
-                self.recover_committed(record, Phase::Committed).await
+                self.recover_committed(record).await
             }
         }
     }
@@ -77,17 +75,21 @@ impl Switcher {
         if route.fenced { self.shared.routes.change(route.lift()).await } else { Ok(()) }
     }
 
-    async fn recover_committed(&self, mut record: Record, phase: Phase) -> Result<()> {
+    async fn recover_committed(&self, mut record: Record) -> Result<()> {
         let route = self.shared.routes.gate().route();
-        if record.phase != phase {
+        if record.phase != Phase::Committed {
             record.feed_start = route.handover.as_ref().map(|handover| handover.start.clone());
-            record.enter(phase);
+            record.enter(Phase::Committed);
             self.shared.records.save(&record).await?;
         }
-        let meter = self.new_meter(&record);
-        let follower = self.shared.backward_follower(&record).await?;
-        *self.running.lock().await = Running::Reverse(Reverse::spawn(follower, meter));
+        *self.running.lock().await = Running::Reverse(self.new_reverse(&record).await?);
         Ok(())
+    }
+
+    /// A way back that goes on where the old side stands.
+    async fn new_reverse(&self, record: &Record) -> Result<Reverse> {
+        let follower = self.shared.backward_follower(record).await?;
+        Ok(Reverse::spawn(follower, self.new_meter(record)))
     }
 
     fn new_meter(&self, record: &Record) -> Arc<Meter> {
@@ -147,8 +149,9 @@ impl Switcher {
         let mut running = self.running.lock().await;
         self.settle(&mut running).await;
         let mut record = self.committed().await?;
-        let Running::Reverse(reverse) = std::mem::replace(&mut *running, Running::Nothing) else {
-            return Err(Error::internal("a committed switch without its way back"));
+        let reverse = match std::mem::replace(&mut *running, Running::Nothing) {
+            Running::Reverse(reverse) => reverse,
+            _ => self.new_reverse(&record).await?,
         };
         let meter = reverse.meter();
         let (mut follower, brought_back) = reverse.stop().await?;
@@ -202,6 +205,12 @@ impl Switcher {
                 Err(Error::new(ErrorKind::InvalidInput, "BACKEND_011", message)
                     .with_hint("`truststream switch back` returns with nothing lost"))
             }
+            // One whose cleaning up failed, now or at the last start.
+            Some(mut record) if record.phase.is_before_commit() => {
+                self.lift().await?;
+                self.shared.abandon(&mut record, "aborted by the operator").await?;
+                Ok(record)
+            }
             _ => Err(Error::new(ErrorKind::NotFound, "BACKEND_011", "no switch is running")),
         }
     }
@@ -244,7 +253,13 @@ impl Switcher {
 
 impl Shared {
     /// Leaves the source as it was and the target empty.
+    ///
+    /// # Errors
+    /// When the target serves: what it holds is then all there is.
     pub(crate) async fn abandon(&self, record: &mut Record, reason: &str) -> Result<()> {
+        if self.routes.stored().await?.owner == record.to {
+            return Err(Error::internal("the target serves; the switch can't be given up"));
+        }
         let source = self.sides.side(&record.from).await?;
         let target = self.sides.side(&record.to).await?;
         let consumer = record.consumer();

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde_json::json;
 use truststream_kernel::{Caller, Context, Error, Result};
 use truststream_services::database::{
-    Batch, Insert, OnConflict, Returning, Select, Step, Transaction, WriteOptions,
+    Batch, Insert, OnConflict, Query, Returning, Select, Step, Transaction, WriteOptions,
 };
 use truststream_services::objects::Put;
 use truststream_services::storage::{Access, Metadata, Object, Upload, object_key};
@@ -85,19 +85,15 @@ impl StorageEngine {
 
     /// Writes the row of a new version; returns it as stored and the version it replaced.
     async fn make_visible(&self, object: &Object, upsert: bool) -> Result<(Object, Option<String>)> {
-        let query = object_query(named(&object.bucket_id, &object.name));
+        let before = object_query(named(&object.bucket_id, &object.name));
         let insert = Insert {
             on_conflict: upsert.then(replacing),
-            query: query.clone(),
+            // A filter would be taken for the key of a `PUT`.
+            query: Query { filter: None, ..before.clone() },
             options: WriteOptions { returning: Returning::Representation, ..WriteOptions::default() },
             ..Insert::new(objects(), body(&object_row(object)))
         };
-        // The filter of a representation would be taken for the key of a `PUT`.
-        let insert = Insert {
-            query: truststream_services::database::Query { filter: None, ..insert.query },
-            ..insert
-        };
-        let steps = vec![Step::Select(Select::new(objects(), query)), Step::Insert(insert)];
+        let steps = vec![Step::Select(Select::new(objects(), before)), Step::Insert(insert)];
         let pages = self
             .database
             .send(Batch { steps })
