@@ -43,6 +43,9 @@ alter table documents enable row level security;
 
 /// Rows inserted at once.
 const CHUNK: u64 = 2000;
+/// Writes the row of a number as JSON; told how many agents there are.
+type WriteRow = fn(u64, u64, &mut String);
+
 const KINDS: [&str; 4] = ["crawler", "trader", "assistant", "monitor"];
 
 /// Fills the tables with `rows` rows in all: a hundredth agents, six tenths metrics, the rest scores
@@ -52,7 +55,7 @@ pub async fn fill(database: &Database, rows: u64, mut progress: impl FnMut(u64))
     let (metrics, documents) = (rows * 6 / 10, rows / 10);
     let scores = rows.saturating_sub(agents + metrics + documents);
     let mut done = 0;
-    let parts: [(&str, u64, fn(u64, u64, &mut String)); 4] = [
+    let parts: [(&str, u64, WriteRow); 4] = [
         ("agents", agents, agent),
         ("agent_metrics", metrics, metric),
         ("trust_scores", scores, score),
