@@ -1,5 +1,158 @@
-//! The library against the raw driver doing the same work (rusqlite, tokio-postgres): point read, list
-//! read, insert, in process and without HTTP.
+//! The library against the raw driver doing the same work: point read, list read, insert, in process
+//! and without HTTP.
 //!
-//! To come. It shares [`crate::data`] (the same rows), [`crate::stats`] (medians of interleaved rounds) and
-//! [`crate::report`] with [`crate::http`], and has its own scenarios, since nothing here is a request.
+//! Both sides hold the same table in a file of their own with the same settings, return the same
+//! structs, and are measured in turns, so that what disturbs the machine disturbs both.
+
+mod postgres;
+mod sqlite;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::stats::{median, range};
+
+/// Measure the library side by side with the raw driver.
+#[derive(Args)]
+pub struct Options {
+    /// Rounds; the sides take turns in each.
+    #[arg(long, default_value_t = 15)]
+    rounds: usize,
+    /// How long each side works on each scenario in a round.
+    #[arg(long, default_value_t = 300)]
+    milliseconds: u64,
+    /// Also compare with tokio-postgres, on an empty database of this URL.
+    #[arg(long, env = "DATABASE_URL")]
+    postgres: Option<String>,
+}
+
+/// Rows that are there before anything is measured.
+const ROWS: i64 = 10_000;
+/// Rows of a list.
+const LIST: i64 = 50;
+const SCHEMA: &str =
+    "create table tracks (id bigint primary key, title text not null, plays bigint not null)";
+
+/// A row, as both sides read and write it.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Track {
+    id: i64,
+    title: String,
+    plays: i64,
+}
+
+impl Track {
+    fn new(id: i64) -> Self {
+        Track { id, title: format!("track number {id}"), plays: id * 7 % 1000 }
+    }
+}
+
+/// What is measured.
+#[derive(Clone, Copy)]
+enum Scenario {
+    Point,
+    List,
+    Insert,
+}
+
+const SCENARIOS: [(&str, Scenario); 3] =
+    [("point read", Scenario::Point), ("list of 50", Scenario::List), ("insert", Scenario::Insert)];
+
+/// One side: it does the `n`th unit of work of a scenario.
+trait Side {
+    async fn work(&mut self, scenario: Scenario, n: i64) -> Result<usize>;
+}
+
+pub async fn run(options: &Options) -> Result<()> {
+    println!("| database | scenario | raw driver, µs | library, µs | ratio | range of ratios |");
+    println!("|---|---|---|---|---|---|");
+    let folder = tempfile::tempdir()?;
+    let mut raw = sqlite::Raw::open(&folder.path().join("raw.db"))?;
+    let db = truststream::TrustStream::embedded(folder.path().join("library")).await?;
+    let mut library = Library::fill(db).await?;
+    compare("SQLite", options, &mut raw, &mut library).await?;
+    if let Some(url) = &options.postgres {
+        let mut raw = postgres::Raw::connect(url).await?;
+        let mut library = Library::fill(postgres::library(url, folder.path()).await?).await?;
+        compare("PostgreSQL", options, &mut raw, &mut library).await?;
+    }
+    Ok(())
+}
+
+async fn compare(
+    database: &str,
+    options: &Options,
+    raw: &mut impl Side,
+    library: &mut Library,
+) -> Result<()> {
+    let time = Duration::from_millis(options.milliseconds);
+    for (name, scenario) in SCENARIOS {
+        let mut next = Turn { scenario, time, n: 0 };
+        // What is compiled, cached and opened at first use is no part of the measurement.
+        next.of(raw).await?;
+        next.of(library).await?;
+        let mut rounds = Vec::new();
+        for _ in 0..options.rounds {
+            rounds.push((next.of(raw).await?, next.of(library).await?));
+        }
+        let raw = median(rounds.iter().map(|round| round.0)).unwrap_or_default();
+        let ours = median(rounds.iter().map(|round| round.1)).unwrap_or_default();
+        let ratios: Vec<f64> = rounds.iter().map(|(raw, ours)| ours / raw).collect();
+        let (low, high) = range(ratios.iter().copied()).unwrap_or_default();
+        let ratio = median(ratios).unwrap_or_default();
+        println!("| {database} | {name} | {raw:.1} | {ours:.1} | {ratio:.2} | {low:.2}–{high:.2} |");
+    }
+    Ok(())
+}
+
+/// The turns of one scenario; no two units of work have the same number.
+struct Turn {
+    scenario: Scenario,
+    time: Duration,
+    n: i64,
+}
+
+impl Turn {
+    /// Microseconds for a unit of work.
+    async fn of(&mut self, side: &mut impl Side) -> Result<f64> {
+        let began = Instant::now();
+        let first = self.n;
+        while began.elapsed() < self.time {
+            self.n += 1;
+            std::hint::black_box(side.work(self.scenario, self.n).await?);
+        }
+        Ok(began.elapsed().as_secs_f64() * 1e6 / (self.n - first) as f64)
+    }
+}
+
+/// The library.
+struct Library(truststream::TrustStream);
+
+impl Library {
+    async fn fill(db: truststream::TrustStream) -> Result<Self> {
+        db.migrate("1_tracks.sql", SCHEMA).await?;
+        let rows: Vec<_> = (0..ROWS).map(Track::new).collect();
+        db.from("tracks").insert(&rows).await?;
+        Ok(Library(db))
+    }
+}
+
+impl Side for Library {
+    async fn work(&mut self, scenario: Scenario, n: i64) -> Result<usize> {
+        let tracks = self.0.from("tracks");
+        Ok(match scenario {
+            Scenario::Point => {
+                let track: Track = tracks.select("id,title,plays").eq("id", n % ROWS).single().await?;
+                track.title.len()
+            }
+            Scenario::List => {
+                let list = tracks.select("id,title,plays").gte("id", n % (ROWS - LIST)).order("id");
+                list.limit(50).fetch::<Track>().await?.len()
+            }
+            Scenario::Insert => usize::try_from(tracks.insert(&Track::new(ROWS + n)).await?)?,
+        })
+    }
+}

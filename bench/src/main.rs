@@ -14,20 +14,31 @@ mod report;
 mod stats;
 
 use anyhow::{Result, bail};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// Measure TrustStream's gateway side by side with its peers.
 #[derive(Parser)]
 #[command(version, about)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     http: http::Options,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure the library side by side with the raw driver instead.
+    Library(library::Options),
 }
 
 /// One thread drives all connections, so the client takes at most one core and never contends with itself.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let args = Args::parse();
+    if let Some(Command::Library(options)) = &args.command {
+        return library::run(options).await;
+    }
     // Dropping the run on an interrupt kills the servers it started and removes their folders.
     tokio::select! {
         done = http::run(&args.http) => done,
