@@ -8,8 +8,8 @@ use axum::http::{HeaderMap, Method, header};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use truststream_kernel::{Context, Error, ErrorKind, RequestFacts, Result};
-use truststream_services::database::TableName;
 use truststream_services::database::language::{Parameters, parse_parameters};
+use truststream_services::database::{DatabaseFeature, TableName};
 use url::form_urlencoded;
 
 use super::prefer::Preferences;
@@ -51,7 +51,10 @@ impl RestRequest {
         let mut cx = state.identities.context(&parts.headers).await?;
         timing.authenticated();
         let path = parts.uri.path().strip_prefix("/rest/v1").unwrap_or_default();
-        cx.request = Some(Arc::new(facts(&parts.method, path, &parts.headers)));
+        let reads_facts = state.services.database.stack().features().supported();
+        if reads_facts.has(DatabaseFeature::RequestFacts) {
+            cx.request = Some(Arc::new(facts(&parts.method, path, &parts.headers)));
+        }
         let (schema, profile) = schema(state, &parts.method, &parts.headers)?;
         let target = target(path, &schema)?;
         let query = parts.uri.query().unwrap_or_default();

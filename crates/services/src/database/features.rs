@@ -25,5 +25,7 @@ truststream_kernel::features! {
         ChangeFeed = "change_feed",
         /// Row-level policies.
         Policies = "policies",
+        /// Policies and functions can read the HTTP request (`request.headers` and so on).
+        RequestFacts = "request_facts",
     }
 }
