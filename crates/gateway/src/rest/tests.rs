@@ -9,12 +9,12 @@ use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use serde_json::{Map, Value as Json, json};
 use truststream_kernel::{
-    BoxFuture, Call, Context, Error, ErrorKind, Features, Handle, Identity, Result, Service,
+    BoxFuture, Call, Context, Error, ErrorKind, FeatureSet, Features, Handle, Identity, Result, Service,
 };
 use truststream_services::auth::{AuthOp, AuthReply, AuthService};
 use truststream_services::database::{
-    Arguments, Count, DatabaseOp, DatabaseReply, DatabaseService, Filter, Insert, Invoke, Item, Media, Page,
-    Query, Returning, Select, TableName, Update,
+    Arguments, Count, DatabaseFeature, DatabaseOp, DatabaseReply, DatabaseService, Filter, Insert, Invoke,
+    Item, Media, Page, Query, Returning, Select, TableName, Update,
 };
 
 use crate::{ApiKeys, GatewayState, Identities, RestSettings, Services, Settings, TxEnd};
@@ -39,7 +39,7 @@ struct Told {
 
 impl Call<DatabaseService> for Told {
     fn features(&self) -> Features {
-        Features::default()
+        Features { native: FeatureSet::all::<DatabaseFeature>(), ..Features::default() }
     }
 
     fn call<'a>(&'a self, cx: &'a Context, op: &'a DatabaseOp) -> BoxFuture<'a, Result<DatabaseReply>> {
