@@ -64,7 +64,7 @@ fn one(part: Part) -> Result<()> {
         Part::Clippy => {
             run(".", "cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
         }
-        Part::Unit => run(".", "cargo", &["test", "--workspace", "--locked"]),
+        Part::Unit => run(".", "cargo", &["test", "--workspace", "--locked", "--no-fail-fast"]),
         Part::E2e => {
             build()?;
             run("tests/e2e", "node", &["run.mjs"])
