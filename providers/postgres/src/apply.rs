@@ -4,13 +4,13 @@ use futures::future::try_join_all;
 use indexmap::IndexMap;
 use tokio_postgres::Client;
 use truststream_kernel::{Error, Result, Row, Value};
-use truststream_services::database::{Applied, Apply, Change, Position, Table, TableName};
+use truststream_services::database::{Applied, Apply, Change, Column, Position, Table, TableName};
 use truststream_sql::quote::{qualified, quote};
 
 use crate::driver::PostgresDriver;
 use crate::error::failed;
 use crate::install::flag;
-use crate::rows::{keyed, to_json};
+use crate::rows::{key_columns, keyed, text_columns, to_texts, typed};
 use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::transaction::query_text;
@@ -165,11 +165,11 @@ async fn remove(client: &Client, name: &TableName, target: &Target<'_>) -> Resul
         return Ok(());
     }
     let table = qualified(name);
-    let mut sql = Sql::new(format!("delete from {table} as t using json_populate_recordset(null::{table}, "));
-    sql.bind(to_json(target.table, gone)).push("::json) as k where ");
-    sql.list(&target.table.primary_key, " and ", |sql, column| {
-        let column = quote(column);
-        sql.push(&format!("t.{column} = k.{column}"));
+    let keys = key_columns(target.table);
+    let mut sql = Sql::new(format!("delete from {table} as t using json_to_recordset("));
+    sql.bind(to_texts(target.table, gone)).push(&format!("::json) as k({}) where ", text_columns(&keys)));
+    sql.list(keys, " and ", |sql, column| {
+        sql.push(&format!("t.{} = {}", quote(&column.name), typed(column)));
     });
     query_text(client, &sql).await.map(drop)
 }
@@ -184,24 +184,24 @@ async fn replace(client: &Client, name: &TableName, target: &Target<'_>) -> Resu
         })
         .collect();
     let Some(first) = present.first() else { return Ok(()) };
-    let written =
-        |column: &&String| target.table.column(column).is_some_and(|column| column.generated.is_none());
-    let columns: Vec<&String> = first.columns.iter().filter(written).collect();
-    let table = qualified(name);
-    let list = columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
+    let known = first.columns.iter().filter_map(|name| target.table.column(name));
+    let columns: Vec<&Column> = known.filter(|column| column.generated.is_none()).collect();
+    let list = columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");
+    let values = columns.iter().map(|column| typed(column)).collect::<Vec<_>>().join(", ");
     let keys = target.table.primary_key.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
     let mut sql = Sql::new(format!(
-        "insert into {table} ({list}) overriding system value select {list} from \
-         json_populate_recordset(null::{table}, "
+        "insert into {} ({list}) overriding system value select {values} from json_to_recordset(",
+        qualified(name)
     ));
-    sql.bind(to_json(target.table, present)).push(&format!("::json) on conflict ({keys}) do "));
-    let others: Vec<&&String> =
-        columns.iter().filter(|column| !target.table.primary_key.contains(column)).collect();
+    sql.bind(to_texts(target.table, present))
+        .push(&format!("::json) as k({}) on conflict ({keys}) do ", text_columns(&columns)));
+    let others: Vec<&&Column> =
+        columns.iter().filter(|column| !target.table.primary_key.contains(&column.name)).collect();
     if others.is_empty() {
         sql.push("nothing");
     } else {
         sql.push("update set ").list(others, ", ", |sql, column| {
-            let column = quote(column);
+            let column = quote(&column.name);
             sql.push(&format!("{column} = excluded.{column}"));
         });
     }

@@ -145,8 +145,8 @@ async fn fresh(
         sql.push(" and xid = any (").bind(format!("{{{}}}", list.join(","))).push("::xid8[])");
     }
     sql.push(
-        ") select s.now, c.seq, c.xid::text, c.schema_name, c.table_name, c.kind, c.old::text, c.new::text, \
-         c.origin, (extract(epoch from c.made_at) * 1000000)::bigint \
+        ") select s.now, c.seq, c.xid::text, c.schema_name, c.table_name, c.kind, c.old, c.new, \
+         c.origin, (extract(epoch from c.made_at) * 1000000)::bigint, c.names \
          from (select pg_current_snapshot()::text as now) s \
          left join lateral (select * from fresh order by seq limit ",
     );
@@ -165,10 +165,11 @@ fn change(schema: &Schema, readers: &mut HashMap<TableName, RowReader>, row: &Pg
     );
     let old: Option<&str> = row.try_get(6).map_err(failed)?;
     let new: Option<&str> = row.try_get(7).map_err(failed)?;
+    let names: Vec<&str> = row.try_get(10).map_err(failed)?;
     if !readers.contains_key(&table) {
         let reader = match schema.catalog.table(&table) {
             Some(known) => RowReader::new(known),
-            None => RowReader::unknown(new.or(old).unwrap_or("{}"))?,
+            None => RowReader::unknown(&names),
         };
         readers.insert(table.clone(), reader);
     }
@@ -186,8 +187,8 @@ fn change(schema: &Schema, readers: &mut HashMap<TableName, RowReader>, row: &Pg
     Ok(Change {
         mark,
         kind,
-        old: old.map(|json| reader.row(json)).transpose()?,
-        new: new.map(|json| reader.row(json)).transpose()?,
+        old: old.map(|record| reader.image(&names, record)).transpose()?,
+        new: new.map(|record| reader.image(&names, record)).transpose()?,
         origin: row.try_get(8).map_err(failed)?,
         made_at: row.try_get(9).map_err(failed)?,
         table,

@@ -28,7 +28,8 @@ pub(crate) async fn install(client: &Client, set_up: bool) -> Result<()> {
 
 async fn install_within(client: &Client, set_up: bool) -> Result<()> {
     client.batch_execute(LOCK).await.map_err(failed)?;
-    let known = "select to_regclass('truststream.existing') is not null";
+    let known = "select exists (select from pg_attribute \
+                 where attrelid = to_regclass('truststream.changes') and attname = 'names')";
     if flag(client, known).await? {
         return Ok(());
     }

@@ -18,6 +18,7 @@ mod page;
 mod plan;
 mod pool;
 mod prepare;
+mod record;
 mod render;
 mod requests;
 mod rows;

@@ -72,6 +72,7 @@ impl Connector {
         }
         let mut options = url.get_options().unwrap_or_default().to_owned();
         options.push_str(" -c timezone=UTC -c standard_conforming_strings=on -c DateStyle=ISO");
+        options.push_str(" -c IntervalStyle=postgres -c extra_float_digits=1 -c bytea_output=hex");
         if let Some(timeout) = config.statement_timeout() {
             options.push_str(&format!(" -c statement_timeout={}", timeout.as_millis()));
         }

@@ -1,16 +1,14 @@
-//! Whole rows as JSON texts, in and out.
+//! Whole rows as texts, in and out.
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-use serde_json::value::RawValue;
 use truststream_kernel::value::json::push_string;
 use truststream_kernel::{Error, ErrorKind, Result, Row, Type, Value};
 use truststream_services::database::{Column, Table, TableName};
+use truststream_sql::quote::quote;
 
+use crate::record;
 use crate::schema::Schema;
-
-type Members<'j> = IndexMap<String, &'j RawValue>;
 
 /// How the rows of one table are read.
 pub(crate) struct RowReader {
@@ -28,39 +26,71 @@ impl RowReader {
     }
 
     /// For a table that is gone: values as texts.
-    pub(crate) fn unknown(json: &str) -> Result<Self> {
-        let members: Members<'_> = parse(json)?;
-        let types = vec![Type::Text; members.len()];
-        Ok(RowReader { columns: members.into_keys().collect(), types })
+    pub(crate) fn unknown(names: &[&str]) -> Self {
+        let columns = names.iter().copied().map(str::to_owned).collect();
+        RowReader { columns, types: vec![Type::Text; names.len()] }
     }
 
-    /// Reads one row.
-    pub(crate) fn row(&self, json: &str) -> Result<Row> {
-        self.of(&parse(json)?)
+    /// Reads a record whose fields are all columns, in order.
+    pub(crate) fn row(&self, record: &str) -> Result<Row> {
+        let fields = record::fields(record)?;
+        if fields.len() != self.columns.len() {
+            return Err(Error::internal("a row has other columns than its table"));
+        }
+        let values = fields.into_iter().zip(&self.types).map(|(field, ty)| value(ty, field));
+        Ok(self.of(values.collect::<Result<_>>()?))
     }
 
-    /// Reads an array of rows.
-    pub(crate) fn rows(&self, json: &str) -> Result<Vec<Row>> {
-        let rows: Vec<Members<'_>> = parse(json)?;
-        rows.iter().map(|members| self.of(members)).collect()
-    }
-
-    fn of(&self, members: &Members<'_>) -> Result<Row> {
-        let value = |(name, ty): (&String, &Type)| match members.get(name) {
-            Some(raw) => Value::from_raw_json(ty, raw),
-            None => Ok(Value::Null),
+    /// Reads a record made when the table had the columns `names`.
+    pub(crate) fn image(&self, names: &[&str], record: &str) -> Result<Row> {
+        if self.columns.iter().eq(names) {
+            return self.row(record);
+        }
+        let mut fields = record::fields(record)?;
+        let mut field = |column: &String| {
+            let at = names.iter().position(|name| name == column)?;
+            fields.get_mut(at)?.take()
         };
-        let values = self.columns.iter().zip(&self.types).map(value).collect::<Result<_>>()?;
-        Ok(Row { columns: Arc::clone(&self.columns), values })
+        let values = self.columns.iter().zip(&self.types).map(|(column, ty)| value(ty, field(column)));
+        Ok(self.of(values.collect::<Result<_>>()?))
+    }
+
+    fn of(&self, values: Vec<Value>) -> Row {
+        Row { columns: Arc::clone(&self.columns), values }
     }
 }
 
-fn parse<'j, T: serde::Deserialize<'j>>(json: &'j str) -> Result<T> {
-    serde_json::from_str(json).map_err(|error| Error::internal("a row could not be read").with_source(error))
+fn value(ty: &Type, field: Option<String>) -> Result<Value> {
+    let Some(text) = field else { return Ok(Value::Null) };
+    match Value::parse(ty, &text) {
+        // An array that does not begin at one: its text keeps that.
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Value::Text(text)),
+        parsed => parsed,
+    }
+}
+
+/// Rows as a JSON array of texts, for a relation of [`text_columns`]: so null and the JSON `null`
+/// stay apart.
+pub(crate) fn to_texts<'r>(table: &Table, rows: impl IntoIterator<Item = &'r Row>) -> String {
+    array(table, rows, |out, value, ty| match ty.map_or_else(|| value.to_text(), |ty| value.to_text_as(ty)) {
+        Some(text) => push_string(out, &text),
+        None => out.push_str("null"),
+    })
 }
 
 /// Rows as a JSON array, each value as its column's type writes it.
 pub(crate) fn to_json<'r>(table: &Table, rows: impl IntoIterator<Item = &'r Row>) -> String {
+    array(table, rows, |out, value, ty| match ty {
+        Some(ty) => out.push_str(&value.to_json_as(ty)),
+        None => value.write_json(out),
+    })
+}
+
+fn array<'r>(
+    table: &Table,
+    rows: impl IntoIterator<Item = &'r Row>,
+    mut push: impl FnMut(&mut String, &Value, Option<&Type>),
+) -> String {
     let mut out = String::from("[");
     for (index, row) in rows.into_iter().enumerate() {
         if index > 0 {
@@ -73,15 +103,23 @@ pub(crate) fn to_json<'r>(table: &Table, rows: impl IntoIterator<Item = &'r Row>
             }
             push_string(&mut out, name);
             out.push(':');
-            match table.column(name) {
-                Some(column) => out.push_str(&value.to_json_as(&column.ty)),
-                None => value.write_json(&mut out),
-            }
+            push(&mut out, value, table.column(name).map(|column| &column.ty));
         }
         out.push('}');
     }
     out.push(']');
     out
+}
+
+/// Columns as the column list of a relation of texts: `"id" text, "at" text`.
+pub(crate) fn text_columns(columns: &[&Column]) -> String {
+    let list: Vec<String> = columns.iter().map(|column| format!("{} text", quote(&column.name))).collect();
+    list.join(", ")
+}
+
+/// A text of the relation `k`, read as its column's type.
+pub(crate) fn typed(column: &Column) -> String {
+    format!("k.{}::{}", quote(&column.name), column.type_name)
 }
 
 /// A table that rows are moved to or from by key.

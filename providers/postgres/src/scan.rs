@@ -1,7 +1,7 @@
 //! Tables read in key order, and who may see rows given by value.
 
 use truststream_kernel::{Caller, Context, Result};
-use truststream_services::database::{Authorize, Chunk, Policy, PolicyCommand, Scan};
+use truststream_services::database::{Authorize, Chunk, Column, Policy, PolicyCommand, Scan};
 use truststream_sql::quote::{literal, qualified, quote};
 
 use crate::driver::PostgresDriver;
@@ -17,10 +17,14 @@ impl PostgresDriver {
         let schema = self.schema();
         let table = keyed(&schema, &op.table)?;
         let keys = key_columns(table);
-        let names: Vec<String> = keys.iter().map(|column| quote(&column.name)).collect();
+        let own = |column: &Column| format!("t.{}", quote(&column.name));
+        let names: Vec<String> = keys.iter().map(|column| own(column)).collect();
+        let all: Vec<String> = table.columns.iter().map(own).collect();
         // One statement, one snapshot: the position belongs to exactly these rows.
         let mut sql = Sql::new(format!(
-            "select pg_current_snapshot()::text, coalesce(json_agg(chunk), '[]')::text from (select * from {}",
+            "select pg_current_snapshot()::text, coalesce(array_agg(chunk.record), '{{}}') \
+             from (select row({})::text as record from {} as t",
+            all.join(", "),
             qualified(&op.table)
         ));
         if let Some(after) = &op.after {
@@ -40,9 +44,11 @@ impl PostgresDriver {
         let Some(row) = rows.first() else {
             return Err(truststream_kernel::Error::internal("a scan returned nothing"));
         };
-        let (snapshot, json): (&str, &str) =
+        let (snapshot, records): (&str, Vec<&str>) =
             (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-        Ok(Chunk { rows: RowReader::new(table).rows(json)?, position: position_of(snapshot)? })
+        let reader = RowReader::new(table);
+        let rows = records.into_iter().map(|record| reader.row(record)).collect::<Result<_>>()?;
+        Ok(Chunk { rows, position: position_of(snapshot)? })
     }
 
     /// One verdict a row: what the caller's `select` policies say of it.

@@ -22,15 +22,26 @@ create table if not exists truststream.captures (
   primary key (consumer, schema_name, table_name)
 );
 
--- The change log. Sequence order is not commit order: it is read by difference of snapshots.
+-- A log of rows as JSON could not tell null from the JSON null: it starts again.
+do $$ begin
+  if exists (select from pg_attribute where attrelid = to_regclass('truststream.changes')
+             and attname = 'new' and atttypid = 'json'::regtype) then
+    insert into truststream.trimmed (xid) values (pg_current_xact_id())
+      on conflict (only_row) do update set xid = excluded.xid;
+    drop table truststream.changes;
+  end if;
+end $$;
+
+-- The change log: rows as records, and the names of their fields. Sequence order is not commit order: it is read by difference of snapshots.
 create table if not exists truststream.changes (
   seq bigint generated always as identity primary key,
   xid xid8 not null default pg_current_xact_id(),
   schema_name text not null,
   table_name text not null,
   kind text not null,
-  old json,
-  new json,
+  names text[] not null,
+  old text,
+  new text,
   origin text,
   made_at timestamptz not null default clock_timestamp()
 );
@@ -54,10 +65,12 @@ language plpgsql security definer
 set search_path = '' set timezone = 'UTC' set datestyle = 'ISO' set extra_float_digits = 1 set bytea_output = 'hex' set intervalstyle = 'postgres'
 as $$
 begin
-  insert into truststream.changes (schema_name, table_name, kind, old, new, origin)
+  insert into truststream.changes (schema_name, table_name, kind, names, old, new, origin)
   values (tg_table_schema, tg_table_name, tg_op,
-          case when tg_op <> 'INSERT' then row_to_json(old) end,
-          case when tg_op <> 'DELETE' then row_to_json(new) end,
+          array(select attname::text from pg_catalog.pg_attribute
+                where attrelid = tg_relid and attnum > 0 and not attisdropped order by attnum),
+          case when tg_op <> 'INSERT' then old::text end,
+          case when tg_op <> 'DELETE' then new::text end,
           nullif(current_setting('truststream.origin', true), ''));
   return null;
 end $$;
@@ -69,8 +82,10 @@ set search_path = '' set timezone = 'UTC' set datestyle = 'ISO' set extra_float_
 as $$
 begin
   execute format(
-    'insert into truststream.changes (schema_name, table_name, kind, old, origin)
-     select %L, %L, ''DELETE'', row_to_json(r), nullif(current_setting(''truststream.origin'', true), '''') from only %I.%I r',
-    tg_table_schema, tg_table_name, tg_table_schema, tg_table_name);
+    'insert into truststream.changes (schema_name, table_name, kind, names, old, origin)
+     select %L, %L, ''DELETE'', $1, row(r.*)::text, nullif(current_setting(''truststream.origin'', true), '''') from only %I.%I r',
+    tg_table_schema, tg_table_name, tg_table_schema, tg_table_name)
+  using array(select attname::text from pg_catalog.pg_attribute
+              where attrelid = tg_relid and attnum > 0 and not attisdropped order by attnum);
   return null;
 end $$;
