@@ -9,6 +9,7 @@ use super::source::Sources;
 
 /// From the path of a setting in `supabase/config.toml` to the path of ours.
 const KNOWN: &[(&str, &str)] = &[
+    ("api.port", "gateway.port"),
     ("api.schemas", "rest.schemas"),
     ("api.extra_search_path", "rest.extra_search_path"),
     ("api.max_rows", "rest.max_rows"),
