@@ -7,7 +7,7 @@
 //! A provider's tests call [`run`] with its name, the cases of a service and a function that opens
 //! a fresh instance:
 //!
-//! ```ignore
+//! ```text
 //! #[tokio::test(flavor = "multi_thread")]
 //! async fn conformance() {
 //!     run("sqlite", database::CASES, || async { Ok(fresh_stack().await) }).await;
