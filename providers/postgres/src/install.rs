@@ -1,7 +1,9 @@
 //! What TrustStream keeps in a database, and what it makes of an empty one.
 
+use std::time::Duration;
+
 use tokio_postgres::Client;
-use truststream_kernel::Result;
+use truststream_kernel::{Error, Result};
 
 use crate::error::failed;
 
@@ -17,8 +19,33 @@ const EMPTY: &str = "
         and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
     ) and not exists (select from pg_namespace where nspname = 'auth')";
 
+/// How often a set-up is tried again that met another one.
+const ATTEMPTS: u32 = 20;
+
 /// Makes the schema `truststream` if it is missing, and sets up a database that is empty.
+///
+/// Roles belong to the whole server, and no lock reaches over its databases: a set-up of another
+/// database at the same moment makes one of the two fail, which then begins again.
 pub(crate) async fn install(client: &Client, set_up: bool) -> Result<()> {
+    let mut attempt = 1;
+    loop {
+        match install_once(client, set_up).await {
+            Err(error) if attempt < ATTEMPTS && met_another(&error) => {
+                tokio::time::sleep(Duration::from_millis(u64::from(10 * attempt))).await;
+                attempt += 1;
+            }
+            installed => return installed,
+        }
+    }
+}
+
+/// Whether another set-up changed the same roles at the same moment.
+fn met_another(error: &Error) -> bool {
+    // A unique violation on the catalog, an object that exists by now, or an update that lost.
+    matches!(error.code(), "23505" | "42710") || error.message() == "tuple concurrently updated"
+}
+
+async fn install_once(client: &Client, set_up: bool) -> Result<()> {
     client.batch_execute("begin").await.map_err(failed)?;
     let installed = install_within(client, set_up).await;
     let end = if installed.is_ok() { "commit" } else { "rollback" };
