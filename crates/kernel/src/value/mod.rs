@@ -17,6 +17,7 @@ pub mod json;
 mod json_lexer;
 pub mod jsonb;
 mod parse;
+pub mod range;
 mod text;
 mod types;
 

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::range::{self, Range};
 use super::{Type, Value, array, datetime, decimal, fault, interval, jsonb};
 use crate::{Error, ErrorKind, Result};
 
@@ -28,9 +29,8 @@ impl Value {
             }
             Type::Varchar(Some(length)) => limited(no_nul(text)?, *length as usize, ty).map(Value::Text),
             Type::Char(length) => padded(no_nul(text)?, *length as usize, ty).map(Value::Text),
-            Type::Text | Type::Varchar(None) | Type::Enum(_) | Type::Other(_) => {
-                Ok(Value::Text(no_nul(text)?.to_owned()))
-            }
+            Type::Text | Type::Varchar(None) | Type::Enum(_) => Ok(Value::Text(no_nul(text)?.to_owned())),
+            Type::Other(_) => other(ty, no_nul(text)?).map(Value::Text),
             Type::Bytes => bytes(text).map(Value::Bytes),
             Type::Uuid => uuid(text).map(Value::Uuid),
             Type::Timestamptz => datetime::timestamptz(text),
@@ -54,6 +54,14 @@ fn no_nul(text: &str) -> Result<&str> {
         ));
     }
     Ok(text)
+}
+
+/// Types told apart by name only, of which some have a canonical form.
+fn other(ty: &Type, text: &str) -> Result<String> {
+    match range::element(ty) {
+        Some(element) => Range::parse(&element, text).map(|range| range.to_text()),
+        None => Ok(text.to_owned()),
+    }
 }
 
 fn boolean(text: &str) -> Result<bool> {

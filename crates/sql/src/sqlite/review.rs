@@ -1,5 +1,6 @@
 //! What of a set of migrations SQLite can't hold, found before any of them is applied.
 
+use truststream_kernel::value::range;
 use truststream_kernel::{Error, ErrorKind, Type};
 use truststream_services::database::{AppliedMigration, Catalog, Problem, Table, TableKind, TableName};
 
@@ -9,6 +10,9 @@ use crate::schema::{self, Kind, Statement};
 /// Extensions whose functions are known here, or that change nothing.
 const EXTENSIONS: &[&str] =
     &["pgcrypto", "uuid-ossp", "plpgsql", "pg_stat_statements", "pgjwt", "pg_graphql"];
+
+/// Types that are carried as text and that the provider has the operators of, besides ranges.
+const HELD: &[&str] = &["tsvector", "tsquery"];
 
 /// Applies migrations to a copy of a catalog and lists every statement that can't be held, with
 /// file, line and reason.
@@ -128,6 +132,7 @@ fn faults(catalog: &Catalog, name: &TableName, table: &Table) -> Vec<String> {
 
 fn foreign_type(ty: &Type) -> Option<&str> {
     match ty {
+        Type::Other(name) if HELD.contains(&name.as_str()) || range::element(ty).is_some() => None,
         Type::Other(name) => Some(name),
         Type::Array(element) => foreign_type(element),
         _ => None,
