@@ -1,8 +1,10 @@
-//! Tasks of the workspace: `cargo xtask test`, `cargo xtask tidy`, `cargo xtask setup`.
+//! Tasks of the workspace: `cargo xtask test`, `cargo xtask tidy`, `cargo xtask sync`,
+//! `cargo xtask setup`.
 
 mod setup;
 mod shell;
 mod suite;
+mod sync;
 mod tidy;
 
 use anyhow::Result;
@@ -27,6 +29,8 @@ enum Task {
     Setup,
     /// Check the rules that a reviewer would repeat
     Tidy,
+    /// Write the documents that are made from code (`docs/providers.md`)
+    Sync,
 }
 
 fn main() -> Result<()> {
@@ -34,5 +38,6 @@ fn main() -> Result<()> {
         Task::Test { parts } => suite::run_all(&parts),
         Task::Setup => setup::all(),
         Task::Tidy => tidy::check(),
+        Task::Sync => sync::write(),
     }
 }

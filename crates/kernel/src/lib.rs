@@ -13,6 +13,7 @@ mod features;
 mod handle;
 mod layer;
 mod operation;
+mod provider;
 mod secret;
 pub mod units;
 pub mod value;
@@ -25,6 +26,7 @@ pub use features::{Feature, FeatureSet, Features, Support};
 pub use handle::Handle;
 pub use layer::Layer;
 pub use operation::{Effect, OpInfo, Operation, Requires};
+pub use provider::Provider;
 pub use secret::Secret;
 pub use value::{Row, Type, Value};
 

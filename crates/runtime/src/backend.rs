@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use toml::Spanned;
 use truststream_engines::auth::{self, AuthEngine};
 use truststream_engines::storage::{self, StorageEngine};
 use truststream_kernel::{Context, Driven, Result, Service, Stack};
@@ -16,7 +15,7 @@ use truststream_switch::Side;
 
 use crate::Config;
 use crate::config::BackendConfig;
-use crate::providers;
+use crate::providers::{AUTH, DATABASES, OBJECTS};
 
 /// A backend that is connected.
 pub struct Backend {
@@ -59,9 +58,9 @@ impl Backend {
         config: &Config,
         keys: &Arc<auth::Keys>,
     ) -> Result<Self> {
-        providers::check_auth(config, settings.auth.as_ref())?;
-        let database = providers::database(config, settings.database.as_ref()).await?;
-        let objects = providers::objects(config, settings.storage.as_ref())?;
+        AUTH.check(config, settings.auth.as_ref())?;
+        let database = DATABASES.connect_driver(config, settings.database.as_ref()).await?;
+        let objects = OBJECTS.connect_driver(config, settings.storage.as_ref()).await?;
         let mut services = vec![database.info.clone(), objects.info.clone()];
         services.extend([native::<AuthService>(), native::<StorageService>()]);
         let layers = &config.file.layers;
@@ -137,15 +136,4 @@ fn native<S: Service>() -> ServiceInfo {
 /// The layers between a driver and the route.
 fn driver_layers<S: Service>(driver: Stack<S>, config: &LayersConfig) -> Stack<S> {
     fold(&driver, &[&TimeoutLayer::new(config.timeout.clone())])
-}
-
-/// The provider a service's table names.
-pub(crate) fn provider_name<'a>(
-    table: Option<&'a Spanned<toml::Table>>,
-    default: &'a str,
-) -> Option<&'a str> {
-    match table {
-        None => Some(default),
-        Some(table) => table.get_ref().get("provider").map_or(Some(default), toml::Value::as_str),
-    }
 }

@@ -21,6 +21,7 @@ pub use backends::Backends;
 pub use config::{Config, LoadOptions};
 pub use feed::RoutedDatabase;
 pub use project::{Migrated, ProjectFiles, SqlFile};
+pub use providers::{Capabilities, capabilities, capability_tables};
 pub use routed::{Routed, Stacks};
 pub use runtime::{Runtime, STATE_FOLDER};
 pub use status::{BackendStatus, ServiceStatus, Status};

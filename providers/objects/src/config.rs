@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+#[cfg(feature = "s3")]
 use truststream_kernel::Secret;
 
 /// A folder of the machine (`provider = "fs"`).
@@ -25,6 +26,7 @@ impl Default for FsConfig {
 pub struct MemoryConfig {}
 
 /// S3 and what speaks its protocol (`provider = "s3"`). Needs the build feature `s3`.
+#[cfg(feature = "s3")]
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct S3Config {
@@ -44,6 +46,7 @@ pub struct S3Config {
     pub secret_access_key: Option<Secret>,
 }
 
+#[cfg(feature = "s3")]
 fn default_region() -> String {
     "us-east-1".to_owned()
 }

@@ -5,6 +5,9 @@ mod config;
 mod error;
 mod key;
 mod objects;
+mod provider;
 
-pub use config::{FsConfig, MemoryConfig, S3Config};
+#[cfg(feature = "s3")]
+pub use config::S3Config;
+pub use config::{FsConfig, MemoryConfig};
 pub use objects::ObjectsProvider;

@@ -10,7 +10,9 @@ use truststream_services::objects::{
     Check, Get, Head, List, ObjectsDriver, ObjectsFeature, Put, Remove, Stored,
 };
 
-use crate::config::{FsConfig, S3Config};
+use crate::config::FsConfig;
+#[cfg(feature = "s3")]
+use crate::config::S3Config;
 use crate::error::from_store;
 use crate::key::{from_path, to_folder, to_path};
 
@@ -20,6 +22,11 @@ pub struct ObjectsProvider {
 }
 
 impl ObjectsProvider {
+    /// What every OpenDAL store can do.
+    pub(crate) fn declares() -> Features {
+        Features { native: FeatureSet::of(&[ObjectsFeature::Ranges]), emulated: FeatureSet::EMPTY }
+    }
+
     /// A folder; `project` is where relative roots start. An object being written is kept aside and
     /// moved into place when it is complete, so that readers never see half of it.
     ///
@@ -48,7 +55,7 @@ impl ObjectsProvider {
     /// S3 and what speaks its protocol.
     ///
     /// # Errors
-    /// `Configuration` for wrong settings, `Unsupported` in a build without the feature `s3`.
+    /// `Configuration` for wrong settings.
     #[cfg(feature = "s3")]
     pub fn s3(config: &S3Config) -> Result<Self> {
         opendal::install_default();
@@ -66,15 +73,6 @@ impl ObjectsProvider {
         Self::build(service)
     }
 
-    /// S3 in a build without it.
-    ///
-    /// # Errors
-    /// Always `Unsupported`.
-    #[cfg(not(feature = "s3"))]
-    pub fn s3(_config: &S3Config) -> Result<Self> {
-        Err(Error::unsupported("this build has no S3 provider").with_hint("build with `--features s3`"))
-    }
-
     fn build(builder: impl opendal::Builder) -> Result<Self> {
         let operator = Operator::new(builder).map_err(|error| from_store(error, ""))?;
         Ok(ObjectsProvider { operator })
@@ -83,7 +81,7 @@ impl ObjectsProvider {
 
 impl ObjectsDriver for ObjectsProvider {
     fn features(&self) -> Features {
-        Features { native: FeatureSet::of(&[ObjectsFeature::Ranges]), emulated: FeatureSet::EMPTY }
+        ObjectsProvider::declares()
     }
 
     async fn put(&self, _cx: &Context, op: &Put) -> Result<Stored> {

@@ -55,6 +55,11 @@ impl Pace {
 }
 
 impl PostgresDriver {
+    /// What PostgreSQL can do: everything, the language is its own.
+    pub(crate) fn declares() -> Features {
+        Features { native: FeatureSet::all::<DatabaseFeature>(), emulated: FeatureSet::EMPTY }
+    }
+
     /// Connects, sets up an empty database if the configuration says so, and reads the schema.
     ///
     /// # Errors
@@ -109,7 +114,7 @@ impl PostgresDriver {
 
 impl DatabaseDriver for PostgresDriver {
     fn features(&self) -> Features {
-        Features { native: FeatureSet::all::<DatabaseFeature>(), emulated: FeatureSet::EMPTY }
+        PostgresDriver::declares()
     }
 
     async fn select(&self, cx: &Context, op: &Select) -> Result<Page> {

@@ -18,6 +18,7 @@ mod page;
 mod plan;
 mod pool;
 mod prepare;
+mod provider;
 mod record;
 mod render;
 mod requests;

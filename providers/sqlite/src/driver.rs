@@ -50,6 +50,15 @@ impl Shared {
 }
 
 impl SqliteDriver {
+    /// What SQLite can do, and what is done for it in process.
+    pub(crate) fn declares() -> Features {
+        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, Policies, Regex};
+        Features {
+            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed]),
+            emulated: FeatureSet::of(&[Policies, Regex]),
+        }
+    }
+
     /// Opens a database; it is made if it is missing.
     ///
     /// # Errors
@@ -121,11 +130,7 @@ impl Shared {
 
 impl DatabaseDriver for SqliteDriver {
     fn features(&self) -> Features {
-        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, Policies, Regex};
-        Features {
-            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed]),
-            emulated: FeatureSet::of(&[Policies, Regex]),
-        }
+        SqliteDriver::declares()
     }
 
     async fn select(&self, cx: &Context, op: &Select) -> Result<Page> {

@@ -21,6 +21,7 @@ mod lock;
 mod migrate;
 mod plan;
 mod prepare;
+mod provider;
 mod read;
 mod readers;
 mod render;

@@ -59,6 +59,11 @@ pub struct AuthEngine {
 }
 
 impl AuthEngine {
+    /// What the engine can do on any database.
+    pub fn declares() -> Features {
+        Features { native: FeatureSet::all::<AuthFeature>(), emulated: FeatureSet::EMPTY }
+    }
+
     /// Auth on `database`, whose schema must hold [`super::MIGRATIONS`].
     ///
     /// # Errors
@@ -71,7 +76,7 @@ impl AuthEngine {
 
 impl AuthDriver for AuthEngine {
     fn features(&self) -> Features {
-        Features { native: FeatureSet::all::<AuthFeature>(), emulated: FeatureSet::EMPTY }
+        AuthEngine::declares()
     }
 
     async fn authenticate(&self, _cx: &Context, op: &Authenticate) -> Result<Identity> {
