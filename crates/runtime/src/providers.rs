@@ -21,6 +21,7 @@ use crate::config::BackendConfig;
 pub(crate) static DATABASES: Catalog<DatabaseService> = catalog! {
     "sqlite" => truststream_sqlite::Config;
     "postgres" => truststream_postgres::Config;
+    "memory" => truststream_sqlite::MemoryConfig;
 };
 
 /// Object stores below TrustStream's own storage: `[backend.x.storage]`.

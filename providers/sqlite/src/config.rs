@@ -18,6 +18,24 @@ pub struct Config {
     pub feed_retention_s: u64,
 }
 
+/// Settings of a database in the memory of this process: nothing is on disk, and it is gone with the
+/// process.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemoryConfig {
+    /// Connections kept for reading.
+    pub readers: usize,
+    /// How long the change feed keeps changes (seconds); 0 keeps them for ever.
+    pub feed_retention_s: u64,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        let file = Config::default();
+        MemoryConfig { readers: file.readers, feed_retention_s: file.feed_retention_s }
+    }
+}
+
 /// What a commit waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,13 +1,12 @@
 //! Opening connections.
 
-use std::path::Path;
-
 use rusqlite::{Connection, OpenFlags};
 use truststream_kernel::Result;
 
 use crate::config::Synchronous;
 use crate::error::convert;
 use crate::functions;
+use crate::place::Place;
 use crate::session::Session;
 
 /// Statements kept prepared on each connection.
@@ -22,9 +21,8 @@ pub(crate) struct Conn {
 
 impl Conn {
     /// The connection that writes.
-    pub(crate) fn writer(path: &Path, synchronous: Synchronous) -> Result<Self> {
-        let flags = OpenFlags::default() | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(path, flags).map_err(convert)?;
+    pub(crate) fn writer(place: &Place, synchronous: Synchronous) -> Result<Self> {
+        let conn = place.open(OpenFlags::default())?;
         let synchronous = if synchronous == Synchronous::Full { "FULL" } else { "NORMAL" };
         conn.execute_batch(&format!(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA wal_autocheckpoint=4000;
@@ -35,9 +33,8 @@ impl Conn {
     }
 
     /// A connection that only reads.
-    pub(crate) fn reader(path: &Path) -> Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(path, flags).map_err(convert)?;
+    pub(crate) fn reader(place: &Place) -> Result<Self> {
+        let conn = place.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         conn.execute_batch("PRAGMA query_only=ON;").map_err(convert)?;
         Conn::ready(conn)
     }

@@ -1,6 +1,5 @@
 //! The driver: each operation to the thread that does it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,20 +12,21 @@ use truststream_services::database::{
     MigrationOutcome, Migrations, Page, Ping, Position, Prepare, Problem, Review, Scan, Select, Update,
 };
 
-use crate::config::Config;
+use crate::config::{Config, MemoryConfig, Synchronous};
 use crate::connection::Conn;
 use crate::lock::Lock;
+use crate::place::Place;
 use crate::readers::Readers;
 use crate::schema::Schema;
 use crate::write::{Write, fate};
 use crate::writer::{Fate, Writer};
 use crate::{apply, authorize, feed, internal, migrate, prepare, read, scan};
 
-/// A database in a file.
+/// A database in a file or in memory.
 #[derive(Debug)]
 pub struct SqliteDriver {
     pub(crate) shared: Shared,
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 /// What requests share.
@@ -64,21 +64,39 @@ impl SqliteDriver {
     /// # Errors
     /// `BACKEND_014` if another process has it open.
     pub async fn open(config: Config) -> Result<Self> {
-        tokio::task::spawn_blocking(move || SqliteDriver::open_here(&config))
-            .await
-            .map_err(|error| Error::internal("opening the database stopped").with_source(error))?
+        opening(move || {
+            if let Some(folder) = config.path.parent() {
+                std::fs::create_dir_all(folder).map_err(|error| {
+                    Error::configuration(format!("can't make the folder {}", folder.display()))
+                        .with_source(error)
+                })?;
+            }
+            let lock = Lock::take(&config.path)?;
+            SqliteDriver::open_at(&Place::File(config.path.clone()), Some(lock), &config)
+        })
+        .await
     }
 
-    fn open_here(config: &Config) -> Result<Self> {
-        if let Some(folder) = config.path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                Error::configuration(format!("can't make the folder {}", folder.display())).with_source(error)
-            })?;
-        }
-        let lock = Lock::take(&config.path)?;
-        let catalog = prepare_file(&config.path, config)?;
-        let writer = Writer::start(&config.path, config.synchronous)?;
-        let readers = Readers::new(config.path.clone(), config.readers);
+    /// Opens a new database in memory that lives as long as the driver.
+    ///
+    /// # Errors
+    /// `Unavailable` if the writing thread can't be started.
+    pub async fn in_memory(config: MemoryConfig) -> Result<Self> {
+        let MemoryConfig { readers, feed_retention_s } = config;
+        // A commit in memory has nothing to wait for.
+        let synchronous = Synchronous::Normal;
+        let config = Config { readers, feed_retention_s, synchronous, ..Config::default() };
+        opening(move || SqliteDriver::open_at(&Place::memory(), None, &config)).await
+    }
+
+    fn open_at(place: &Place, lock: Option<Lock>, config: &Config) -> Result<Self> {
+        let first = Conn::writer(place, config.synchronous)?;
+        internal::create(&first.sql)?;
+        let catalog = internal::catalog(&first.sql)?;
+        let writer = Writer::start(place, config.synchronous)?;
+        // A database in memory lasts as long as a connection to it does.
+        drop(first);
+        let readers = Readers::new(place.clone(), config.readers);
         let schema = Arc::new(RwLock::new(Arc::new(Schema::new(catalog))));
         let retention = Arc::new(feed::Retention::new(Duration::from_secs(config.feed_retention_s)));
         let shared = Shared { writer, readers, retention, schema };
@@ -86,11 +104,13 @@ impl SqliteDriver {
     }
 }
 
-/// Makes the provider's own tables and reads the catalog, before anything else has the file open.
-fn prepare_file(path: &Path, config: &Config) -> Result<Catalog> {
-    let conn = Conn::writer(path, config.synchronous)?;
-    internal::create(&conn.sql)?;
-    internal::catalog(&conn.sql)
+async fn opening<F>(open: F) -> Result<SqliteDriver>
+where
+    F: FnOnce() -> Result<SqliteDriver> + Send + 'static,
+{
+    tokio::task::spawn_blocking(open)
+        .await
+        .map_err(|error| Error::internal("opening the database stopped").with_source(error))?
 }
 
 impl Shared {

@@ -19,6 +19,7 @@ mod functions;
 mod internal;
 mod lock;
 mod migrate;
+mod place;
 mod plan;
 mod prepare;
 mod provider;
@@ -34,5 +35,5 @@ mod translate;
 mod write;
 mod writer;
 
-pub use config::{Config, Synchronous};
+pub use config::{Config, MemoryConfig, Synchronous};
 pub use driver::SqliteDriver;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use truststream_kernel::{Driven, Features, Provider, Result, Stack};
 use truststream_services::database::DatabaseService;
 
-use crate::{Config, SqliteDriver};
+use crate::{Config, MemoryConfig, SqliteDriver};
 
 impl Provider<DatabaseService> for Config {
     fn declares() -> Features {
@@ -23,5 +23,19 @@ impl Provider<DatabaseService> for Config {
 
     async fn connect(self) -> Result<Stack<DatabaseService>> {
         Ok(Arc::new(Driven(SqliteDriver::open(self).await?)))
+    }
+}
+
+impl Provider<DatabaseService> for MemoryConfig {
+    fn declares() -> Features {
+        SqliteDriver::declares()
+    }
+
+    fn place(&self) -> String {
+        "this process".to_owned()
+    }
+
+    async fn connect(self) -> Result<Stack<DatabaseService>> {
+        Ok(Arc::new(Driven(SqliteDriver::in_memory(self).await?)))
     }
 }

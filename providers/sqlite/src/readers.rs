@@ -1,30 +1,30 @@
 //! Connections for reading, lent one by one.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use truststream_kernel::{Context, Error, Result};
 
 use crate::connection::Conn;
+use crate::place::Place;
 
 /// A pool of read-only connections. It opens more when all are lent; few stay.
 #[derive(Clone, Debug)]
 pub(crate) struct Readers {
-    path: PathBuf,
+    place: Place,
     kept: usize,
     idle: Arc<Mutex<Vec<Conn>>>,
 }
 
 impl Readers {
-    pub(crate) fn new(path: PathBuf, kept: usize) -> Self {
-        Readers { path, kept: kept.max(1), idle: Arc::default() }
+    pub(crate) fn new(place: Place, kept: usize) -> Self {
+        Readers { place, kept: kept.max(1), idle: Arc::default() }
     }
 
     /// Reads on this very thread: for what is done in less time than a thread takes to wake.
     pub(crate) fn here<T>(&self, cx: &Context, read: impl FnOnce(&Conn) -> Result<T>) -> Result<T> {
         let lent = self.idle.lock().pop();
-        let conn = lent.map_or_else(|| Conn::reader(&self.path), Ok)?;
+        let conn = lent.map_or_else(|| Conn::reader(&self.place), Ok)?;
         conn.session.enter(cx);
         let outcome = read(&conn);
         let mut idle = self.idle.lock();

@@ -1,6 +1,5 @@
 //! The one thread that writes, and commits for all who wait at once.
 
-use std::path::Path;
 use std::sync::mpsc;
 
 use rusqlite::Connection;
@@ -10,6 +9,7 @@ use truststream_kernel::{Context, Error, Outcome, Result};
 use crate::config::Synchronous;
 use crate::connection::Conn;
 use crate::error::convert;
+use crate::place::Place;
 
 /// Requests that share a commit at most.
 const GROUP: usize = 256;
@@ -49,8 +49,8 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Opens the database and starts the thread.
-    pub(crate) fn start(path: &Path, synchronous: Synchronous) -> Result<Self> {
-        let conn = Conn::writer(path, synchronous)?;
+    pub(crate) fn start(place: &Place, synchronous: Synchronous) -> Result<Self> {
+        let conn = Conn::writer(place, synchronous)?;
         let (jobs, queue) = mpsc::channel();
         let (bell, commits) = watch::channel(0);
         std::thread::Builder::new()

@@ -5,6 +5,7 @@
 mod discard;
 mod durability;
 mod feed;
+mod memory;
 mod plans;
 mod schema;
 mod support;
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 use truststream_conformance::{database, run};
 use truststream_kernel::{Driven, Stack};
 use truststream_services::database::DatabaseService;
-use truststream_sqlite::{Config, SqliteDriver};
+use truststream_sqlite::{Config, MemoryConfig, SqliteDriver};
 
 /// A driver on a fresh file in a folder of its own.
 async fn fresh() -> truststream_kernel::Result<SqliteDriver> {
@@ -28,6 +29,16 @@ async fn fresh() -> truststream_kernel::Result<SqliteDriver> {
 async fn conformance() {
     run("sqlite", database::CASES, || async {
         let stack: Stack<DatabaseService> = Arc::new(Driven(fresh().await?));
+        Ok(stack)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance_in_memory() {
+    run("memory", database::CASES, || async {
+        let stack: Stack<DatabaseService> =
+            Arc::new(Driven(SqliteDriver::in_memory(MemoryConfig::default()).await?));
         Ok(stack)
     })
     .await;

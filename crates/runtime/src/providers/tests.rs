@@ -7,7 +7,7 @@ fn config(text: &str) -> Config {
 #[test]
 fn a_provider_that_there_is_not_is_refused_with_all_that_there_are() {
     for (table, names) in [
-        ("database = { provider = \"oracle\" }", "sqlite, postgres"),
+        ("database = { provider = \"oracle\" }", "sqlite, postgres, memory"),
         ("storage = { provider = \"oracle\" }", "fs, memory, s3"),
         ("auth = { provider = \"oracle\" }", "native"),
     ] {
