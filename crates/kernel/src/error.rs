@@ -47,6 +47,25 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All kinds, by number.
+    pub const ALL: &'static [ErrorKind] = &[
+        ErrorKind::InvalidInput,
+        ErrorKind::Unauthenticated,
+        ErrorKind::PermissionDenied,
+        ErrorKind::NotFound,
+        ErrorKind::AlreadyExists,
+        ErrorKind::Constraint,
+        ErrorKind::Conflict,
+        ErrorKind::Unsupported,
+        ErrorKind::RateLimited,
+        ErrorKind::TooLarge,
+        ErrorKind::Timeout,
+        ErrorKind::Unavailable,
+        ErrorKind::Fenced,
+        ErrorKind::Configuration,
+        ErrorKind::Internal,
+    ];
+
     /// The name metrics and logs use, such as `permission_denied`.
     pub fn name(self) -> &'static str {
         match self {

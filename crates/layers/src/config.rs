@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{RetryConfig, TimeoutConfig};
+use crate::{FaultsConfig, RetryConfig, TimeoutConfig};
 
 /// How layers are tuned; their order is fixed.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -12,6 +12,8 @@ pub struct LayersConfig {
     pub retry: RetryConfig,
     /// Ends attempts that take too long.
     pub timeout: TimeoutConfig,
+    /// What goes wrong on purpose, on every backend.
+    pub faults: FaultsConfig,
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Behaviour put around any provider of any service: one file a layer.
 //!
 //! A layer is written once for all services. Their order is data, decided by the runtime's plan
-//! (trace, metrics, guard, retry, route, timeout, driver) and folded with [`fold`]; nobody else
+//! (trace, metrics, guard, retry, route, timeout, faults, driver) and folded with [`fold`]; nobody else
 //! puts layers around drivers.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod config;
+mod faults;
 mod guard;
 mod metrics;
 mod retry;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use truststream_kernel::{Layer, Service, Stack};
 
 pub use config::LayersConfig;
+pub use faults::{Applied, Failure, Fault, FaultId, Faults, FaultsConfig};
 pub use guard::GuardLayer;
 pub use metrics::MetricsLayer;
 pub use retry::{RetryConfig, RetryLayer};
