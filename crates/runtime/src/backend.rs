@@ -6,7 +6,7 @@ use serde::Serialize;
 use truststream_engines::auth::{self, AuthEngine};
 use truststream_engines::storage::{self, StorageEngine};
 use truststream_kernel::{Context, Driven, Result, Service, Stack};
-use truststream_layers::{LayersConfig, TimeoutLayer, fold};
+use truststream_layers::{Faults, TimeoutLayer, fold};
 use truststream_services::auth::AuthService;
 use truststream_services::database::{Database, DatabaseService, Migrate};
 use truststream_services::objects::{Objects, ObjectsService};
@@ -27,6 +27,7 @@ pub struct Backend {
     objects: Stack<ObjectsService>,
     auth: Stack<AuthService>,
     storage: Stack<StorageService>,
+    faults: Faults,
 }
 
 /// What a service of a backend runs on.
@@ -57,15 +58,19 @@ impl Backend {
         settings: &BackendConfig,
         config: &Config,
         keys: &Arc<auth::Keys>,
+        faults: &Faults,
     ) -> Result<Self> {
         AUTH.check(config, settings.auth.as_ref())?;
         let database = DATABASES.connect_driver(config, settings.database.as_ref()).await?;
         let objects = OBJECTS.connect_driver(config, settings.storage.as_ref()).await?;
         let mut services = vec![database.info.clone(), objects.info.clone()];
         services.extend([native::<AuthService>(), native::<StorageService>()]);
-        let layers = &config.file.layers;
-        let (database, objects) =
-            (driver_layers(database.stack, layers), driver_layers(objects.stack, layers));
+        let layers = DriverLayers {
+            timeout: TimeoutLayer::new(config.file.layers.timeout.clone()),
+            everywhere: faults.clone(),
+            here: Faults::new(&settings.faults),
+        };
+        let (database, objects) = (layers.around(&database.stack), layers.around(&objects.stack));
         let database_handle = Database::new(Arc::clone(&database), Context::system());
         let objects_handle = Objects::new(Arc::clone(&objects), Context::system());
         let auth = AuthEngine::new(&database_handle, Arc::clone(keys), config.section("auth")?)?;
@@ -77,8 +82,9 @@ impl Backend {
             services,
             database,
             objects,
-            auth: Arc::new(Driven(auth)),
-            storage: Arc::new(Driven(storage)),
+            auth: layers.around_engine(Arc::new(Driven(auth))),
+            storage: layers.around_engine(Arc::new(Driven(storage))),
+            faults: layers.here,
         })
     }
 
@@ -114,6 +120,11 @@ impl Backend {
         Objects::new(Arc::clone(&self.objects), Context::system())
     }
 
+    /// What goes wrong on purpose on this backend, beside what goes wrong on all.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
     /// The backend as a switch sees it.
     pub(crate) fn side(&self) -> Side {
         let objects = self.services.iter().find(|info| info.service == ObjectsService::NAME);
@@ -134,6 +145,21 @@ fn native<S: Service>() -> ServiceInfo {
 }
 
 /// The layers between a driver and the route.
-fn driver_layers<S: Service>(driver: Stack<S>, config: &LayersConfig) -> Stack<S> {
-    fold(&driver, &[&TimeoutLayer::new(config.timeout.clone())])
+struct DriverLayers {
+    timeout: TimeoutLayer,
+    /// Faults of the whole project.
+    everywhere: Faults,
+    /// Faults of this backend.
+    here: Faults,
+}
+
+impl DriverLayers {
+    fn around<S: Service>(&self, driver: &Stack<S>) -> Stack<S> {
+        fold(driver, &[&self.timeout, &self.everywhere, &self.here])
+    }
+
+    /// An engine's time is that of the drivers below it, which are limited one by one.
+    fn around_engine<S: Service>(&self, engine: Stack<S>) -> Stack<S> {
+        fold(&engine, &[&self.everywhere, &self.here])
+    }
 }

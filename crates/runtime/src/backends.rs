@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use truststream_engines::auth::Keys;
 use truststream_kernel::{BoxFuture, Error, ErrorKind, Result, Service, Stack};
+use truststream_layers::Faults;
 use truststream_services::auth::AuthService;
 use truststream_services::database::DatabaseService;
 use truststream_services::storage::StorageService;
@@ -18,13 +19,16 @@ use crate::{Backend, Config};
 pub struct Backends {
     config: Arc<Config>,
     keys: Arc<Keys>,
+    faults: Faults,
     connected: RwLock<BTreeMap<String, Arc<Backend>>>,
     connecting: tokio::sync::Mutex<()>,
 }
 
 impl Backends {
     pub(crate) fn new(config: Arc<Config>, keys: Arc<Keys>) -> Self {
-        Backends { config, keys, connected: RwLock::default(), connecting: tokio::sync::Mutex::default() }
+        let faults = Faults::new(&config.file.layers.faults);
+        let connecting = tokio::sync::Mutex::default();
+        Backends { config, keys, faults, connected: RwLock::default(), connecting }
     }
 
     /// A backend, connected now if it is not yet.
@@ -41,7 +45,8 @@ impl Backends {
             return Ok(backend);
         }
         let settings = self.config.file.backend.get(name).ok_or_else(|| self.unknown(name))?;
-        let backend = Arc::new(Backend::connect(name, settings, &self.config, &self.keys).await?);
+        let backend = Backend::connect(name, settings, &self.config, &self.keys, &self.faults).await?;
+        let backend = Arc::new(backend);
         self.connected.write().insert(name.to_owned(), Arc::clone(&backend));
         Ok(backend)
     }
@@ -49,6 +54,11 @@ impl Backends {
     /// A backend that is connected already.
     pub fn connected(&self, name: &str) -> Option<Arc<Backend>> {
         self.connected.read().get(name).cloned()
+    }
+
+    /// What goes wrong on purpose on every backend.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     fn stack_of<S: Service>(&self, name: &str, of: impl Fn(&Backend) -> Stack<S>) -> Result<Stack<S>> {

@@ -18,21 +18,29 @@ impl SqliteStore {
     /// # Errors
     /// `Unavailable` when the file can't be opened.
     pub fn open(path: &Path) -> Result<Self> {
-        let open = || -> rusqlite::Result<Connection> {
-            let connection = Connection::open(path)?;
-            connection.pragma_update(None, "journal_mode", "wal")?;
-            connection.pragma_update(None, "synchronous", "full")?;
-            connection.execute_batch(
-                "create table if not exists entries (
-                     key text primary key, version integer not null, value text not null
-                 ) strict, without rowid",
-            )?;
-            Ok(connection)
-        };
-        let connection = open().map_err(|error| {
+        SqliteStore::ready(Connection::open(path)).map_err(|error| {
             Error::unavailable(format!("the control store {} can't be opened: {error}", path.display()))
                 .with_source(error)
-        })?;
+        })
+    }
+
+    /// Control state in memory, gone with the store.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is no memory for it.
+    pub fn in_memory() -> Result<Self> {
+        SqliteStore::ready(Connection::open_in_memory()).map_err(failed)
+    }
+
+    fn ready(connection: rusqlite::Result<Connection>) -> rusqlite::Result<Self> {
+        let connection = connection?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.execute_batch(
+            "create table if not exists entries (
+                     key text primary key, version integer not null, value text not null
+                 ) strict, without rowid",
+        )?;
         Ok(SqliteStore(Arc::new(Mutex::new(connection))))
     }
 

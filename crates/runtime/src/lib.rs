@@ -25,3 +25,4 @@ pub use providers::{Capabilities, capabilities, capability_tables};
 pub use routed::{Routed, Stacks};
 pub use runtime::{Runtime, STATE_FOLDER};
 pub use status::{BackendStatus, ServiceStatus, Status};
+pub use truststream_layers::{Applied, Fault, FaultId, Faults};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use truststream_engines::auth::Keys;
 use truststream_engines::realtime::RealtimeEngine;
 use truststream_kernel::{Context, Driven, Result, Service, Stack};
-use truststream_layers::{GuardLayer, MetricsLayer, RetryLayer, TraceLayer, fold};
+use truststream_layers::{Faults, GuardLayer, MetricsLayer, RetryLayer, TraceLayer, fold};
 use truststream_services::auth::{Auth, AuthService};
 use truststream_services::database::Database;
 use truststream_services::realtime::Realtime;
@@ -25,7 +25,7 @@ pub const STATE_FOLDER: &str = ".truststream";
 
 /// A project that is open. Closing it ([`Runtime::close`]) keeps nothing unfinished.
 pub struct Runtime {
-    _lock: ProjectLock,
+    _lock: Option<ProjectLock>,
     config: Arc<Config>,
     backends: Arc<Backends>,
     gate: Arc<Gate>,
@@ -52,13 +52,23 @@ impl Runtime {
         })?;
         let lock = ProjectLock::take(&state)?;
         let control: Arc<dyn ControlStore> = Arc::new(SqliteStore::open(&state.join("control.db"))?);
-        Self::open_with(config, control, lock).await
+        Self::open_with(config, control, Some(lock)).await
+    }
+
+    /// Opens a project whose own state is in memory: the route and the switches are gone with it.
+    /// Nothing is written to the disk if the providers of its backends write nothing.
+    ///
+    /// # Errors
+    /// As [`Runtime::open`].
+    pub async fn open_in_memory(config: Config) -> Result<Arc<Runtime>> {
+        let control: Arc<dyn ControlStore> = Arc::new(SqliteStore::in_memory()?);
+        Self::open_with(Arc::new(config), control, None).await
     }
 
     async fn open_with(
         config: Arc<Config>,
         control: Arc<dyn ControlStore>,
-        lock: ProjectLock,
+        lock: Option<ProjectLock>,
     ) -> Result<Arc<Runtime>> {
         let keys = Arc::new(Keys::load(&config.section("auth")?, config.development)?);
         let backends = Arc::new(Backends::new(Arc::clone(&config), Arc::clone(&keys)));
@@ -130,6 +140,12 @@ impl Runtime {
     /// Messages and changes.
     pub fn realtime(&self) -> &Realtime {
         &self.realtime
+    }
+
+    /// What goes wrong on purpose, on every backend. Faults of one backend only are those of its
+    /// table in the configuration.
+    pub fn faults(&self) -> &Faults {
+        self.backends.faults()
     }
 
     /// The keys that access tokens are signed with.

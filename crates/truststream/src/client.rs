@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use truststream_kernel::{Context, Result};
 use truststream_runtime::config::Config;
-use truststream_runtime::{Migrated, ProjectFiles, Runtime};
+use truststream_runtime::{Faults, Migrated, ProjectFiles, Runtime};
 use truststream_services::auth::{Authenticate, Session};
 use truststream_services::database::{Catalog, Database, Describe, Migrate, MigrationOutcome, TableName};
 
@@ -67,6 +67,16 @@ impl TrustStream {
     /// When the folder can't be used.
     pub async fn embedded(folder: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(open::embedded(folder.as_ref())?).await
+    }
+
+    /// Opens a project that lives in memory only: database, users and files are gone with it. For
+    /// tests; together with [`TrustStream::faults`], for tests of what an application does when its
+    /// backend fails.
+    ///
+    /// # Errors
+    /// None in practice; the signature is that of every way to open a project.
+    pub async fn in_memory() -> Result<Self> {
+        Ok(Self::over(Runtime::open_in_memory(open::in_memory()?).await?))
     }
 
     /// Opens a project by a configuration that was read or made before.
@@ -207,6 +217,26 @@ impl TrustStream {
     /// Moving to another backend while everything runs. It stands above all policies.
     pub fn switch(&self) -> Switch<'_> {
         Switch::new(&self.runtime)
+    }
+
+    /// What goes wrong on purpose: latency, errors, lost connections, as faults are added and removed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> truststream::Result<()> {
+    /// use truststream::{ErrorKind, Fault, TrustStream};
+    ///
+    /// let db = TrustStream::in_memory().await?;
+    /// db.migrate("1_tracks.sql", "create table tracks (id int primary key)").await?;
+    /// let fault = db.faults().add(Fault::error(ErrorKind::Constraint).on("insert"));
+    /// let refused = db.from("tracks").insert(&serde_json::json!({ "id": 7 })).await;
+    /// assert_eq!(refused.map(drop).unwrap_err().kind(), ErrorKind::Constraint);
+    /// assert_eq!(db.faults().remove(fault), Some(1));
+    /// db.from("tracks").insert(&serde_json::json!({ "id": 7 })).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn faults(&self) -> &Faults {
+        self.runtime.faults()
     }
 
     /// The typed operations below the builders, for this caller.

@@ -24,9 +24,21 @@ pub(crate) fn configuration(path: &Path) -> Result<Config> {
 pub(crate) fn embedded(folder: &Path) -> Result<Config> {
     let state = folder.join(STATE_FOLDER);
     std::fs::create_dir_all(&state).map_err(|error| unusable(&state, error))?;
-    let secret = secret(&state.join("jwt_secret"))?;
-    let text = format!("[auth]\njwt_secret = {}\n", toml::Value::String(secret));
-    Config::from_text(folder, &text)
+    Config::from_text(folder, &auth(secret(&state.join("jwt_secret"))?))
+}
+
+/// All services in memory. Tokens are signed with a secret that is gone with them.
+pub(crate) fn in_memory() -> Result<Config> {
+    let backend = "[backend.main]\ndatabase.provider = \"memory\"\nstorage.provider = \"memory\"\n";
+    Config::from_text(Path::new(""), &format!("{backend}{}", auth(new_secret())))
+}
+
+fn auth(secret: String) -> String {
+    format!("[auth]\njwt_secret = {}\n", toml::Value::String(secret))
+}
+
+fn new_secret() -> String {
+    format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
 }
 
 fn secret(path: &Path) -> Result<String> {
@@ -35,7 +47,7 @@ fn secret(path: &Path) -> Result<String> {
         Err(error) if error.kind() != IoKind::NotFound => return Err(unusable(path, error)),
         Err(_) => {}
     }
-    let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    let secret = new_secret();
     // Under its name only when it is whole: a start that is interrupted leaves no half of a secret.
     let unfinished = PathBuf::from(format!("{}.{}", path.display(), std::process::id()));
     private_file(&unfinished)

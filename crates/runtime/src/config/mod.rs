@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use truststream_kernel::{Error, Result, units};
-use truststream_layers::LayersConfig;
+use truststream_layers::{FaultsConfig, LayersConfig};
 
 use source::Sources;
 
@@ -75,6 +75,8 @@ pub struct BackendConfig {
     pub storage: Option<Spanned<toml::Table>>,
     /// Who keeps users; TrustStream itself (`native`, on the backend's database) if absent.
     pub auth: Option<Spanned<toml::Table>>,
+    /// What goes wrong on purpose, on this backend only.
+    pub faults: FaultsConfig,
 }
 
 /// `[switch]`
@@ -170,6 +172,7 @@ impl Config {
         file.backend.entry("main".to_owned()).or_default();
         let config = Config { project: project.to_owned(), file, development, sections, sources };
         config.check_names()?;
+        config.check_faults()?;
         Ok(config)
     }
 
@@ -216,6 +219,26 @@ impl Config {
     /// `BACKEND_001` for a provider that there is not, `BACKEND_002` for settings that are wrong.
     pub fn check_providers(&self) -> Result<()> {
         self.file.backend.values().try_for_each(|backend| crate::providers::check(self, backend))
+    }
+
+    /// Faults must not come into production by a file that was forgotten.
+    fn check_faults(&self) -> Result<()> {
+        let of_backends = self.file.backend.iter().map(|(name, backend)| (name.as_str(), &backend.faults));
+        let mut all = of_backends.chain(std::iter::once(("", &self.file.layers.faults)));
+        let meant = |faults: &FaultsConfig| faults.rules.is_empty() || faults.allow_in_production;
+        let Some((name, _)) = all.find(|(_, faults)| !self.development && !meant(faults)) else {
+            return Ok(());
+        };
+        let (table, span) = if name.is_empty() {
+            ("layers.faults".to_owned(), self.sources.span_of("layers"))
+        } else {
+            (format!("backend.{name}.faults"), self.sources.span_of("backend"))
+        };
+        let message = format!("{table}: faults are for development");
+        Err(self
+            .sources
+            .error_at(span, &message)
+            .with_hint("say `allow_in_production = true` if they are meant"))
     }
 
     fn check_names(&self) -> Result<()> {

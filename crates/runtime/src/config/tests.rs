@@ -47,6 +47,24 @@ fn a_profile_lies_over_the_file_and_errors_name_it() {
 }
 
 #[test]
+fn faults_are_refused_outside_of_development_unless_they_are_meant() {
+    let fault = "rules = [{ error = \"unavailable\", rate = 0.5 }]\n";
+    for table in ["layers.faults", "backend.main.faults"] {
+        let text = format!("[{table}]\n{fault}");
+        let error = load(&text).unwrap_err();
+        assert_eq!(error.code(), "BACKEND_002");
+        assert!(error.message().contains(&format!("{table}: faults are for development")), "{error}");
+        load(&format!("{text}allow_in_production = true\n")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("truststream.toml"), &text).unwrap();
+        let options = LoadOptions { development: true, ..LoadOptions::default() };
+        Config::load(folder.path(), &options).unwrap();
+    }
+    let error = load("[backend.main.faults]\nrules = [{ error = \"boom\" }]\n").unwrap_err();
+    assert!(error.message().contains("no kind of error is named `boom`"), "{error}");
+}
+
+#[test]
 fn a_supabase_project_is_understood_in_development_only() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("supabase")).unwrap();

@@ -1,0 +1,47 @@
+//! A backend in memory, and what goes wrong on it on purpose.
+
+use serde_json::json;
+use truststream::{Applied, ErrorKind, Fault, Outcome, TrustStream};
+
+use crate::support::SCHEMA;
+
+async fn project() -> TrustStream {
+    let db = TrustStream::in_memory().await.unwrap();
+    db.migrate("1_tracks.sql", SCHEMA).await.unwrap();
+    db
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_services_live_in_memory() {
+    let db = project().await;
+    db.auth().sign_up("ada@example.com", "correct horse").await.unwrap();
+    let session = db.auth().sign_in_with_password("ada@example.com", "correct horse").await.unwrap();
+    let ada = db.as_user(&session).await.unwrap();
+    ada.from("notes").insert(&json!({ "id": 1, "owner": session.user.id, "body": "mine" })).await.unwrap();
+    assert_eq!(ada.from("notes").select("id").count().await.unwrap(), 1);
+    assert_eq!(db.as_role("anon").from("tracks").select("id").count().await.unwrap_err().code(), "42501");
+    assert_eq!(project().await.from("notes").select("id").count().await.unwrap(), 0);
+    assert!(!std::path::Path::new(".truststream").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retries_bear_what_was_not_applied_and_tell_of_what_may_have_been() {
+    let db = project().await;
+    let busy = db.faults().add(Fault::error(ErrorKind::Unavailable).on("database.insert").times(2));
+    db.from("artists").insert(&json!({ "id": 3, "name": "Bill Evans" })).await.unwrap();
+    assert_eq!(db.faults().remove(busy), Some(2));
+    db.faults().add(Fault::connection_lost(Applied::Always).on("insert").times(1));
+    let error = db.from("artists").insert(&json!({ "id": 4, "name": "Alice Coltrane" })).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unavailable, Outcome::Unknown));
+    assert_eq!(db.from("artists").select("id").eq("id", 4).count().await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engines_are_struck_by_their_own_names() {
+    let db = project().await;
+    db.faults().add(Fault::error(ErrorKind::PermissionDenied).on("auth.sign_up"));
+    let error = db.auth().sign_up("ada@example.com", "correct horse").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    db.faults().clear();
+    db.auth().sign_up("ada@example.com", "correct horse").await.unwrap();
+}
