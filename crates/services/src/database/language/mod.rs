@@ -9,12 +9,18 @@ mod filter;
 mod name;
 mod order;
 mod parameters;
+mod render;
+mod render_filter;
+mod render_name;
 mod select;
 
 pub use filter::{parse_condition, parse_logic};
 pub use order::parse_order;
 pub use parameters::{Parameters, add_condition, add_parameter, filter_of, parse_parameters};
+pub use render::{render_names, render_query};
 pub use select::parse_select;
 
+#[cfg(test)]
+mod render_tests;
 #[cfg(test)]
 mod tests;
