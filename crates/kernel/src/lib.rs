@@ -7,6 +7,7 @@
 
 mod body;
 mod call;
+mod code;
 mod context;
 mod error;
 mod features;

@@ -61,7 +61,7 @@ pub(crate) fn position(error: &tokio_postgres::Error) -> Option<usize> {
 
 fn reported(db: &DbError) -> Error {
     let code = db.code().code().to_owned();
-    let mut error = Error::new(kind(&code), code, db.message().to_owned());
+    let mut error = Error::new(ErrorKind::of_code(&code), code, db.message().to_owned());
     if let Some(detail) = db.detail() {
         error = error.with_details(detail);
     }
@@ -69,25 +69,6 @@ fn reported(db: &DbError) -> Error {
         error = error.with_hint(hint.to_owned());
     }
     error
-}
-
-fn kind(code: &str) -> ErrorKind {
-    match code {
-        "23505" => ErrorKind::AlreadyExists,
-        "42501" => ErrorKind::PermissionDenied,
-        "42P01" | "42883" | "3F000" => ErrorKind::NotFound,
-        "40001" | "40P01" | "55P03" => ErrorKind::Conflict,
-        "57014" => ErrorKind::Timeout,
-        "0A000" => ErrorKind::Unsupported,
-        "54000" => ErrorKind::TooLarge,
-        _ => match code.get(..2) {
-            Some("23") => ErrorKind::Constraint,
-            Some("28") => ErrorKind::Unauthenticated,
-            Some("08" | "53" | "57" | "58") => ErrorKind::Unavailable,
-            Some("22" | "42" | "21" | "25" | "44" | "P0" | "PT" | "PG") => ErrorKind::InvalidInput,
-            _ => ErrorKind::Internal,
-        },
-    }
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {
