@@ -29,3 +29,4 @@ pub mod quote;
 pub mod relations;
 pub mod schema;
 pub mod sqlite;
+pub mod text_search;

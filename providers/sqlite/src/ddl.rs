@@ -8,6 +8,7 @@ use truststream_services::database::{
 use truststream_sql::expression;
 use truststream_sql::quote::{literal, quote};
 
+use crate::collation;
 use crate::error::convert;
 use crate::migrate::gone;
 use crate::schema::{physical, physical_name};
@@ -157,10 +158,9 @@ fn column_sql(catalog: &Catalog, name: &TableName, column: &Column, row_id: bool
         Type::Bool | Type::Int2 | Type::Int4 | Type::Int8 | Type::Timestamptz | Type::Timestamp => "INTEGER",
         // Without an affinity: that of reals makes -0.0 an integer.
         Type::Float4 | Type::Float8 | Type::Bytes => "BLOB",
-        Type::Numeric(_) => "TEXT COLLATE DECIMAL",
         _ => "TEXT",
     };
-    let mut sql = format!("{} {storage}", quote(&column.name));
+    let mut sql = format!("{} {storage}{}", quote(&column.name), collation::sql(&column.ty));
     if row_id {
         let counted = if column.identity.is_some() { " AUTOINCREMENT" } else { "" };
         sql.push_str(&format!(" PRIMARY KEY{counted}"));

@@ -52,10 +52,10 @@ impl Shared {
 impl SqliteDriver {
     /// What SQLite can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
-        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, Policies, Regex};
+        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, FullText, Policies, Ranges, Regex};
         Features {
             native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed]),
-            emulated: FeatureSet::of(&[Policies, Regex]),
+            emulated: FeatureSet::of(&[FullText, Policies, Ranges, Regex]),
         }
     }
 

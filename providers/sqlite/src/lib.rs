@@ -9,6 +9,7 @@
 mod access;
 mod apply;
 mod authorize;
+mod collation;
 mod config;
 mod connection;
 mod ddl;

@@ -19,6 +19,7 @@ pub mod jsonb;
 mod parse;
 pub mod range;
 mod text;
+pub mod tsvector;
 mod types;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::range::{self, Range};
+use super::tsvector::Vector;
 use super::{Type, Value, array, datetime, decimal, fault, interval, jsonb};
 use crate::{Error, ErrorKind, Result};
 
@@ -58,9 +59,10 @@ fn no_nul(text: &str) -> Result<&str> {
 
 /// Types told apart by name only, of which some have a canonical form.
 fn other(ty: &Type, text: &str) -> Result<String> {
-    match range::element(ty) {
-        Some(element) => Range::parse(&element, text).map(|range| range.to_text()),
-        None => Ok(text.to_owned()),
+    match (range::element(ty), ty) {
+        (Some(element), _) => Range::parse(&element, text).map(|range| range.to_text()),
+        (None, Type::Other(name)) if name == "tsvector" => Ok(Vector::parse(text)?.to_text()),
+        _ => Ok(text.to_owned()),
     }
 }
 

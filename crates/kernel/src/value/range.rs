@@ -286,6 +286,7 @@ fn order(left: &Value, right: &Value) -> Ordering {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

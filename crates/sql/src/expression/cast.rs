@@ -58,7 +58,7 @@ impl Translator<'_> {
                 return Err(Unsupported::new(literal(text), reason));
             }
         }
-        if matches!(ty, Type::Other(_)) {
+        if matches!(ty, Type::Other(_)) && !crate::sqlite::is_held(ty) {
             let reason = format!("values of type {ty} live on PostgreSQL only");
             return Err(Unsupported::new(literal(text), reason));
         }

@@ -7,4 +7,5 @@ mod review;
 mod tests;
 
 pub use data::data;
+pub(crate) use review::is_held;
 pub use review::review;

@@ -130,9 +130,14 @@ fn faults(catalog: &Catalog, name: &TableName, table: &Table) -> Vec<String> {
     faults
 }
 
+/// Whether the provider has the operators of a type that is told apart by name only.
+pub(crate) fn is_held(ty: &Type) -> bool {
+    matches!(ty, Type::Other(name) if HELD.contains(&name.as_str())) || range::element(ty).is_some()
+}
+
 fn foreign_type(ty: &Type) -> Option<&str> {
     match ty {
-        Type::Other(name) if HELD.contains(&name.as_str()) || range::element(ty).is_some() => None,
+        Type::Other(_) if is_held(ty) => None,
         Type::Other(name) => Some(name),
         Type::Array(element) => foreign_type(element),
         _ => None,

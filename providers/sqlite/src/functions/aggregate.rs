@@ -21,10 +21,12 @@ struct Sum {
     digits: i128,
     scale: u32,
     count: i128,
+    /// `NaN` or an infinity, if there was one.
+    beyond: Option<&'static str>,
 }
 
-/// Digits behind the point that an average shows.
-const AVERAGE_SCALE: u32 = 16;
+/// Digits of a quotient that count.
+const SIGNIFICANT: i64 = 16;
 
 impl Aggregate<Option<Sum>, Option<String>> for Exact {
     fn init(&self, _: &mut Context<'_>) -> Result<Option<Sum>> {
@@ -47,22 +49,82 @@ impl Aggregate<Option<Sum>, Option<String>> for Exact {
 
     fn finalize(&self, _: &mut Context<'_>, sum: Option<Option<Sum>>) -> Result<Option<String>> {
         let Some(sum) = sum.flatten().filter(|sum| sum.count > 0) else { return Ok(None) };
+        if let Some(beyond) = sum.beyond {
+            return Ok(Some(beyond.to_owned()));
+        }
         if !self.average {
             return Ok(Some(plain(sum.digits, sum.scale)));
         }
-        let scale = AVERAGE_SCALE.max(sum.scale);
-        let wide = 10_i128
-            .checked_pow(scale + 1 - sum.scale)
-            .and_then(|factor| sum.digits.checked_mul(factor))
-            .ok_or_else(overflow)?;
-        let tenths = wide / sum.count;
-        let rounded = (tenths + if tenths < 0 { -5 } else { 5 }) / 10;
-        Ok(Some(plain(rounded, scale)))
+        let scale = average_scale(&sum);
+        Ok(Some(quotient(&sum, scale)))
     }
+}
+
+/// Digits behind the point that PostgreSQL gives a quotient: as many as make 16 that count.
+fn average_scale(sum: &Sum) -> u32 {
+    // Weight and first digit of a number written with the base 10,000.
+    let leading = |digits: u128, scale: u32| {
+        let text = digits.to_string();
+        if digits == 0 {
+            return (0, 0);
+        }
+        let point = text.len() as i64 - i64::from(scale);
+        let weight = (point - 1).div_euclid(4);
+        let width = (point - weight * 4) as usize;
+        let first = format!("{text:0<4}")[..width].parse::<i64>().unwrap_or(0);
+        (weight, first)
+    };
+    let (weight, first) = leading(sum.digits.unsigned_abs(), sum.scale);
+    let (other, divisor) = leading(sum.count.unsigned_abs(), 0);
+    let weight = weight - other - i64::from(first <= divisor);
+    let scale = (SIGNIFICANT - weight * 4).max(0);
+    u32::try_from(scale).unwrap_or(0).max(sum.scale)
+}
+
+/// The sum by the count, digit by digit, rounded half away from zero.
+fn quotient(sum: &Sum, scale: u32) -> String {
+    let count = sum.count.unsigned_abs() * 10_u128.pow(sum.scale.min(30));
+    let digits = sum.digits.unsigned_abs();
+    let mut text = (digits / count).to_string();
+    let mut rest = digits % count;
+    for _ in 0..=scale {
+        rest *= 10;
+        text.push(char::from(b'0' + (rest / count) as u8));
+        rest %= count;
+    }
+    let up = text.pop().is_some_and(|digit| digit >= '5');
+    let mut digits: Vec<u8> = text.into_bytes();
+    if up {
+        let nines = digits.iter().rev().take_while(|digit| **digit == b'9').count();
+        let end = digits.len();
+        digits[end - nines..].fill(b'0');
+        match end - nines {
+            0 => digits.insert(0, b'1'),
+            at => digits[at - 1] += 1,
+        }
+    }
+    let text: String = digits.into_iter().map(char::from).collect();
+    let sign = if sum.digits < 0 { "-" } else { "" };
+    let (whole, fraction) = text.split_at(text.len() - scale as usize);
+    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 impl Sum {
     fn add(&mut self, text: &str) -> Option<()> {
+        self.count += 1;
+        let word = match text {
+            "NaN" => Some("NaN"),
+            "Infinity" => Some("Infinity"),
+            "-Infinity" => Some("-Infinity"),
+            _ => None,
+        };
+        if word.is_some() || self.beyond.is_some() {
+            self.beyond = match (self.beyond, word) {
+                (Some(old), Some(new)) if old != new => Some("NaN"),
+                (old, new) => old.or(new),
+            };
+            return Some(());
+        }
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let scale = u32::try_from(fraction.len()).ok()?;
         let mut digits: i128 = format!("{whole}{fraction}").parse().ok()?;
@@ -73,7 +135,6 @@ impl Sum {
             self.scale = scale;
         }
         self.digits = self.digits.checked_add(digits)?;
-        self.count += 1;
         Some(())
     }
 }
@@ -87,4 +148,25 @@ fn plain(digits: i128, scale: u32) -> String {
 
 fn overflow() -> rusqlite::Error {
     rusqlite::Error::UserFunctionError("value overflows numeric format".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn average(texts: &[&str]) -> String {
+        let mut sum = Sum::default();
+        texts.iter().for_each(|text| sum.add(text).unwrap());
+        quotient(&sum, average_scale(&sum))
+    }
+
+    #[test]
+    fn averages_have_postgres_own_scale() {
+        assert_eq!(average(&["1", "2"]), "1.5000000000000000");
+        assert_eq!(average(&["0", "1"]), "0.50000000000000000000");
+        assert_eq!(average(&["0", "0.0001"]), "0.000050000000000000000000");
+        assert_eq!(average(&["100000", "100001"]), "100000.500000000000");
+        assert_eq!(average(&["-1.50", "-2.25", "1"]), "-0.91666666666666666667");
+        assert_eq!(average(&["12345678901234567890.1", "1"]), "6172839450617283945.6");
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use truststream_kernel::value::decimal;
 
 use super::{PURE, text};
+use crate::collation::flatten;
 
 type Test = fn(&Json, &Json) -> bool;
 
@@ -15,8 +16,8 @@ pub(super) fn register(conn: &Connection) -> Result<()> {
     let tests: [(&str, Test); 4] = [
         ("ts_json_contains", |left, right| contains(left, right, true)),
         ("ts_json_equal", equal),
-        ("ts_array_contains", |left, right| elements(right).iter().all(|one| has(elements(left), one))),
-        ("ts_array_overlaps", |left, right| elements(right).iter().any(|one| has(elements(left), one))),
+        ("ts_array_contains", |left, right| elements(right).iter().all(|one| has(&elements(left), one))),
+        ("ts_array_overlaps", |left, right| elements(right).iter().any(|one| has(&elements(left), one))),
     ];
     for (name, test) in tests {
         conn.create_scalar_function(name, 2, PURE, move |call: &Context<'_>| -> Result<Option<bool>> {
@@ -24,19 +25,36 @@ pub(super) fn register(conn: &Connection) -> Result<()> {
             Ok(Some(test(&parse(left)?, &parse(right)?)))
         })?;
     }
-    Ok(())
+    conn.create_scalar_function("ts_ranks", 2, PURE, |call: &Context<'_>| -> Result<Option<String>> {
+        let (Some(array), Some(labels)) = (text(call, 0)?, text(call, 1)?) else { return Ok(None) };
+        let (mut array, labels) = (parse(array)?, parse(labels)?);
+        replace_by_ranks(&mut array, &elements(&labels));
+        Ok(Some(array.to_string()))
+    })
+}
+
+/// Labels of an enum by where they stand among all of them.
+fn replace_by_ranks(array: &mut Json, labels: &[&Json]) {
+    match array {
+        Json::Array(elements) => elements.iter_mut().for_each(|one| replace_by_ranks(one, labels)),
+        Json::Null => {}
+        label => *label = Json::from(labels.iter().position(|known| *known == label)),
+    }
 }
 
 fn parse(text: &str) -> Result<Json> {
     serde_json::from_str(text).map_err(|error| rusqlite::Error::UserFunctionError(error.into()))
 }
 
-fn elements(array: &Json) -> &[Json] {
-    array.as_array().map_or(&[], Vec::as_slice)
+/// The elements whatever the dimensions, as containment sees them.
+fn elements(array: &Json) -> Vec<&Json> {
+    let mut elements = Vec::new();
+    flatten(array, &mut elements);
+    elements
 }
 
 /// Whether an array has an element; null equals nothing.
-fn has(elements: &[Json], wanted: &Json) -> bool {
+fn has(elements: &[&Json], wanted: &Json) -> bool {
     !wanted.is_null() && elements.iter().any(|element| equal(element, wanted))
 }
 
@@ -55,7 +73,7 @@ fn equal(left: &Json, right: &Json) -> bool {
 }
 
 /// The order of jsonb documents given as text; texts that are none come in the order of texts.
-pub(super) fn order_of_texts(left: &str, right: &str) -> Ordering {
+pub(crate) fn order_of_texts(left: &str, right: &str) -> Ordering {
     match (serde_json::from_str(left), serde_json::from_str(right)) {
         (Ok(left), Ok(right)) => order(&left, &right),
         _ => left.cmp(right),
@@ -65,7 +83,7 @@ pub(super) fn order_of_texts(left: &str, right: &str) -> Ordering {
 /// PostgreSQL's order: objects above arrays above booleans above numbers above texts above null;
 /// longer objects and arrays above shorter ones
 /// (<https://www.postgresql.org/docs/15/datatype-json.html#JSON-INDEXING>).
-fn order(left: &Json, right: &Json) -> Ordering {
+pub(crate) fn order(left: &Json, right: &Json) -> Ordering {
     let rank = |value: &Json| match value {
         Json::Null => 0,
         Json::String(_) => 1,

@@ -1,16 +1,19 @@
 //! What SQL calls: PostgreSQL's words for which SQLite has none.
 
 mod aggregate;
-mod compare;
+pub(crate) mod compare;
 mod json;
+mod pattern;
+mod range;
+mod search;
 mod shared;
 mod text;
 
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
 use rusqlite::{Connection, Result};
-use truststream_kernel::value::decimal;
 
+use crate::collation;
 use crate::error::raise;
 use crate::session::Session;
 
@@ -25,12 +28,13 @@ const FRESH: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQL
 
 /// Makes all functions and collations known to a connection.
 pub(crate) fn register(conn: &Connection, session: &Session) -> Result<()> {
-    conn.create_collation("DECIMAL", decimal::compare)?;
-    conn.create_collation("JSONB", compare::order_of_texts)?;
+    collation::register(conn)?;
     json::register(conn)?;
     text::register(conn)?;
     compare::register(conn)?;
     aggregate::register(conn)?;
+    range::register(conn)?;
+    search::register(conn)?;
     shared::register(conn)?;
     about_the_caller(conn, session)
 }

@@ -5,6 +5,7 @@ use rusqlite::functions::Context;
 use rusqlite::{Connection, Result};
 use truststream_kernel::{Error, ErrorKind};
 
+use super::pattern::compile;
 use super::{PURE, text};
 use crate::error::raise;
 
@@ -24,7 +25,7 @@ pub(super) fn register(conn: &Connection) -> Result<()> {
         conn.create_scalar_function(name, 2, PURE, move |call: &Context<'_>| -> Result<Option<bool>> {
             let (Some(text), Some(_)) = (text(call, 0)?, text(call, 1)?) else { return Ok(None) };
             let pattern = call.get_or_create_aux(1, |pattern| -> std::result::Result<Regex, Boxed> {
-                expression(pattern.as_str()?, insensitive).map_err(|error| raise(&error).into())
+                compile(pattern.as_str()?, insensitive).map_err(|error| raise(&error).into())
             })?;
             Ok(Some(pattern.is_match(text)))
         })?;
@@ -61,10 +62,4 @@ fn like(pattern: &str, insensitive: bool) -> truststream_kernel::Result<Regex> {
         .dot_matches_new_line(true)
         .build()
         .map_err(|error| Error::too_large("the pattern is too large").with_source(error))
-}
-
-fn expression(pattern: &str, insensitive: bool) -> truststream_kernel::Result<Regex> {
-    RegexBuilder::new(pattern).case_insensitive(insensitive).dot_matches_new_line(true).build().map_err(
-        |error| Error::new(ErrorKind::InvalidInput, "2201B", format!("invalid regular expression: {error}")),
-    )
 }

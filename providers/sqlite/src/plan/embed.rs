@@ -5,7 +5,7 @@ use truststream_services::database::{Embed, Item, Link, Query, Relationship};
 use truststream_sql::quote::quote;
 
 use super::field::{Term, as_json};
-use super::read::Out;
+use super::read::{Level, Out, Part};
 use super::{Planner, Scope};
 use crate::schema::physical;
 
@@ -17,39 +17,45 @@ pub(super) fn named<'q>(query: &'q Query, name: &str) -> Option<&'q Embed> {
     })
 }
 
+/// Whether nothing of an embed appears in the reply: it is there to filter by.
+fn shows_nothing(embed: &Embed) -> bool {
+    embed.query.items.iter().all(|item| matches!(item, Item::Embed(inner) if shows_nothing(inner)))
+}
+
 impl Planner<'_> {
     /// What an embed adds to the object of its parent.
-    pub(super) fn embed(&mut self, parent: &Scope, embed: &Embed) -> Result<Vec<Out>> {
-        if embed.query.items.is_empty() && !embed.spread {
+    pub(super) fn embed(&mut self, parent: &Scope, embed: &Embed) -> Result<Vec<Part>> {
+        if shows_nothing(embed) {
             return Ok(Vec::new());
         }
         let relationship = self.relationship(parent, embed)?;
         let scope = self.scope(&relationship.to);
-        let (from, conditions) = self.related(parent, &scope, &relationship)?;
-        let level = self.level(&scope, &embed.query, from, conditions)?;
-        let from = &level.from;
-        if embed.spread {
-            return Ok(level
-                .fields
-                .iter()
-                .map(|field| {
-                    let json = &field.json;
-                    let sql = if relationship.to_one {
-                        format!("(SELECT json_quote({json}) FROM {from} LIMIT 1)")
-                    } else {
-                        format!("(SELECT json_group_array({json}) FROM {from})")
-                    };
-                    Out::new(field.name.clone(), Term { sql, ty: Type::Json })
-                })
-                .collect());
+        let (from, mut conditions) = self.related(parent, &scope, &relationship)?;
+        if embed.spread && relationship.to_one {
+            conditions.extend(self.conditions(&scope, &embed.query)?);
+            let from = self.matched(&scope, &embed.query, &from, &conditions.join(" AND "))?;
+            let mut parts = self.parts(&scope, &embed.query)?;
+            // Aggregates are those of the parent's groups.
+            for part in &mut parts {
+                part.term.sql = format!("(SELECT {} FROM {from} LIMIT 1)", part.term.sql);
+            }
+            return Ok(parts);
         }
-        let object = &level.object;
+        let Level { fields, object, from } = self.level(&scope, &embed.query, from, conditions)?;
+        let json =
+            |name: String, sql: String| Part { name, term: Term { sql, ty: Type::Json }, aggregate: None };
+        if embed.spread {
+            let array = |field: Out| {
+                json(field.name, format!("(SELECT json_group_array({}) FROM {from})", field.json))
+            };
+            return Ok(fields.into_iter().map(array).collect());
+        }
         let sql = if relationship.to_one {
             format!("(SELECT {object} FROM {from} LIMIT 1)")
         } else {
             format!("(SELECT json_group_array({object}) FROM {from})")
         };
-        Ok(vec![Out::new(embed.name().to_owned(), Term { sql, ty: Type::Json })])
+        Ok(vec![json(embed.name().to_owned(), sql)])
     }
 
     /// Whether a parent has a partner that the embed's own conditions admit.
@@ -83,9 +89,8 @@ impl Planner<'_> {
         let scope = self.scope(&relationship.to);
         let (from, conditions) = self.related(parent, &scope, &relationship)?;
         let term = self.term(&scope, field)?;
-        let sorted = self.comparable(&term);
-        let sql = format!("(SELECT {sorted} FROM {from} WHERE {} LIMIT 1)", conditions.join(" AND "));
-        Ok(Term { sql, ty: if matches!(term.ty, Type::Numeric(_)) { term.ty } else { Type::Text } })
+        let sql = format!("(SELECT {} FROM {from} WHERE {} LIMIT 1)", term.sql, conditions.join(" AND "));
+        Ok(Term { sql, ..term })
     }
 
     fn relationship(&self, parent: &Scope, embed: &Embed) -> Result<Relationship> {

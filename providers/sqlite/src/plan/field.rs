@@ -5,6 +5,7 @@ use truststream_services::database::{Field, JsonKey};
 use truststream_sql::quote::{literal, quote};
 
 use super::{Planner, Scope};
+use crate::collation;
 use crate::schema::column;
 
 /// A column or path as SQL, with its type.
@@ -30,7 +31,11 @@ impl Planner<'_> {
                 JsonKey::Key(key) => self.bind(rusqlite::types::Value::Text(key.clone())),
             };
             term.sql = format!("ts_get({}, {key}, {})", term.sql, u8::from(step.as_text));
-            term.ty = if step.as_text { Type::Text } else { Type::Jsonb };
+            term.ty = match &term.ty {
+                _ if step.as_text => Type::Text,
+                Type::Json => Type::Json,
+                _ => Type::Jsonb,
+            };
         }
         Ok(term)
     }
@@ -55,14 +60,17 @@ impl Planner<'_> {
 
     /// The term in a form that sorts and compares as PostgreSQL does.
     pub(super) fn comparable(&self, term: &Term) -> String {
+        let sql = &term.sql;
         if let Some(labels) = self.schema.labels(&term.ty) {
-            return rank(&term.sql, labels);
+            return rank(sql, labels);
         }
+        let collation = collation::sql(&term.ty);
         match &term.ty {
-            Type::Numeric(_) => format!("{} COLLATE DECIMAL", term.sql),
-            Type::Interval => format!("ts_interval_span({})", term.sql),
-            Type::Jsonb => format!("{} COLLATE JSONB", term.sql),
-            _ => term.sql.clone(),
+            Type::Array(element) if let Some(labels) = self.schema.labels(element) => {
+                let labels = literal(&serde_json::to_string(labels).unwrap_or_default());
+                format!("ts_ranks({sql}, {labels}){collation}")
+            }
+            _ => format!("{sql}{collation}"),
         }
     }
 }
@@ -71,6 +79,13 @@ impl Planner<'_> {
 pub(super) fn rank(sql: &str, labels: &[String]) -> String {
     let cases: Vec<String> =
         labels.iter().enumerate().map(|(at, label)| format!("WHEN {} THEN {at}", literal(label))).collect();
+    format!("CASE {sql} {} END", cases.join(" "))
+}
+
+/// The label that stands at a place among its enum's.
+pub(super) fn unrank(sql: &str, labels: &[String]) -> String {
+    let cases: Vec<String> =
+        labels.iter().enumerate().map(|(at, label)| format!("WHEN {at} THEN {}", literal(label))).collect();
     format!("CASE {sql} {} END", cases.join(" "))
 }
 

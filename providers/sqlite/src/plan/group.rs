@@ -4,75 +4,113 @@ use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Aggregate, AggregateFunction, Item, Query};
 use truststream_sql::quote::quote;
 
-use super::field::Term;
-use super::read::{Level, Out};
+use super::field::{Term, rank, unrank};
+use super::read::{Level, Out, Part};
 use super::{Planner, Scope};
-
-/// Whether a `select` list aggregates.
-pub(super) fn aggregates(query: &Query) -> bool {
-    query
-        .items
-        .iter()
-        .any(|item| matches!(item, Item::Count { .. } | Item::Column { aggregate: Some(_), .. }))
-}
+use crate::collation;
 
 impl Planner<'_> {
-    /// The groups of a query that aggregates, as a level of its own.
-    pub(super) fn groups(&mut self, scope: &Scope, query: &Query, from: &str, tied: &str) -> Result<Level> {
-        let mut terms: Vec<(String, Term)> = Vec::new();
-        let mut keys = Vec::new();
-        for item in &query.items {
-            match item {
-                Item::Count { alias, cast } => {
-                    let term = Term { sql: "count(*)".to_owned(), ty: Type::Int8 };
-                    let name = alias.clone().unwrap_or_else(|| "count".to_owned());
-                    terms.push((name, self.cast(term, cast.as_ref())?));
+    /// The groups of parts of which some are aggregates, as a level of its own.
+    pub(super) fn groups(
+        &mut self,
+        scope: &Scope,
+        query: &Query,
+        parts: Vec<Part>,
+        (from, tied): (&str, &str),
+    ) -> Result<Level> {
+        self.check_orders(scope, query)?;
+        let (mut selected, mut keys, mut terms) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, part) in parts.into_iter().enumerate() {
+            let term = match &part.aggregate {
+                Some(aggregate) => {
+                    let term = self.aggregated(&part.term, aggregate)?;
+                    self.cast(term, aggregate.cast.as_ref())?
                 }
-                Item::Column { field, alias, cast, aggregate } => {
-                    let term = self.term(scope, field)?;
-                    let term = self.cast(term, cast.as_ref())?;
-                    let name = alias.clone();
-                    match aggregate {
-                        Some(aggregate) => {
-                            let name = name.unwrap_or_else(|| function_name(aggregate.function).to_owned());
-                            let term = aggregated(&term, aggregate)?;
-                            terms.push((name, self.cast(term, aggregate.cast.as_ref())?));
-                        }
-                        None => {
-                            keys.push(term.sql.clone());
-                            terms.push((name.unwrap_or_else(|| super::read::name_of(field)), term));
-                        }
-                    }
+                None => {
+                    // The number of a result column stands for its expression and its collation.
+                    keys.push((at + 1).to_string());
+                    let sql = format!("{}{}", part.term.sql, collation::sql(&part.term.ty));
+                    Term { sql, ..part.term }
                 }
-                Item::All | Item::Embed(_) => {
-                    return Err(Error::unsupported(
-                        "this database does not aggregate beside embedded resources or all columns",
-                    ));
-                }
-            }
+            };
+            selected.push(format!("{} AS c{at}", term.sql));
+            terms.push((part.name, term.ty));
         }
-        let selected: Vec<String> =
-            terms.iter().enumerate().map(|(at, (_, term))| format!("{} AS c{at}", term.sql)).collect();
         let grouped = if keys.is_empty() { String::new() } else { format!(" GROUP BY {}", keys.join(", ")) };
         let order = self.order(scope, query)?;
         let page = self.page(query);
         let alias = self.scope(&scope.table).alias;
-        let from = format!(
-            "(SELECT {} FROM {from} WHERE {tied}{grouped}{order}{page}) AS {alias}",
-            selected.join(", ")
-        );
-        let fields = terms
-            .into_iter()
-            .enumerate()
-            .map(|(at, (name, term))| {
-                Out::new(name, Term { sql: format!("{alias}.{}", quote(&format!("c{at}"))), ..term })
-            })
-            .collect();
-        Ok(Level::new(fields, from))
+        let selected = selected.join(", ");
+        let from = format!("(SELECT {selected} FROM {from} WHERE {tied}{grouped}{order}{page}) AS {alias}");
+        let fields = terms.into_iter().enumerate().map(|(at, (name, ty))| {
+            Out::new(name, Term { sql: format!("{alias}.{}", quote(&format!("c{at}"))), ty })
+        });
+        Ok(Level::new(fields.collect(), from))
+    }
+
+    /// Groups are ordered only by what they are grouped by.
+    fn check_orders(&self, scope: &Scope, query: &Query) -> Result<()> {
+        for order in query.order.iter().filter(|order| order.relation.is_none()) {
+            let key = query.items.iter().any(|item| match item {
+                Item::All => true,
+                Item::Column { field, aggregate: None, .. } => field.name == order.field.name,
+                _ => false,
+            });
+            if !key {
+                let column = format!("{}.{}", scope.table.name, order.field.name);
+                let message = format!(
+                    "column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function"
+                );
+                return Err(Error::new(ErrorKind::InvalidInput, "42803", message));
+            }
+        }
+        Ok(())
+    }
+
+    fn aggregated(&self, term: &Term, aggregate: &Aggregate) -> Result<Term> {
+        let sql = &term.sql;
+        let name = function_name(aggregate.function);
+        let none = || {
+            let message = format!("function {name}({}) does not exist", term.ty);
+            Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
+                "No function matches the given name and argument types. You might need to add explicit type casts.",
+            )
+        };
+        let float = matches!(term.ty, Type::Float4 | Type::Float8);
+        let numeric = Type::Numeric(None);
+        let (sql, ty) = match aggregate.function {
+            AggregateFunction::Count => (format!("count({sql})"), Type::Int8),
+            AggregateFunction::Max | AggregateFunction::Min if !has_extremes(&term.ty) => return Err(none()),
+            AggregateFunction::Max | AggregateFunction::Min => {
+                let sql = match self.schema.labels(&term.ty) {
+                    Some(labels) => unrank(&format!("{name}({})", rank(sql, labels)), labels),
+                    None => format!("{name}({sql}{})", collation::sql(&term.ty)),
+                };
+                (sql, term.ty.clone())
+            }
+            _ if term.ty == Type::Interval => {
+                return Err(Error::unsupported(format!("this database has no {name} of intervals")));
+            }
+            _ if !term.ty.is_number() => return Err(none()),
+            AggregateFunction::Sum if float => (format!("sum({sql})"), term.ty.clone()),
+            AggregateFunction::Sum if matches!(term.ty, Type::Int2 | Type::Int4) => {
+                (format!("sum({sql})"), Type::Int8)
+            }
+            AggregateFunction::Sum => (format!("ts_sum({sql})"), numeric),
+            AggregateFunction::Avg if float => (format!("avg({sql})"), Type::Float8),
+            AggregateFunction::Avg => (format!("ts_avg({sql})"), numeric),
+        };
+        Ok(Term { sql, ty })
     }
 }
 
-fn function_name(function: AggregateFunction) -> &'static str {
+/// Whether PostgreSQL has `min` and `max` of a type.
+fn has_extremes(ty: &Type) -> bool {
+    !matches!(ty, Type::Bool | Type::Uuid | Type::Bytes | Type::Json | Type::Jsonb | Type::Other(_))
+}
+
+/// An aggregate's name, which is that of its column too.
+pub(super) fn function_name(function: AggregateFunction) -> &'static str {
     match function {
         AggregateFunction::Avg => "avg",
         AggregateFunction::Count => "count",
@@ -80,30 +118,4 @@ fn function_name(function: AggregateFunction) -> &'static str {
         AggregateFunction::Min => "min",
         AggregateFunction::Sum => "sum",
     }
-}
-
-fn aggregated(term: &Term, aggregate: &Aggregate) -> Result<Term> {
-    let sql = &term.sql;
-    let float = matches!(term.ty, Type::Float4 | Type::Float8);
-    let numeric = Type::Numeric(None);
-    let (sql, ty) = match aggregate.function {
-        AggregateFunction::Count => (format!("count({sql})"), Type::Int8),
-        AggregateFunction::Max | AggregateFunction::Min => {
-            let collation = if matches!(term.ty, Type::Numeric(_)) { " COLLATE DECIMAL" } else { "" };
-            (format!("{}({sql}{collation})", function_name(aggregate.function)), term.ty.clone())
-        }
-        _ if !term.ty.is_number() => {
-            let name = function_name(aggregate.function);
-            let message = format!("function {name}({}) does not exist", term.ty);
-            return Err(Error::new(ErrorKind::InvalidInput, "42883", message));
-        }
-        AggregateFunction::Sum if float => (format!("sum({sql})"), term.ty.clone()),
-        AggregateFunction::Sum if matches!(term.ty, Type::Int2 | Type::Int4) => {
-            (format!("sum({sql})"), Type::Int8)
-        }
-        AggregateFunction::Sum => (format!("ts_sum({sql})"), numeric),
-        AggregateFunction::Avg if float => (format!("avg({sql})"), Type::Float8),
-        AggregateFunction::Avg => (format!("ts_avg({sql})"), numeric),
-    };
-    Ok(Term { sql, ty })
 }

@@ -1,6 +1,7 @@
 //! From the query language to SQLite's SQL.
 
 mod cache;
+mod compare;
 mod embed;
 pub(crate) mod field;
 mod filter;

@@ -1,7 +1,7 @@
 //! Orders.
 
 use rusqlite::types::Value as Cell;
-use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Nulls, Query};
 
 use super::cache::Slot;
@@ -24,6 +24,11 @@ impl Planner<'_> {
                     self.embed_field(scope, embed, &order.field)?
                 }
             };
+            if term.ty == Type::Json {
+                let message = "could not identify an ordering operator for type json";
+                return Err(Error::new(ErrorKind::InvalidInput, "42883", message)
+                    .with_hint("Use an explicit ordering operator or modify the query."));
+            }
             // PostgreSQL takes null for the largest value.
             let nulls = order.nulls.unwrap_or(if order.descending { Nulls::First } else { Nulls::Last });
             let direction = if order.descending { "DESC" } else { "ASC" };

@@ -1,10 +1,12 @@
-//! Reads: rows as one JSON text, and how many they are.
+//! Reads: the rows of a reply, a result column a field.
 
 use std::sync::Arc;
 
 use rusqlite::types::Value as Cell;
-use truststream_kernel::Result;
-use truststream_services::database::{Field, Item, JsonKey, PolicyCommand, Query, TableName};
+use truststream_kernel::{Result, Type};
+use truststream_services::database::{
+    Aggregate, AggregateFunction, Field, Item, JsonKey, PolicyCommand, Query, TableName,
+};
 use truststream_sql::quote::{literal, quote};
 
 use super::cache::Recorder;
@@ -21,6 +23,14 @@ pub(crate) struct Out {
     pub(crate) json: String,
     /// Its value as it lies in the file.
     pub(crate) term: Term,
+}
+
+/// What one item of a `select` list gives for each row, or for each group of rows.
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) term: Term,
+    /// What is made of the values of a group; those without it are what groups have in common.
+    pub(super) aggregate: Option<Aggregate>,
 }
 
 /// Rows of one table within a statement: `SELECT object FROM from`.
@@ -81,13 +91,6 @@ impl<'a> Planner<'a> {
     fn done(self, sql: String, fields: Vec<Out>) -> Planned<'a> {
         let statement = Statement { sql: sql.into(), parameters: self.parameters, fields: fields.into() };
         (statement, self.recorder)
-    }
-
-    /// The rows as one JSON array, and their number.
-    pub(super) fn read(mut self, table: &TableName, query: &Query, source: &Source) -> Result<Planned<'a>> {
-        let level = self.top(table, query, source)?;
-        let sql = format!("SELECT json_group_array({}), count(*) FROM {}", level.object, level.from);
-        Ok(self.done(sql, level.fields))
     }
 
     /// The rows one by one, a result column a field.
@@ -166,19 +169,30 @@ impl<'a> Planner<'a> {
     ) -> Result<Level> {
         ties.extend(self.conditions(scope, query)?);
         let conditions = all(ties);
-        if super::group::aggregates(query) {
-            return self.groups(scope, query, &from, &conditions);
+        let parts = self.parts(scope, query)?;
+        if parts.iter().any(|part| part.aggregate.is_some()) {
+            return self.groups(scope, query, parts, (&from, &conditions));
         }
+        let from = self.matched(scope, query, &from, &conditions)?;
+        Ok(Level::new(parts.into_iter().map(|part| Out::new(part.name, part.term)).collect(), from))
+    }
+
+    /// The rows that conditions leave, in order and by page.
+    pub(super) fn matched(
+        &mut self,
+        scope: &Scope,
+        query: &Query,
+        from: &str,
+        conditions: &str,
+    ) -> Result<String> {
         let order = self.order(scope, query)?;
         let page = self.page(query);
         let alias = &scope.alias;
-        let from = if order.is_empty() && page.is_empty() {
+        Ok(if order.is_empty() && page.is_empty() {
             format!("{from} WHERE {conditions}")
         } else {
             format!("(SELECT {alias}.* FROM {from} WHERE {conditions}{order}{page}) AS {alias}")
-        };
-        let fields = self.fields(scope, query)?;
-        Ok(Level::new(fields, from))
+        })
     }
 
     /// What the filter and the inner embeds of a query demand.
@@ -197,26 +211,39 @@ impl<'a> Planner<'a> {
         Ok(conditions)
     }
 
-    fn fields(&mut self, scope: &Scope, query: &Query) -> Result<Vec<Out>> {
-        let mut fields = Vec::new();
-        for item in &query.items {
+    /// What is selected of each row; where nothing is, everything.
+    pub(super) fn parts(&mut self, scope: &Scope, query: &Query) -> Result<Vec<Part>> {
+        let everything = [Item::All];
+        let items = if query.items.is_empty() { &everything[..] } else { &query.items };
+        let mut parts = Vec::new();
+        let plain = |name: String, term: Term| Part { name, term, aggregate: None };
+        for item in items {
             match item {
                 Item::All => {
                     for column in &self.schema.table(&scope.table)?.columns {
                         let sql = format!("{}.{}", scope.alias, quote(&column.name));
-                        fields.push(Out::new(column.name.clone(), Term { sql, ty: column.ty.clone() }));
+                        parts.push(plain(column.name.clone(), Term { sql, ty: column.ty.clone() }));
                     }
                 }
-                Item::Column { field, alias, cast, .. } => {
+                Item::Count { alias, cast } => {
+                    let aggregate = Aggregate { function: AggregateFunction::Count, cast: cast.clone() };
+                    let name = alias.clone().unwrap_or_else(|| "count".to_owned());
+                    let term = Term { sql: "1".to_owned(), ty: Type::Int8 };
+                    parts.push(Part { name, term, aggregate: Some(aggregate) });
+                }
+                Item::Column { field, alias, cast, aggregate } => {
                     let term = self.term(scope, field)?;
                     let term = self.cast(term, cast.as_ref())?;
-                    fields.push(Out::new(alias.clone().unwrap_or_else(|| name_of(field)), term));
+                    let name = alias.clone().unwrap_or_else(|| match aggregate {
+                        Some(aggregate) => super::group::function_name(aggregate.function).to_owned(),
+                        None => name_of(field),
+                    });
+                    parts.push(Part { name, term, aggregate: aggregate.clone() });
                 }
-                Item::Embed(embed) => fields.extend(self.embed(scope, embed)?),
-                Item::Count { .. } => {}
+                Item::Embed(embed) => parts.extend(self.embed(scope, embed)?),
             }
         }
-        Ok(fields)
+        Ok(parts)
     }
 
     /// The rows of a table that the caller may see, under the scope's alias.

@@ -25,10 +25,9 @@ impl<'q> Shape<'q> {
         shape.option(role);
         shape.tag(u8::from(matches!(source, Source::Rows(_))));
         shape.tag(match purpose {
-            Purpose::Read => 0,
-            Purpose::Rows => 1,
-            Purpose::Count => 2,
-            Purpose::Targets(command) => 3 + command as u8,
+            Purpose::Rows => 0,
+            Purpose::Count => 1,
+            Purpose::Targets(command) => 2 + command as u8,
         });
         shape.text(&table.schema);
         shape.text(&table.name);

@@ -1,0 +1,169 @@
+//! Operators, by the type of what they compare.
+
+use truststream_kernel::value::range;
+use truststream_kernel::{Error, ErrorKind, Result, Type};
+use truststream_services::database::{FullTextParser, Is, Operator};
+use truststream_sql::quote::literal;
+
+use super::Planner;
+use super::field::{Term, rank};
+use crate::collation;
+
+impl Planner<'_> {
+    /// A term compared with a literal.
+    ///
+    /// # Errors
+    /// 42883 for an operator that the type has not, those of wrong literals.
+    pub(super) fn compare(&mut self, term: &Term, operator: &Operator, text: &str) -> Result<String> {
+        match operator {
+            Operator::Eq | Operator::Neq | Operator::IsDistinct => self.equality(term, operator, text),
+            Operator::Gt => self.ordered(term, ">", text),
+            Operator::Gte => self.ordered(term, ">=", text),
+            Operator::Lt => self.ordered(term, "<", text),
+            Operator::Lte => self.ordered(term, "<=", text),
+            Operator::Like => self.pattern(term, ("ts_like", "~~"), text),
+            Operator::Ilike => self.pattern(term, ("ts_ilike", "~~*"), text),
+            Operator::Match => self.pattern(term, ("ts_match", "~"), text),
+            Operator::Imatch => self.pattern(term, ("ts_imatch", "~*"), text),
+            Operator::In => self.list(term, std::slice::from_ref(&text.to_owned())),
+            Operator::Is => Err(Error::invalid_input("is takes null, true, false or unknown")),
+            Operator::FullText(parser, configuration) => {
+                self.full_text(term, *parser, configuration.as_deref(), text)
+            }
+            _ => self.sets(term, operator, text),
+        }
+    }
+
+    /// `in (…)`
+    pub(super) fn list(&mut self, term: &Term, literals: &[String]) -> Result<String> {
+        if literals.is_empty() {
+            return Ok("0".to_owned());
+        }
+        if term.ty == Type::Json {
+            return Err(no_operator("=", &term.ty));
+        }
+        let bound =
+            literals.iter().map(|text| self.literal(&term.ty, text)).collect::<Result<Vec<_>>>()?.join(", ");
+        Ok(format!("{}{} IN ({bound})", term.sql, collation::sql(&term.ty)))
+    }
+
+    fn equality(&mut self, term: &Term, operator: &Operator, text: &str) -> Result<String> {
+        let sign = match operator {
+            Operator::Eq => "=",
+            Operator::Neq => "<>",
+            _ => "IS NOT",
+        };
+        if term.ty == Type::Json {
+            return Err(no_operator(if sign == "<>" { "<>" } else { "=" }, &term.ty));
+        }
+        let literal = self.literal(&term.ty, text)?;
+        Ok(format!("{} {sign} {literal}{}", term.sql, collation::sql(&term.ty)))
+    }
+
+    fn ordered(&mut self, term: &Term, sign: &str, text: &str) -> Result<String> {
+        if term.ty == Type::Json {
+            return Err(no_operator(sign, &term.ty));
+        }
+        let left = self.comparable(term);
+        let literal = self.literal(&term.ty, text)?;
+        let right = self.schema.labels(&term.ty).map(|labels| rank(&literal, labels));
+        Ok(format!("{left} {sign} {}", right.unwrap_or(literal)))
+    }
+
+    fn pattern(&mut self, term: &Term, (function, sign): (&str, &str), text: &str) -> Result<String> {
+        let is_text = match &term.ty {
+            Type::Text | Type::Varchar(_) | Type::Char(_) => true,
+            Type::Other(_) => range::element(&term.ty).is_none() && !is_text_search(&term.ty),
+            _ => false,
+        };
+        if !is_text {
+            return Err(no_operator(sign, &term.ty));
+        }
+        let literal = self.literal(&Type::Text, text)?;
+        Ok(format!("{function}({}, {literal})", term.sql))
+    }
+
+    /// Operators of arrays, ranges and jsonb.
+    fn sets(&mut self, term: &Term, operator: &Operator, text: &str) -> Result<String> {
+        let (function, sign, swapped) = match operator {
+            Operator::Contains => ("contains", "@>", false),
+            Operator::ContainedBy => ("contains", "<@", true),
+            Operator::Overlaps => ("overlaps", "&&", false),
+            Operator::StrictlyLeft => ("left", "<<", false),
+            Operator::StrictlyRight => ("left", ">>", true),
+            Operator::NotRight => ("not_right", "&<", false),
+            Operator::NotLeft => ("not_left", "&>", false),
+            _ => ("adjacent", "-|-", false),
+        };
+        let (kind, last) = match &term.ty {
+            Type::Jsonb if function == "contains" => ("json", String::new()),
+            Type::Array(_) if matches!(function, "contains" | "overlaps") => ("array", String::new()),
+            ty if range::element(ty).is_some() => ("range", format!(", {}", literal(&ty.sql_name()))),
+            _ => return Err(no_operator(sign, &term.ty)),
+        };
+        let (left, right) = (term.sql.clone(), self.literal(&term.ty, text)?);
+        let (left, right) = if swapped { (right, left) } else { (left, right) };
+        Ok(format!("ts_{kind}_{function}({left}, {right}{last})"))
+    }
+
+    /// `@@`; texts and JSON are documents by way of `to_tsvector`, as PostgREST has it.
+    fn full_text(
+        &mut self,
+        term: &Term,
+        parser: FullTextParser,
+        configuration: Option<&str>,
+        text: &str,
+    ) -> Result<String> {
+        truststream_sql::text_search::Configuration::named(configuration)?;
+        let named = configuration.map_or_else(|| "NULL".to_owned(), literal);
+        let document = match &term.ty {
+            ty if is_text_search(ty) => term.sql.clone(),
+            Type::Text | Type::Varchar(_) | Type::Char(_) => format!("ts_to_tsvector({named}, {})", term.sql),
+            Type::Json | Type::Jsonb => format!("ts_json_to_tsvector({named}, {})", term.sql),
+            _ => return Err(no_operator("@@", &term.ty)),
+        };
+        let function = match parser {
+            FullTextParser::Raw => "to_tsquery",
+            FullTextParser::Plain => "plainto_tsquery",
+            FullTextParser::Phrase => "phraseto_tsquery",
+            FullTextParser::Websearch => "websearch_to_tsquery",
+        };
+        let literal = self.literal(&Type::Text, text)?;
+        Ok(format!("ts_text_match({document}, ts_{function}({named}, {literal}))"))
+    }
+}
+
+/// `is null`, `is true` and so on.
+///
+/// # Errors
+/// 42804 if a truth value is asked of what has none.
+pub(super) fn is_sql(term: &Term, is: Is) -> Result<String> {
+    let sql = &term.sql;
+    let word = match is {
+        Is::Null => return Ok(format!("{sql} IS NULL")),
+        Is::NotNull => return Ok(format!("{sql} IS NOT NULL")),
+        Is::Unknown => "UNKNOWN",
+        Is::True => "TRUE",
+        Is::False => "FALSE",
+    };
+    if term.ty != Type::Bool {
+        let message = format!("argument of IS {word} must be type boolean, not type {}", term.ty);
+        return Err(Error::new(ErrorKind::InvalidInput, "42804", message));
+    }
+    Ok(match is {
+        Is::True => format!("{sql} IS 1"),
+        Is::False => format!("{sql} IS 0"),
+        _ => format!("{sql} IS NULL"),
+    })
+}
+
+fn is_text_search(ty: &Type) -> bool {
+    matches!(ty, Type::Other(name) if name == "tsvector")
+}
+
+fn no_operator(sign: &str, ty: &Type) -> Error {
+    let message = format!("operator does not exist: {ty} {sign} unknown");
+    Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
+        "No operator matches the given name and argument types. You might need to add explicit type casts.",
+    )
+}
