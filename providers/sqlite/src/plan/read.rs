@@ -13,6 +13,7 @@ use super::cache::Recorder;
 use super::field::Term;
 use super::{Planner, Scope};
 use crate::schema::physical;
+use crate::translate;
 
 /// One member of the objects that are read.
 #[derive(Clone, Debug)]
@@ -251,13 +252,8 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// 42501 if the caller may not read the table at all.
     pub(super) fn from(&mut self, scope: &Scope) -> Result<String> {
-        let name = physical(&scope.table);
-        Ok(match self.allowed(&scope.table, PolicyCommand::Select)? {
-            None => format!("{name} AS {}", scope.alias),
-            Some(policy) => {
-                format!("(SELECT * FROM {name} WHERE {policy}) AS {}", scope.alias)
-            }
-        })
+        let source = translate::source(self.schema, &scope.table, self.access)?;
+        Ok(format!("{source} AS {}", scope.alias))
     }
 
     /// The policies on existing rows of a table; `None` if all rows are open.

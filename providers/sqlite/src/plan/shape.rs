@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     fn key(query: &Query) -> Vec<u8> {
-        Shape::of(Some("anon"), Purpose::Read, (&TableName::public("t"), query), &Source::Table).key
+        Shape::of(Some("anon"), Purpose::Rows, (&TableName::public("t"), query), &Source::Table).key
     }
 
     #[test]
@@ -228,7 +228,7 @@ mod tests {
         let table = TableName::public("t");
         let all = Query::all();
         let roles = [None, Some("anon"), Some("authenticated")];
-        let keys = roles.map(|role| Shape::of(role, Purpose::Read, (&table, &all), &Source::Table).key);
+        let keys = roles.map(|role| Shape::of(role, Purpose::Rows, (&table, &all), &Source::Table).key);
         assert!(keys[0] != keys[1] && keys[1] != keys[2]);
     }
 }
