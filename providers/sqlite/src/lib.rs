@@ -1,8 +1,8 @@
 //! The Database service on embedded SQLite: one file, no server.
 //!
 //! One thread writes and commits for all who wait at once; connections of a pool read beside it.
-//! Requests are planned here: names are resolved in the catalog, policies become conditions, JSON
-//! is built by SQLite.
+//! Requests are planned here: names are resolved in the catalog, policies become conditions. Embedded
+//! rows become JSON within SQLite, the rows of the reply as they are read (`rows`).
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -13,6 +13,7 @@ mod collation;
 mod config;
 mod connection;
 mod ddl;
+mod derived;
 mod driver;
 mod error;
 mod feed;
@@ -27,11 +28,14 @@ mod provider;
 mod read;
 mod readers;
 mod render;
+mod routine;
+mod rows;
 mod scan;
 mod schema;
 mod sequence;
 mod session;
 mod storage;
+mod transaction;
 mod translate;
 mod write;
 mod writer;

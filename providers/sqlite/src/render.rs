@@ -8,6 +8,7 @@ use truststream_services::database::{Format, Media, Query, TableName};
 use crate::connection::Conn;
 use crate::error::convert;
 use crate::plan::{self, Purpose, Source, Statement};
+use crate::rows;
 use crate::schema::Schema;
 use crate::storage;
 
@@ -23,11 +24,22 @@ pub(crate) fn render(
     source: &Source,
     format: &Format,
 ) -> Result<(Bytes, u64)> {
+    in_format(conn, format, &|purpose| plan::statement(schema, cx, purpose, (table, query), source))
+}
+
+/// What a planned statement gives in the wanted format, and how many rows that are.
+///
+/// # Errors
+/// Those of [`render`].
+pub(crate) fn in_format(
+    conn: &Conn,
+    format: &Format,
+    plan: &dyn Fn(Purpose) -> Result<Statement>,
+) -> Result<(Bytes, u64)> {
     match format.media {
-        Media::Csv => csv(conn, &plan::statement(schema, cx, Purpose::Rows, (table, query), source)?),
+        Media::Csv => csv(conn, &plan(Purpose::Rows)?),
         Media::Json | Media::Object => {
-            let (mut body, rows) =
-                json(conn, &plan::statement(schema, cx, Purpose::Read, (table, query), source)?)?;
+            let (mut body, rows) = rows::json(conn, &plan(Purpose::Rows)?)?;
             if format.strip_nulls {
                 body = strip_nulls(&body)?;
             }
@@ -43,14 +55,6 @@ pub(crate) fn render(
         }
         _ => Err(Error::unsupported("this database answers in JSON and CSV only")),
     }
-}
-
-fn json(conn: &Conn, statement: &Statement) -> Result<(String, u64)> {
-    let mut prepared = conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?));
-    let (body, rows): (String, i64) =
-        prepared.query_row(params_from_iter(&statement.parameters), read).map_err(convert)?;
-    Ok((body, rows.unsigned_abs()))
 }
 
 /// The error of a singular request that does not find one row.

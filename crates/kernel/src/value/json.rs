@@ -135,8 +135,8 @@ pub fn push_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// `NaN` and the infinities are no JSON numbers; PostgreSQL quotes them.
-fn push_number(out: &mut String, text: &str) {
+/// Appends the text of a number; `NaN` and the infinities are no JSON numbers, PostgreSQL quotes them.
+pub fn push_number(out: &mut String, text: &str) {
     if text.ends_with(|c: char| c.is_ascii_digit()) {
         out.push_str(text);
     } else {

@@ -109,14 +109,28 @@ pub(super) fn push_date(out: &mut String, days: i32) {
 fn push_civil(out: &mut String, days: i64) -> &'static str {
     let (year, month, day) = date_of(days);
     let (year, before_christ) = if year > 0 { (year, "") } else { (1 - year, " BC") };
-    let _ = write!(out, "{year:04}-{month:02}-{day:02}");
+    match u32::try_from(year) {
+        Ok(year @ 0..10_000) => {
+            push_two(out, year / 100);
+            push_two(out, year % 100);
+        }
+        _ => push_display(out, year),
+    }
+    out.push('-');
+    push_two(out, month);
+    out.push('-');
+    push_two(out, day);
     before_christ
 }
 
 /// `04:05:06.789`
 pub(super) fn push_time(out: &mut String, micros: i64) {
     let (hour, minute, second) = (micros / HOUR, micros / MINUTE % 60, micros / SECOND % 60);
-    let _ = write!(out, "{hour:02}:{minute:02}:{second:02}");
+    for (separator, number) in [("", hour), (":", minute), (":", second)] {
+        out.push_str(separator);
+        // A day has fewer than a hundred hours.
+        push_two(out, number as u32);
+    }
     push_fraction(out, (micros % SECOND).unsigned_abs());
 }
 
@@ -125,6 +139,13 @@ pub(super) fn push_fraction(out: &mut String, micros: u64) {
     if micros > 0 {
         let _ = write!(out, ".{micros:06}");
         out.truncate(out.trim_end_matches('0').len());
+    }
+}
+
+/// A number below one hundred, in two digits.
+fn push_two(out: &mut String, number: u32) {
+    for digit in [number / 10 % 10, number % 10] {
+        out.push(char::from(b'0' + digit as u8));
     }
 }
 

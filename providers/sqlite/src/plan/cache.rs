@@ -25,8 +25,6 @@ const MOST: usize = 2_000;
 /// What a statement is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// The rows as one JSON array.
-    Read,
     /// The rows one by one.
     Rows,
     /// How many match.
@@ -114,7 +112,6 @@ pub(crate) fn statement(
     let mut planner = Planner::new(schema, cx);
     planner.recorder = Some(Recorder::new(&shape));
     let (statement, recorder) = match purpose {
-        Purpose::Read => planner.read(table, query, source)?,
         Purpose::Rows => planner.rows(table, query, source)?,
         Purpose::Count => planner.count(table, query)?,
         Purpose::Targets(command) => planner.targets(table, query, command)?,

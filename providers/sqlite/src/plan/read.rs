@@ -1,4 +1,4 @@
-//! Reads: rows as one JSON text, and how many they are.
+//! Reads: the rows of a reply, a result column a field.
 
 use std::sync::Arc;
 
@@ -92,13 +92,6 @@ impl<'a> Planner<'a> {
     fn done(self, sql: String, fields: Vec<Out>) -> Planned<'a> {
         let statement = Statement { sql: sql.into(), parameters: self.parameters, fields: fields.into() };
         (statement, self.recorder)
-    }
-
-    /// The rows as one JSON array, and their number.
-    pub(super) fn read(mut self, table: &TableName, query: &Query, source: &Source) -> Result<Planned<'a>> {
-        let level = self.top(table, query, source)?;
-        let sql = format!("SELECT json_group_array({}), count(*) FROM {}", level.object, level.from);
-        Ok(self.done(sql, level.fields))
     }
 
     /// The rows one by one, a result column a field.

@@ -25,10 +25,9 @@ impl<'q> Shape<'q> {
         shape.option(role);
         shape.tag(u8::from(matches!(source, Source::Rows(_))));
         shape.tag(match purpose {
-            Purpose::Read => 0,
-            Purpose::Rows => 1,
-            Purpose::Count => 2,
-            Purpose::Targets(command) => 3 + command as u8,
+            Purpose::Rows => 0,
+            Purpose::Count => 1,
+            Purpose::Targets(command) => 2 + command as u8,
         });
         shape.text(&table.schema);
         shape.text(&table.name);
@@ -211,7 +210,7 @@ mod tests {
     use super::*;
 
     fn key(query: &Query) -> Vec<u8> {
-        Shape::of(Some("anon"), Purpose::Read, (&TableName::public("t"), query), &Source::Table).key
+        Shape::of(Some("anon"), Purpose::Rows, (&TableName::public("t"), query), &Source::Table).key
     }
 
     #[test]
@@ -229,7 +228,7 @@ mod tests {
         let table = TableName::public("t");
         let all = Query::all();
         let roles = [None, Some("anon"), Some("authenticated")];
-        let keys = roles.map(|role| Shape::of(role, Purpose::Read, (&table, &all), &Source::Table).key);
+        let keys = roles.map(|role| Shape::of(role, Purpose::Rows, (&table, &all), &Source::Table).key);
         assert!(keys[0] != keys[1] && keys[1] != keys[2]);
     }
 }

@@ -1,0 +1,74 @@
+//! Rows as JSON, written cell by cell from where SQLite holds them.
+//!
+//! The text is what `json_group_array(json_object(…))` would make of them; a scalar function call a
+//! cell and a second copy of every row are what it saves.
+
+use rusqlite::params_from_iter;
+use rusqlite::types::{Type as CellType, ValueRef};
+use truststream_kernel::value::json::{push_number, push_string};
+use truststream_kernel::{Result, Type, Value};
+
+use crate::connection::Conn;
+use crate::error::convert;
+use crate::plan::Statement;
+use crate::storage;
+
+/// Room for a small page, so that its text is not moved while it grows.
+const PAGE: usize = 4096;
+
+/// The rows of a statement as one JSON array, and their number.
+pub(crate) fn json(conn: &Conn, statement: &Statement) -> Result<(String, u64)> {
+    let mut prepared = conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
+    let mut rows = prepared.query(params_from_iter(&statement.parameters)).map_err(convert)?;
+    let mut out = String::with_capacity(PAGE);
+    let mut count = 0;
+    out.push('[');
+    while let Some(row) = rows.next().map_err(convert)? {
+        out.push_str(if count == 0 { "{" } else { ",{" });
+        for (at, field) in statement.fields.iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            push_string(&mut out, &field.name);
+            out.push(':');
+            cell(&mut out, row.get_ref(at).map_err(convert)?, &field.term.ty)?;
+        }
+        out.push('}');
+        count += 1;
+    }
+    out.push(']');
+    Ok((out, count))
+}
+
+/// Appends a cell of a column of type `ty`.
+fn cell(out: &mut String, cell: ValueRef<'_>, ty: &Type) -> Result<()> {
+    match (cell.data_type(), ty) {
+        (CellType::Null, _) => out.push_str("null"),
+        (CellType::Text, Type::Json | Type::Jsonb) => out.push_str(text(cell)?),
+        (CellType::Text, Type::Array(element)) if **element != Type::Float4 => out.push_str(text(cell)?),
+        (CellType::Text, Type::Numeric(_)) => push_number(out, text(cell)?),
+        (
+            CellType::Text,
+            Type::Text
+            | Type::Varchar(_)
+            | Type::Char(_)
+            | Type::Enum(_)
+            | Type::Other(_)
+            | Type::Uuid
+            | Type::Date
+            | Type::Time
+            | Type::Interval,
+        ) => push_string(out, text(cell)?),
+        _ => match storage::value(cell, ty)? {
+            value @ (Value::Float(_) | Value::Array(_)) => out.push_str(&value.to_json_as(ty)),
+            value => value.write_json(out),
+        },
+    }
+    Ok(())
+}
+
+fn text(cell: ValueRef<'_>) -> Result<&str> {
+    cell.as_str().map_err(|error| {
+        truststream_kernel::Error::internal("the database holds a text that is not UTF-8").with_source(error)
+    })
+}
