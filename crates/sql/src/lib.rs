@@ -22,9 +22,11 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod callable;
 pub mod closest;
 pub mod expression;
 pub mod payload;
+mod plpgsql;
 pub mod quote;
 pub mod relations;
 pub mod schema;

@@ -144,6 +144,7 @@ impl RelationRow {
                 insertable: self.insertable,
                 updatable: self.updatable,
                 deletable: self.deletable,
+                invoker: false,
             }
         } else {
             TableKind::Table
@@ -160,6 +161,7 @@ impl RelationRow {
             policies: self.policies,
             grants: self.grants,
             comment: self.comment,
+            triggers: Vec::new(),
         };
         (TableName::new(self.schema, self.name), table)
     }

@@ -8,6 +8,7 @@ mod read;
 mod request;
 mod write;
 
-pub(crate) use call::{Callable, call};
+pub(crate) use call::call;
+pub(crate) use truststream_sql::callable::Callable;
 pub(crate) use request::{Statement, counted_estimate, select};
 pub(crate) use write::{delete, insert, update};

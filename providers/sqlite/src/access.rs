@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use truststream_kernel::{Context, Error, Result};
-use truststream_services::database::{Policy, PolicyCommand, Table, TableName};
+use truststream_services::database::{Policy, PolicyCommand, Table, TableKind, TableName};
 
 use crate::schema::Schema;
 use crate::translate;
@@ -101,7 +101,8 @@ impl<'a> Access<'a> {
         let table = schema.table(name)?;
         let Some(role) = self.role else { return Ok(None) };
         if !granted(table, role, command) {
-            return Err(Error::permission_denied(format!("permission denied for table {}", name.name)));
+            let kind = if table.kind == TableKind::Table { "table" } else { "view" };
+            return Err(Error::permission_denied(format!("permission denied for {kind} {}", name.name)));
         }
         if !table.row_security {
             return Ok(None);
@@ -138,7 +139,7 @@ fn granted(table: &Table, role: &str, command: PolicyCommand) -> bool {
         PolicyCommand::Update => "update",
         PolicyCommand::Delete => "delete",
     };
-    let mut open = table.row_security;
+    let mut open = table.row_security || matches!(table.kind, TableKind::View { invoker: true, .. });
     for grant in &table.grants {
         let concerns = grant.role == role || grant.role == "public";
         if concerns && grant.privileges.iter().any(|one| one == privilege || one == "all") {

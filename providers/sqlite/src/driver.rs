@@ -20,7 +20,7 @@ use crate::readers::Readers;
 use crate::schema::Schema;
 use crate::write::{Write, fate};
 use crate::writer::{Fate, Writer};
-use crate::{apply, authorize, feed, internal, migrate, prepare, read, scan};
+use crate::{apply, authorize, feed, internal, migrate, prepare, read, routine, scan};
 
 /// A database in a file or in memory.
 #[derive(Debug)]
@@ -52,10 +52,10 @@ impl Shared {
 impl SqliteDriver {
     /// What SQLite can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
-        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, FullText, Policies, Ranges, Regex};
+        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, FullText, Functions, Policies, Ranges, Regex};
         Features {
             native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed]),
-            emulated: FeatureSet::of(&[FullText, Policies, Ranges, Regex]),
+            emulated: FeatureSet::of(&[FullText, Functions, Policies, Ranges, Regex]),
         }
     }
 
@@ -177,8 +177,17 @@ impl DatabaseDriver for SqliteDriver {
         self.shared.write(cx, op.options.transaction.rollback, move |write| write.delete(&op)).await
     }
 
-    async fn invoke(&self, _: &Context, op: &Invoke) -> Result<Page> {
-        Err(Error::unsupported(format!("this database has no functions: {}", op.function)))
+    async fn invoke(&self, cx: &Context, op: &Invoke) -> Result<Page> {
+        let op = op.clone();
+        if routine::reads_only(&self.shared.schema(), &op)? {
+            let (shared, caller) = (self.shared.clone(), cx.clone());
+            let calling = move |conn: &Conn| {
+                let _snapshot = conn.sql.unchecked_transaction().map_err(crate::error::convert)?;
+                Write { conn, schema: &shared.schema(), cx: &caller }.invoke(&op)
+            };
+            return self.shared.read(cx, calling).await;
+        }
+        self.shared.write(cx, op.transaction.rollback, move |write| write.invoke(&op)).await
     }
 
     async fn batch(&self, cx: &Context, op: &Batch) -> Result<Vec<Page>> {

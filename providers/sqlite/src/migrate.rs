@@ -2,15 +2,15 @@
 
 use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{
-    AppliedMigration, Catalog, Migrate, MigrationOutcome, Problem, TableName,
+    AppliedMigration, Catalog, Migrate, MigrationOutcome, Problem, TableKind, TableName,
 };
 use truststream_sql::schema::{self, Kind, Statement};
 
 use crate::connection::Conn;
-use crate::ddl;
 use crate::driver::Shared;
 use crate::error::convert;
 use crate::writer::Fate;
+use crate::{ddl, derived};
 use crate::{feed, internal};
 
 /// Applies a migration once.
@@ -44,6 +44,7 @@ pub(crate) fn run(conn: &Conn, catalog: &mut Catalog, name: &str, sql: &str) -> 
     for statement in schema::parse(sql).map_err(|error| failed(name, 1, &error))? {
         step(conn, catalog, &statement).map_err(|error| failed(name, statement.line, &error))?;
     }
+    catalog.relationships = schema::view_relationships(catalog);
     internal::keep_catalog(&conn.sql, catalog)?;
     feed::rebuild(&conn.sql, catalog)?;
     conn.sql
@@ -65,7 +66,9 @@ fn step(conn: &Conn, catalog: &mut Catalog, statement: &Statement) -> Result<()>
         Kind::Schema => {
             let before = catalog.clone();
             schema::apply(catalog, statement)?;
-            ddl::change(&conn.sql, &before, catalog)
+            derived::remove(&conn.sql, &before)?;
+            ddl::change(&conn.sql, &before, catalog)?;
+            derived::create(&conn.sql, catalog)
         }
     }
 }
@@ -92,5 +95,6 @@ fn fault(name: &str, why: &str) -> Error {
 
 /// Where a table of this catalog went that the next one does not have.
 pub(crate) fn gone<'c>(before: &'c Catalog, after: &Catalog) -> Vec<&'c TableName> {
-    before.tables.keys().filter(|name| !after.tables.contains_key(*name)).collect()
+    let tables = before.tables.iter().filter(|(_, table)| table.kind == TableKind::Table);
+    tables.map(|(name, _)| name).filter(|name| !after.tables.contains_key(*name)).collect()
 }

@@ -1,11 +1,13 @@
 //! What the planner knows: the catalog, its relationships, and the names tables have in the file.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Catalog, Column, Table, TableName};
+use truststream_services::database::{Catalog, Column, Function, Table, TableName};
 use truststream_sql::closest::closest;
+use truststream_sql::expression::result_columns;
 use truststream_sql::quote::quote;
 use truststream_sql::relations::Relations;
 
@@ -17,6 +19,8 @@ use crate::plan::Plans;
 pub(crate) struct Schema {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) relations: Relations,
+    /// What functions return that is like no table.
+    results: HashMap<TableName, Table>,
     /// Requests planned with it.
     pub(crate) plans: Plans,
     /// Policies translated with it.
@@ -26,7 +30,9 @@ pub(crate) struct Schema {
 impl Schema {
     pub(crate) fn new(catalog: Catalog) -> Self {
         let relations = Relations::of(&catalog);
+        let results = results(&catalog);
         Schema {
+            results,
             catalog: Arc::new(catalog),
             relations,
             plans: Plans::default(),
@@ -39,7 +45,7 @@ impl Schema {
     /// # Errors
     /// PGRST205 if there is none.
     pub(crate) fn table(&self, name: &TableName) -> Result<&Table> {
-        self.catalog.table(name).ok_or_else(|| {
+        self.catalog.table(name).or_else(|| self.results.get(name)).ok_or_else(|| {
             let message = format!("Could not find the table '{name}' in the schema cache");
             let error = Error::new(ErrorKind::NotFound, "PGRST205", message);
             let same = self.catalog.tables.keys().filter(|table| table.schema == name.schema);
@@ -52,6 +58,12 @@ impl Schema {
         })
     }
 
+    /// The name under which the columns of a function's result are known.
+    pub(crate) fn result_of(&self, function: &Function) -> TableName {
+        let at = self.catalog.functions.iter().position(|one| std::ptr::eq(one, function));
+        result_name(at.unwrap_or_default())
+    }
+
     /// The labels of an enum type, in order.
     pub(crate) fn labels(&self, ty: &Type) -> Option<&[String]> {
         let Type::Enum(name) = ty else { return None };
@@ -61,6 +73,29 @@ impl Schema {
         };
         self.catalog.enums.get(&name).map(Vec::as_slice)
     }
+}
+
+/// No table is in a schema of such a name.
+fn result_name(function: usize) -> TableName {
+    TableName::new(format!("\0{function}"), "pgrst_call")
+}
+
+fn results(catalog: &Catalog) -> HashMap<TableName, Table> {
+    let column = |(name, ty): (String, Type)| Column {
+        name,
+        type_name: ty.sql_name(),
+        ty,
+        nullable: true,
+        default: None,
+        identity: None,
+        generated: None,
+        comment: None,
+    };
+    let table = |(at, function)| {
+        let columns = result_columns(catalog, function).ok()?.into_iter().map(column).collect();
+        Some((result_name(at), Table { columns, ..Table::default() }))
+    };
+    catalog.functions.iter().enumerate().filter_map(table).collect()
 }
 
 /// A table's name in the file, quoted.

@@ -1,8 +1,9 @@
 //! The seam to the translation of PostgreSQL's expressions.
 
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Catalog, PolicyCommand, TableName};
+use truststream_services::database::{Catalog, PolicyCommand, TableKind, TableName};
 use truststream_sql::expression::{self, Scope, Unsupported};
+use truststream_sql::schema::view_query;
 
 use crate::access::Access;
 use crate::schema::{Schema, physical, physical_name};
@@ -23,18 +24,41 @@ pub(crate) fn condition(
         let message = format!("infinite recursion detected in policy for relation \"{}\"", table.name);
         return Err(Error::new(truststream_kernel::ErrorKind::InvalidInput, "42P17", message));
     }
-    let source = |other: &TableName| {
-        let allowed = inner.using(schema, other, PolicyCommand::Select);
-        match allowed {
-            Ok(None) => Ok(physical(other)),
-            Ok(Some(policy)) => Ok(format!("(SELECT * FROM {} WHERE {policy})", physical(other))),
-            Err(error) => Err(Unsupported { text: text.to_owned(), reason: error.message().to_owned() }),
-        }
-    };
+    let read = |other: &TableName| source(schema, other, inner).map_err(|error| Unsupported::carried(&error));
     let alias = physical_name(table);
-    let scope =
-        Scope { catalog: &schema.catalog, table: Some(table), alias: Some(&alias), source: Some(&source) };
+    let scope = Scope {
+        table: Some(table),
+        alias: Some(&alias),
+        source: Some(&read),
+        role: access.role(),
+        ..Scope::new(&schema.catalog)
+    };
     expression::condition(text, &scope).map_err(Error::from)
+}
+
+/// What stands for a table or view in a query: the rows of it that are open to the caller.
+///
+/// # Errors
+/// 42501 if it is closed to the caller, PGRST205 if there is none.
+pub(crate) fn source(schema: &Schema, name: &TableName, access: Access<'_>) -> Result<String> {
+    let policy = access.using(schema, name, PolicyCommand::Select)?;
+    let table = schema.table(name)?;
+    if let TableKind::View { invoker: true, .. } = table.kind
+        && access.role().is_some()
+    {
+        let inner = access.deeper();
+        if inner.depth() > DEEPEST {
+            return Err(Error::unsupported(format!("view {name} leads to too many others")));
+        }
+        let read =
+            |other: &TableName| source(schema, other, inner).map_err(|error| Unsupported::carried(&error));
+        let scope = Scope { source: Some(&read), role: access.role(), ..Scope::new(&schema.catalog) };
+        return Ok(format!("({})", view_query(&scope, table).map_err(Error::from)?));
+    }
+    Ok(match policy {
+        None => physical(name),
+        Some(policy) => format!("(SELECT * FROM {} WHERE {policy})", physical(name)),
+    })
 }
 
 /// The scope of a check, default or index of a table.

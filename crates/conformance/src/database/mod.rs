@@ -16,10 +16,12 @@ mod policies;
 mod prepare;
 mod reading;
 mod returning;
+mod routines;
 mod scanning;
 mod singular;
 mod upserts;
 mod values;
+mod views;
 mod writing;
 
 pub use build::SCHEMA;
@@ -112,6 +114,16 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     aggregates::over_all_rows: Aggregates,
     aggregates::by_group: Aggregates,
     aggregates::functions_are_called: Functions,
+    routines::give_one_value: Functions,
+    routines::are_called_by_get: Functions,
+    routines::give_rows_to_take_from: Functions,
+    routines::query_as_postgres_does: Functions,
+    routines::write_what_they_say: Functions,
+    routines::obey_policies_unless_they_are_definers: Functions,
+    routines::decide_in_policies: Functions,
+    views::are_read_like_tables: Functions,
+    views::are_embedded_by_the_keys_of_their_tables: Functions,
+    views::have_the_rights_they_were_made_with: Functions,
     policies::anonymous_callers_see_what_is_shared: Policies,
     policies::owners_see_their_rows: Policies,
     policies::writes_are_checked: Policies,

@@ -57,6 +57,9 @@ pub struct Table {
     pub grants: Vec<Grant>,
     /// Comment.
     pub comment: Option<String>,
+    /// Triggers that TrustStream fires itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<Trigger>,
 }
 
 impl Table {
@@ -83,6 +86,9 @@ pub enum TableKind {
         updatable: bool,
         /// Whether rows can be deleted.
         deletable: bool,
+        /// Whether it reads with the rights of who asks (`security_invoker`), not of its owner.
+        #[serde(default)]
+        invoker: bool,
     },
 }
 
@@ -253,6 +259,41 @@ pub struct Function {
     pub isolation: Option<String>,
     /// Comment.
     pub comment: Option<String>,
+    /// It is null where an argument is (`strict`).
+    #[serde(default)]
+    pub strict: bool,
+    /// Explicit grants and revokes of `execute`, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
+}
+
+impl Function {
+    /// Whether a role may call it: everybody may, unless it was revoked.
+    pub fn is_open_to(&self, role: &str) -> bool {
+        // `public` is one more grantee: who is granted by name stays when it is revoked.
+        let last = |who: &str| self.grants.iter().rev().find(|grant| grant.role == who);
+        let public = last("public").is_none_or(|grant| !grant.revoke);
+        public || last(role).is_some_and(|grant| !grant.revoke)
+    }
+}
+
+/// A trigger for each row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// Name, unique within its table.
+    pub name: String,
+    /// Before the row is written rather than after.
+    pub before: bool,
+    /// `insert`, `update`, `delete`, lower case.
+    pub events: Vec<String>,
+    /// Columns that an update must name; any if empty.
+    pub columns: Vec<String>,
+    /// Condition on `old` and `new`, as SQL.
+    pub condition: Option<String>,
+    /// The function called.
+    pub function: TableName,
+    /// Its arguments, as texts.
+    pub arguments: Vec<String>,
 }
 
 /// A parameter of a function.
@@ -266,6 +307,9 @@ pub struct Parameter {
     pub required: bool,
     /// Whether it takes the remaining arguments.
     pub variadic: bool,
+    /// What it is if it is not given, as SQL, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
 }
 
 /// What a function returns.

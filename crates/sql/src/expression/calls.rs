@@ -3,10 +3,11 @@
 use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField};
 use truststream_kernel::Type;
 
+use super::aggregates::is_aggregate;
 use super::cast::{is_float, is_integer, is_text};
 use super::translate::Translator;
 use super::{Term, TermType, Unsupported};
-use crate::schema::table_name;
+use crate::schema::{ident, table_name};
 
 /// Functions of texts that are calls of one SQLite function: name, parameters, what is called, what
 /// comes out.
@@ -43,50 +44,52 @@ const TEXTS: &[(&str, &[Type], &str, Type)] = &[
 
 impl Translator<'_> {
     pub(super) fn call(&mut self, function: &Function) -> Result<Term, Unsupported> {
-        let refuse = |why: &str| Err(Unsupported::new(function, why));
-        let plain = function.filter.is_none() && function.over.is_none() && function.within_group.is_empty();
-        if !plain {
-            return refuse("aggregates with filters and window functions");
-        }
         let name = table_name(&function.name);
         let schema = (function.name.0.len() > 1).then_some(name.schema.as_str());
-        let arguments = match &function.args {
-            FunctionArguments::None => Vec::new(),
-            FunctionArguments::List(list)
-                if list.duplicate_treatment.is_none() && list.clauses.is_empty() =>
-            {
-                list.args.as_slice().iter().collect()
-            }
-            _ => return refuse("these arguments"),
-        };
-        if name.name == "count" && schema.is_none() {
-            return self.count(function, &arguments);
+        if schema.is_none_or(|schema| schema == "pg_catalog") && is_aggregate(&name.name) {
+            return self.aggregate(function, &name.name);
         }
-        let arguments = arguments.into_iter().map(|argument| match argument {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.expr(expr),
-            other => Err(Unsupported::new(other, "this argument")),
-        });
-        let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
+        let plain = function.filter.is_none() && function.over.is_none() && function.within_group.is_empty();
+        let arguments = match &function.args {
+            FunctionArguments::None => &[],
+            FunctionArguments::List(list)
+                if plain && list.duplicate_treatment.is_none() && list.clauses.is_empty() =>
+            {
+                list.args.as_slice()
+            }
+            _ => return Err(Unsupported::new(function, "these arguments")),
+        };
+        let mut terms = Vec::new();
+        for argument in arguments {
+            terms.push(match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => (None, self.argument(expr)?),
+                FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. }
+                | FunctionArg::ExprNamed {
+                    name: Expr::Identifier(name),
+                    arg: FunctionArgExpr::Expr(expr),
+                    ..
+                } => (Some(ident(name)), self.argument(expr)?),
+                other => return Err(Unsupported::new(other, "this argument")),
+            });
+        }
+        let positional: Vec<Term> = terms.iter().map(|(_, term)| term.clone()).collect();
         let known = match schema {
-            None | Some("pg_catalog") => self.built_in(&name.name, &arguments)?,
-            Some("auth") => of_auth(&name.name, &arguments),
-            Some("storage") => self.of_storage(&name.name, &arguments)?,
-            Some("extensions") => of_extensions(&name.name, &arguments),
+            _ if terms.iter().any(|(name, _)| name.is_some()) => None,
+            None | Some("pg_catalog") => self.built_in(&name.name, &positional)?,
+            Some("auth") => of_auth(&name.name, &positional),
+            Some("storage") => self.of_storage(&name.name, &positional)?,
+            Some("extensions") => of_extensions(&name.name, &positional),
             Some(_) => None,
         };
         match known {
             Some(term) => Ok(term),
-            None => refuse("this function runs on PostgreSQL only"),
+            None => self.routine(&function.name, &terms, &function.to_string()),
         }
     }
 
-    fn count(&mut self, function: &Function, arguments: &[&FunctionArg]) -> Result<Term, Unsupported> {
-        let argument = match arguments {
-            [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] => "*".to_owned(),
-            [FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))] => self.expr(expr)?.sql,
-            _ => return Err(Unsupported::new(function, "this count")),
-        };
-        Ok(Term::new(format!("count({argument})"), Type::Int8))
+    /// An argument: a value, or a whole row.
+    fn argument(&mut self, expr: &Expr) -> Result<Term, Unsupported> {
+        self.row(expr).map_or_else(|| self.expr(expr), Ok)
     }
 
     fn built_in(&mut self, name: &str, arguments: &[Term]) -> Result<Option<Term>, Unsupported> {
@@ -112,15 +115,15 @@ impl Translator<'_> {
                 Ok(Some(Term::new(format!("concat({})", terms.join(", ")), Type::Text)))
             }
             ("current_setting", [setting, ..]) => self.setting(setting).map(Some),
-            ("max" | "min", [term]) => self.highest(name, term).map(Some),
             ("timezone", [zone, moment]) => self.timezone(zone, moment).map(Some),
             ("abs" | "round" | "floor" | "ceil" | "ceiling" | "trunc", _) => self.of_number(name, arguments),
             ("cardinality", [array]) => Ok(array_length(array)),
             ("array_length", [array, one]) if one.sql == "1" => {
                 Ok(array_length(array).map(|term| Term { sql: format!("nullif({}, 0)", term.sql), ..term }))
             }
-            ("to_jsonb", [term]) if term.known() == Some(&Type::Jsonb) => Ok(Some(term.clone())),
-            _ => Ok(None),
+            ("to_jsonb" | "to_json" | "row_to_json", [term]) => self.to_json(name, term).map(Some),
+            ("date_part" | "date_trunc", _) => self.of_moment(name, arguments),
+            _ => self.built(name, arguments),
         }
     }
 
@@ -172,21 +175,11 @@ impl Translator<'_> {
         Ok(best)
     }
 
-    fn as_text(&self, term: &Term) -> Result<Term, Unsupported> {
+    pub(super) fn as_text(&self, term: &Term) -> Result<Term, Unsupported> {
         match &term.ty {
             TermType::Known(ty) if !is_text(ty) => self.cast_to(term.clone(), &Type::Text),
             _ => self.coerced(term.clone(), &Type::Text),
         }
-    }
-
-    fn highest(&self, name: &str, term: &Term) -> Result<Term, Unsupported> {
-        let collation = match term.known() {
-            Some(Type::Numeric(_)) => " COLLATE DECIMAL",
-            Some(ty) if is_integer(ty) || is_float(ty) || is_text(ty) => "",
-            Some(Type::Timestamptz | Type::Timestamp | Type::Date | Type::Time) => "",
-            _ => return Err(Unsupported::new(&term.sql, format!("{name} of this type"))),
-        };
-        Ok(Term { sql: format!("{name}({}{collation})", term.sql), ty: term.ty.clone() })
     }
 
     fn timezone(&mut self, zone: &Term, moment: &Term) -> Result<Term, Unsupported> {

@@ -45,6 +45,7 @@ pub const FUNCTIONS: &[Function] = &[
     function("ts_days_between", 2, moments::days_between),
     function("ts_element", 2, json::element),
     function("ts_extension", 1, texts::extension),
+    function("ts_extract", 2, moments::extract),
     function("ts_filename", 1, texts::filename),
     function("ts_has_all_keys", 2, json::has_all_keys),
     function("ts_has_any_key", 2, json::has_any_key),
@@ -64,6 +65,7 @@ pub const FUNCTIONS: &[Function] = &[
     function("ts_starts_with", 2, texts::starts_with),
     function("ts_substring", -1, texts::substring),
     function("ts_time_between", 2, moments::time_between),
+    function("ts_truncate", 2, moments::truncate),
     function("ts_upper", 1, texts::upper),
 ];
 

@@ -8,14 +8,20 @@
 //! [`functions::FUNCTIONS`] and its own (`ts_cast`, `ts_get`, `ts_like`, `ts_match`,
 //! `ts_json_contains`, `ts_array_contains`, `ts_auth_uid`, `ts_now`, …).
 
+mod aggregates;
 mod arithmetic;
 mod calls;
 mod cast;
 mod compare;
+mod documents;
+mod from;
 pub mod functions;
 mod json;
+mod moments;
 mod names;
 mod query;
+mod routines;
+mod select;
 mod translate;
 
 #[cfg(test)]
@@ -28,8 +34,13 @@ use truststream_kernel::{Error, Type};
 use truststream_services::database::{Catalog, Index, TableName};
 
 pub use cast::stored_literal;
+pub use documents::as_json;
+pub(crate) use from::file_name;
 pub(crate) use names::Relation;
-pub(crate) use query::file_name;
+pub(crate) use query::Columns;
+pub(crate) use query::known;
+pub(crate) use routines::statements;
+pub use routines::{SCALAR, parameter_type, result_columns};
 pub(crate) use translate::Translator;
 
 /// What can't be translated, and why.
@@ -39,11 +50,22 @@ pub struct Unsupported {
     pub text: String,
     /// Why.
     pub reason: String,
+    /// The SQLSTATE, where it is no matter of what SQLite can do.
+    pub code: Option<String>,
 }
 
 impl Unsupported {
     pub(crate) fn new(text: impl ToString, reason: impl Into<String>) -> Self {
-        Unsupported { text: text.to_string(), reason: reason.into() }
+        Unsupported { text: text.to_string(), reason: reason.into(), code: None }
+    }
+
+    /// An error met on the way, such as that a table is closed to the caller.
+    pub fn carried(error: &Error) -> Self {
+        Unsupported {
+            text: String::new(),
+            reason: error.message().to_owned(),
+            code: Some(error.code().to_owned()),
+        }
     }
 }
 
@@ -57,7 +79,12 @@ impl std::error::Error for Unsupported {}
 
 impl From<Unsupported> for Error {
     fn from(unsupported: Unsupported) -> Self {
-        Error::unsupported(unsupported.to_string())
+        match unsupported.code {
+            None => Error::unsupported(unsupported.to_string()),
+            Some(code) if code == "42501" => Error::permission_denied(unsupported.reason),
+            Some(code) if code == "0A000" => Error::unsupported(unsupported.reason),
+            Some(code) => Error::new(truststream_kernel::ErrorKind::InvalidInput, code, unsupported.reason),
+        }
     }
 }
 
@@ -76,12 +103,14 @@ pub struct Scope<'a> {
     /// What sub-selects read from for a table; the table itself if absent. A provider gives a
     /// sub-select that its caller's policies filter. It is put before ` AS "p1"`.
     pub source: Option<&'a Source<'a>>,
+    /// Who calls, where grants on functions hold for them.
+    pub role: Option<&'a str>,
 }
 
 impl<'a> Scope<'a> {
     /// A scope in which no column can be named.
     pub fn new(catalog: &'a Catalog) -> Self {
-        Scope { catalog, table: None, alias: None, source: None }
+        Scope { catalog, table: None, alias: None, source: None, role: None }
     }
 
     /// The columns of a table, not qualified.
@@ -95,7 +124,7 @@ impl<'a> Scope<'a> {
 /// # Errors
 /// The part that can't be translated, and why.
 pub fn condition(text: &str, scope: &Scope<'_>) -> Result<String, Unsupported> {
-    let mut translator = Translator::new(scope);
+    let mut translator = Translator::of_expression(scope);
     let term = translator.expr(&parse(text)?)?;
     translator.coerced(term, &Type::Bool).map(|term| term.sql)
 }
@@ -105,7 +134,7 @@ pub fn condition(text: &str, scope: &Scope<'_>) -> Result<String, Unsupported> {
 /// # Errors
 /// The part that can't be translated, and why.
 pub fn value(text: &str, ty: &Type, scope: &Scope<'_>) -> Result<String, Unsupported> {
-    let mut translator = Translator::new(scope);
+    let mut translator = Translator::of_expression(scope);
     let term = translator.expr(&parse(text)?)?;
     translator.assigned(term, ty).map(|term| term.sql)
 }
@@ -115,7 +144,7 @@ pub fn value(text: &str, ty: &Type, scope: &Scope<'_>) -> Result<String, Unsuppo
 /// # Errors
 /// The part that can't be translated, and why.
 pub fn to_sqlite(text: &str, scope: &Scope<'_>) -> Result<String, Unsupported> {
-    let mut translator = Translator::new(scope);
+    let mut translator = Translator::of_expression(scope);
     let term = translator.expr(&parse(text)?)?;
     translator.settled(term).map(|term| term.sql)
 }
@@ -133,7 +162,7 @@ pub fn index_terms(index: &Index, scope: &Scope<'_>) -> Result<Vec<String>, Unsu
     let Some(Statement::CreateIndex(create)) = statements.first() else {
         return Err(Unsupported::new(sql, "no index"));
     };
-    let mut translator = Translator::new(scope);
+    let mut translator = Translator::of_expression(scope);
     let term = |term: &sqlparser::ast::IndexColumn| {
         let translated = translator.expr(&term.column.expr)?;
         let down = matches!(term.column.options.sort, Some(OrderBySort::Desc));

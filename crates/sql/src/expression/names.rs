@@ -2,6 +2,7 @@
 
 use sqlparser::ast::Ident;
 use truststream_kernel::Type;
+use truststream_services::database::{Table, TableName};
 
 use super::{Term, Unsupported};
 use crate::quote::quote;
@@ -17,24 +18,51 @@ pub(crate) struct Relation {
     /// What qualifies its columns in the result.
     pub(crate) alias: Option<String>,
     pub(crate) columns: Vec<(String, Type)>,
+    /// What its columns are in the result, if they are not columns there.
+    pub(crate) cells: Option<Vec<String>>,
+    /// Columns that a join made one with those of the other side.
+    pub(crate) merged: Vec<String>,
 }
 
 impl Relation {
-    fn term(&self, column: &str, ty: &Type) -> Term {
-        let column = quote(column);
-        let sql = match &self.alias {
-            Some(alias) => format!("{}.{column}", quote(alias)),
-            None => column,
+    /// Columns under a name.
+    pub(crate) fn new(name: impl Into<String>, columns: Vec<(String, Type)>) -> Self {
+        Relation { name: name.into(), schema: None, alias: None, columns, cells: None, merged: Vec::new() }
+    }
+
+    /// The columns of a table under its own name.
+    pub(crate) fn of_table(name: &TableName, table: &Table) -> Self {
+        let columns = table.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect();
+        Relation { schema: Some(name.schema.clone()), ..Relation::new(name.name.clone(), columns) }
+    }
+
+    /// The same, called otherwise in the result.
+    pub(crate) fn aliased(self, alias: impl Into<String>) -> Self {
+        Relation { alias: Some(alias.into()), ..self }
+    }
+
+    fn term(&self, at: usize) -> Term {
+        let (column, ty) = &self.columns[at];
+        let quoted = quote(column);
+        let sql = match (&self.cells, &self.alias) {
+            (Some(cells), _) => cells[at].clone(),
+            (None, Some(alias)) => format!("{}.{quoted}", quote(alias)),
+            (None, None) => quoted,
         };
         Term::new(sql, ty.clone())
     }
 
     /// All its columns.
     pub(crate) fn terms(&self) -> Vec<(String, Term)> {
-        self.columns.iter().map(|(name, ty)| (name.clone(), self.term(name, ty))).collect()
+        (0..self.columns.len()).map(|at| (self.columns[at].0.clone(), self.term(at))).collect()
     }
 
-    fn is_called(&self, schema: Option<&str>, name: &str) -> bool {
+    /// Those of its columns that a bare `*` shows.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (String, Term)> + '_ {
+        self.terms().into_iter().filter(|(name, _)| !self.merged.contains(name))
+    }
+
+    pub(crate) fn is_called(&self, schema: Option<&str>, name: &str) -> bool {
         self.name == name && schema.is_none_or(|schema| self.schema.as_deref() == Some(schema))
     }
 }
@@ -53,8 +81,9 @@ pub(crate) fn column(levels: &[Vec<Relation>], names: &[Ident]) -> Result<Term, 
         let fits =
             |relation: &&Relation| qualifier.is_none_or(|(schema, name)| relation.is_called(schema, name));
         let mut found = level.iter().filter(fits).flat_map(|relation| {
-            let same = relation.columns.iter().filter(|(name, _)| name == column);
-            same.map(|(name, ty)| relation.term(name, ty))
+            let merged = qualifier.is_none() && relation.merged.contains(column);
+            let same = move |at: &usize| !merged && relation.columns[*at].0 == *column;
+            (0..relation.columns.len()).filter(same).map(|at| relation.term(at))
         });
         match (found.next(), found.next()) {
             (Some(term), None) => return Ok(term),

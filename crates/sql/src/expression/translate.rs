@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{BinaryOperator as Binary, CaseWhen, DataType, Expr, UnaryOperator, Value as Literal};
 use truststream_kernel::Type;
-use truststream_services::database::Catalog;
+use truststream_services::database::{Catalog, TableName};
 
 use super::names::{Relation, column};
 use super::{Scope, Term, TermType, Unsupported};
@@ -15,20 +15,37 @@ pub(crate) struct Translator<'a> {
     pub(super) levels: Vec<Vec<Relation>>,
     /// Sub-selects named so far.
     pub(super) relations: usize,
+    /// What `with` named, innermost last.
+    pub(super) named: Vec<Relation>,
+    /// Where the expression will stand there can be no sub-selects.
+    pub(super) alone: bool,
+    /// The functions whose bodies lead here.
+    pub(super) callers: Vec<TableName>,
+    /// What the named windows of the selects around are.
+    pub(super) windows: Vec<(String, String)>,
 }
 
 impl<'a> Translator<'a> {
     pub(crate) fn new(scope: &Scope<'a>) -> Self {
         let outer = scope.table.and_then(|name| {
-            let columns = scope.catalog.table(name)?.columns.iter();
-            Some(Relation {
-                name: name.name.clone(),
-                schema: Some(name.schema.clone()),
-                alias: scope.alias.map(str::to_owned),
-                columns: columns.map(|column| (column.name.clone(), column.ty.clone())).collect(),
-            })
+            let relation = Relation::of_table(name, scope.catalog.table(name)?);
+            Some(Relation { alias: scope.alias.map(str::to_owned), ..relation })
         });
-        Translator { scope: *scope, levels: vec![outer.into_iter().collect()], relations: 0 }
+        Translator {
+            scope: *scope,
+            levels: vec![outer.into_iter().collect()],
+            relations: 0,
+            named: Vec::new(),
+            alone: false,
+            callers: Vec::new(),
+            windows: Vec::new(),
+        }
+    }
+
+    /// A translator of an expression by itself: where its columns are not qualified, it is a part of
+    /// a table, in which SQLite takes no sub-selects.
+    pub(crate) fn of_expression(scope: &Scope<'a>) -> Self {
+        Translator { alone: scope.alias.is_none(), ..Translator::new(scope) }
     }
 
     /// The catalog names are looked up in.
@@ -36,18 +53,14 @@ impl<'a> Translator<'a> {
         self.scope.catalog
     }
 
-    /// Something else whose columns may be named beside those of the table.
-    pub(crate) fn add_relation(&mut self, relation: Relation) {
-        // A level of its own: names that are not qualified mean the table.
-        self.levels.insert(0, vec![relation]);
+    /// Lets names mean columns of these before all others.
+    pub(crate) fn push_level(&mut self, relations: Vec<Relation>) {
+        self.levels.push(relations);
     }
 
-    /// Calls the table by another name.
-    pub(crate) fn rename_target(&mut self, name: &str) {
-        for relation in self.levels.iter_mut().flatten() {
-            relation.name = name.to_owned();
-            relation.schema = None;
-        }
+    /// Takes the last level of names away.
+    pub(crate) fn pop_level(&mut self) {
+        self.levels.pop();
     }
 
     pub(super) fn type_of(&self, data_type: &DataType) -> Type {
@@ -64,6 +77,7 @@ impl<'a> Translator<'a> {
             Expr::Nested(inner) => self.expr(inner),
             Expr::Identifier(name) => column(&self.levels, std::slice::from_ref(name)),
             Expr::CompoundIdentifier(names) => column(&self.levels, names),
+            Expr::Tuple(_) => Err(Unsupported::new(expr, "a row is compared with rows only")),
             Expr::Value(value) => self.literal(&value.value),
             Expr::TypedString(typed) => {
                 let ty = self.type_of(&typed.data_type);
@@ -96,6 +110,7 @@ impl<'a> Translator<'a> {
                 }
             }
             Expr::Array(array) => self.array(&array.elem),
+            Expr::Extract { field, expr, .. } => self.extract(&field.to_string(), expr),
             Expr::CompoundFieldAccess { root, access_chain } => self.subscript(root, access_chain),
             _ => self.test(expr),
         }
@@ -134,7 +149,7 @@ impl<'a> Translator<'a> {
             Literal::Null => Ok(Term::null()),
             Literal::Boolean(value) => Ok(Term::new(u8::from(*value).to_string(), Type::Bool)),
             Literal::Number(digits, _) => self.number(digits),
-            Literal::Placeholder(_) => Err(Unsupported::new(value, "a parameter has no value here")),
+            Literal::Placeholder(mark) => self.parameter(mark),
             other => match other.clone().into_string() {
                 Some(text) => Ok(Term::literal(text)),
                 None => Err(Unsupported::new(other, "this kind of literal")),
@@ -196,8 +211,14 @@ impl<'a> Translator<'a> {
     }
 
     fn compare(&mut self, left: &Expr, op: &str, right: &Expr) -> Result<Term, Unsupported> {
-        if matches!((left, right), (Expr::Tuple(_), _) | (_, Expr::Tuple(_))) {
-            return Err(Unsupported::new(format!("{left} {op} {right}"), "a comparison of rows"));
+        if let (Expr::Tuple(lefts), Expr::Tuple(rights)) = (left, right)
+            && lefts.len() == rights.len()
+            && matches!(op, "=" | "<>")
+        {
+            let pairs = lefts.iter().zip(rights).map(|(left, right)| Ok(self.compare(left, op, right)?.sql));
+            let pairs = pairs.collect::<Result<Vec<_>, Unsupported>>()?;
+            let word = if op == "=" { " AND " } else { " OR " };
+            return Ok(Term::new(format!("({})", pairs.join(word)), Type::Bool));
         }
         let (left, right) = (self.expr(left)?, self.expr(right)?);
         self.comparison(left, op, right)

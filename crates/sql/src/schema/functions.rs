@@ -1,14 +1,18 @@
 //! Functions: kept in the catalog with their text.
 
+use sqlparser::ast::Statement;
 use sqlparser::ast::{
     ArgMode, CreateFunction, CreateFunctionBody, DataType, DropFunction, Expr, FunctionBehavior,
-    FunctionReturnType, FunctionSecurity, OperateFunctionArg,
+    FunctionCalledOnNull, FunctionReturnType, FunctionSecurity, OperateFunctionArg,
 };
-use truststream_kernel::Result;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+use truststream_kernel::{Result, Type};
 use truststream_services::database::{Catalog, Function, Parameter, Returns};
 
 use super::fault;
 use super::names::{ident, table_name};
+use super::type_names::type_of;
 
 pub(super) fn create(catalog: &mut Catalog, create: &CreateFunction) -> Result<()> {
     let name = table_name(&create.name);
@@ -30,6 +34,11 @@ pub(super) fn create(catalog: &mut Catalog, create: &CreateFunction) -> Result<(
         language: create.language.as_ref().map_or("sql".into(), |name| name.value.to_lowercase()),
         body: body(create),
         security_definer: matches!(create.security, Some(FunctionSecurity::Definer)),
+        strict: matches!(
+            create.called_on_null,
+            Some(FunctionCalledOnNull::ReturnsNullOnNullInput | FunctionCalledOnNull::Strict)
+        ),
+        grants: Vec::new(),
         isolation: None,
         comment: None,
         returns,
@@ -48,6 +57,7 @@ fn parameter(argument: &OperateFunctionArg) -> Parameter {
         name: argument.name.as_ref().map(ident).unwrap_or_default(),
         type_name: argument.data_type.to_string().to_lowercase(),
         required: argument.default_expr.is_none(),
+        default: argument.default_expr.as_ref().map(ToString::to_string),
         variadic: argument.mode == Some(ArgMode::Variadic),
     }
 }
@@ -58,7 +68,11 @@ fn returns(catalog: &Catalog, create: &CreateFunction) -> Returns {
         Some(FunctionReturnType::SetOf(data_type)) => (Some(data_type), true),
         None => (None, false),
     };
-    let type_name = data_type.map_or("void".into(), |data_type| data_type.to_string().to_lowercase());
+    let type_name = match data_type {
+        None => "void".into(),
+        Some(table @ DataType::Table(_)) => table.to_string(),
+        Some(data_type) => data_type.to_string().to_lowercase(),
+    };
     let is_table = matches!(data_type, Some(DataType::Table(_)));
     let table = match data_type {
         Some(DataType::Custom(name, _)) => {
@@ -75,6 +89,17 @@ fn returns(catalog: &Catalog, create: &CreateFunction) -> Returns {
     }
 }
 
+/// The columns of `table(…)`.
+pub(crate) fn columns_of_result(catalog: &Catalog, type_name: &str) -> Option<Vec<(String, Type)>> {
+    let sql = format!("create function f() returns {type_name} language sql as ''");
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql).ok()?;
+    let Some(Statement::CreateFunction(create)) = statements.first() else { return None };
+    let Some(FunctionReturnType::DataType(DataType::Table(Some(columns)))) = &create.return_type else {
+        return None;
+    };
+    Some(columns.iter().map(|one| (ident(&one.name), type_of(catalog, &one.data_type))).collect())
+}
+
 fn body(create: &CreateFunction) -> Option<String> {
     match create.function_body.as_ref()? {
         CreateFunctionBody::AsBeforeOptions { body, .. } | CreateFunctionBody::AsAfterOptions(body) => {
@@ -87,7 +112,9 @@ fn body(create: &CreateFunction) -> Option<String> {
             Some(format!("select {value}"))
         }
         CreateFunctionBody::AsReturnSelect(select) => Some(select.to_string()),
-        CreateFunctionBody::AsBeginEnd(statements) => Some(statements.to_string()),
+        CreateFunctionBody::AsBeginEnd(block) => {
+            Some(block.statements.iter().map(ToString::to_string).collect::<Vec<_>>().join(";\n"))
+        }
     }
 }
 

@@ -1,12 +1,14 @@
-//! Grants and revokes on tables. Those on schemas, sequences and functions are taken note of
+//! Grants and revokes on tables and functions. Those on schemas and sequences are taken note of
 //! nowhere: reaching a table is decided by the table's own grants.
 
-use sqlparser::ast::{Action, Grant, GrantObjects, Grantee, GranteeName, Ident, Privileges, Revoke};
+use sqlparser::ast::{
+    Action, DataType, Grant, GrantObjects, Grantee, GranteeName, Ident, ObjectName, Privileges, Revoke,
+};
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Catalog, Grant as Entry, TableName};
+use truststream_services::database::{Catalog, Function, Grant as Entry, TableName};
 
 use super::names::{idents, parts, table_name};
-use super::no_such_table;
+use super::{fault, no_such_table};
 
 pub(super) fn grant(catalog: &mut Catalog, grant: &Grant) -> Result<()> {
     record(catalog, &grant.privileges, grant.objects.as_ref(), &grant.grantees, false)
@@ -26,6 +28,14 @@ fn record(
     grantees: &[Grantee],
     revoke: bool,
 ) -> Result<()> {
+    if let Some(GrantObjects::Function { name, arg_types }) = objects {
+        return on_function(catalog, name, arg_types, grantees, revoke);
+    }
+    if let Some(GrantObjects::AllFunctionsInSchema { schemas }) = objects {
+        let schemas: Vec<_> = schemas.iter().map(|name| parts(name).join(".")).collect();
+        return on_functions(catalog, grantees, revoke, |known| schemas.contains(&known.name.schema))
+            .map(drop);
+    }
     let tables = tables(catalog, objects)?;
     if tables.is_empty() {
         return Ok(());
@@ -44,6 +54,47 @@ fn record(
         }
     }
     Ok(())
+}
+
+fn on_function(
+    catalog: &mut Catalog,
+    name: &ObjectName,
+    types: &[DataType],
+    grantees: &[Grantee],
+    revoke: bool,
+) -> Result<()> {
+    let name = table_name(name);
+    let types: Vec<_> = types.iter().map(|ty| ty.to_string().to_lowercase()).collect();
+    let meant = |known: &Function| {
+        let parameters = known.parameters.iter().map(|parameter| &parameter.type_name);
+        known.name == name && (types.is_empty() || parameters.eq(types.iter()))
+    };
+    if on_functions(catalog, grantees, revoke, meant)? {
+        return Ok(());
+    }
+    Err(fault("42883", format!("function {}({}) does not exist", name.name, types.join(", "))))
+}
+
+/// Takes note of a grant on the functions meant, and whether there are any.
+fn on_functions(
+    catalog: &mut Catalog,
+    grantees: &[Grantee],
+    revoke: bool,
+    meant: impl Fn(&Function) -> bool,
+) -> Result<bool> {
+    let roles = grantees.iter().map(role).collect::<Result<Vec<_>>>()?;
+    let mut found = false;
+    for function in catalog.functions.iter_mut().filter(|function| meant(function)) {
+        found = true;
+        let entry = |role: &String| Entry {
+            role: role.clone(),
+            privileges: vec!["execute".into()],
+            columns: Vec::new(),
+            revoke,
+        };
+        function.grants.extend(roles.iter().map(entry));
+    }
+    Ok(found)
 }
 
 fn tables(catalog: &Catalog, objects: Option<&GrantObjects>) -> Result<Vec<TableName>> {

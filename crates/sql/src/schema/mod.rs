@@ -25,10 +25,12 @@ use sqlparser::parser::Parser;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, TableName};
 
+pub(crate) use functions::columns_of_result;
 pub use names::table_name;
 pub(crate) use names::{ident, parts};
 pub use split::{Piece, split};
-pub use type_names::{enum_name, enum_table, type_of};
+pub use type_names::{enum_name, enum_table, type_named, type_of};
+pub use views::{view_query, view_relationships};
 
 /// One statement of a migration.
 #[derive(Clone, Debug)]

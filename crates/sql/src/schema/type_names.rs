@@ -2,6 +2,8 @@
 
 use sqlparser::ast::{AlterType, AlterTypeAddValuePosition, AlterTypeOperation, DataType, ObjectName};
 use sqlparser::ast::{ArrayElemTypeDef, UserDefinedTypeRepresentation};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{Catalog, TableName};
 
@@ -43,6 +45,13 @@ pub fn type_of(catalog: &Catalog, data_type: &DataType) -> Type {
         }
         ty => ty,
     }
+}
+
+/// The type that a name written in SQL means in this catalog.
+pub fn type_named(catalog: &Catalog, name: &str) -> Type {
+    let parsed =
+        Parser::new(&PostgreSqlDialect {}).try_with_sql(name).and_then(|mut parser| parser.parse_data_type());
+    parsed.map_or_else(|_| Type::parse(name), |data_type| type_of(catalog, &data_type))
 }
 
 pub(super) fn create(

@@ -1,19 +1,37 @@
-//! Views: kept with their text; their columns are those an engine finds when it creates them.
+//! Views: kept with their text; their columns and relationships follow from the query.
 
-use sqlparser::ast::{CreateView, Expr, Query, SelectItem, SetExpr, TableFactor};
-use truststream_kernel::{Error, Result, Type};
-use truststream_services::database::{Catalog, Column, Table, TableKind, TableName};
+use std::collections::HashMap;
+
+use sqlparser::ast::{
+    CreateTableOptions, CreateView, Expr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
+    SetExpr, SqlOption, Statement, TableFactor,
+};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+use truststream_kernel::{Error, Result};
+use truststream_services::database::{
+    Catalog, Column, ForeignKey, Link, Relationship, Table, TableKind, TableName,
+};
 
 use super::fault;
 use super::names::{ident, table_name};
+use crate::expression::{Scope, Translator, Unsupported, known};
+use crate::quote::quote;
 
 pub(super) fn create(catalog: &mut Catalog, view: &CreateView) -> Result<()> {
     let name = table_name(&view.name);
     if view.materialized || view.temporary {
         return Err(Error::unsupported("materialized and temporary views run on PostgreSQL only"));
     }
-    if catalog.tables.contains_key(&name) && !view.or_replace {
-        return Err(fault("42P07", format!("relation \"{}\" already exists", name.name)));
+    let before = catalog.table(&name);
+    match before.map(|table| &table.kind) {
+        Some(TableKind::Table) => {
+            return Err(fault("42P07", format!("relation \"{}\" already exists", name.name)));
+        }
+        Some(_) if !view.or_replace => {
+            return Err(fault("42P07", format!("relation \"{}\" already exists", name.name)));
+        }
+        _ => {}
     }
     let mut columns = columns(catalog, &view.query)?;
     for (column, given) in columns.iter_mut().zip(&view.columns) {
@@ -24,81 +42,211 @@ pub(super) fn create(catalog: &mut Catalog, view: &CreateView) -> Result<()> {
         insertable: false,
         updatable: false,
         deletable: false,
+        invoker: is_invoker(&view.options),
     };
+    let mut table = Table { kind, columns, ..Table::default() };
+    if let Some(before) = before {
+        table.grants.clone_from(&before.grants);
+        table.comment.clone_from(&before.comment);
+    }
     catalog.schemas.entry(name.schema.clone()).or_default();
-    catalog.tables.insert(name, Table { kind, columns, ..Table::default() });
+    catalog.tables.insert(name.clone(), table);
+    let key = inherited_key(catalog, &name);
+    catalog.tables[&name].primary_key = key;
     Ok(())
 }
 
-/// The columns of a plain select.
+fn is_invoker(options: &CreateTableOptions) -> bool {
+    let CreateTableOptions::With(options) = options else { return false };
+    options.iter().any(|option| match option {
+        SqlOption::KeyValue { key, value } if ident(key) == "security_invoker" => {
+            let value = value.to_string().trim_matches('\'').to_lowercase();
+            matches!(value.as_str(), "true" | "on" | "1" | "yes")
+        }
+        SqlOption::Ident(key) => ident(key) == "security_invoker",
+        _ => false,
+    })
+}
+
 fn columns(catalog: &Catalog, query: &Query) -> Result<Vec<Column>> {
-    let SetExpr::Select(select) = query.body.as_ref() else {
-        return Err(Error::unsupported("a view that is not one plain select runs on PostgreSQL only"));
+    let (_, found) = Translator::new(&Scope::new(catalog)).query(query)?;
+    let origins = origins(catalog, query);
+    let column = |(at, (name, ty)): (usize, (String, truststream_kernel::Type))| {
+        let origin = origins.get(at).and_then(|(_, origin)| origin.as_ref());
+        let base = origin.and_then(|(table, column)| catalog.table(table)?.column(column));
+        Column {
+            type_name: base.map_or_else(|| ty.sql_name(), |base| base.type_name.clone()),
+            name,
+            ty,
+            nullable: true,
+            default: None,
+            identity: None,
+            generated: None,
+            comment: base.and_then(|base| base.comment.clone()),
+        }
     };
+    Ok(known(found)?.into_iter().enumerate().map(column).collect())
+}
+
+/// A view's query as SQLite's, with the view's columns. `scope` says what it reads from.
+///
+/// # Errors
+/// What can't be translated, such as a column that there is no longer.
+pub fn view_query(scope: &Scope<'_>, view: &Table) -> Result<String, Unsupported> {
+    let TableKind::View { definition, .. } = &view.kind else {
+        return Err(Unsupported::new("", "this is no view"));
+    };
+    let query = parsed(definition).ok_or_else(|| Unsupported::new(definition, "this is no query"))?;
+    let (sql, found) = Translator::new(scope).query(&query)?;
+    // Columns that its tables were given later are not the view's.
+    let names = (0..found.len()).map(|at| match view.columns.get(at) {
+        Some(column) => quote(&column.name),
+        None => quote(&format!("c{at}")),
+    });
+    let names: Vec<_> = names.collect();
+    let shown: Vec<_> = view.columns.iter().map(|column| quote(&column.name)).collect();
+    Ok(format!("WITH q({}) AS ({sql}) SELECT {} FROM q", names.join(", "), shown.join(", ")))
+}
+
+fn parsed(definition: &str) -> Option<Query> {
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, definition).ok()?;
+    match statements.into_iter().next() {
+        Some(Statement::Query(query)) => Some(*query),
+        _ => None,
+    }
+}
+
+/// A column of a base table.
+type Origin = (TableName, String);
+
+/// The columns of a query, each with the column of a base table that it is.
+fn origins(catalog: &Catalog, query: &Query) -> Vec<(String, Option<Origin>)> {
+    match query.body.as_ref() {
+        SetExpr::Select(select) if query.with.is_none() => of_select(catalog, select),
+        _ => Vec::new(),
+    }
+}
+
+fn of_select(catalog: &Catalog, select: &Select) -> Vec<(String, Option<Origin>)> {
     let factors = select
         .from
         .iter()
         .flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)));
-    let mut sources: Vec<(String, &Table)> = Vec::new();
+    let mut sources: Vec<(String, Vec<(String, Option<Origin>)>)> = Vec::new();
     for factor in factors {
-        let TableFactor::Table { name, alias, .. } = factor else {
-            return Err(Error::unsupported("a view over a sub-select runs on PostgreSQL only"));
-        };
-        let name: TableName = table_name(name);
-        let table = catalog.table(&name).ok_or_else(|| super::no_such_table(&name))?;
-        sources.push((alias.as_ref().map_or(name.name, |alias| ident(&alias.name)), table));
+        let TableFactor::Table { name, alias, args: None, .. } = factor else { return Vec::new() };
+        let name = table_name(name);
+        let columns = of_table(catalog, &name);
+        sources.push((alias.as_ref().map_or(name.name, |alias| ident(&alias.name)), columns));
     }
+    let find = |table: Option<String>, column: &str| {
+        let fits = |source: &&(String, _)| table.as_ref().is_none_or(|table| source.0 == *table);
+        let mut found = sources.iter().filter(fits).flat_map(|(_, columns)| columns);
+        found.find(|(name, _)| name == column).and_then(|(_, origin)| origin.clone())
+    };
+    let of_expression = |expr: &Expr| match expr {
+        Expr::Identifier(name) => find(None, &ident(name)),
+        Expr::CompoundIdentifier(names) if names.len() == 2 => {
+            find(Some(ident(&names[0])), &ident(&names[1]))
+        }
+        _ => None,
+    };
     let mut columns = Vec::new();
     for item in &select.projection {
         match item {
-            SelectItem::Wildcard(_) => {
-                columns.extend(sources.iter().flat_map(|(_, table)| table.columns.iter().map(plain)));
+            SelectItem::Wildcard(_) => columns.extend(sources.iter().flat_map(|(_, all)| all.clone())),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                let name = table_name(name).name;
+                let all = sources.iter().filter(|(source, _)| *source == name);
+                columns.extend(all.flat_map(|(_, all)| all.clone()));
             }
-            SelectItem::UnnamedExpr(expression) => columns.push(column(&sources, expression, None)?),
-            SelectItem::ExprWithAlias { expr, alias } => {
-                columns.push(column(&sources, expr, Some(ident(alias)))?);
-            }
-            other => {
-                return Err(Error::unsupported(format!("\"{other}\" in a view runs on PostgreSQL only")));
-            }
+            SelectItem::UnnamedExpr(expr) => columns.push((String::new(), of_expression(expr))),
+            SelectItem::ExprWithAlias { expr, .. } => columns.push((String::new(), of_expression(expr))),
+            _ => return Vec::new(),
         }
     }
-    Ok(columns)
+    columns
 }
 
-fn plain(column: &Column) -> Column {
-    let column = column.clone();
-    Column { nullable: true, default: None, identity: None, generated: None, ..column }
-}
-
-fn column(sources: &[(String, &Table)], expression: &Expr, alias: Option<String>) -> Result<Column> {
-    let (table, name) = match expression {
-        Expr::Identifier(name) => (None, ident(name)),
-        Expr::CompoundIdentifier(names) if names.len() == 2 => (Some(ident(&names[0])), ident(&names[1])),
-        other => {
-            let name = alias.unwrap_or_else(|| default_name(other));
-            return Ok(Column {
-                name,
-                ty: Type::Text,
-                type_name: "text".into(),
-                nullable: true,
-                default: None,
-                identity: None,
-                generated: None,
-                comment: None,
-            });
+/// The columns of a table or view, each with the column of a base table that it is.
+fn of_table(catalog: &Catalog, name: &TableName) -> Vec<(String, Option<Origin>)> {
+    let Some(table) = catalog.table(name) else { return Vec::new() };
+    match &table.kind {
+        TableKind::Table => {
+            let origin = |column: &Column| (column.name.clone(), Some((name.clone(), column.name.clone())));
+            table.columns.iter().map(origin).collect()
         }
+        TableKind::View { definition, .. } => {
+            let origins = parsed(definition).map(|query| origins(catalog, &query)).unwrap_or_default();
+            let mut origins = origins.into_iter().map(|(_, origin)| origin);
+            table.columns.iter().map(|column| (column.name.clone(), origins.next().flatten())).collect()
+        }
+    }
+}
+
+/// The view's columns that are the primary key of one of its tables.
+fn inherited_key(catalog: &Catalog, view: &TableName) -> Vec<String> {
+    let columns = of_table(catalog, view);
+    let tables = columns.iter().filter_map(|(_, origin)| origin.as_ref().map(|(table, _)| table));
+    let mut tables: Vec<&TableName> = tables.collect();
+    tables.dedup();
+    let key_of = |table: &TableName| seen(&columns, table, &catalog.table(table)?.primary_key);
+    tables.into_iter().find_map(key_of).unwrap_or_default()
+}
+
+/// The names under which columns of a table are seen; `None` if one is not, or there are none.
+fn seen(shown: &[(String, Option<Origin>)], table: &TableName, columns: &[String]) -> Option<Vec<String>> {
+    let name = |column: &String| {
+        let same = |origin: &Option<Origin>| matches!(origin, Some((t, c)) if t == table && c == column);
+        shown.iter().find(|(_, origin)| same(origin)).map(|(name, _)| name.clone())
     };
-    let fits = |source: &&(String, &Table)| table.as_ref().is_none_or(|table| source.0 == *table);
-    let found = sources.iter().filter(fits).find_map(|(_, table)| table.column(&name));
-    let found = found.ok_or_else(|| fault("42703", format!("column \"{name}\" does not exist")))?;
-    Ok(Column { name: alias.unwrap_or(name), ..plain(found) })
+    if columns.is_empty() { None } else { columns.iter().map(name).collect() }
 }
 
-fn default_name(expression: &Expr) -> String {
-    match expression {
-        Expr::Function(function) => table_name(&function.name).name,
-        Expr::Cast { expr, .. } => default_name(expr),
-        _ => "?column?".into(),
+/// The relationships that views have by the foreign keys of their tables.
+pub fn view_relationships(catalog: &Catalog) -> Vec<Relationship> {
+    let views = catalog.tables.iter().filter(|(_, table)| table.kind != TableKind::Table);
+    let shown: HashMap<&TableName, _> = views.map(|(name, _)| (name, of_table(catalog, name))).collect();
+    let mut found = Vec::new();
+    for (name, table) in &catalog.tables {
+        for key in &table.foreign_keys {
+            let ends = |base: &TableName, columns: &[String]| {
+                let views = shown
+                    .iter()
+                    .filter_map(|(view, shown)| Some(((*view).clone(), seen(shown, base, columns)?)));
+                std::iter::once((base.clone(), columns.to_vec())).chain(views).collect::<Vec<_>>()
+            };
+            for from in ends(name, &key.columns) {
+                for to in ends(&key.references, &key.referenced_columns) {
+                    if from.0 != *name || to.0 != key.references {
+                        found.extend(related(table, key, &from, &to));
+                    }
+                }
+            }
+        }
     }
+    found.sort_by(|a, b| (&a.from, &a.to).cmp(&(&b.from, &b.to)));
+    found
+}
+
+type End = (TableName, Vec<String>);
+
+/// A foreign key between two ends; both ways where each row has at most one partner.
+fn related(table: &Table, key: &ForeignKey, from: &End, to: &End) -> Vec<Relationship> {
+    let same = |columns: &[String]| {
+        columns.len() == key.columns.len() && columns.iter().all(|column| key.columns.contains(column))
+    };
+    let unique = same(&table.primary_key) || table.unique_keys.iter().any(|unique| same(&unique.columns));
+    let one = |from: &End, to: &End| Relationship {
+        from: from.0.clone(),
+        to: to.0.clone(),
+        link: Link::Key {
+            constraint: key.name.clone(),
+            columns: from.1.iter().cloned().zip(to.1.iter().cloned()).collect(),
+        },
+        to_one: true,
+    };
+    let mut both = vec![one(from, to)];
+    both.extend(unique.then(|| one(to, from)));
+    both
 }

@@ -2,6 +2,8 @@
 
 mod data;
 mod review;
+pub mod routine;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -9,3 +11,4 @@ mod tests;
 pub use data::data;
 pub(crate) use review::is_held;
 pub use review::review;
+pub use write::Guard;

@@ -4,7 +4,7 @@ use truststream_kernel::value::range;
 use truststream_kernel::{Error, ErrorKind, Type};
 use truststream_services::database::{AppliedMigration, Catalog, Problem, Table, TableKind, TableName};
 
-use crate::expression::{self, Scope, Unsupported};
+use crate::expression::{self, Scope, Unsupported, file_name};
 use crate::schema::{self, Kind, Statement};
 
 /// Extensions whose functions are known here, or that change nothing.
@@ -52,6 +52,11 @@ fn problems_of(catalog: &mut Catalog, statement: &Statement) -> Vec<String> {
             if let Err(error) = schema::apply(catalog, statement) {
                 return unheld(&error);
             }
+            let mut found = broken(&before, catalog);
+            found.extend(of_routine(catalog, statement));
+            if !found.is_empty() {
+                return found;
+            }
             changed(&before, catalog).into_iter().flat_map(|name| of_table(&before, catalog, name)).collect()
         }
     }
@@ -66,15 +71,34 @@ fn unheld(error: &Error) -> Vec<String> {
 fn foreign(statement: &Statement) -> Option<String> {
     use sqlparser::ast::Statement as Parsed;
     match statement.parsed.as_deref()? {
-        Parsed::CreateFunction(_) => Some("functions run on PostgreSQL only".into()),
         Parsed::CreateExtension(extension) => {
             let name = extension.name.value.to_lowercase();
             let known = EXTENSIONS.contains(&name.as_str());
             (!known).then(|| format!("extension {name} lives on PostgreSQL only"))
         }
-        Parsed::CreateView(_) => Some("views run on PostgreSQL only".into()),
         _ => None,
     }
+}
+
+/// What of a new function can't be called here.
+fn of_routine(catalog: &Catalog, statement: &Statement) -> Vec<String> {
+    use sqlparser::ast::Statement as Parsed;
+    let Some(Parsed::CreateFunction(_)) = statement.parsed.as_deref() else { return Vec::new() };
+    let Some(function) = catalog.functions.last() else { return Vec::new() };
+    let called = super::routine::check(function, &Scope::new(catalog));
+    called.err().map(|unsupported| unsupported.reason).into_iter().collect()
+}
+
+/// Views that read what is there no longer, or is called otherwise now.
+fn broken(before: &Catalog, catalog: &Catalog) -> Vec<String> {
+    let views = catalog.tables.iter().filter(|(_, table)| table.kind != TableKind::Table);
+    let lost = |(name, view): (&TableName, &Table)| {
+        let error = schema::view_query(&Scope::new(catalog), view).err()?;
+        let known = before.table(name) == Some(view);
+        let what = if known { "drop it before and create it again after" } else { "this view can't be held" };
+        Some(format!("view {name}: {error}: {what}"))
+    };
+    views.filter_map(lost).collect()
 }
 
 fn changed<'c>(before: &Catalog, after: &'c Catalog) -> Vec<&'c TableName> {
@@ -115,9 +139,11 @@ fn faults(catalog: &Catalog, name: &TableName, table: &Table) -> Vec<String> {
         }
     }
     results.extend(table.checks.iter().map(|check| expression::condition(&check.expression, &scope)));
+    let file = file_name(name);
+    let rows = Scope { alias: Some(&file), ..scope };
     for policy in &table.policies {
         let conditions = [&policy.using, &policy.check].into_iter().flatten();
-        results.extend(conditions.map(|text| expression::condition(text, &scope)));
+        results.extend(conditions.map(|text| expression::condition(text, &rows)));
     }
     for index in table.indexes.iter().filter(|index| index.unique || index.method == "btree") {
         results.push(expression::index_terms(index, &scope).map(|terms| terms.join(", ")));

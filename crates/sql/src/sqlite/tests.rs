@@ -48,12 +48,12 @@ fn the_suite_can_be_held() {
 
 #[test]
 fn what_cannot_be_held_is_named_with_its_line() {
-    let sql = "create table a (id int primary key,\n  spot point);\n\ncreate function f() returns int language sql as 'select 1';
+    let sql = "create table a (id int primary key,\n  spot point);\n\ncreate function f() returns int language plpython as 'return 1';
 create policy p on a using (is_member(id));\ncreate trigger t before insert on a for each row execute function f();\ninsert into nowhere values (1);\ninsert into a (id) select generate_series(1, 9);";
     let found = review_of(&[("1.sql", sql)]);
     let expected = [
         (1, "column \"spot\": type point lives on PostgreSQL only"),
-        (4, "functions run on PostgreSQL only"),
+        (4, "functions in plpython run on PostgreSQL only: public.f"),
         (5, "this function runs on PostgreSQL only: is_member(id)"),
         (6, "triggers run on PostgreSQL only"),
         (8, "this function runs on PostgreSQL only: generate_series(1, 9)"),

@@ -1,12 +1,9 @@
 //! Calls of functions.
 
-mod find;
-
 use bytes::Bytes;
 use truststream_kernel::Result;
-use truststream_services::database::{
-    Arguments, Function, Invoke, NamedArgument, Parameter, Query, Returns, TableName,
-};
+use truststream_services::database::{Arguments, Invoke, Parameter, Returns, TableName};
+use truststream_sql::callable::{self, Callable};
 use truststream_sql::payload::Payload;
 use truststream_sql::quote::quote;
 
@@ -17,43 +14,6 @@ use super::request::{Frame, NO_TOTAL, Statement, TOTAL, counts, total_of};
 use crate::plan::{Node, Source};
 use crate::schema::Schema;
 use crate::sql::Sql;
-
-/// The function that a call means, and what of the arguments are filters on its result.
-pub(crate) struct Callable<'s> {
-    pub(crate) function: &'s Function,
-    query: Query,
-}
-
-impl<'s> Callable<'s> {
-    /// Finds the function.
-    ///
-    /// # Errors
-    /// PGRST202 if there is none with these parameters, PGRST203 if there are several.
-    pub(crate) fn find(schema: &'s Schema, op: &Invoke) -> Result<Self> {
-        let function = find::function(schema, op)?;
-        let mut query = op.query.clone();
-        if let Arguments::Named(named) = &op.arguments {
-            for filter in named.iter().filter_map(|argument| filter_of(function, argument)) {
-                query.and(filter);
-            }
-        }
-        Ok(Callable { function, query })
-    }
-
-    /// Whether it runs in a read-only transaction.
-    pub(crate) fn reads_only(&self, op: &Invoke) -> bool {
-        op.read_only || self.function.reads_only
-    }
-}
-
-fn filter_of(
-    function: &Function,
-    argument: &NamedArgument,
-) -> Option<truststream_services::database::Filter> {
-    let parameter = function.parameters.iter().any(|parameter| parameter.name == argument.name);
-    let filter = argument.filter.clone()?;
-    (!parameter || !find::is_value(argument)).then_some(filter)
-}
 
 /// The statement of a call.
 pub(crate) fn call(
@@ -126,7 +86,7 @@ fn called(sql: &mut Sql, callable: &Callable<'_>, op: &Invoke, shape: Shape) -> 
         (Arguments::Raw { body, .. }, [one]) => invoke(sql, &mut |sql| unnamed(sql, one, body)),
         (Arguments::Raw { .. }, _) => invoke(sql, &mut |_| {}),
         (Arguments::Json(body), parameters) => {
-            let keys = find::keys_of(body)?;
+            let keys = callable::keys_of(body)?;
             let given: Vec<&Parameter> =
                 parameters.iter().filter(|parameter| keys.contains(&parameter.name)).collect();
             if given.is_empty() {
@@ -146,7 +106,7 @@ fn called(sql: &mut Sql, callable: &Callable<'_>, op: &Invoke, shape: Shape) -> 
         (Arguments::Named(named), parameters) => {
             let given: Vec<(&Parameter, Vec<String>)> = parameters
                 .iter()
-                .map(|parameter| (parameter, find::values_of(named, parameter)))
+                .map(|parameter| (parameter, callable::values_of(named, parameter)))
                 .filter(|(_, values)| !values.is_empty())
                 .collect();
             invoke(sql, &mut |sql| {

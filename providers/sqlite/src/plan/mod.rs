@@ -8,6 +8,7 @@ mod filter;
 mod group;
 mod order;
 mod read;
+mod returned;
 mod shape;
 
 use rusqlite::types::Value as Cell;
@@ -21,6 +22,7 @@ use crate::storage;
 use cache::Recorder;
 pub(crate) use cache::{Plans, Purpose, statement};
 pub(crate) use read::{Source, Statement};
+pub(crate) use returned::{Returned, returned, values};
 
 /// Builds one statement. Literals are bound, never part of the text.
 pub(crate) struct Planner<'a> {

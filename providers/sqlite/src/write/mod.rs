@@ -105,7 +105,13 @@ impl<'a> Write<'a> {
     ///
     /// # Errors
     /// 42501 if one does not meet them.
-    fn check(&self, name: &TableName, written: &[i64], command: PolicyCommand, readable: bool) -> Result<()> {
+    pub(crate) fn check(
+        &self,
+        name: &TableName,
+        written: &[i64],
+        command: PolicyCommand,
+        readable: bool,
+    ) -> Result<()> {
         let access = Access::of(self.cx);
         let mut conditions = Vec::new();
         conditions.extend(access.check(self.schema, name, command)?);

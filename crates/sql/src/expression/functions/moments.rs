@@ -79,3 +79,57 @@ pub(super) fn date(arguments: &[Value]) -> Result<Value> {
     let days = i32::try_from(integer(arguments, 0)?.div_euclid(DAY)).map_err(|_| out_of_range())?;
     Ok(as_text(&Value::Date(days)))
 }
+
+/// A part of a timestamp, as `extract` gives it: a number as a text.
+pub(super) fn extract(arguments: &[Value]) -> Result<Value> {
+    let (field, moment) = (text(arguments, 0)?, integer(arguments, 1)?);
+    let (day, rest) = (moment.div_euclid(DAY), moment.rem_euclid(DAY));
+    let (year, month, day_of_month) = date_of(day);
+    // PostgreSQL's years have no zero.
+    let shown = if year > 0 { year } else { year - 1 };
+    let scaled = |number: i64, scale: u32| {
+        let unit = 10_i64.pow(scale);
+        let sign = if number < 0 { "-" } else { "" };
+        let (whole, part) =
+            (number.unsigned_abs() / unit.unsigned_abs(), number.unsigned_abs() % unit.unsigned_abs());
+        format!("{sign}{whole}.{part:0width$}", width = scale as usize)
+    };
+    let number = match field {
+        "epoch" => return Ok(Value::Text(scaled(moment, 6))),
+        "second" => return Ok(Value::Text(scaled(rest % 60_000_000, 6))),
+        "milliseconds" => return Ok(Value::Text(scaled(rest % 60_000_000, 3))),
+        "microseconds" => rest % 60_000_000,
+        "minute" => rest / 60_000_000 % 60,
+        "hour" => rest / 3_600_000_000,
+        "day" => i64::from(day_of_month),
+        "month" => i64::from(month),
+        "quarter" => i64::from((month - 1) / 3 + 1),
+        "year" => shown,
+        "decade" => year.div_euclid(10),
+        "century" if year > 0 => (year + 99) / 100,
+        "dow" => (day + 4).rem_euclid(7),
+        "isodow" => (day + 3).rem_euclid(7) + 1,
+        "doy" => day - days_of(year, 1, 1) + 1,
+        _ => return Err(Error::invalid_input(format!("unit \"{field}\" not recognized"))),
+    };
+    Ok(Value::Text(number.to_string()))
+}
+
+/// A timestamp cut to a unit.
+pub(super) fn truncate(arguments: &[Value]) -> Result<Value> {
+    let (unit, moment) = (text(arguments, 0)?, integer(arguments, 1)?);
+    let day = moment.div_euclid(DAY);
+    let (year, month, _) = date_of(day);
+    let start = match unit {
+        "microseconds" => return Ok(Value::Int(moment)),
+        "second" => return Ok(Value::Int(moment - moment.rem_euclid(1_000_000))),
+        "minute" => return Ok(Value::Int(moment - moment.rem_euclid(60_000_000))),
+        "hour" => return Ok(Value::Int(moment - moment.rem_euclid(3_600_000_000))),
+        "day" => day,
+        "week" => day - (day + 3).rem_euclid(7),
+        "month" => days_of(year, month, 1),
+        "quarter" => days_of(year, (month - 1) / 3 * 3 + 1, 1),
+        _ => days_of(year, 1, 1),
+    };
+    start.checked_mul(DAY).map(Value::Int).ok_or_else(out_of_range)
+}

@@ -1,19 +1,57 @@
-//! Which of the overloads of a function a call means.
+//! Which of the overloads of a function a call means, as PostgREST chooses.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Arguments, Function, Invoke, NamedArgument, Parameter};
-use truststream_sql::closest::closest;
-use truststream_sql::payload::Payload;
+use truststream_services::database::{
+    Arguments, Catalog, Filter, Function, Invoke, NamedArgument, Parameter, Query,
+};
 
-use crate::schema::Schema;
+use crate::closest::closest;
+use crate::payload::Payload;
+
+/// The function that a call means, and what to take of its result.
+#[derive(Clone, Debug)]
+pub struct Callable<'s> {
+    /// The function.
+    pub function: &'s Function,
+    /// What is asked of its result: what of the arguments is no parameter is a filter.
+    pub query: Query,
+}
+
+impl<'s> Callable<'s> {
+    /// Finds the function.
+    ///
+    /// # Errors
+    /// PGRST202 if there is none with these parameters, PGRST203 if there are several.
+    pub fn find(catalog: &'s Catalog, op: &Invoke) -> Result<Self> {
+        let function = function(catalog, op)?;
+        let mut query = op.query.clone();
+        if let Arguments::Named(named) = &op.arguments {
+            for filter in named.iter().filter_map(|argument| filter_of(function, argument)) {
+                query.and(filter);
+            }
+        }
+        Ok(Callable { function, query })
+    }
+
+    /// Whether it runs in a read-only transaction.
+    pub fn reads_only(&self, op: &Invoke) -> bool {
+        op.read_only || self.function.reads_only
+    }
+}
+
+fn filter_of(function: &Function, argument: &NamedArgument) -> Option<Filter> {
+    let parameter = function.parameters.iter().any(|parameter| parameter.name == argument.name);
+    let filter = argument.filter.clone()?;
+    (!parameter || !is_value(argument)).then_some(filter)
+}
 
 /// The one function whose parameters fit.
-pub(super) fn function<'s>(schema: &'s Schema, op: &Invoke) -> Result<&'s Function> {
+fn function<'s>(catalog: &'s Catalog, op: &Invoke) -> Result<&'s Function> {
     let overloads: Vec<&Function> =
-        schema.catalog.functions.iter().filter(|function| function.name == op.function).collect();
+        catalog.functions.iter().filter(|function| function.name == op.function).collect();
     let keys = keys(op)?;
     let mut fitting = matching(&overloads, op, &keys);
     if fitting.is_empty()
@@ -28,7 +66,7 @@ pub(super) fn function<'s>(schema: &'s Schema, op: &Invoke) -> Result<&'s Functi
     }
     match fitting[..] {
         [one] => Ok(one),
-        [] => Err(not_found(schema, op, &keys, &overloads)),
+        [] => Err(not_found(catalog, op, &keys, &overloads)),
         _ => Err(ambiguous(&fitting)),
     }
 }
@@ -79,12 +117,15 @@ fn keys(op: &Invoke) -> Result<BTreeSet<String>> {
 }
 
 /// It does not read as a filter.
-pub(super) fn is_value(argument: &NamedArgument) -> bool {
+fn is_value(argument: &NamedArgument) -> bool {
     argument.filter.is_none()
 }
 
 /// The keys of a JSON body; none if it is no object.
-pub(super) fn keys_of(body: &Bytes) -> Result<BTreeSet<String>> {
+///
+/// # Errors
+/// PGRST102 for what is not JSON.
+pub fn keys_of(body: &Bytes) -> Result<BTreeSet<String>> {
     if body.trim_ascii().is_empty() {
         return Ok(BTreeSet::new());
     }
@@ -93,7 +134,7 @@ pub(super) fn keys_of(body: &Bytes) -> Result<BTreeSet<String>> {
 }
 
 /// All values given for a parameter, in order.
-pub(super) fn values_of(named: &[NamedArgument], parameter: &Parameter) -> Vec<String> {
+pub fn values_of(named: &[NamedArgument], parameter: &Parameter) -> Vec<String> {
     let same = |argument: &&NamedArgument| argument.name == parameter.name;
     let values: Vec<&NamedArgument> = named.iter().filter(same).collect();
     let plain: Vec<String> =
@@ -127,7 +168,7 @@ fn ambiguous(fitting: &[&Function]) -> Error {
     )
 }
 
-fn not_found(schema: &Schema, op: &Invoke, keys: &BTreeSet<String>, overloads: &[&Function]) -> Error {
+fn not_found(catalog: &Catalog, op: &Invoke, keys: &BTreeSet<String>, overloads: &[&Function]) -> Error {
     let name = &op.function;
     let listed = keys.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let raw = match &op.arguments {
@@ -157,7 +198,7 @@ fn not_found(schema: &Schema, op: &Invoke, keys: &BTreeSet<String>, overloads: &
     .with_details(format!(
         "Searched for the function {name}{searched}, but no matches were found in the schema cache."
     ));
-    match suggestion(schema, op, keys, overloads).filter(|_| raw.is_none()) {
+    match suggestion(catalog, op, keys, overloads).filter(|_| raw.is_none()) {
         Some(near) => {
             error.with_hint(format!("Perhaps you meant to call the function {}.{near}", name.schema))
         }
@@ -166,14 +207,13 @@ fn not_found(schema: &Schema, op: &Invoke, keys: &BTreeSet<String>, overloads: &
 }
 
 fn suggestion(
-    schema: &Schema,
+    catalog: &Catalog,
     op: &Invoke,
     keys: &BTreeSet<String>,
     overloads: &[&Function],
 ) -> Option<String> {
     if overloads.is_empty() {
-        let in_schema =
-            schema.catalog.functions.iter().filter(|other| other.name.schema == op.function.schema);
+        let in_schema = catalog.functions.iter().filter(|other| other.name.schema == op.function.schema);
         return closest(in_schema.map(|other| other.name.name.as_str()), &op.function.name)
             .map(str::to_owned);
     }

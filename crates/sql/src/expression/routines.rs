@@ -1,0 +1,323 @@
+//! Functions of the catalog: a call is its body with the arguments in the parameters' places.
+//!
+//! So a query that calls functions is one query to SQLite. What a body reads is read with the
+//! rights of the caller, or of the owner where it is `security definer`.
+
+use sqlparser::ast::{Expr, GroupByExpr, ObjectName, Query, SelectItem, SetExpr, Statement};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+use truststream_kernel::{Error, Type};
+use truststream_services::database::{Catalog, Function, Parameter, TableName};
+
+use super::names::Relation;
+use super::query::Columns;
+use super::translate::Translator;
+use super::{Term, TermType, Unsupported, parse};
+use crate::quote::quote;
+use crate::schema::{table_name, type_named};
+
+/// How deep functions may lead to other functions.
+const DEEPEST: usize = 12;
+
+/// What the one column is called of a function that returns no rows of columns.
+pub const SCALAR: &str = "pgrst_scalar";
+
+/// The columns of what a function returns; one called [`SCALAR`] if it is no row.
+///
+/// # Errors
+/// A `table(…)` that can't be read.
+pub fn result_columns(catalog: &Catalog, function: &Function) -> Result<Vec<(String, Type)>, Unsupported> {
+    let returns = &function.returns;
+    if let Some(table) = returns.table.as_ref().and_then(|table| catalog.table(table)) {
+        return Ok(table.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect());
+    }
+    if returns.composite {
+        return crate::schema::columns_of_result(catalog, &returns.type_name)
+            .ok_or_else(|| Unsupported::new(&returns.type_name, "this kind of result"));
+    }
+    Ok(vec![(SCALAR.into(), type_named(catalog, &returns.type_name))])
+}
+
+/// The statements of a function's body.
+///
+/// # Errors
+/// What is no SQL, or in another language.
+pub fn statements(function: &Function) -> Result<Vec<Statement>, Unsupported> {
+    let fault = |reason: String| Unsupported::new(&function.name, reason);
+    let body = function.body.as_deref().ok_or_else(|| fault("a function without a body".into()))?;
+    let body = match function.language.as_str() {
+        "sql" => body.to_owned(),
+        "plpgsql" => crate::plpgsql::plain(body).map_err(|reason| {
+            fault(format!(
+                "line {}: {} runs on PostgreSQL only; write it in \"language sql\"",
+                reason.line, reason.text
+            ))
+        })?,
+        other => return Err(fault(format!("functions in {other} run on PostgreSQL only"))),
+    };
+    Parser::new(&PostgreSqlDialect {})
+        .with_recursion_limit(128)
+        .try_with_sql(&body)
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(|error| fault(error.to_string()))
+}
+
+impl<'a> Translator<'a> {
+    /// `$1`
+    pub(super) fn parameter(&self, mark: &str) -> Result<Term, Unsupported> {
+        let at = mark.trim_start_matches('$').parse::<usize>().ok().and_then(|at| at.checked_sub(1));
+        let parameters = self.levels.first().and_then(|level| level.first());
+        let known = parameters.filter(|_| !self.callers.is_empty());
+        let found = known.zip(at).and_then(|(known, at)| known.terms().into_iter().nth(at));
+        found.map(|(_, term)| term).ok_or_else(|| Unsupported::new(mark, "there is no such parameter"))
+    }
+
+    /// A call for one value.
+    pub(super) fn routine(
+        &mut self,
+        name: &ObjectName,
+        arguments: &[(Option<String>, Term)],
+        shown: &str,
+    ) -> Result<Term, Unsupported> {
+        let (function, terms) = self.chosen(&table_name(name), arguments, shown)?;
+        if function.returns.set || function.returns.composite || function.returns.void {
+            return Err(Unsupported::new(name, "a function of rows where one value is wanted"));
+        }
+        let ty = type_named(self.scope.catalog, &function.returns.type_name);
+        let strict = function.strict.then(|| nulls(&terms)).filter(|test| !test.is_empty());
+        let term = self.within(function, terms, |translator| {
+            let query = query_of(function)?;
+            if let Some(expr) = lone_expression(&query) {
+                let term = translator.expr(expr)?;
+                return Ok(translator.assigned(term, &ty)?.sql);
+            }
+            let (sql, columns) = translator.query(&query)?;
+            let [(_, from)] = columns.as_slice() else {
+                return Err(Unsupported::new(name, "a function whose query has several columns"));
+            };
+            let cell = translator.assigned(Term { sql: "\"c\"".into(), ty: from.clone() }, &ty)?.sql;
+            Ok(format!("(SELECT {cell} FROM (WITH q(\"c\") AS ({sql}) SELECT * FROM q) LIMIT 1)"))
+        })?;
+        let sql = match strict {
+            Some(test) => format!("(CASE WHEN {test} THEN NULL ELSE {term} END)"),
+            None => term,
+        };
+        Ok(Term::new(sql, ty))
+    }
+
+    /// A call in the place of a table.
+    pub(super) fn rows_of_routine(
+        &mut self,
+        name: &ObjectName,
+        arguments: &[(Option<String>, &Expr)],
+        called: &str,
+    ) -> Result<(String, Relation), Unsupported> {
+        let mut terms = Vec::new();
+        for (name, expr) in arguments {
+            terms.push((name.clone(), self.expr(expr)?));
+        }
+        let shown: Vec<_> = arguments.iter().map(|(_, expr)| expr.to_string()).collect();
+        let shown = format!("{name}({})", shown.join(", "));
+        let (function, terms) = self.chosen(&table_name(name), &terms, &shown)?;
+        let mut columns = result_columns(self.scope.catalog, function)?;
+        let strict = function.strict.then(|| nulls(&terms)).filter(|test| !test.is_empty());
+        let mut sql = self.within(function, terms, |translator| {
+            translator.result(function, &query_of(function)?, &columns)
+        })?;
+        if let Some(test) = strict {
+            sql = format!("SELECT * FROM ({sql}) WHERE NOT ({test})");
+        }
+        let scalar = !function.returns.composite;
+        if scalar {
+            columns[0].0 = called.to_owned();
+        }
+        let relation = Relation::new(called, columns);
+        let sql = if scalar {
+            format!("(SELECT {SCALAR} AS {} FROM ({sql}))", quote(called))
+        } else {
+            format!("({sql})")
+        };
+        Ok((sql, relation))
+    }
+
+    /// A query as the rows that a function returns.
+    pub(crate) fn result(
+        &mut self,
+        function: &Function,
+        query: &Query,
+        columns: &[(String, Type)],
+    ) -> Result<String, Unsupported> {
+        let (sql, found) = self.query(query)?;
+        let cells = self.cells(&function.name, &found, columns)?;
+        let names: Vec<_> = (0..found.len()).map(|at| quote(&format!("c{at}"))).collect();
+        let (cells, names) = (cells.join(", "), names.join(", "));
+        let rows = format!("WITH q({names}) AS ({sql}) SELECT * FROM q");
+        if function.returns.set {
+            return Ok(format!("SELECT {cells} FROM ({rows})"));
+        }
+        // One row in any case: of nulls if there is none.
+        Ok(format!("SELECT {cells} FROM (SELECT 1) LEFT JOIN ({rows} LIMIT 1) ON 1"))
+    }
+
+    /// The columns found, in the types and under the names of those declared.
+    fn cells(
+        &self,
+        function: &TableName,
+        found: &Columns,
+        declared: &[(String, Type)],
+    ) -> Result<Vec<String>, Unsupported> {
+        if found.len() != declared.len() {
+            let reason = "return type mismatch: the query has another number of columns";
+            return Err(Unsupported::new(function, reason));
+        }
+        let cells = found.iter().zip(declared).enumerate().map(|(at, ((_, from), (name, ty)))| {
+            let cell = Term { sql: quote(&format!("c{at}")), ty: from.clone() };
+            Ok(format!("{} AS {}", self.assigned(cell, ty)?.sql, quote(name)))
+        });
+        cells.collect()
+    }
+
+    /// Translates something in the place of a function's body.
+    pub(crate) fn within<T>(
+        &mut self,
+        function: &Function,
+        arguments: Vec<Term>,
+        body: impl FnOnce(&mut Self) -> Result<T, Unsupported>,
+    ) -> Result<T, Unsupported> {
+        if self.callers.len() >= DEEPEST {
+            return Err(Unsupported::new(
+                &function.name,
+                "stack depth limit exceeded: a function that calls itself",
+            ));
+        }
+        if self.scope.role.is_some_and(|role| !function.is_open_to(role)) {
+            let message = format!("permission denied for function {}", function.name.name);
+            return Err(Unsupported::carried(&Error::permission_denied(message)));
+        }
+        let mut parameters = Relation::new(function.name.name.clone(), Vec::new());
+        let mut cells = Vec::new();
+        for (parameter, term) in function.parameters.iter().zip(arguments) {
+            if term.sql.contains("ts_uuid(") {
+                return Err(Unsupported::new(&function.name, "a random value as an argument"));
+            }
+            parameters.columns.push((parameter.name.clone(), parameter_type(self.scope.catalog, parameter)));
+            cells.push(term.sql);
+        }
+        parameters.cells = Some(cells);
+        let levels = std::mem::replace(&mut self.levels, vec![vec![parameters]]);
+        let (named, windows) = (std::mem::take(&mut self.named), std::mem::take(&mut self.windows));
+        let scope = self.scope;
+        if function.security_definer {
+            self.scope.source = None;
+            self.scope.role = None;
+        }
+        self.callers.push(function.name.clone());
+        let done = body(self);
+        self.callers.pop();
+        self.scope = scope;
+        (self.levels, self.named, self.windows) = (levels, named, windows);
+        done
+    }
+
+    /// The function that a call means, and its arguments in the order of the parameters.
+    fn chosen(
+        &self,
+        name: &TableName,
+        arguments: &[(Option<String>, Term)],
+        shown: &str,
+    ) -> Result<(&'a Function, Vec<Term>), Unsupported> {
+        let mut best: Option<(usize, &'a Function, Vec<Term>)> = None;
+        let mut reason = None;
+        let catalog: &'a Catalog = self.scope.catalog;
+        for function in catalog.functions.iter().filter(|function| function.name == *name) {
+            match self.placed(function, arguments) {
+                Ok((exact, terms)) if best.as_ref().is_none_or(|(other, ..)| exact > *other) => {
+                    best = Some((exact, function, terms));
+                }
+                Ok(_) => {}
+                Err(error) => reason = Some(error),
+            }
+        }
+        match best {
+            Some((_, function, terms)) => Ok((function, terms)),
+            None => {
+                Err(reason
+                    .unwrap_or_else(|| Unsupported::new(shown, "this function runs on PostgreSQL only")))
+            }
+        }
+    }
+
+    /// Arguments in the places of a function's parameters, and how many fit without a cast.
+    fn placed(
+        &self,
+        function: &Function,
+        arguments: &[(Option<String>, Term)],
+    ) -> Result<(usize, Vec<Term>), Unsupported> {
+        let misfit = || Unsupported::new(&function.name, "no function has these parameters");
+        let (mut exact, mut terms, mut used) = (0, Vec::new(), 0);
+        for (at, parameter) in function.parameters.iter().enumerate() {
+            let ty = parameter_type(self.scope.catalog, parameter);
+            let by_name = || arguments.iter().find(|(name, _)| name.as_deref() == Some(&parameter.name));
+            let positional = arguments.get(at).filter(|(name, _)| name.is_none());
+            if let (true, Type::Array(element)) = (parameter.variadic, &ty) {
+                let rest = arguments.get(at..).unwrap_or_default();
+                let items = rest.iter().map(|(_, term)| Ok(self.coerced(term.clone(), element)?.sql));
+                let items = items.collect::<Result<Vec<_>, Unsupported>>()?;
+                used = arguments.len();
+                terms.push(Term::new(format!("json_array({})", items.join(", ")), ty));
+                continue;
+            }
+            let term = match positional.or_else(by_name) {
+                Some((_, term)) => {
+                    used += 1;
+                    exact += usize::from(term.known() == Some(&ty));
+                    self.coerced(term.clone(), &ty)?
+                }
+                None => match &parameter.default {
+                    Some(default) => Translator::new(&super::Scope::new(self.scope.catalog))
+                        .expr(&parse(default)?)
+                        .and_then(|term| self.assigned(term, &ty))?,
+                    None => return Err(misfit()),
+                },
+            };
+            terms.push(Term { ty: TermType::Known(ty), ..term });
+        }
+        if used == arguments.len() { Ok((exact, terms)) } else { Err(misfit()) }
+    }
+}
+
+/// The type of a parameter.
+pub fn parameter_type(catalog: &Catalog, parameter: &Parameter) -> Type {
+    type_named(catalog, &parameter.type_name)
+}
+
+fn nulls(terms: &[Term]) -> String {
+    terms.iter().map(|term| format!("{} IS NULL", term.sql)).collect::<Vec<_>>().join(" OR ")
+}
+
+/// The one query that a function is.
+fn query_of(function: &Function) -> Result<Query, Unsupported> {
+    let mut statements = statements(function)?.into_iter();
+    match (statements.next(), statements.next()) {
+        (Some(Statement::Query(query)), None) => Ok(*query),
+        _ => Err(Unsupported::new(
+            &function.name,
+            "a function that is more than one query, within another query",
+        )),
+    }
+}
+
+/// The expression that a query without a table is.
+fn lone_expression(query: &Query) -> Option<&Expr> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let bare = query.with.is_none()
+        && query.limit_clause.is_none()
+        && select.from.is_empty()
+        && select.selection.is_none()
+        && select.having.is_none()
+        && matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+    match select.projection.as_slice() {
+        [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] if bare => Some(expr),
+        _ => None,
+    }
+}

@@ -1,0 +1,243 @@
+//! Functions in SQL, called by name.
+
+mod arguments;
+
+use bytes::Bytes;
+use rusqlite::params_from_iter;
+use rusqlite::types::Value as Cell;
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{Function, Invoke, Media, Page, PolicyCommand, Query, TableName};
+use truststream_sql::callable::Callable;
+use truststream_sql::expression::{Scope, Unsupported, result_columns};
+use truststream_sql::quote::quote;
+use truststream_sql::sqlite::routine::{self, Step, Written};
+
+use crate::access::Access;
+use crate::error::convert;
+use crate::plan::{self, Purpose, Returned};
+use crate::render::{in_format, number};
+use crate::schema::Schema;
+use crate::translate;
+use crate::write::{Write, explain};
+
+/// Cells that a reply of a writing function holds at most: SQLite's limit for parameters.
+const MOST: usize = 32_000;
+
+/// Whether a call runs on a connection that only reads.
+///
+/// # Errors
+/// Those of [`Callable::find`].
+pub(crate) fn reads_only(schema: &Schema, op: &Invoke) -> Result<bool> {
+    Ok(Callable::find(&schema.catalog, op)?.reads_only(op))
+}
+
+impl Write<'_> {
+    /// Calls a function.
+    pub(crate) fn invoke(&self, op: &Invoke) -> Result<Page> {
+        let callable = Callable::find(&self.schema.catalog, op)?;
+        let function = callable.function;
+        let role = self.cx.identity().map(|identity| identity.role.as_str());
+        if role.is_some_and(|role| !function.is_open_to(role)) {
+            let message = format!("permission denied for function {}", function.name.name);
+            return Err(Error::permission_denied(message));
+        }
+        let cells = arguments::cells(self, function, &op.arguments)?;
+        let steps = match function.strict && cells.contains(&Cell::Null) {
+            true => Vec::new(),
+            false => self.steps(function)?,
+        };
+        for step in steps.iter().filter_map(|step| step.written.as_ref()) {
+            refuse_write(function, op, step)?;
+        }
+        let mut rows = Returned {
+            table: self.result_table(function),
+            sql: String::new(),
+            parameters: Vec::new(),
+            scalar: !function.returns.composite,
+        };
+        let last = steps.len().saturating_sub(1);
+        for (at, step) in steps.iter().enumerate() {
+            match &step.written {
+                Some(written) => {
+                    let found = self.run(step, written, &cells, function)?;
+                    if at == last && written.returns {
+                        (rows.sql, rows.parameters) = self.values(function, found)?;
+                    }
+                }
+                None if at == last && !function.returns.void => {
+                    rows.sql.clone_from(&step.sql);
+                    rows.parameters.clone_from(&cells);
+                }
+                None => self.look(step, &cells)?,
+            }
+        }
+        if function.returns.void {
+            return Ok(Page { status: Some(204), ..Page::default() });
+        }
+        if rows.sql.is_empty() {
+            (rows.sql, rows.parameters) = self.values(function, Vec::new())?;
+        }
+        self.page(op, &callable.query, function, &rows)
+    }
+
+    fn steps(&self, function: &Function) -> Result<Vec<Step>> {
+        let access = Access::of(self.cx).deeper();
+        let source = |name: &TableName| {
+            translate::source(self.schema, name, access).map_err(|error| Unsupported::carried(&error))
+        };
+        let guard = |name: &TableName, command: PolicyCommand| access.using(self.schema, name, command);
+        let scope = Scope { source: Some(&source), role: access.role(), ..Scope::new(&self.schema.catalog) };
+        let guard: Option<&truststream_sql::sqlite::Guard<'_>> =
+            if access.role().is_some() { Some(&guard) } else { None };
+        routine::steps(function, &scope, guard)
+    }
+
+    fn result_table(&self, function: &Function) -> TableName {
+        match &function.returns.table {
+            Some(table) if function.returns.composite => table.clone(),
+            _ => self.schema.result_of(function),
+        }
+    }
+
+    /// A statement whose result nobody reads.
+    fn look(&self, step: &Step, cells: &[Cell]) -> Result<()> {
+        let mut statement = self.conn.sql.prepare_cached(&step.sql).map_err(convert)?;
+        let count = statement.parameter_count();
+        let mut rows = statement.query(params_from_iter(&cells[..count])).map_err(convert)?;
+        while rows.next().map_err(convert)?.is_some() {}
+        Ok(())
+    }
+
+    /// A statement that writes: what it returns, once the caller's policies hold for what it wrote.
+    fn run(
+        &self,
+        step: &Step,
+        written: &Written,
+        cells: &[Cell],
+        function: &Function,
+    ) -> Result<Vec<Vec<Cell>>> {
+        let table = self.schema.table(&written.table)?;
+        let judged = !function.security_definer && Access::of(self.cx).role().is_some();
+        if judged && written.upserts && table.row_security {
+            return Err(Error::unsupported(format!(
+                "\"on conflict do update\" of a table with policies in function {}: declare it security definer",
+                function.name
+            )));
+        }
+        let run = || -> rusqlite::Result<Vec<Vec<Cell>>> {
+            let mut statement = self.conn.sql.prepare_cached(&step.sql)?;
+            let (count, width) = (statement.parameter_count(), statement.column_count());
+            let row = |row: &rusqlite::Row<'_>| (0..width).map(|at| row.get(at)).collect();
+            statement.query_map(params_from_iter(&cells[..count]), row)?.collect()
+        };
+        let mut rows = run().map_err(|error| explain(self, error, (&written.table, table), &[], &[]))?;
+        let ids: Vec<i64> = rows
+            .iter_mut()
+            .filter_map(|row| match row.remove(0) {
+                Cell::Integer(id) => Some(id),
+                _ => None,
+            })
+            .collect();
+        if judged && written.command != PolicyCommand::Delete {
+            self.check(&written.table, &ids, written.command, written.returns)?;
+        }
+        Ok(rows)
+    }
+
+    /// Rows at hand as a query, and its parameters.
+    fn values(&self, function: &Function, mut rows: Vec<Vec<Cell>>) -> Result<(String, Vec<Cell>)> {
+        let columns = result_columns(&self.schema.catalog, function)?;
+        if !function.returns.set {
+            rows.truncate(1);
+            if rows.is_empty() {
+                rows.push(vec![Cell::Null; columns.len()]);
+            }
+        }
+        if rows.len() * columns.len() > MOST {
+            let message = format!("function {} returned too many rows that it wrote", function.name);
+            return Err(Error::new(ErrorKind::TooLarge, "54000", message));
+        }
+        if rows.is_empty() {
+            let columns: Vec<_> =
+                columns.iter().map(|(name, _)| format!("NULL AS {}", quote(name))).collect();
+            return Ok((format!("SELECT {} WHERE 0", columns.join(", ")), Vec::new()));
+        }
+        let shown: Vec<_> = columns
+            .iter()
+            .enumerate()
+            .map(|(at, (name, _))| format!("column{} AS {}", at + 1, quote(name)))
+            .collect();
+        let mut number = 0;
+        let mut mark = || {
+            number += 1;
+            format!("?{number}")
+        };
+        let lines: Vec<_> = rows
+            .iter()
+            .map(|row| format!("({})", row.iter().map(|_| mark()).collect::<Vec<_>>().join(", ")))
+            .collect();
+        let sql = format!("SELECT {} FROM (VALUES {})", shown.join(", "), lines.join(", "));
+        Ok((sql, rows.into_iter().flatten().collect()))
+    }
+
+    /// Values that are no rows, as a JSON array, and how many they are.
+    fn list(&self, query: &Query, rows: &Returned) -> Result<(Bytes, u64)> {
+        let statement = plan::values(self.schema, self.cx, query, rows)?;
+        let mut prepared = self.conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?));
+        let (body, count): (String, i64) =
+            prepared.query_row(params_from_iter(&statement.parameters), read).map_err(convert)?;
+        Ok((Bytes::from(body), count.unsigned_abs()))
+    }
+
+    fn page(&self, op: &Invoke, query: &Query, function: &Function, rows: &Returned) -> Result<Page> {
+        let plan = |purpose: Purpose| plan::returned(self.schema, self.cx, purpose, query, rows);
+        let total = match op.count {
+            Some(_) => Some(number(self.conn, &plan(Purpose::Count)?)?),
+            None => None,
+        };
+        if let Some(most) = op.transaction.max_affected
+            && function.returns.set
+        {
+            let affected = number(self.conn, &plan(Purpose::Count)?)?;
+            if affected > most {
+                let message = "Query result exceeds max-affected preference constraint";
+                return Err(Error::new(ErrorKind::InvalidInput, "PGRST124", message)
+                    .with_details(format!("The query affects {affected} rows")));
+            }
+        }
+        let single = match op.format.media {
+            Media::Json => !function.returns.set,
+            Media::Object => rows.scalar,
+            _ => false,
+        };
+        let (body, count) = match (rows.scalar, &op.format.media) {
+            (true, Media::Json | Media::Object) => self.list(query, rows)?,
+            _ => in_format(self.conn, &op.format, &plan)?,
+        };
+        let body = match single {
+            // The array's only element is what is between its brackets.
+            true if count == 0 => Bytes::from_static(b"null"),
+            true => body.slice(1..body.len() - 1),
+            false => body,
+        };
+        Ok(Page { body, rows: count, total, ..Page::default() })
+    }
+}
+
+fn refuse_write(function: &Function, op: &Invoke, written: &Written) -> Result<()> {
+    let verb = match written.command {
+        PolicyCommand::Insert => "INSERT",
+        PolicyCommand::Delete => "DELETE",
+        _ => "UPDATE",
+    };
+    if function.reads_only {
+        let message = format!("{verb} is not allowed in a non-volatile function");
+        return Err(Error::new(ErrorKind::Unsupported, "0A000", message));
+    }
+    if op.read_only {
+        let message = format!("cannot execute {verb} in a read-only transaction");
+        return Err(Error::new(ErrorKind::InvalidInput, "25006", message));
+    }
+    Ok(())
+}
