@@ -124,6 +124,7 @@ struct Inner {
     outcome: Outcome,
     operation: Option<&'static str>,
     provider: Option<&'static str>,
+    step: Option<usize>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -153,6 +154,7 @@ impl Error {
             outcome: Outcome::NotApplied,
             operation: None,
             provider: None,
+            step: None,
             source: None,
         }))
     }
@@ -240,6 +242,13 @@ impl Error {
         self
     }
 
+    /// Says which of several steps failed, unless said already.
+    #[must_use]
+    pub fn at_step(mut self, index: usize) -> Self {
+        self.0.step.get_or_insert(index);
+        self
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -283,6 +292,11 @@ impl Error {
     /// The provider that reported it, if any did.
     pub fn provider(&self) -> Option<&'static str> {
         self.0.provider
+    }
+
+    /// Which of several steps failed, from 0, if there were several.
+    pub fn step(&self) -> Option<usize> {
+        self.0.step
     }
 
     /// The provider's own error, for those who know which provider it is.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use truststream_engines::auth::{self, AuthEngine};
+use truststream_engines::database::{self, DatabaseLayer};
 use truststream_engines::storage::{self, StorageEngine};
-use truststream_kernel::{Context, Driven, Result, Service, Stack};
+use truststream_kernel::{Context, Driven, Layer, Result, Service, Stack};
 use truststream_layers::{Faults, TimeoutLayer, fold};
 use truststream_services::auth::AuthService;
 use truststream_services::database::{Database, DatabaseService, Migrate};
@@ -72,6 +73,7 @@ impl Backend {
         };
         let (database, objects) = (layers.around(&database.stack), layers.around(&objects.stack));
         let database_handle = Database::new(Arc::clone(&database), Context::system());
+        let database = DatabaseLayer.wrap(database);
         let objects_handle = Objects::new(Arc::clone(&objects), Context::system());
         let auth = AuthEngine::new(&database_handle, Arc::clone(keys), config.section("auth")?)?;
         let secret = keys.url_secret();
@@ -93,7 +95,8 @@ impl Backend {
     /// # Errors
     /// `BACKEND_003` when the database refuses them.
     pub async fn install(&self) -> Result<()> {
-        for (name, sql) in auth::MIGRATIONS.iter().chain(storage::MIGRATIONS) {
+        let own = auth::MIGRATIONS.iter().chain(storage::MIGRATIONS).chain(database::MIGRATIONS);
+        for (name, sql) in own {
             let (name, sql) = ((*name).to_owned(), (*sql).to_owned());
             self.database().send(Migrate { name, sql, dry_run: false }).await?;
         }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use truststream_kernel::{
-    BoxFuture, Call, Context, Error, ErrorKind, Features, Result, Service, Stack, send,
+    BoxFuture, Call, Context, Effect, Error, ErrorKind, Features, Requires, Result, Service, Stack, send,
 };
 use truststream_services::database::{
-    Capture, ChangeBatch, Changes, DatabaseOp, DatabaseReply, DatabaseService, Position, TableName,
+    Begin, Capture, ChangeBatch, Changes, DatabaseOp, DatabaseReply, DatabaseService, OpenTransaction,
+    Position, TableName,
 };
 use truststream_switch::{Gate, Route};
 
@@ -38,6 +39,15 @@ impl RoutedDatabase {
     pub fn new(gate: Arc<Gate>, stacks: Arc<dyn Stacks<DatabaseService>>) -> Self {
         let routed = Routed::new(Arc::clone(&gate), Arc::clone(&stacks));
         RoutedDatabase { gate, stacks, routed, captures: Mutex::default() }
+    }
+
+    /// A transaction is in flight, as one write, for its whole life.
+    async fn begin(&self, cx: &Context, op: Begin) -> Result<OpenTransaction> {
+        let effect = op.effect().unwrap_or(Effect::Write);
+        let pass = self.gate.admit(effect).await?;
+        let mut open = send(&self.stacks.stack(&pass.route().owner)?, cx, op).await?;
+        open.hold(pass);
+        Ok(open)
     }
 
     async fn capture(&self, cx: &Context, op: &Capture) -> Result<Position> {
@@ -158,6 +168,9 @@ impl Call<DatabaseService> for RoutedDatabase {
             }
             DatabaseOp::Capture(op) => {
                 Box::pin(async move { self.capture(cx, op).await.map(DatabaseReply::Capture) })
+            }
+            DatabaseOp::Begin(op) => {
+                Box::pin(async move { self.begin(cx, *op).await.map(DatabaseReply::Begin) })
             }
             _ => self.routed.call(cx, op),
         }

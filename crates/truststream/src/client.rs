@@ -1,5 +1,6 @@
 //! An open project, as one caller sees it.
 
+use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +14,11 @@ use truststream_services::database::{Catalog, Database, Describe, Migrate, Migra
 
 use crate::auth::Auth;
 use crate::open;
-use crate::query::{Call, Table};
+use crate::query::{Atomic, Call, RawQuery, Table};
 use crate::realtime::Realtime;
 use crate::storage::Storage;
 use crate::switch::Switch;
+use crate::transaction::{Outside, Transaction, Tx};
 
 /// How long [`TrustStream::close`] waits for writes in flight.
 const FINISH: Duration = Duration::from_secs(10);
@@ -89,7 +91,7 @@ impl TrustStream {
 
     /// A project that is open already, for instance because a gateway serves it as well.
     pub fn over(runtime: Arc<Runtime>) -> Self {
-        let database = runtime.database().clone();
+        let database = Outside::around(runtime.database());
         TrustStream { runtime, database, schema: Arc::from("public") }
     }
 
@@ -167,6 +169,73 @@ impl TrustStream {
     /// ```
     pub fn rpc<'c>(&'c self, function: &str, arguments: &(impl Serialize + ?Sized)) -> Call<'c> {
         Call::new_call(&self.database, self.name(function), arguments)
+    }
+
+    /// Several requests in one call and one transaction: all of them or none.
+    ///
+    /// ```no_run
+    /// # async fn example(db: truststream::TrustStream) -> truststream::Result<()> {
+    /// use serde_json::json;
+    ///
+    /// let replies = db
+    ///     .atomic()
+    ///     .add(db.from("stock").update(&json!({ "reserved": true })).eq("id", 7).is("reserved", false))
+    ///     .expect(1)
+    ///     .add_returning(db.from("orders").insert(&json!({ "stock_id": 7 })))
+    ///     .await?;
+    /// let orders: Vec<serde_json::Value> = replies.decode(2)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn atomic(&self) -> Atomic<'_> {
+        Atomic::new(&self.database)
+    }
+
+    /// A transaction of several requests, run again as a whole when another one won.
+    ///
+    /// ```no_run
+    /// # async fn example(db: truststream::TrustStream) -> truststream::Result<()> {
+    /// # #[derive(serde::Deserialize)] struct Account { balance: i64 }
+    /// let left = db
+    ///     .transaction(|tx| async move {
+    ///         let account: Account = tx.from("accounts").select("balance").eq("id", 1).single().await?;
+    ///         let left = account.balance - 10;
+    ///         tx.from("accounts").update(&serde_json::json!({ "balance": left })).eq("id", 1).await?;
+    ///         Ok(left)
+    ///     })
+    ///     .isolation(truststream::Isolation::Serializable)
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn transaction<F, B, T>(&self, body: F) -> Transaction<'_, F>
+    where
+        F: FnMut(Tx) -> B + Send,
+        B: Future<Output = Result<T>> + Send,
+        T: Send,
+    {
+        Transaction::new(&self.database, Arc::clone(&self.schema), body)
+    }
+
+    /// A statement in the database's own SQL, for TrustStream itself and the service role only.
+    ///
+    /// ```no_run
+    /// # async fn example(db: truststream::TrustStream) -> truststream::Result<()> {
+    /// # #[derive(serde::Deserialize)] struct Sum { total: i64 }
+    /// let sums: Vec<Sum> =
+    ///     db.raw("select sum(seconds) as total from tracks where seconds > $1").bind(60).fetch().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn raw<'c>(&'c self, sql: &str) -> RawQuery<'c> {
+        RawQuery::new(&self.database, sql)
+    }
+
+    /// The same project, its next write under a key: sent again with the key, it is not done again
+    /// but answered as before.
+    #[must_use]
+    pub fn idempotent(&self, key: &str) -> Self {
+        self.with(Context { idempotency_key: Some(Arc::from(key)), ..self.context().clone() })
     }
 
     fn name(&self, name: &str) -> TableName {

@@ -31,11 +31,13 @@ pub mod query;
 pub mod realtime;
 pub mod storage;
 pub mod switch;
+mod transaction;
 
 pub use client::TrustStream;
+pub use transaction::{Transaction, Tx};
 pub use truststream_kernel::{
     Body, ByteStream, Caller, Context, Error, ErrorKind, Identity, Outcome, Result, Retry, Secret,
 };
 pub use truststream_runtime::config::{Config, LoadOptions};
 pub use truststream_runtime::{Applied, Fault, FaultId, Faults, Migrated, Runtime};
-pub use truststream_services::database::{Catalog, Count, Filter, Query};
+pub use truststream_services::database::{Catalog, Count, Filter, Isolation, Query};

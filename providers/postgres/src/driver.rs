@@ -8,9 +8,9 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use truststream_kernel::{Context, FeatureSet, Features, Result};
 use truststream_services::database::{
-    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Capture, Catalog, ChangeBatch,
-    Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke, Migrate,
-    MigrationOutcome, Migrations, Page, Ping, Position, Prepare, Scan, Select, Update,
+    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
+    ChangeBatch, Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke, Migrate,
+    MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Raw, Scan, Select, Update,
 };
 
 use crate::config::Config;
@@ -139,6 +139,14 @@ impl DatabaseDriver for PostgresDriver {
 
     async fn batch(&self, cx: &Context, op: &Batch) -> Result<Vec<Page>> {
         self.steps(cx, op).await.map_err(|error| error.during("batch", PROVIDER))
+    }
+
+    async fn begin(&self, cx: &Context, op: &Begin) -> Result<OpenTransaction> {
+        self.open(cx, op).await.map_err(|error| error.during("begin", PROVIDER))
+    }
+
+    async fn raw(&self, cx: &Context, op: &Raw) -> Result<Page> {
+        self.run_raw(cx, op).await.map_err(|error| error.during("raw", PROVIDER))
     }
 
     async fn authorize(&self, cx: &Context, op: &Authorize) -> Result<Vec<bool>> {

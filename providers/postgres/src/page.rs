@@ -29,6 +29,7 @@ pub(crate) fn page(statement: &Statement, rows: &[Row]) -> Result<Page> {
         status: status(row.try_get("status").map_err(failed)?)?,
         headers: headers(row.try_get("headers").map_err(failed)?)?,
         media_type: statement.media_type.clone(),
+        version: None,
     })
 }
 

@@ -2,9 +2,9 @@
 
 use serde_json::Value as Json;
 use tokio_postgres::Row;
-use truststream_kernel::{Context, Error, ErrorKind, Result, Retry};
+use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{
-    Batch, Count, Delete, Insert, Invoke, Media, Page, Select, Step, Transaction, Update, WriteOptions,
+    Count, Delete, Insert, Invoke, Media, Page, Select, Transaction, Update, WriteOptions,
 };
 
 use crate::driver::PostgresDriver;
@@ -62,7 +62,7 @@ impl PostgresDriver {
 
     pub(crate) async fn call(&self, cx: &Context, op: &Invoke) -> Result<Page> {
         let schema = self.schema();
-        let callable = Callable::find(&schema, op)?;
+        let callable = Callable::find(&schema.catalog, op)?;
         let statement = render::call(&schema, &callable, op, self.shared.config.estimate_above)?;
         let function = callable.function;
         if op.transaction.max_affected.is_some() && !function.returns.set {
@@ -130,77 +130,6 @@ impl PostgresDriver {
         page.total = Some(planned.max(page.total.unwrap_or_default()));
         Ok(())
     }
-
-    pub(crate) async fn steps(&self, cx: &Context, op: &Batch) -> Result<Vec<Page>> {
-        let schema = self.schema();
-        let mut pages: Vec<Page> = Vec::with_capacity(op.steps.len());
-        let first = op.steps.iter().find_map(table_schema).unwrap_or("public");
-        let scope = scope(&schema, first, &Transaction::default());
-        let open = self.shared.transactions.open(cx, &scope).await?;
-        for step in &op.steps {
-            match self.step(&schema, &open, step, pages.last()).await {
-                Ok(Some(page)) => pages.push(page),
-                Ok(None) => {}
-                Err(error) => {
-                    open.end(false).await?;
-                    return Err(error);
-                }
-            }
-        }
-        open.end(true).await?;
-        Ok(pages)
-    }
-
-    async fn step(
-        &self,
-        schema: &Schema,
-        open: &crate::transaction::Open,
-        step: &Step,
-        before: Option<&Page>,
-    ) -> Result<Option<Page>> {
-        let estimate_above = self.shared.config.estimate_above;
-        let (statement, media, limit) = match step {
-            Step::Expect(rows) => return expected(*rows, before).map(|()| None),
-            Step::Select(op) => (render::select(schema, op, estimate_above)?, &op.format.media, None),
-            Step::Insert(op) => {
-                (render::insert(schema, op)?, &op.options.format.media, op.options.transaction.max_affected)
-            }
-            Step::Update(op) => {
-                (render::update(schema, op)?, &op.options.format.media, op.options.transaction.max_affected)
-            }
-            Step::Delete(op) => {
-                (render::delete(schema, op)?, &op.options.format.media, op.options.transaction.max_affected)
-            }
-        };
-        let mut page = page(&statement, &open.query(&statement.sql).await?)?;
-        singular(media, &page)?;
-        affected(limit, &page)?;
-        if matches!(step, Step::Insert(_)) {
-            page.inserted.get_or_insert(page.rows);
-        }
-        Ok(Some(page))
-    }
-}
-
-fn table_schema(step: &Step) -> Option<&str> {
-    match step {
-        Step::Select(op) => Some(&op.table.schema),
-        Step::Insert(op) => Some(&op.table.schema),
-        Step::Update(op) => Some(&op.table.schema),
-        Step::Delete(op) => Some(&op.table.schema),
-        Step::Expect(_) => None,
-    }
-}
-
-fn expected(rows: u64, before: Option<&Page>) -> Result<()> {
-    let touched = before.map_or(0, |page| page.rows);
-    if touched == rows {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Conflict, "40001", "the rows this batch is about were changed meanwhile")
-        .with_details(format!("{rows} rows were expected, {touched} were touched"))
-        // The same batch fails again: whoever compared must look again first.
-        .with_retry(Retry::Never))
 }
 
 fn judge(options: &WriteOptions, page: &Page) -> Result<()> {
@@ -214,7 +143,7 @@ fn counted(options: &WriteOptions, mut page: Page) -> Page {
     page
 }
 
-fn scope(schema: &Schema, name: &str, transaction: &Transaction) -> Scope {
+pub(crate) fn scope(schema: &Schema, name: &str, transaction: &Transaction) -> Scope {
     Scope {
         schema: name.to_owned(),
         rollback: transaction.rollback,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::{FutureExt, join};
 use postgres_types::{ToSql, Type};
 use tokio_postgres::{Client, Error as PgError, Row};
-use truststream_kernel::{Caller, Context, Result};
+use truststream_kernel::{Caller, Context, Error, ErrorKind, Result};
 use truststream_sql::quote::{literal, quote};
 
 use crate::config::Config;
@@ -110,6 +110,16 @@ impl Transactions {
         Ok(Open { connection, prepares: self.config.prepared_statements })
     }
 
+    /// Acts for the caller of `cx` from now on, within an open transaction.
+    pub(crate) async fn enter(&self, open: &Open, cx: &Context, scope: &Scope) -> Result<()> {
+        let mut settings = self.settings(cx, scope);
+        if matches!(cx.caller, Caller::System) {
+            set(&mut settings, "role", "none".to_owned());
+            set(&mut settings, "request.jwt.claims", String::new());
+        }
+        open.query(&settings).await.map(drop)
+    }
+
     /// Begins, sets up and runs the statement; ends the transaction too unless it is judged first.
     async fn rows(
         &self,
@@ -205,11 +215,30 @@ pub(crate) struct Open {
 
 impl Open {
     /// Runs a statement.
+    ///
+    /// # Errors
+    /// `Conflict` where the schema changed since it was prepared: the transaction then is to be
+    /// repeated as a whole.
     pub(crate) async fn query(&self, sql: &Sql) -> Result<Vec<Row>> {
-        if self.prepares {
-            prepare(&self.connection, &sql.text).await.map_err(failed)?;
-        }
-        query(&self.connection, sql).await.map_err(failed)
+        let running = async {
+            if self.prepares {
+                prepare(&self.connection, &sql.text).await?;
+            }
+            query(&self.connection, sql).await
+        };
+        running.await.map_err(|error| {
+            if !is_stale_statement(&error) {
+                return failed(error);
+            }
+            self.connection.forget();
+            let message = "the schema changed during the transaction; repeat it";
+            Error::new(ErrorKind::Conflict, "40001", message).with_source(error)
+        })
+    }
+
+    /// The connection, for statements of another shape.
+    pub(crate) fn client(&self) -> &Client {
+        &self.connection
     }
 
     /// Commits, or undoes all.
@@ -282,11 +311,11 @@ enum Failure {
     /// A statement or the connection failed.
     Statement(PgError),
     /// It was judged and undone, or there was no connection.
-    Judged(truststream_kernel::Error),
+    Judged(Error),
 }
 
 impl Failure {
-    fn into_error(self) -> truststream_kernel::Error {
+    fn into_error(self) -> Error {
         match self {
             Failure::Statement(error) => failed(error),
             Failure::Judged(error) => error,
@@ -300,8 +329,8 @@ impl From<PgError> for Failure {
     }
 }
 
-impl From<truststream_kernel::Error> for Failure {
-    fn from(error: truststream_kernel::Error) -> Self {
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
         Failure::Judged(error)
     }
 }

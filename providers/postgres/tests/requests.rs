@@ -224,9 +224,9 @@ async fn a_batch_is_all_or_nothing() {
         let update = Update::new(TableName::public("artists"), r#"{"name":"y"}"#, query);
         vec![insert.clone(), Step::Update(update), Step::Expect(expected)]
     };
-    let error = driver.batch(&cx, &Batch { steps: update(2) }).await.unwrap_err();
+    let error = driver.batch(&cx, &Batch::new(update(2))).await.unwrap_err();
     assert_eq!(error.code(), "40001");
-    assert_eq!(driver.batch(&cx, &Batch { steps: update(1) }).await.unwrap().len(), 2);
+    assert_eq!(driver.batch(&cx, &Batch::new(update(1))).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

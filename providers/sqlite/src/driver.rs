@@ -7,9 +7,10 @@ use parking_lot::RwLock;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Context, Error, FeatureSet, Features, Result};
 use truststream_services::database::{
-    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Capture, Catalog, ChangeBatch,
-    Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke, Migrate,
-    MigrationOutcome, Migrations, Page, Ping, Position, Prepare, Problem, Review, Scan, Select, Update,
+    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
+    ChangeBatch, Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke, Migrate,
+    MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Problem, Review, Scan,
+    Select, Step, Update,
 };
 
 use crate::config::{Config, MemoryConfig, Synchronous};
@@ -20,13 +21,13 @@ use crate::readers::Readers;
 use crate::schema::Schema;
 use crate::write::{Write, fate};
 use crate::writer::{Fate, Writer};
-use crate::{apply, authorize, feed, internal, migrate, prepare, read, routine, scan};
+use crate::{apply, authorize, feed, internal, migrate, prepare, read, routine, scan, transaction};
 
 /// A database in a file or in memory.
 #[derive(Debug)]
 pub struct SqliteDriver {
     pub(crate) shared: Shared,
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 /// What requests share.
@@ -52,11 +53,20 @@ impl Shared {
 impl SqliteDriver {
     /// What SQLite can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
-        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, FullText, Functions, Policies, Ranges, Regex};
+        use DatabaseFeature::{
+            Aggregates, ChangeFeed, Embeds, FullText, Functions, Policies, Ranges, Regex, Snapshots,
+            Transactions,
+        };
         Features {
-            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed]),
+            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Snapshots, Transactions]),
             emulated: FeatureSet::of(&[FullText, Functions, Policies, Ranges, Regex]),
         }
+    }
+
+    /// The same in memory, where a reader waits for the transaction that writes.
+    pub(crate) fn declares_in_memory() -> Features {
+        let declared = SqliteDriver::declares();
+        Features { native: declared.native.without(DatabaseFeature::Snapshots), ..declared }
     }
 
     /// Opens a database; it is made if it is missing.
@@ -100,7 +110,7 @@ impl SqliteDriver {
         let schema = Arc::new(RwLock::new(Arc::new(Schema::new(catalog))));
         let retention = Arc::new(feed::Retention::new(Duration::from_secs(config.feed_retention_s)));
         let shared = Shared { writer, readers, retention, schema };
-        Ok(SqliteDriver { shared, _lock: lock })
+        Ok(SqliteDriver { shared, lock: lock })
     }
 }
 
@@ -150,7 +160,8 @@ impl Shared {
 
 impl DatabaseDriver for SqliteDriver {
     fn features(&self) -> Features {
-        SqliteDriver::declares()
+        // Only a file is locked against other processes.
+        if self.lock.is_some() { SqliteDriver::declares() } else { SqliteDriver::declares_in_memory() }
     }
 
     async fn select(&self, cx: &Context, op: &Select) -> Result<Page> {
@@ -192,7 +203,19 @@ impl DatabaseDriver for SqliteDriver {
 
     async fn batch(&self, cx: &Context, op: &Batch) -> Result<Vec<Page>> {
         let op = op.clone();
+        if op.steps.iter().all(Step::only_reads) {
+            let (shared, caller) = (self.shared.clone(), cx.clone());
+            let reading = move |conn: &Conn| {
+                let _snapshot = conn.sql.unchecked_transaction().map_err(crate::error::convert)?;
+                Write { conn, schema: &shared.schema(), cx: &caller }.batch(&op)
+            };
+            return self.shared.read(cx, reading).await;
+        }
         self.shared.write(cx, false, move |write| write.batch(&op)).await
+    }
+
+    async fn begin(&self, cx: &Context, op: &Begin) -> Result<OpenTransaction> {
+        transaction::begin(&self.shared, cx, op).await
     }
 
     async fn authorize(&self, cx: &Context, op: &Authorize) -> Result<Vec<bool>> {

@@ -28,7 +28,7 @@ impl Provider<DatabaseService> for Config {
 
 impl Provider<DatabaseService> for MemoryConfig {
     fn declares() -> Features {
-        SqliteDriver::declares()
+        SqliteDriver::declares_in_memory()
     }
 
     fn place(&self) -> String {

@@ -24,10 +24,20 @@ struct Ended {
     answer: Box<dyn FnOnce(Option<Error>) + Send>,
 }
 
+/// How a request is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// In a transaction shared with others.
+    Grouped,
+    /// In a transaction of its own.
+    Alone,
+    /// The same with foreign keys not enforced, which can only be set outside of a transaction.
+    Unchecked,
+}
+
 struct Job {
     cx: Context,
-    /// It must not run inside a transaction (`PRAGMA` that only works outside of one).
-    alone: bool,
+    mode: Mode,
     work: Work,
 }
 
@@ -71,7 +81,16 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<Fate<T>> + Send + 'static,
     {
-        self.send(cx, false, work, |_| ()).await
+        self.send(cx, Mode::Grouped, work, |_| ()).await
+    }
+
+    /// The same in a transaction of its own.
+    pub(crate) async fn run_alone<T, F>(&self, cx: &Context, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn) -> Result<Fate<T>> + Send + 'static,
+    {
+        self.send(cx, Mode::Alone, work, |_| ()).await
     }
 
     /// The same in a transaction of its own, with foreign keys not enforced. `committed` is called
@@ -82,10 +101,10 @@ impl Writer {
         F: FnOnce(&Conn) -> Result<Fate<T>> + Send + 'static,
         C: FnOnce(&T) + Send + 'static,
     {
-        self.send(cx, true, work, committed).await
+        self.send(cx, Mode::Unchecked, work, committed).await
     }
 
-    async fn send<T, F, C>(&self, cx: &Context, alone: bool, work: F, committed: C) -> Result<T>
+    async fn send<T, F, C>(&self, cx: &Context, mode: Mode, work: F, committed: C) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<Fate<T>> + Send + 'static,
@@ -111,7 +130,7 @@ impl Writer {
             Ended { keep, answer }
         });
         let stopped = || Error::unavailable("the database is closed").with_outcome(Outcome::Unknown);
-        self.jobs.send(Job { cx: cx.clone(), alone, work }).map_err(|_| stopped())?;
+        self.jobs.send(Job { cx: cx.clone(), mode, work }).map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
 }
@@ -119,21 +138,23 @@ impl Writer {
 fn run(conn: &Conn, queue: &mpsc::Receiver<Job>, bell: &watch::Sender<u64>) {
     let mut next = queue.recv().ok();
     while let Some(first) = next.take() {
-        if first.alone {
-            unchecked(conn, first);
-        } else {
-            let mut group = vec![first];
-            while group.len() < GROUP {
-                match queue.try_recv() {
-                    Ok(job) if job.alone => {
-                        next = Some(job);
-                        break;
+        match first.mode {
+            Mode::Unchecked => unchecked(conn, first),
+            Mode::Alone => commit(conn, vec![first]),
+            Mode::Grouped => {
+                let mut group = vec![first];
+                while group.len() < GROUP {
+                    match queue.try_recv() {
+                        Ok(job) if job.mode != Mode::Grouped => {
+                            next = Some(job);
+                            break;
+                        }
+                        Ok(job) => group.push(job),
+                        Err(_) => break,
                     }
-                    Ok(job) => group.push(job),
-                    Err(_) => break,
                 }
+                commit(conn, group);
             }
-            commit(conn, group);
         }
         bell.send_modify(|count| *count += 1);
         if next.is_none() {

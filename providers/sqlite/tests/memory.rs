@@ -42,7 +42,7 @@ async fn readers_see_all_of_a_transaction_or_nothing_while_writes_go_on() {
         .collect();
     for pair in 0..200 {
         let steps = [2 * pair, 2 * pair + 1].map(|id| Step::Insert(note(id))).into();
-        driver.batch(&Context::system(), &Batch { steps }).await.unwrap();
+        driver.batch(&Context::system(), &Batch::new(steps)).await.unwrap();
     }
     done.store(true, Ordering::Relaxed);
     for reader in readers {

@@ -26,7 +26,7 @@ pub(super) async fn are_applied_in_order(env: Env<DatabaseService>) -> Outcome {
         Step::Select(Select::new(table("genres"), one())),
         Step::Delete(Delete::new(table("genres"), one())),
     ];
-    let pages = database.send(Batch { steps }).await?;
+    let pages = database.send(Batch::new(steps)).await?;
     assert_eq!(pages.len(), 4);
     assert_eq!(compact(&pages[0].body), r#"[{"code":"x","name":"x"}]"#);
     assert_eq!(pages[1].rows, 1);
@@ -38,7 +38,7 @@ pub(super) async fn are_applied_in_order(env: Env<DatabaseService>) -> Outcome {
 pub(super) async fn are_all_or_none(env: Env<DatabaseService>) -> Outcome {
     let database = filled(&env).await?;
     let steps = vec![Step::Insert(genre("x")), Step::Insert(genre("a"))];
-    refused(database.send(Batch { steps }).await, "23505");
+    refused(database.send(Batch::new(steps)).await, "23505");
     let codes = read(&database, "genres", Query::all().columns(&["code"]).ordered(&["code"])).await?;
     assert_eq!(codes, r#"[{"code":"a"},{"code":"j"},{"code":"z"}]"#);
     Ok(())
@@ -46,8 +46,8 @@ pub(super) async fn are_all_or_none(env: Env<DatabaseService>) -> Outcome {
 
 pub(super) async fn fail_unless_as_many_rows_as_expected(env: Env<DatabaseService>) -> Outcome {
     let database = filled(&env).await?;
-    let compare_and_set = |from: &str, to: &str| Batch {
-        steps: vec![
+    let compare_and_set = |from: &str, to: &str| {
+        Batch::new(vec![
             Step::Update(Update::new(
                 table("genres"),
                 format!(r#"{{"name":"{to}"}}"#),
@@ -55,7 +55,7 @@ pub(super) async fn fail_unless_as_many_rows_as_expected(env: Env<DatabaseServic
             )),
             Step::Expect(1),
             Step::Insert(genre(to)),
-        ],
+        ])
     };
     database.send(compare_and_set("Ambient", "n1")).await?;
     let error = refused(database.send(compare_and_set("Ambient", "n2")).await, "40001");

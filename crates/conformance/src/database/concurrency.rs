@@ -77,7 +77,7 @@ pub(super) async fn readers_see_whole_transactions(env: Env<DatabaseService>) ->
     let writer = database.clone();
     let writing = tokio::spawn(async move {
         for name in 1..60 {
-            writer.send(Batch { steps: vec![rename("a", name), rename("b", name)] }).await?;
+            writer.send(Batch::new(vec![rename("a", name), rename("b", name)])).await?;
         }
         Ok(())
     });

@@ -126,7 +126,7 @@ pub(super) async fn what_is_rolled_back_never_comes(env: Env<DatabaseService>) -
         Step::Insert(insert_returning("genres", r#"{"code":"x","name":"x"}"#)),
         Step::Insert(insert_returning("genres", r#"{"code":"x","name":"again"}"#)),
     ];
-    refused(database.send(Batch { steps }).await, "23505");
+    refused(database.send(Batch::new(steps)).await, "23505");
     let mut undone = insert_returning("genres", r#"{"code":"y","name":"y"}"#);
     undone.options.transaction.rollback = true;
     database.send(undone).await?;

@@ -19,6 +19,7 @@ mod returning;
 mod routines;
 mod scanning;
 mod singular;
+mod transactions;
 mod upserts;
 mod values;
 mod views;
@@ -27,7 +28,7 @@ mod writing;
 pub use build::SCHEMA;
 
 use truststream_services::database::DatabaseFeature::{
-    Aggregates, ChangeFeed, Embeds, Functions, Policies, Regex,
+    Aggregates, ChangeFeed, Embeds, Functions, Policies, Regex, Snapshots, Transactions,
 };
 use truststream_services::database::DatabaseService;
 
@@ -105,6 +106,14 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     batches::are_applied_in_order,
     batches::are_all_or_none,
     batches::fail_unless_as_many_rows_as_expected,
+    transactions::in_one_call_name_the_step_that_failed,
+    transactions::see_their_own_steps_and_commit_them: Transactions,
+    transactions::leave_nothing_unless_committed: Transactions,
+    transactions::end_after_a_step_that_failed: Transactions,
+    transactions::act_for_the_caller_of_each_step: Transactions,
+    transactions::of_reads_see_one_moment: Snapshots,
+    transactions::that_lose_are_told_so: Transactions,
+    transactions::that_last_too_long_are_undone: Transactions,
     embeds::parents_and_children: Embeds,
     embeds::through_a_third_table: Embeds,
     embeds::filtered_and_ordered: Embeds,

@@ -75,7 +75,7 @@ pub(super) async fn counted<T: Stored>(database: &Database, query: Query) -> Res
 
 /// Does all of the steps or none.
 pub(super) async fn together(database: &Database, steps: Vec<Step>) -> Result<()> {
-    database.send(Batch { steps }).await.map(drop)
+    database.send(Batch::new(steps)).await.map(drop)
 }
 
 pub(super) fn insert(table: Table, row: &Json) -> Step {

@@ -96,7 +96,7 @@ impl StorageEngine {
         let steps = vec![Step::Select(Select::new(objects(), before)), Step::Insert(insert)];
         let pages = self
             .database
-            .send(Batch { steps })
+            .send(Batch::new(steps))
             .await
             .map_err(|error| from_database(error, already_exists))?;
         let [before, after] = pages.as_slice() else {

@@ -20,6 +20,8 @@ pub(super) struct Preferences {
     pub(super) time_zone: Option<String>,
     pub(super) max_affected: Option<u64>,
     pub(super) strict: Option<bool>,
+    /// `deleted=include`: rows deleted softly take part.
+    pub(super) include_deleted: Option<bool>,
 }
 
 impl Preferences {
@@ -71,6 +73,8 @@ impl Preferences {
                 Ok(number) => set(&mut self.max_affected, number),
                 Err(_) => return false,
             },
+            ("deleted", "include") => set(&mut self.include_deleted, true),
+            ("deleted", "exclude") => set(&mut self.include_deleted, false),
             // An obsolete way to ask for one object; harmless.
             ("params", "single-object" | "multiple-objects") => {}
             _ => return false,
@@ -85,6 +89,7 @@ impl Preferences {
             time_zone: self.time_zone.clone(),
             // Counted only for those who asked for strictness.
             max_affected: self.max_affected.filter(|_| self.strict == Some(true)),
+            include_deleted: self.include_deleted == Some(true),
         }
     }
 
@@ -100,6 +105,7 @@ impl Preferences {
             Kind::Handling,
             Kind::TimeZone,
             Kind::MaxAffected,
+            Kind::Deleted,
         ] {
             if kinds.contains(&kind)
                 && let Some(text) = self.shown(kind, tx_end)
@@ -143,6 +149,7 @@ impl Preferences {
                 self.strict.filter(|strict| *strict)?;
                 text("max-affected", &self.max_affected?.to_string())
             }
+            Kind::Deleted => text("deleted", if self.include_deleted? { "include" } else { "exclude" }),
         }
     }
 }
@@ -158,6 +165,7 @@ pub(super) enum Kind {
     Handling,
     TimeZone,
     MaxAffected,
+    Deleted,
 }
 
 fn set<T>(place: &mut Option<T>, value: T) {

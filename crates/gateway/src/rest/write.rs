@@ -31,6 +31,7 @@ fn options(state: &GatewayState, request: &RestRequest) -> WriteOptions {
         count: request.prefer.count,
         format: Format::default(),
         transaction: request.prefer.transaction(state.settings.rest.tx_end),
+        if_version: request.header("if-match").map(|version| version.trim().trim_matches('"').to_owned()),
     }
 }
 

@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use truststream_kernel::{Context, Features, Result};
+use truststream_kernel::{Context, Error, Features, Result};
 
 use super::{
-    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Capture, Catalog, ChangeBatch,
-    Changes, Chunk, Delete, Describe, Insert, Invoke, Migrate, MigrationOutcome, Migrations, Page, Ping,
-    Position, Prepare, Problem, Review, Scan, Select, Update,
+    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog, ChangeBatch,
+    Changes, Chunk, Delete, Describe, Insert, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping,
+    Position, Prepare, Problem, Raw, Review, Scan, Select, Update,
 };
 
 /// A database.
@@ -43,7 +43,24 @@ pub trait DatabaseDriver: Send + Sync + 'static {
     fn invoke(&self, cx: &Context, op: &Invoke) -> impl Future<Output = Result<Page>> + Send;
 
     /// Applies several steps, all or none.
+    ///
+    /// # Behavior
+    /// The error of a step that fails carries its index.
     fn batch(&self, cx: &Context, op: &Batch) -> impl Future<Output = Result<Vec<Page>>> + Send;
+
+    /// Begins a transaction that stays open until it is ended, dropped or its deadline passes.
+    ///
+    /// # Behavior
+    /// Each step acts for the caller of its own context and sees what the steps before it did.
+    /// Nothing of it is visible to others before the commit, nor ever if it is dropped.
+    fn begin(&self, _cx: &Context, _op: &Begin) -> impl Future<Output = Result<OpenTransaction>> + Send {
+        std::future::ready(Err(Error::unsupported("this database has no transactions of several requests")))
+    }
+
+    /// Runs a query in the database's own SQL; the reply is a JSON array of its rows.
+    fn raw(&self, _cx: &Context, _op: &Raw) -> impl Future<Output = Result<Page>> + Send {
+        std::future::ready(Err(Error::unsupported("this database takes no queries in SQL")))
+    }
 
     /// Decides which of the given rows the caller may see.
     fn authorize(&self, cx: &Context, op: &Authorize) -> impl Future<Output = Result<Vec<bool>>> + Send;

@@ -27,5 +27,12 @@ truststream_kernel::features! {
         Policies = "policies",
         /// Policies and functions can read the HTTP request (`request.headers` and so on).
         RequestFacts = "request_facts",
+        /// Several requests in one transaction that stays open between them.
+        Transactions = "transactions",
+        /// Reads of one moment beside a transaction that writes: reading transactions, and reads that
+        /// an open transaction does not keep waiting.
+        Snapshots = "snapshots",
+        /// Queries in the database's own SQL.
+        RawQueries = "raw_queries",
     }
 }

@@ -4,10 +4,12 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use truststream_kernel::Result;
-use truststream_services::database::{Arguments, Database, Format, Invoke, Page, TableName, Transaction};
+use truststream_services::database::{
+    Arguments, Database, Format, Invoke, Page, Step, TableName, Transaction,
+};
 
 use super::filters::json;
-use super::request::Request;
+use super::request::{Request, send_step};
 use crate::decode::decode;
 
 /// A call that has not been sent yet. Filters, order and limit apply to the rows it returns.
@@ -70,7 +72,13 @@ impl<'c> Request<'c, Calling> {
         Ok(self.send().await?.body)
     }
 
-    async fn send(mut self) -> Result<Page> {
+    async fn send(self) -> Result<Page> {
+        let database = self.database;
+        send_step(database, self.into_step()?).await
+    }
+
+    /// The call as a step of several.
+    pub(crate) fn into_step(mut self) -> Result<Step> {
         self.check()?;
         let invoke = Invoke {
             function: self.target,
@@ -81,6 +89,6 @@ impl<'c> Request<'c, Calling> {
             format: Format::default(),
             transaction: Transaction::default(),
         };
-        self.database.send(invoke).await
+        Ok(invoke.into())
     }
 }

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{self, Count, Media, Page};
+use truststream_services::database::{self, Count, Media, Page, Step};
 
-use super::request::{COUNTED, Request, total};
+use super::request::{COUNTED, Request, send_step, total};
+use super::version::Versioned;
 use crate::decode::decode;
 
 /// A read that has not been sent yet.
@@ -13,9 +14,26 @@ pub type Select<'c> = Request<'c, Rows>;
 
 /// What [`Select`] does: it reads rows.
 #[derive(Debug, Default)]
-pub struct Rows;
+pub struct Rows {
+    with_deleted: bool,
+    pub(super) after: Option<String>,
+}
 
 impl Request<'_, Rows> {
+    /// Rows that were deleted softly are read as well.
+    pub fn with_deleted(mut self) -> Self {
+        self.action.with_deleted = true;
+        self
+    }
+
+    /// The only row and its version, for [`Request::if_version`]. It has one if all columns and
+    /// nothing else is selected.
+    ///
+    /// # Errors
+    /// As [`Request::single`].
+    pub async fn single_versioned<T: DeserializeOwned>(self) -> Result<Versioned<T>> {
+        Versioned::of(self.send(Media::Object, None).await?)
+    }
     /// The rows.
     ///
     /// # Errors
@@ -82,12 +100,19 @@ impl Request<'_, Rows> {
         Ok(self.send(Media::Csv, None).await?.body)
     }
 
-    async fn send(mut self, media: Media, count: Option<Count>) -> Result<Page> {
+    /// The read as a step of several.
+    pub(crate) fn into_step(mut self, media: Media, count: Option<Count>) -> Result<Step> {
         self.check()?;
         let mut select = database::Select::new(self.target, self.query);
         select.format.media = media;
         select.count = count;
-        self.database.send(select).await
+        select.transaction.include_deleted = self.action.with_deleted;
+        Ok(select.into())
+    }
+
+    pub(super) async fn send(self, media: Media, count: Option<Count>) -> Result<Page> {
+        let database = self.database;
+        send_step(database, self.into_step(media, count)?).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! What all requests share: where, what, and the first thing that was wrong.
 
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Count, Database, Page, Query, TableName, language};
+use truststream_services::database::{Count, Database, Page, Query, Step, TableName, language};
 
 /// A request on a table or function that has not been sent yet. `A` is what it does.
 #[must_use = "a request does nothing until it is sent"]
@@ -37,6 +37,19 @@ impl<'c, A> Request<'c, A> {
     /// Fails with the first thing that was wrong.
     pub(super) fn check(&mut self) -> Result<()> {
         self.wrong.take().map_or(Ok(()), Err)
+    }
+}
+
+/// Sends one step as an operation of its own.
+pub(super) async fn send_step(database: &Database, step: Step) -> Result<Page> {
+    match step {
+        Step::Select(op) => database.send(op).await,
+        Step::Insert(op) => database.send(op).await,
+        Step::Update(op) => database.send(op).await,
+        Step::Delete(op) => database.send(op).await,
+        Step::Invoke(op) => database.send(op).await,
+        Step::Raw(op) => database.send(op).await,
+        Step::Expect(_) => Err(Error::internal("nothing is expected of a single request")),
     }
 }
 

@@ -22,7 +22,7 @@ impl<'c> Table<'c> {
     /// Reads columns, JSON paths, aggregates and related rows: `title, artist(name)`; `*` is all
     /// columns.
     pub fn select(self, items: &str) -> Select<'c> {
-        Request::new(self.database, self.name, Rows).selecting(items)
+        Request::new(self.database, self.name, Rows::default()).selecting(items)
     }
 
     /// Inserts a row (a struct, a map) or many (a slice, a `Vec`).

@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{
-    self, Database, Media, OnConflict, Page, Query, Returning, TableName, WriteOptions,
+    self, Media, OnConflict, Page, Query, Returning, Step, TableName, WriteOptions,
 };
 
-use super::request::Request;
+use super::request::{Request, send_step};
+use super::version::Versioned;
 use crate::decode::decode;
 
 /// An insert (or upsert) that has not been sent yet.
@@ -30,12 +31,7 @@ mod sealed {
     pub trait Apply {
         fn options(&mut self) -> &mut WriteOptions;
 
-        fn apply(
-            self,
-            database: &Database,
-            table: TableName,
-            query: Query,
-        ) -> impl Future<Output = Result<Page>> + Send;
+        fn step(self, table: TableName, query: Query) -> Step;
     }
 }
 
@@ -89,11 +85,9 @@ impl Apply for Insertion {
         &mut self.options
     }
 
-    async fn apply(self, database: &Database, table: TableName, query: Query) -> Result<Page> {
+    fn step(self, table: TableName, query: Query) -> Step {
         let Insertion { rows, missing_default, on_conflict, options } = self;
-        let insert =
-            database::Insert { table, rows, columns: None, missing_default, on_conflict, query, options };
-        database.send(insert).await
+        database::Insert { table, rows, columns: None, missing_default, on_conflict, query, options }.into()
     }
 }
 
@@ -102,9 +96,9 @@ impl Apply for Updating {
         &mut self.options
     }
 
-    async fn apply(self, database: &Database, table: TableName, query: Query) -> Result<Page> {
+    fn step(self, table: TableName, query: Query) -> Step {
         let update = database::Update::new(table, self.values, query);
-        database.send(database::Update { options: self.options, ..update }).await
+        database::Update { options: self.options, ..update }.into()
     }
 }
 
@@ -113,8 +107,8 @@ impl Apply for Deletion {
         &mut self.options
     }
 
-    async fn apply(self, database: &Database, table: TableName, query: Query) -> Result<Page> {
-        database.send(database::Delete { table, query, options: self.options }).await
+    fn step(self, table: TableName, query: Query) -> Step {
+        database::Delete { table, query, options: self.options }.into()
     }
 }
 
@@ -152,6 +146,19 @@ impl<'c, A: Write> Request<'c, A> {
         self
     }
 
+    /// Writes only if the row is still of the version that was read ([`Versioned`](super::Versioned));
+    /// otherwise nothing is written and the error is `BACKEND_016`.
+    pub fn if_version(mut self, version: &str) -> Self {
+        self.action.options().if_version = Some(version.to_owned());
+        self
+    }
+
+    /// Rows that were deleted softly take part as well; a delete then removes them for good.
+    pub fn with_deleted(mut self) -> Self {
+        self.action.options().transaction.include_deleted = true;
+        self
+    }
+
     /// Writes, and returns the rows written.
     ///
     /// # Errors
@@ -168,12 +175,26 @@ impl<'c, A: Write> Request<'c, A> {
         decode(&self.send(Returning::Representation, Media::Object).await?.body)
     }
 
-    async fn send(mut self, returning: Returning, media: Media) -> Result<Page> {
+    /// Writes exactly one row, and returns it with the version it has now.
+    ///
+    /// # Errors
+    /// As [`Request::returning_one`].
+    pub async fn returning_versioned<T: DeserializeOwned>(self) -> Result<Versioned<T>> {
+        Versioned::of(self.send(Returning::Representation, Media::Object).await?)
+    }
+
+    /// The write as a step of several.
+    pub(crate) fn into_step(mut self, returning: Returning, media: Media) -> Result<Step> {
         self.check()?;
         let options = self.action.options();
         options.returning = returning;
         options.format.media = media;
-        self.action.apply(self.database, self.target, self.query).await
+        Ok(self.action.step(self.target, self.query))
+    }
+
+    async fn send(self, returning: Returning, media: Media) -> Result<Page> {
+        let database = self.database;
+        send_step(database, self.into_step(returning, media)?).await
     }
 }
 

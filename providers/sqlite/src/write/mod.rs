@@ -7,9 +7,9 @@ mod insert;
 mod update;
 
 use rusqlite::types::Value as Cell;
-use truststream_kernel::{Context, Error, ErrorKind, Result, Retry};
+use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{
-    Batch, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions,
+    Batch, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions, expected,
 };
 
 use crate::access::Access;
@@ -40,24 +40,27 @@ impl<'a> Write<'a> {
     /// All steps of a batch, or the error of the first that fails.
     pub(crate) fn batch(&self, batch: &Batch) -> Result<Vec<Page>> {
         let mut pages: Vec<Page> = Vec::with_capacity(batch.steps.len());
-        for step in &batch.steps {
-            match step {
-                Step::Select(select) => pages.push(read::select(self.conn, self.schema, self.cx, select)?),
-                Step::Insert(insert) => pages.push(self.insert(insert)?),
-                Step::Update(update) => pages.push(self.update(update)?),
-                Step::Delete(delete) => pages.push(self.delete(delete)?),
-                Step::Expect(expected) => {
-                    let found = pages.last().map_or(0, |page| page.rows);
-                    if found != *expected {
-                        let message = format!("expected {expected} rows, found {found}");
-                        return Err(
-                            Error::new(ErrorKind::Conflict, "40001", message).with_retry(Retry::Never)
-                        );
-                    }
-                }
-            }
+        for (index, step) in batch.steps.iter().enumerate() {
+            let done = match step {
+                Step::Expect(rows) => expected(*rows, pages.last().map_or(0, |page| page.rows)),
+                step => self.step(step).map(|page| pages.push(page)),
+            };
+            done.map_err(|error| error.at_step(index))?;
         }
         Ok(pages)
+    }
+
+    /// One step of a batch or of an open transaction.
+    pub(crate) fn step(&self, step: &Step) -> Result<Page> {
+        match step {
+            Step::Select(select) => read::select(self.conn, self.schema, self.cx, select),
+            Step::Insert(insert) => self.insert(insert),
+            Step::Update(update) => self.update(update),
+            Step::Delete(delete) => self.delete(delete),
+            Step::Invoke(invoke) => self.invoke(invoke),
+            Step::Raw(_) => Err(Error::unsupported("this database takes no queries in SQL")),
+            Step::Expect(_) => Err(Error::internal("what is expected is judged by who runs the steps")),
+        }
     }
 
     /// A table that can be written.

@@ -1,12 +1,15 @@
 //! The operations of the Database service and their replies.
 
+mod batches;
 mod calls;
 mod feed;
 mod moving;
 mod needs;
+mod raw;
 mod reads;
 mod replies;
 mod schema;
+mod transactions;
 mod writes;
 
 use std::sync::Arc;
@@ -15,12 +18,15 @@ use truststream_kernel::operations;
 
 use super::{Catalog, ChangeBatch, DatabaseDriver, DatabaseFeature, Position};
 
+pub use batches::*;
 pub use calls::*;
 pub use feed::*;
 pub use moving::*;
+pub use raw::*;
 pub use reads::*;
 pub use replies::*;
 pub use schema::*;
+pub use transactions::*;
 pub use writes::*;
 
 operations! {
@@ -32,6 +38,8 @@ operations! {
         Delete => delete -> Page, Write, false;
         Invoke => invoke -> Page, Write, false;
         Batch => batch -> Vec<Page>, Write, false;
+        Begin => begin -> OpenTransaction, Write, false;
+        Raw => raw -> Page, Write, false;
         Authorize => authorize -> Vec<bool>, Read, true;
         Describe => describe -> Arc<Catalog>, Read, true;
         Review => review -> Vec<Problem>, Admin, true;

@@ -47,6 +47,9 @@ pub struct Transaction {
     pub time_zone: Option<String>,
     /// Fail and roll back (PGRST124) if a write touches more rows.
     pub max_affected: Option<u64>,
+    /// Rows of a table with soft delete take part although they were deleted; a delete then removes
+    /// them for good.
+    pub include_deleted: bool,
 }
 
 /// What a write returns.
@@ -80,4 +83,6 @@ pub struct Page {
     pub headers: Vec<(String, String)>,
     /// Media type of the body, if a handler decided it.
     pub media_type: Option<String>,
+    /// Version of the row in the body, where that is one whole row.
+    pub version: Option<String>,
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use truststream_kernel::{FeatureSet, Requires};
 
 use super::needs::query_needs;
-use super::{Format, Returning, Select, Transaction};
+use super::{Format, Returning, Transaction};
 use crate::database::{Count, Query, TableName};
 
 /// What all writes share.
@@ -18,6 +18,9 @@ pub struct WriteOptions {
     pub format: Format,
     /// How the transaction is run.
     pub transaction: Transaction,
+    /// Write only if the row is still of this version ([`Page::version`](super::Page::version)), `*` for any;
+    /// otherwise nothing is written and the error is `BACKEND_016`.
+    pub if_version: Option<String>,
 }
 
 /// What an insert does when a row of the same key exists.
@@ -128,39 +131,5 @@ impl Delete {
 impl Requires for Delete {
     fn needs(&self) -> FeatureSet {
         query_needs(&self.query)
-    }
-}
-
-/// Several writes and reads, applied all or none, in order, in one transaction.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// What to do.
-    pub steps: Vec<Step>,
-}
-
-/// One step of a [`Batch`].
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub enum Step {
-    Select(Select),
-    Insert(Insert),
-    Update(Update),
-    Delete(Delete),
-    /// The whole batch fails with `Conflict` (SQLSTATE 40001) unless the step before it touched
-    /// exactly so many rows. Repeating it as it is does not help, and the error says so.
-    Expect(u64),
-}
-
-impl Requires for Batch {
-    fn needs(&self) -> FeatureSet {
-        self.steps.iter().fold(FeatureSet::EMPTY, |set, step| {
-            set | match step {
-                Step::Select(select) => select.needs(),
-                Step::Insert(insert) => insert.needs(),
-                Step::Update(update) => update.needs(),
-                Step::Delete(delete) => delete.needs(),
-                Step::Expect(_) => FeatureSet::EMPTY,
-            }
-        })
     }
 }
