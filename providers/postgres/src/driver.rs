@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) transactions: Transactions,
     pub(crate) schema: ArcSwap<Schema>,
+    /// One reading of the schema at a time: what was read earlier must not be kept last.
+    reading: tokio::sync::Mutex<()>,
     /// Schema `truststream` is known to exist.
     pub(crate) installed: AtomicBool,
     /// When the change log was trimmed last.
@@ -73,6 +75,7 @@ impl PostgresDriver {
             config,
             transactions,
             schema: ArcSwap::default(),
+            reading: tokio::sync::Mutex::default(),
             installed: AtomicBool::new(false),
             trims: Pace::default(),
         };
@@ -99,6 +102,7 @@ impl PostgresDriver {
 
     /// Reads the schema anew.
     pub(crate) async fn reload(&self) -> Result<Arc<Schema>> {
+        let _one_at_a_time = self.shared.reading.lock().await;
         let connection = self.shared.transactions.connections().lease().await?;
         let schema = Arc::new(introspect::read(&connection).await?);
         connection.give_back();
