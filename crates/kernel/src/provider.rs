@@ -17,6 +17,9 @@ pub trait Provider<S: Service>: DeserializeOwned + Send + 'static {
     /// section and key: `("rest", "extra_search_path")`.
     const INHERITS: &'static [(&'static str, &'static str)] = &[];
 
+    /// Whether TrustStream's own engines (auth, storage) can keep their tables there; asked of databases.
+    const HOLDS_ENGINES: bool = true;
+
     /// What the provider can do, as far as it is known without connecting.
     fn declares() -> Features;
 

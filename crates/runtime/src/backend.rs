@@ -6,7 +6,7 @@ use serde::Serialize;
 use truststream_engines::auth::{self, AuthEngine};
 use truststream_engines::database::{self, DatabaseLayer};
 use truststream_engines::storage::{self, StorageEngine};
-use truststream_kernel::{Context, Driven, Layer, Result, Service, Stack};
+use truststream_kernel::{Context, Driven, Error, Layer, Result, Service, Stack};
 use truststream_layers::{Faults, TimeoutLayer, fold};
 use truststream_services::auth::AuthService;
 use truststream_services::database::{Database, DatabaseService, Migrate};
@@ -15,8 +15,9 @@ use truststream_services::storage::StorageService;
 use truststream_switch::Side;
 
 use crate::Config;
+use crate::absent::NoObjects;
 use crate::config::BackendConfig;
-use crate::providers::{AUTH, DATABASES, OBJECTS};
+use crate::providers::{AUTH, DATABASES, Files, files};
 
 /// A backend that is connected.
 pub struct Backend {
@@ -29,6 +30,7 @@ pub struct Backend {
     auth: Stack<AuthService>,
     storage: Stack<StorageService>,
     faults: Faults,
+    holds_engines: bool,
 }
 
 /// What a service of a backend runs on.
@@ -46,6 +48,8 @@ pub struct ServiceInfo {
 pub(crate) struct Connected<S: Service> {
     pub(crate) stack: Stack<S>,
     pub(crate) info: ServiceInfo,
+    /// Whether TrustStream's engines can keep their tables there.
+    pub(crate) holds_engines: bool,
 }
 
 impl Backend {
@@ -61,33 +65,49 @@ impl Backend {
         keys: &Arc<auth::Keys>,
         faults: &Faults,
     ) -> Result<Self> {
-        AUTH.check(config, settings.auth.as_ref())?;
         let database = DATABASES.connect_driver(config, settings.database.as_ref()).await?;
-        let objects = OBJECTS.connect_driver(config, settings.storage.as_ref()).await?;
-        let mut services = vec![database.info.clone(), objects.info.clone()];
-        services.extend([native::<AuthService>(), native::<StorageService>()]);
+        let files = files(config, settings.storage.as_ref()).await?;
+        let own_auth = AUTH.connect(config, settings.auth.as_ref()).await?;
+        let holds_engines = database.holds_engines;
+        if !holds_engines && (own_auth.is_none() || matches!(files, Files::Objects(_))) {
+            return Err(no_home(name, &database.info));
+        }
         let layers = DriverLayers {
             timeout: TimeoutLayer::new(config.file.layers.timeout.clone()),
             everywhere: faults.clone(),
             here: Faults::new(&settings.faults),
         };
-        let (database, objects) = (layers.around(&database.stack), layers.around(&objects.stack));
-        let database_handle = Database::new(Arc::clone(&database), Context::system());
-        let database = DatabaseLayer.wrap(database);
-        let objects_handle = Objects::new(Arc::clone(&objects), Context::system());
-        let auth = AuthEngine::new(&database_handle, Arc::clone(keys), config.section("auth")?)?;
-        let secret = keys.url_secret();
-        let storage =
-            StorageEngine::new(database_handle, objects_handle, config.section("storage")?, &secret);
-        Ok(Backend {
-            name: name.to_owned(),
-            services,
-            database,
-            objects,
-            auth: layers.around_engine(Arc::new(Driven(auth))),
-            storage: layers.around_engine(Arc::new(Driven(storage))),
-            faults: layers.here,
-        })
+        let mut services = vec![database.info];
+        let database = layers.around(&database.stack);
+        let handle = Database::new(Arc::clone(&database), Context::system());
+        let (storage, objects): (Stack<StorageService>, Stack<ObjectsService>) = match files {
+            Files::Objects(objects) => {
+                services.extend([objects.info, native::<StorageService>()]);
+                let objects = layers.around(&objects.stack);
+                let bytes = Objects::new(Arc::clone(&objects), Context::system());
+                let settings = config.section("storage")?;
+                let engine = StorageEngine::new(handle.clone(), bytes, settings, &keys.url_secret());
+                (layers.around_engine(Arc::new(Driven(engine))), objects)
+            }
+            Files::Storage(storage) => {
+                services.push(storage.info);
+                (layers.around(&storage.stack), Arc::new(NoObjects))
+            }
+        };
+        let auth = match own_auth {
+            Some(auth) => {
+                services.push(auth.info);
+                layers.around(&auth.stack)
+            }
+            None => {
+                services.push(native::<AuthService>());
+                let engine = AuthEngine::new(&handle, Arc::clone(keys), config.section("auth")?)?;
+                layers.around_engine(Arc::new(Driven(engine)))
+            }
+        };
+        let database = if holds_engines { DatabaseLayer.wrap(database) } else { database };
+        let name = name.to_owned();
+        Ok(Backend { name, services, database, objects, auth, storage, faults: layers.here, holds_engines })
     }
 
     /// Gives the database the tables that the engines keep their state in.
@@ -95,6 +115,9 @@ impl Backend {
     /// # Errors
     /// `BACKEND_003` when the database refuses them.
     pub async fn install(&self) -> Result<()> {
+        if !self.holds_engines {
+            return Ok(());
+        }
         let own = auth::MIGRATIONS.iter().chain(storage::MIGRATIONS).chain(database::MIGRATIONS);
         for (name, sql) in own {
             let (name, sql) = ((*name).to_owned(), (*sql).to_owned());
@@ -141,9 +164,26 @@ impl Backend {
     }
 }
 
+/// Engines need tables of their own, which not every database takes.
+fn no_home(backend: &str, database: &ServiceInfo) -> Error {
+    let provider = &database.provider;
+    Error::configuration(format!("backend.{backend}: {provider} keeps no tables for auth and storage"))
+        .with_hint(format!("set `provider = \"{provider}\"` for auth and storage of this backend too"))
+}
+
+impl ServiceInfo {
+    /// Whether TrustStream runs it itself, on the backend's database.
+    pub(crate) fn is_native(&self) -> bool {
+        self.provider == NATIVE
+    }
+}
+
+/// The provider of what TrustStream runs itself.
+const NATIVE: &str = "native";
+
 /// What TrustStream runs itself on the backend's database.
 fn native<S: Service>() -> ServiceInfo {
-    let (provider, place) = ("native".to_owned(), "its database".to_owned());
+    let (provider, place) = (NATIVE.to_owned(), "its database".to_owned());
     ServiceInfo { service: S::NAME, provider, place }
 }
 

@@ -4,6 +4,7 @@
 //! stand above the route; below it every backend has its timeout and its driver.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod absent;
 mod backend;
 mod backends;
 pub mod config;

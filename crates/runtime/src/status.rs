@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use truststream_kernel::{Context, Result};
+use truststream_services::auth::{Auth, Settings};
 use truststream_services::database::Ping;
 use truststream_services::objects::Check;
+use truststream_services::storage::{ListBuckets, Storage};
 use truststream_switch::{Record, Route, Switcher};
 
 use crate::backends::Backends;
@@ -78,6 +80,12 @@ async fn probe(backend: &Arc<Backend>, timeout: Duration) -> Vec<ServiceStatus> 
         let began = Instant::now();
         let answer: Result<()> = match info.service {
             "objects" => backend.objects().with(cx.clone()).send(Check).await,
+            "storage" if !info.is_native() => {
+                Storage::new(backend.storage(), cx.clone()).send(ListBuckets).await.map(drop)
+            }
+            "auth" if !info.is_native() => {
+                Auth::new(backend.auth(), cx.clone()).send(Settings).await.map(drop)
+            }
             // Engines keep their state in the database: they are as well as it is.
             _ => backend.database().with(cx.clone()).send(Ping).await,
         };

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use truststream_kernel::{FeatureSet, Features, Service};
 
 use super::catalog::{Catalog, Entry, Source};
-use super::{AUTH, DATABASES, OBJECTS};
+use super::{AUTH, DATABASES, OBJECTS, STORAGES};
 
 /// What one provider of one service can do.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Capabilities {
 
 /// Every provider of every service, those that are not in this build too.
 pub fn capabilities() -> Vec<Capabilities> {
-    [of(&DATABASES), of(&OBJECTS), of(&AUTH)].concat()
+    [of(&DATABASES), of(&OBJECTS), of(&STORAGES), of(&AUTH)].concat()
 }
 
 /// The capabilities as Markdown, one table a service.
@@ -30,6 +30,7 @@ pub fn capability_tables() -> String {
     let mut text = String::from(HEAD);
     table(&mut text, &DATABASES);
     table(&mut text, &OBJECTS);
+    table(&mut text, &STORAGES);
     table(&mut text, &AUTH);
     text
 }
@@ -41,7 +42,7 @@ const HEAD: &str = "# Providers\n\n<!-- Made by `cargo xtask sync` from what the
     process on top of the engine.\n";
 
 fn of<S: Service>(catalog: &Catalog<S>) -> Vec<Capabilities> {
-    let entries = catalog.0.iter();
+    let entries = catalog.entries.iter();
     let one = |entry: &Entry<S>| Capabilities {
         service: S::NAME,
         provider: entry.name,

@@ -10,7 +10,11 @@ use crate::backend::{Connected, ServiceInfo};
 pub(crate) type Settings<'a> = Option<&'a Spanned<toml::Table>>;
 
 /// The providers of one service, the default first.
-pub(crate) struct Catalog<S: Service>(pub(super) &'static [Entry<S>]);
+pub(crate) struct Catalog<S: Service> {
+    pub(super) entries: &'static [Entry<S>],
+    /// Names that the same table of the configuration may have, of another catalog.
+    beside: fn() -> Vec<&'static str>,
+}
 
 /// One provider of one service.
 pub(crate) struct Entry<S: Service> {
@@ -69,7 +73,7 @@ macro_rules! catalog {
         }
     };
     ($($name:literal $(if $feature:literal)? $(=> $settings:ty)? $(, engine $engine:ty)?;)+) => {
-        $crate::providers::catalog::Catalog(&[$(
+        $crate::providers::catalog::Catalog::of(&[$(
             $crate::providers::catalog::catalog!(
                 @entry $name $(if $feature)? $(=> $settings)? $(engine $engine)?
             )
@@ -86,6 +90,20 @@ impl<S: Service> Built<S> {
 }
 
 impl<S: Service> Catalog<S> {
+    pub(super) const fn of(entries: &'static [Entry<S>]) -> Self {
+        Catalog { entries, beside: Vec::new }
+    }
+
+    /// The same providers, in a table that may name others as well.
+    pub(super) const fn beside(self, beside: fn() -> Vec<&'static str>) -> Self {
+        Catalog { beside, ..self }
+    }
+
+    /// The names of all.
+    pub(super) fn all_names(&self) -> Vec<&'static str> {
+        self.entries.iter().map(|entry| entry.name).collect()
+    }
+
     /// Connects the provider that the table names; `None` if it is an engine of TrustStream's own.
     pub(crate) async fn connect(&self, config: &Config, table: Settings<'_>) -> Result<Option<Connected<S>>> {
         match self.find(config, table)? {
@@ -100,6 +118,12 @@ impl<S: Service> Catalog<S> {
         connected.ok_or_else(|| Error::internal(format!("the catalog of {} names an engine", S::NAME)))
     }
 
+    /// Whether the table names one of these providers.
+    pub(crate) fn names(&self, table: Settings<'_>) -> bool {
+        let said = table.and_then(|table| table.get_ref().get("provider")).and_then(toml::Value::as_str);
+        said.is_some_and(|name| self.entries.iter().any(|entry| entry.name == name))
+    }
+
     /// Checks the settings in the table.
     pub(crate) fn check(&self, config: &Config, table: Settings<'_>) -> Result<()> {
         match self.find(config, table)? {
@@ -111,10 +135,10 @@ impl<S: Service> Catalog<S> {
     fn find(&self, config: &Config, table: Settings<'_>) -> Result<(&'static str, Option<&Built<S>>)> {
         let said = table.and_then(|table| table.get_ref().get("provider"));
         let name = match said {
-            None => self.0.first().map(|entry| entry.name),
+            None => self.entries.first().map(|entry| entry.name),
             Some(said) => said.as_str(),
         };
-        let Some(entry) = self.0.iter().find(|entry| Some(entry.name) == name) else {
+        let Some(entry) = self.entries.iter().find(|entry| Some(entry.name) == name) else {
             return Err(self.unknown(config, table, name));
         };
         match &entry.source {
@@ -129,8 +153,7 @@ impl<S: Service> Catalog<S> {
     }
 
     fn unknown(&self, config: &Config, table: Settings<'_>, found: Option<&str>) -> Error {
-        let names: Vec<_> = self.0.iter().map(|entry| entry.name).collect();
-        let names = names.join(", ");
+        let names = [self.all_names(), (self.beside)()].concat().join(", ");
         let message = match found {
             Some(name) => format!("provider: there is none named `{name}`; expected one of {names}"),
             None => format!("provider: expected a text, one of {names}"),
@@ -158,7 +181,7 @@ fn connect<'a, S: Service, P: Provider<S>>(
         settings.locate(&config.project);
         let info = ServiceInfo { service: S::NAME, provider: name.to_owned(), place: settings.place() };
         let stack = settings.connect().await?;
-        Ok(Connected { stack, info })
+        Ok(Connected { stack, info, holds_engines: P::HOLDS_ENGINES })
     })
 }
 

@@ -7,9 +7,9 @@ fn config(text: &str) -> Config {
 #[test]
 fn a_provider_that_there_is_not_is_refused_with_all_that_there_are() {
     for (table, names) in [
-        ("database = { provider = \"oracle\" }", "sqlite, postgres, memory"),
-        ("storage = { provider = \"oracle\" }", "fs, memory, s3"),
-        ("auth = { provider = \"oracle\" }", "native"),
+        ("database = { provider = \"oracle\" }", "sqlite, postgres, memory, supabase"),
+        ("storage = { provider = \"oracle\" }", "fs, memory, s3, supabase"),
+        ("auth = { provider = \"oracle\" }", "native, supabase"),
     ] {
         let error = config(&format!("[backend.main]\n{table}\n")).check_providers().unwrap_err();
         assert_eq!(error.code(), "BACKEND_001");

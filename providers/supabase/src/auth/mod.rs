@@ -1,0 +1,6 @@
+//! The Auth service by Supabase Auth's HTTP API.
+
+mod driver;
+mod verify;
+
+pub use driver::RemoteAuth;

@@ -1,0 +1,197 @@
+//! The driver.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use reqwest::{Method, RequestBuilder};
+use truststream_kernel::{Context, Effect, Error, FeatureSet, Features, Result};
+use truststream_services::database::{
+    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Capture, Catalog, ChangeBatch,
+    Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke, Migrate,
+    MigrationOutcome, Migrations, Page, Ping, Position, Prepare, Problem, Review, Scan, Select, Step, Update,
+};
+
+use super::{describe, response};
+use crate::Config;
+use crate::client::{Client, PROVIDER, Reply, send};
+use crate::error::of_data_api;
+
+/// The database of a remote project, reached through its data API.
+pub struct RemoteDatabase {
+    pub(super) client: Client,
+    pub(super) schemas: Vec<String>,
+    pub(super) rollback: bool,
+    catalog: ArcSwap<Catalog>,
+}
+
+impl RemoteDatabase {
+    /// What the project can do: all that its API has words for. What it does not allow (aggregates,
+    /// plans), it refuses itself.
+    pub fn declares() -> Features {
+        use DatabaseFeature::{
+            Aggregates, Embeds, Explain, FullText, Functions, GeoJson, MediaHandlers, Policies, Ranges,
+            Regex, RequestFacts,
+        };
+        let native = [
+            Aggregates,
+            Embeds,
+            Explain,
+            FullText,
+            Functions,
+            GeoJson,
+            MediaHandlers,
+            Policies,
+            Ranges,
+            Regex,
+        ];
+        // The caller's headers are sent along; path and method are those of the request to the project.
+        Features { native: FeatureSet::of(&native), emulated: FeatureSet::of(&[RequestFacts]) }
+    }
+
+    /// Asks the project what it offers.
+    ///
+    /// # Errors
+    /// `BACKEND_002` for a URL that is none, `BACKEND_005` when the project can't be reached.
+    pub async fn connect(config: &Config) -> Result<Self> {
+        let database = RemoteDatabase {
+            client: Client::new(config)?,
+            schemas: config.schemas.clone(),
+            rollback: config.rollback,
+            catalog: ArcSwap::default(),
+        };
+        database.renew().await?;
+        Ok(database)
+    }
+
+    /// Reads the catalog anew.
+    async fn renew(&self) -> Result<Arc<Catalog>> {
+        let mut catalog = Catalog::default();
+        for schema in &self.schemas {
+            let request = self
+                .client
+                .with_bearer(self.client.credentials().service_key(), Method::GET, &["rest", "v1", ""])?
+                .header("accept", "application/openapi+json")
+                .header("accept-profile", schema);
+            let reply = send(request, false).await?;
+            if !reply.status.is_success() {
+                return Err(of_data_api(&reply, false));
+            }
+            describe::add(&mut catalog, schema, &reply)?;
+        }
+        let catalog = Arc::new(catalog);
+        self.catalog.store(Arc::clone(&catalog));
+        Ok(catalog)
+    }
+}
+
+/// Sends what an operation became and reads its reply.
+async fn exchange(request: Result<RequestBuilder>, effect: Effect) -> Result<Reply> {
+    send(request?, effect != Effect::Read).await
+}
+
+/// Nothing but HTTP requests, one by one, reaches the database.
+fn unreachable_by_http(what: &str) -> Error {
+    Error::unsupported(format!("a remote project's data API {what}"))
+        .with_hint("with its connection string, `provider = \"postgres\"` can")
+}
+
+impl DatabaseDriver for RemoteDatabase {
+    fn features(&self) -> Features {
+        RemoteDatabase::declares()
+    }
+
+    async fn select(&self, cx: &Context, op: &Select) -> Result<Page> {
+        let reply = exchange(self.select_request(cx, op), Effect::Read).await;
+        reply
+            .and_then(|reply| response::read(reply, &op.format.media))
+            .map_err(|e| e.during("select", PROVIDER))
+    }
+
+    async fn insert(&self, cx: &Context, op: &Insert) -> Result<Page> {
+        let reply = exchange(self.insert_request(cx, op), Effect::Write).await;
+        reply.and_then(|reply| response::inserted(reply, op)).map_err(|e| e.during("insert", PROVIDER))
+    }
+
+    async fn update(&self, cx: &Context, op: &Update) -> Result<Page> {
+        let reply = exchange(self.update_request(cx, op), Effect::Write).await;
+        reply
+            .and_then(|reply| response::written(reply, &op.options))
+            .map_err(|e| e.during("update", PROVIDER))
+    }
+
+    async fn delete(&self, cx: &Context, op: &Delete) -> Result<Page> {
+        let reply = exchange(self.delete_request(cx, op), Effect::Write).await;
+        reply
+            .and_then(|reply| response::written(reply, &op.options))
+            .map_err(|e| e.during("delete", PROVIDER))
+    }
+
+    async fn invoke(&self, cx: &Context, op: &Invoke) -> Result<Page> {
+        let effect = if op.read_only { Effect::Read } else { Effect::Write };
+        let reply = exchange(self.invoke_request(cx, op), effect).await;
+        reply.and_then(|reply| response::called(reply, op)).map_err(|e| e.during("invoke", PROVIDER))
+    }
+
+    /// One step is a request; several can't be one transaction.
+    async fn batch(&self, cx: &Context, op: &Batch) -> Result<Vec<Page>> {
+        let page = match op.steps.as_slice() {
+            [] => return Ok(Vec::new()),
+            [Step::Select(select)] => self.select(cx, select).await,
+            [Step::Insert(insert)] => self.insert(cx, insert).await,
+            [Step::Update(update)] => self.update(cx, update).await,
+            [Step::Delete(delete)] => self.delete(cx, delete).await,
+            _ => Err(unreachable_by_http("does one request at a time")),
+        };
+        page.map(|page| vec![page])
+    }
+
+    async fn authorize(&self, _: &Context, _: &Authorize) -> Result<Vec<bool>> {
+        Err(unreachable_by_http("does not judge rows by value"))
+    }
+
+    async fn describe(&self, _: &Context, op: &Describe) -> Result<Arc<Catalog>> {
+        if op.fresh { self.renew().await } else { Ok(self.catalog.load_full()) }
+    }
+
+    async fn review(&self, _: &Context, _: &Review) -> Result<Vec<Problem>> {
+        Err(unreachable_by_http("takes no migrations"))
+    }
+
+    async fn migrate(&self, _: &Context, _: &Migrate) -> Result<MigrationOutcome> {
+        Err(unreachable_by_http("takes no migrations"))
+    }
+
+    async fn migrations(&self, _: &Context, _: &Migrations) -> Result<Vec<AppliedMigration>> {
+        Err(unreachable_by_http("knows no migrations"))
+    }
+
+    async fn ping(&self, cx: &Context, _: &Ping) -> Result<()> {
+        let request = self.client.request(cx, Method::HEAD, &["rest", "v1", ""])?;
+        let reply = send(request, false).await?;
+        if reply.status.is_success() { Ok(()) } else { Err(of_data_api(&reply, false)) }
+    }
+
+    async fn capture(&self, _: &Context, _: &Capture) -> Result<Position> {
+        Err(unreachable_by_http("has no ordered feed of changes"))
+    }
+
+    async fn changes(&self, _: &Context, _: &Changes) -> Result<ChangeBatch> {
+        Err(unreachable_by_http("has no ordered feed of changes"))
+    }
+
+    async fn scan(&self, _: &Context, _: &Scan) -> Result<Chunk> {
+        Err(unreachable_by_http("can't be copied from at a known position"))
+    }
+
+    async fn prepare(&self, _: &Context, _: &Prepare) -> Result<()> {
+        Err(unreachable_by_http("can't receive another database's rows"))
+    }
+
+    async fn apply(&self, _: &Context, _: &Apply) -> Result<Applied> {
+        Err(unreachable_by_http("can't receive another database's rows"))
+    }
+
+    async fn applied_position(&self, _: &Context, _: &AppliedPosition) -> Result<Option<Position>> {
+        Err(unreachable_by_http("can't receive another database's rows"))
+    }
+}

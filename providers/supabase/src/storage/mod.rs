@@ -1,0 +1,8 @@
+//! The Storage service by Supabase Storage's HTTP API.
+
+mod buckets;
+mod driver;
+mod objects;
+mod rows;
+
+pub use driver::RemoteStorage;

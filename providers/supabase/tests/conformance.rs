@@ -1,0 +1,83 @@
+//! The suite that every provider must pass, against projects on SQLite and on PostgreSQL.
+
+use std::sync::{Arc, LazyLock};
+
+use truststream_conformance::postgres_server::PostgresServer;
+use truststream_conformance::{Case, database, run};
+use truststream_kernel::{BoxFuture, Call, Context, Driven, FeatureSet, Features, Result, Stack};
+use truststream_services::database::{Database, DatabaseOp, DatabaseReply, DatabaseService, Describe};
+use truststream_supabase::RemoteDatabase;
+
+use crate::support::{MEMORY, Remote};
+
+/// What no data API can do, which is refused (`refusals.rs`), and what its description does not tell.
+const BEYOND: &[&str] = &[
+    "apply::",
+    "batches::",
+    "prepare::",
+    "scanning::",
+    "concurrency::readers_see_whole_transactions",
+    "migrations::",
+    "policies::rows_are_authorized_by_value",
+];
+
+/// A project's database, whose schema is made from the inside.
+struct Outside {
+    remote: Stack<DatabaseService>,
+    inside: Database,
+    _project: Remote,
+}
+
+impl Call<DatabaseService> for Outside {
+    fn features(&self) -> Features {
+        let declared = self.remote.features().supported();
+        let missing = declared.minus(self.inside.stack().features().supported());
+        Features { native: declared.minus(missing), emulated: FeatureSet::EMPTY }
+    }
+
+    fn call<'a>(&'a self, cx: &'a Context, op: &'a DatabaseOp) -> BoxFuture<'a, Result<DatabaseReply>> {
+        Box::pin(async move {
+            match op {
+                DatabaseOp::Migrate(_) => {
+                    let reply = self.inside.stack().call(cx, op).await?;
+                    self.remote.call(&Context::system(), &Describe { fresh: true }.into()).await?;
+                    Ok(reply)
+                }
+                DatabaseOp::Migrations(_) | DatabaseOp::Review(_) => self.inside.stack().call(cx, op).await,
+                _ => self.remote.call(cx, op).await,
+            }
+        })
+    }
+}
+
+async fn fresh(database: &str) -> Result<Stack<DatabaseService>> {
+    let project = Remote::start(database).await;
+    let remote = Arc::new(Driven(RemoteDatabase::connect(&project.with_secret()).await?));
+    let inside = project.inside.database().clone();
+    Ok(Arc::new(Outside { remote, inside, _project: project }))
+}
+
+fn cases() -> &'static [Case<DatabaseService>] {
+    let reaches = |case: &&Case<DatabaseService>| !BEYOND.iter().any(|beyond| case.name.starts_with(beyond));
+    let within = database::CASES.iter().filter(reaches);
+    let within: Vec<_> =
+        within.map(|case| Case { name: case.name, needs: case.needs, run: case.run }).collect();
+    Vec::leak(within)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance_on_sqlite() {
+    run("supabase", cases(), || fresh(MEMORY)).await;
+}
+
+static SERVER: LazyLock<PostgresServer> =
+    LazyLock::new(|| PostgresServer::start(&[]).expect("PostgreSQL is installed"));
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance_on_postgres() {
+    run("supabase", cases(), || async {
+        let url = SERVER.new_database().expect("a database");
+        fresh(&format!("provider = \"postgres\"\nurl = \"{url}\"")).await
+    })
+    .await;
+}

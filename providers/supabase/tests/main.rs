@@ -1,0 +1,10 @@
+//! The provider against TrustStream's own gateway: a project with a URL and keys, in this process.
+
+#![allow(clippy::unwrap_used)]
+
+mod auth;
+mod conformance;
+mod database;
+mod project;
+mod storage;
+mod support;

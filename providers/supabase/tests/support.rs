@@ -1,0 +1,67 @@
+//! Remote projects for tests: TrustStream's own gateway, in this process.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use truststream_gateway::{ApiKeys, GatewayState, Identities, Listening, Services, Settings, app};
+use truststream_kernel::Secret;
+use truststream_runtime::{Config as ProjectConfig, Runtime};
+use truststream_supabase::Config;
+
+/// The secret that the project signs with.
+pub const SECRET: &str = "a-secret-of-at-least-thirty-two-characters";
+
+/// A database in memory.
+pub const MEMORY: &str = "provider = \"memory\"";
+
+/// A project that serves as long as this value lives.
+pub struct Remote {
+    /// The project, from the inside.
+    pub inside: Arc<Runtime>,
+    /// How it is reached with its URL and keys only.
+    pub keys: Config,
+    _serving: oneshot::Sender<()>,
+}
+
+impl Remote {
+    /// Starts a project on a database.
+    pub async fn start(database: &str) -> Remote {
+        let text = format!(
+            "[backend.main.database]\n{database}\n[backend.main.storage]\nprovider = \"memory\"\n\
+             [auth]\njwt_secret = \"{SECRET}\"\n\
+             [rest]\naggregates = true\nplan = true\ntx_end = \"commit-allow-override\"\n"
+        );
+        let config = ProjectConfig::from_text(Path::new(""), &text).unwrap();
+        let settings = Settings::read(&config).unwrap();
+        let listening = Listening::bind(0).await.unwrap();
+        let port = listening.port();
+        let inside = Runtime::open_in_memory(config).await.unwrap();
+        let (serving, gone) = oneshot::channel();
+        let stop = async move { gone.await.unwrap_or(()) };
+        tokio::spawn(listening.serve(router(&inside, settings), stop));
+        let key = |role| inside.keys().api_key(role).unwrap();
+        let mut keys = Config::new(format!("http://127.0.0.1:{port}"), key("service_role"));
+        keys.anon_key = Some(Secret::new(key("anon")));
+        keys.rollback = true;
+        Remote { inside, keys, _serving: serving }
+    }
+
+    /// The same, and TrustStream knows the project's secret.
+    pub fn with_secret(&self) -> Config {
+        Config { jwt_secret: Some(SECRET.into()), ..self.keys.clone() }
+    }
+}
+
+fn router(runtime: &Runtime, settings: Settings) -> axum::Router {
+    let services = Services {
+        database: runtime.database().clone(),
+        auth: runtime.auth().clone(),
+        storage: runtime.storage().clone(),
+        realtime: runtime.realtime().clone(),
+    };
+    let service_role = Some(Secret::new(runtime.keys().api_key("service_role").unwrap()));
+    let keys = ApiKeys { service_role, ..ApiKeys::default() };
+    let identities = Identities::new(services.auth.clone(), &settings.rest.anon_role, keys);
+    app(GatewayState { services, identities: Arc::new(identities), settings: Arc::new(settings) })
+}
