@@ -5,6 +5,7 @@ pub mod admin;
 pub mod auth;
 mod cors;
 mod identity;
+pub mod native;
 pub mod realtime;
 pub mod rest;
 mod server;
@@ -29,7 +30,8 @@ pub fn app(state: GatewayState) -> Router {
         .merge(rest::router(state.clone()))
         .merge(auth::router(state.clone()))
         .merge(storage::router(state.clone()))
-        .merge(realtime::router(state))
+        .merge(realtime::router(state.clone()))
+        .merge(native::router(state))
         .route("/health", get(health))
         .fallback(not_found)
         .layer(middleware::from_fn(cors::allow))
@@ -41,7 +43,6 @@ async fn health() -> Response {
 }
 
 async fn not_found() -> Response {
-    let body =
-        r#"{"message":"no such path; the APIs are below /rest/v1, /auth/v1, /storage/v1 and /realtime/v1"}"#;
+    let body = r#"{"message":"no such path; the APIs are below /rest/v1, /auth/v1, /storage/v1, /realtime/v1 and /truststream/v1"}"#;
     (StatusCode::NOT_FOUND, [("content-type", "application/json")], body).into_response()
 }

@@ -249,6 +249,13 @@ impl Error {
         self
     }
 
+    /// Says which of several steps failed, in the counting of the caller.
+    #[must_use]
+    pub fn of_step(mut self, index: usize) -> Self {
+        self.0.step = Some(index);
+        self
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -1,7 +1,8 @@
-//! The library over the embedded database.
+//! The library, on every kind of database.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod faults;
 mod queries;
 mod services;
 mod support;
+mod together;

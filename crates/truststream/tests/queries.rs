@@ -2,21 +2,28 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use truststream::{ErrorKind, TrustStream};
 
-use crate::support::{Artist, Track, project, track};
+use crate::support::{Artist, Backend, Track, on_every_backend, project, track};
+
+on_every_backend!(
+    rows_with_what_belongs_to_them,
+    every_filter_means_what_it_says,
+    one_row_none_or_too_many,
+    writes_count_or_return_their_rows,
+    what_is_wrong_is_named
+);
 
 async fn ids(request: truststream::query::Select<'_>) -> Vec<i64> {
     let rows: Vec<Json> = request.order("id").fetch().await.unwrap();
     rows.iter().map(|row| row["id"].as_i64().unwrap()).collect()
 }
 
-#[tokio::test]
-async fn rows_with_what_belongs_to_them() {
+async fn rows_with_what_belongs_to_them(backend: Backend) {
     #[derive(Debug, PartialEq, Deserialize)]
     struct Row {
         title: String,
         artists: Option<Artist>,
     }
-    let (db, _folder) = project().await;
+    let (db, _folder) = project(backend).await;
     let rows: Vec<Row> =
         db.from("tracks").select("title, artists(name)").order("title").limit(2).fetch().await.unwrap();
     assert_eq!(rows[0], Row { title: "Interlude".to_owned(), artists: None });
@@ -25,9 +32,8 @@ async fn rows_with_what_belongs_to_them() {
     assert_eq!(ids(miles).await, [7]);
 }
 
-#[tokio::test]
-async fn every_filter_means_what_it_says() {
-    let (db, _folder) = project().await;
+async fn every_filter_means_what_it_says(backend: Backend) {
+    let (db, _folder) = project(backend).await;
     let all = || db.from("tracks").select("id");
     assert_eq!(ids(all().eq("id", 7)).await, [7]);
     assert_eq!(ids(all().neq("id", 7)).await, [8, 9]);
@@ -50,9 +56,8 @@ async fn every_filter_means_what_it_says() {
     assert_eq!(ids(all().eq("title", "' or 1=1 --")).await, [0i64; 0]);
 }
 
-#[tokio::test]
-async fn one_row_none_or_too_many() {
-    let (db, _folder) = project().await;
+async fn one_row_none_or_too_many(backend: Backend) {
+    let (db, _folder) = project(backend).await;
     let tracks = || db.from("tracks").select("id, title, seconds");
     assert_eq!(tracks().eq("id", 7).single::<Track>().await.unwrap().title, "So What");
     assert_eq!(tracks().eq("id", 1).single::<Track>().await.unwrap_err().code(), "PGRST116");
@@ -64,9 +69,8 @@ async fn one_row_none_or_too_many() {
     assert_eq!(db.from("tracks").select("id").eq("id", 7).json().await.unwrap(), r#"[{"id":7}]"#);
 }
 
-#[tokio::test]
-async fn writes_count_or_return_their_rows() {
-    let (db, _folder) = project().await;
+async fn writes_count_or_return_their_rows(backend: Backend) {
+    let (db, _folder) = project(backend).await;
     let two = [track(1, "Blue in Green"), track(2, "All Blues")];
     assert_eq!(db.from("tracks").insert(&two).await.unwrap(), 2);
     let error = db.from("tracks").insert(&two[0]).await.unwrap_err();
@@ -84,9 +88,8 @@ async fn writes_count_or_return_their_rows() {
     assert_eq!(db.from("tracks").select("id").count().await.unwrap(), 3);
 }
 
-#[tokio::test]
-async fn what_is_wrong_is_named() {
-    let (db, _folder) = project().await;
+async fn what_is_wrong_is_named(backend: Backend) {
+    let (db, _folder) = project(backend).await;
     #[derive(Debug, Deserialize)]
     struct Strict {
         #[allow(dead_code)]

@@ -2,19 +2,25 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use serde_json::{Value as Json, json};
+use truststream::ErrorKind;
 use truststream::auth::{SignOutScope, SignedUp};
 use truststream::realtime::{ChangeKind, Payload};
 use truststream::storage::BucketSettings;
 use truststream::switch::Phase;
-use truststream::{Config, ErrorKind, TrustStream};
 
-use crate::support::{SCHEMA, Track, project, track};
+use crate::support::{Backend, Track, database, on_every_backend, open, project, track};
+
+on_every_backend!(
+    users_see_what_their_policies_allow,
+    files_are_kept_listed_moved_and_removed,
+    changes_and_messages_arrive,
+    a_switch_moves_everything_and_goes_back
+);
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-#[tokio::test]
-async fn users_see_what_their_policies_allow() {
-    let (db, _folder) = project().await;
+async fn users_see_what_their_policies_allow(backend: Backend) {
+    let (db, _folder) = project(backend).await;
     let SignedUp::Session(ada) = db.auth().sign_up("ada@example.com", "correct horse").await.unwrap() else {
         panic!("addresses need no confirmation here");
     };
@@ -39,9 +45,8 @@ async fn users_see_what_their_policies_allow() {
     assert!(db.as_bearer("not.a.token").await.is_err());
 }
 
-#[tokio::test]
-async fn files_are_kept_listed_moved_and_removed() {
-    let (db, _folder) = project().await;
+async fn files_are_kept_listed_moved_and_removed(backend: Backend) {
+    let (db, _folder) = project(backend).await;
     let storage = db.storage();
     storage.create_bucket("covers", BucketSettings::default()).await.unwrap();
     let covers = storage.from("covers");
@@ -61,9 +66,8 @@ async fn files_are_kept_listed_moved_and_removed() {
     assert_eq!(covers.read("renamed.txt", 100).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
-#[tokio::test]
-async fn changes_and_messages_arrive() {
-    let (db, _folder) = project().await;
+async fn changes_and_messages_arrive(backend: Backend) {
+    let (db, _folder) = project(backend).await;
     let mut changes = db.realtime().changes::<Track>("tracks", Some("id=gt.10")).await.unwrap();
     db.from("tracks").insert(&[track(1, "unseen"), track(11, "seen")]).await.unwrap();
     db.from("tracks").delete().eq("id", 11).await.unwrap();
@@ -78,18 +82,9 @@ async fn changes_and_messages_arrive() {
     assert_eq!((message.event.as_str(), message.payload), ("hello", Payload::Json(r#"{"n":1}"#.to_owned())));
 }
 
-#[tokio::test]
-async fn a_switch_moves_everything_and_goes_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = r#"
-        [auth]
-        jwt_secret = "a secret of at least thirty-two characters"
-        [backend.second.database]
-        provider = "sqlite"
-        path = "second.db"
-    "#;
-    let db = TrustStream::open_with(Config::from_text(folder.path(), text).unwrap()).await.unwrap();
-    db.migrate("1_tracks.sql", SCHEMA).await.unwrap();
+async fn a_switch_moves_everything_and_goes_back(backend: Backend) {
+    let other = if backend == Backend::Sqlite { Backend::Postgres } else { Backend::Sqlite };
+    let (db, _folder) = open(&[database(backend, "main"), database(other, "second")]).await;
     assert!(db.switch().plan("second").await.unwrap().problems.is_empty());
     db.switch().start("second").await.unwrap();
     let phases: Vec<_> =

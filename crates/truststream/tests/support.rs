@@ -1,8 +1,11 @@
-//! An embedded project in a temporary folder.
+//! Projects in temporary folders, on every kind of database.
+
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
-use truststream::TrustStream;
+use truststream::{Config, TrustStream};
+use truststream_conformance::postgres_server::PostgresServer;
 
 pub const SCHEMA: &str = "
 create table artists (id int primary key, name text not null unique);
@@ -37,13 +40,75 @@ pub struct Track {
     pub seconds: Option<i64>,
 }
 
-/// An open project and the folder it lives in.
-pub async fn project() -> (TrustStream, TempDir) {
+/// A kind of database that every test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// The `[backend.<name>.database]` of a fresh database.
+pub fn database(backend: Backend, name: &str) -> String {
+    let settings = match backend {
+        Backend::Sqlite => format!("provider = \"sqlite\"\npath = \"{name}.db\"\n"),
+        Backend::Postgres => format!("provider = \"postgres\"\nurl = \"{}\"\n", new_database()),
+    };
+    format!("[backend.{name}.database]\n{settings}")
+}
+
+/// A new database on the server of this test run. The server goes with the thread that starts it, so
+/// that is none of a test's; that thread ends with the run.
+fn new_database() -> String {
+    static SERVER: OnceLock<PostgresServer> = OnceLock::new();
+    let start = || {
+        let (sender, started) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            sender.send(PostgresServer::start(&[]).unwrap()).unwrap();
+            loop {
+                std::thread::park();
+            }
+        });
+        started.recv().unwrap()
+    };
+    SERVER.get_or_init(start).new_database().unwrap()
+}
+
+/// An open project with these databases, and the folder it lives in.
+pub async fn open(databases: &[String]) -> (TrustStream, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let db = TrustStream::embedded(folder.path()).await.unwrap();
+    let text = format!(
+        "[auth]\njwt_secret = \"a secret of at least thirty-two characters\"\n{}",
+        databases.concat()
+    );
+    let db = TrustStream::open_with(Config::from_text(folder.path(), &text).unwrap()).await.unwrap();
     db.migrate("1_tracks.sql", SCHEMA).await.unwrap();
     (db, folder)
 }
+
+/// An open project on one database, and the folder it lives in.
+pub async fn project(backend: Backend) -> (TrustStream, TempDir) {
+    open(&[database(backend, "main")]).await
+}
+
+/// The tests of a file, on every kind of database.
+macro_rules! on_every_backend {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test($crate::support::Backend::Sqlite).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test($crate::support::Backend::Postgres).await;
+            })+
+        }
+    };
+}
+
+pub(crate) use on_every_backend;
 
 pub fn track(id: i64, title: &str) -> Track {
     Track { id, title: title.to_owned(), seconds: Some(200) }

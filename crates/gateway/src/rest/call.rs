@@ -3,6 +3,8 @@
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
+use bytes::Bytes;
+use serde_json::{Map, Value as Json};
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::language::{Parameters, filter_of, parse_parameters};
 use truststream_services::database::{Arguments, DatabaseFeature, Format, Invoke, NamedArgument, Query};
@@ -21,21 +23,20 @@ use crate::GatewayState;
 const WORDS: &[&str] =
     &["select", "order", "limit", "offset", "and", "or", "not.and", "not.or", "columns", "on_conflict"];
 
-pub(super) async fn answer(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
+/// What a call asks for.
+pub(super) fn invocation(state: &GatewayState, request: &RestRequest) -> Result<Invoke> {
     let settings = &state.settings.rest;
     if !state.services.database.stack().features().supported().has(DatabaseFeature::Functions) {
-        return Err(no_functions(&request));
+        return Err(no_functions(request));
     }
-    let candidates = negotiate(request.header("accept"), settings.plan)?;
     let reads = request.method != Method::POST;
-    let (mut query, arguments) = if reads { named(&request)? } else { posted(&request)? };
+    let (mut query, arguments) = if reads { named(request)? } else { posted(request)? };
     check_aggregates(&query, settings)?;
     if request.method == Method::GET {
         narrow(&mut query, request.header("range"))?;
     }
     cap(&mut query, settings.max_rows);
-    let offset = query.offset;
-    let invoke = Invoke {
+    Ok(Invoke {
         function: request.name(),
         arguments,
         query,
@@ -43,7 +44,14 @@ pub(super) async fn answer(state: &GatewayState, mut request: RestRequest) -> Re
         count: request.prefer.count,
         format: Format::default(),
         transaction: request.prefer.transaction(settings.tx_end),
-    };
+    })
+}
+
+pub(super) async fn answer(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
+    let settings = &state.settings.rest;
+    let candidates = negotiate(request.header("accept"), settings.plan)?;
+    let invoke = invocation(state, &request)?;
+    let offset = invoke.query.offset;
     let (page, accepted) = send(state, &mut request, candidates, invoke, |invoke| &mut invoke.format).await?;
     let kinds = [Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone, Kind::MaxAffected];
     let applied = request.prefer.applied(&kinds, settings.tx_end);
@@ -100,6 +108,21 @@ fn form(body: &[u8]) -> Arguments {
     Arguments::Named(fields.collect())
 }
 
+/// CSV: parameters by its header, of its first line; never a body for an unnamed one.
+fn columns_of(rows: &Bytes) -> Arguments {
+    let rows: Vec<Map<String, Json>> = serde_json::from_slice(rows).unwrap_or_default();
+    let first = rows.into_iter().next().unwrap_or_default();
+    if first.values().any(Json::is_null) {
+        // Only JSON has a null.
+        return Arguments::Json(Json::Object(first).to_string().into());
+    }
+    let arguments = first.into_iter().filter_map(|(name, value)| match value {
+        Json::String(value) => Some(NamedArgument { name, value, filter: None }),
+        _ => None,
+    });
+    Arguments::Named(arguments.collect())
+}
+
 /// `POST`: parameters are in the body, the query string filters the result.
 fn posted(request: &RestRequest) -> Result<(Query, Arguments)> {
     let Parameters { query, columns, .. } = request.parameters()?;
@@ -110,7 +133,7 @@ fn posted(request: &RestRequest) -> Result<(Query, Arguments)> {
             Arguments::Raw { media_type: essence, body: request.body.clone() }
         }
         "application/x-www-form-urlencoded" => form(&request.body),
-        "text/csv" => Arguments::Json(csv(&request.body)?),
+        "text/csv" => columns_of(&csv(&request.body)?),
         _ if request.body.is_empty() => Arguments::Json("{}".into()),
         _ => {
             let arguments = json(&request.body)?;

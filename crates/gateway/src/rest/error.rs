@@ -23,12 +23,15 @@ pub fn respond(error: &Error, anonymous: bool) -> Response {
     if status.is_server_error() {
         tracing::warn!(?error, "a request to the data API failed");
     }
-    let body = json!({
+    let mut body = json!({
         "code": error.code(),
         "details": error.details(),
         "hint": error.hint(),
         "message": error.message(),
     });
+    if let Some(index) = error.step() {
+        body["index"] = index.into();
+    }
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -74,6 +77,11 @@ fn status(error: &Error, anonymous: bool) -> StatusCode {
     }
     if let Some(number) = code.strip_prefix("PT").and_then(|number| number.parse::<u16>().ok()) {
         return StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    match code {
+        "BACKEND_016" => return StatusCode::PRECONDITION_FAILED,
+        "BACKEND_017" => return StatusCode::UNPROCESSABLE_ENTITY,
+        _ => {}
     }
     match sqlstate_status(code, error.message(), anonymous) {
         Some(status) => status,
@@ -169,6 +177,8 @@ mod tests {
             ("22023", false, 400),
             ("PGRST121", false, 500),
             ("BACKEND_006", false, 503),
+            ("BACKEND_016", false, 412),
+            ("BACKEND_017", false, 422),
         ] {
             let kind = if code == "BACKEND_006" { ErrorKind::Fenced } else { ErrorKind::InvalidInput };
             let error = Error::new(kind, code, "x");

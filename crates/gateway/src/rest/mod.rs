@@ -13,6 +13,7 @@ mod read;
 mod request;
 mod response;
 mod send;
+pub(crate) mod steps;
 mod timing;
 mod write;
 

@@ -14,31 +14,43 @@ use super::response::{Reply, preference_applied};
 use super::send::send;
 use crate::{GatewayState, RestSettings};
 
-pub(super) async fn answer(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
+/// What a `GET` asks for.
+pub(super) fn selection(state: &GatewayState, request: &RestRequest) -> Result<Select> {
     let settings = &state.settings.rest;
-    let candidates = negotiate(request.header("accept"), settings.plan)?;
     let mut query = request.parameters()?.query;
     check_aggregates(&query, settings)?;
     if request.method == Method::GET {
         narrow(&mut query, request.header("range"))?;
     }
     cap(&mut query, settings.max_rows);
-    let (offset, count) = (query.offset, request.prefer.count);
-    let select = Select {
+    Ok(Select {
         table: request.name(),
         query,
-        count,
+        count: request.prefer.count,
         format: Format::default(),
         transaction: request.prefer.transaction(settings.tx_end),
-    };
+    })
+}
+
+pub(super) async fn answer(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
+    let settings = &state.settings.rest;
+    let candidates = negotiate(request.header("accept"), settings.plan)?;
+    let select = selection(state, &request)?;
+    let offset = select.query.offset;
     let (page, accepted) = send(state, &mut request, candidates, select, |select| &mut select.format).await?;
     let status = ranged_status(offset, &page)?;
-    let applied =
-        request.prefer.applied(&[Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone], settings.tx_end);
+    let kinds = [Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone, Kind::Deleted];
+    let applied = request.prefer.applied(&kinds, settings.tx_end);
+    if let Some(version) = &page.version
+        && request.header("if-none-match").is_some_and(|known| known.contains(version.as_str()))
+    {
+        return Ok(Reply::new(StatusCode::NOT_MODIFIED, &page).version(&page).finish(&request, &page));
+    }
     Ok(Reply::new(status, &page)
         .header(header::CONTENT_RANGE, Some(&content_range(offset, page.rows, page.total)))
         .header(preference_applied(), applied.as_deref())
         .header(header::CONTENT_LOCATION, Some(&request.location()))
+        .version(&page)
         .body(&request, &page, &accepted.content_type)
         .finish(&request, &page))
 }

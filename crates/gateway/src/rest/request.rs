@@ -55,6 +55,8 @@ impl RestRequest {
         if reads_facts.has(DatabaseFeature::RequestFacts) {
             cx.request = Some(Arc::new(facts(&parts.method, path, &parts.headers)));
         }
+        cx.idempotency_key =
+            parts.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(Arc::from);
         let (schema, profile) = schema(state, &parts.method, &parts.headers)?;
         let target = target(path, &schema)?;
         let query = parts.uri.query().unwrap_or_default();

@@ -30,6 +30,12 @@ impl Reply {
         self
     }
 
+    /// Tells the version of the row in the body, where that is one whole row.
+    pub(super) fn version(self, page: &Page) -> Self {
+        let tag = page.version.as_ref().map(|version| format!("\"{version}\""));
+        self.header(header::ETAG, tag.as_deref())
+    }
+
     /// Sets the body and its type; a reply to `HEAD` has its type only.
     pub(super) fn body(self, request: &RestRequest, page: &Page, content_type: &str) -> Self {
         // A handler's own media type, unless it is what was accepted.

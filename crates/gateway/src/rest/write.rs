@@ -22,8 +22,16 @@ use crate::GatewayState;
 
 const INSERTS: &[Kind] =
     &[Kind::Resolution, Kind::Missing, Kind::Return, Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone];
-const UPDATES: &[Kind] =
-    &[Kind::Missing, Kind::Return, Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone, Kind::MaxAffected];
+const UPDATES: &[Kind] = &[
+    Kind::Missing,
+    Kind::Return,
+    Kind::Count,
+    Kind::Tx,
+    Kind::Handling,
+    Kind::TimeZone,
+    Kind::MaxAffected,
+    Kind::Deleted,
+];
 
 fn options(state: &GatewayState, request: &RestRequest) -> WriteOptions {
     WriteOptions {
@@ -35,24 +43,29 @@ fn options(state: &GatewayState, request: &RestRequest) -> WriteOptions {
     }
 }
 
-pub(super) async fn insert(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
-    let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
+/// What a `POST` asks for.
+pub(super) fn insertion(state: &GatewayState, request: &RestRequest) -> Result<Insert> {
     let parameters = request.parameters()?;
     check_aggregates(&parameters.query, &state.settings.rest)?;
     let on_conflict = match (request.prefer.merge, parameters.on_conflict) {
         (Some(merge), columns) => Some(OnConflict { columns, merge }),
         (None, _) => None,
     };
-    let merges = on_conflict.as_ref().is_some_and(|conflict| conflict.merge);
-    let insert = Insert {
+    Ok(Insert {
         table: request.name(),
-        rows: rows(&request)?,
+        rows: rows(request)?,
         columns: parameters.columns,
         missing_default: request.prefer.missing_default.unwrap_or(false),
         on_conflict,
         query: Query { filter: None, ..parameters.query },
-        options: options(state, &request),
-    };
+        options: options(state, request),
+    })
+}
+
+pub(super) async fn insert(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
+    let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
+    let insert = insertion(state, &request)?;
+    let merges = insert.on_conflict.as_ref().is_some_and(|conflict| conflict.merge);
     let (page, accepted) =
         send(state, &mut request, candidates, insert, |insert| &mut insert.options.format).await?;
     let status = if merges && page.inserted == Some(0) { StatusCode::OK } else { StatusCode::CREATED };
@@ -60,8 +73,8 @@ pub(super) async fn insert(state: &GatewayState, mut request: RestRequest) -> Re
     Ok(written(state, &request, &page, status, StatusCode::CREATED, &accepted, &range, INSERTS))
 }
 
-pub(super) async fn put(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
-    let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
+/// What a `PUT` asks for.
+pub(super) async fn replacement(state: &GatewayState, request: &RestRequest) -> Result<Insert> {
     let parameters = request.parameters()?;
     check_aggregates(&parameters.query, &state.settings.rest)?;
     let query = parameters.query;
@@ -71,7 +84,7 @@ pub(super) async fn put(state: &GatewayState, mut request: RestRequest) -> Resul
     {
         return Err(invalid("PGRST114", "limit/offset querystring parameters are not allowed for PUT"));
     }
-    let rows = rows(&request)?;
+    let rows = rows(request)?;
     let named = key_of(query.filter.as_ref());
     let catalog = state.services.database.send(Describe::default()).await?;
     let key = catalog.table(&request.name()).map(|table| table.primary_key.clone()).unwrap_or_default();
@@ -85,15 +98,20 @@ pub(super) async fn put(state: &GatewayState, mut request: RestRequest) -> Resul
     if !matches_key(&rows, &named) {
         return Err(invalid("PGRST115", "Payload values do not match URL in primary key column(s)"));
     }
-    let insert = Insert {
+    Ok(Insert {
         table: request.name(),
         rows,
         columns: parameters.columns,
         missing_default: request.prefer.missing_default.unwrap_or(false),
         on_conflict: Some(OnConflict { columns: None, merge: true }),
         query: Query { filter: None, ..query },
-        options: options(state, &request),
-    };
+        options: options(state, request),
+    })
+}
+
+pub(super) async fn put(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
+    let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
+    let insert = replacement(state, &request).await?;
     let (page, accepted) =
         send(state, &mut request, candidates, insert, |insert| &mut insert.options.format).await?;
     let created = page.inserted.is_some_and(|inserted| inserted > 0);
@@ -103,34 +121,44 @@ pub(super) async fn put(state: &GatewayState, mut request: RestRequest) -> Resul
     Ok(written(state, &request, &page, shown, silent, &accepted, &range, INSERTS))
 }
 
-pub(super) async fn update(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
-    let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
+/// What a `PATCH` asks for.
+pub(super) fn change(state: &GatewayState, request: &RestRequest) -> Result<Update> {
     let parameters = request.parameters()?;
     check_aggregates(&parameters.query, &state.settings.rest)?;
-    let update = Update {
+    Ok(Update {
         table: request.name(),
-        values: rows(&request)?,
+        values: rows(request)?,
         columns: parameters.columns,
         missing_default: request.prefer.missing_default.unwrap_or(false),
         query: parameters.query,
-        options: options(state, &request),
-    };
+        options: options(state, request),
+    })
+}
+
+pub(super) async fn update(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
+    let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
+    let update = change(state, &request)?;
     let (page, accepted) =
         send(state, &mut request, candidates, update, |update| &mut update.options.format).await?;
     let range = content_range(0, page.rows, total(&request, &page));
     Ok(written(state, &request, &page, StatusCode::OK, StatusCode::NO_CONTENT, &accepted, &range, UPDATES))
 }
 
-pub(super) async fn delete(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
-    let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
+/// What a `DELETE` asks for.
+pub(super) fn removal(state: &GatewayState, request: &RestRequest) -> Result<Delete> {
     let query = request.parameters()?.query;
     check_aggregates(&query, &state.settings.rest)?;
-    let delete = Delete { table: request.name(), query, options: options(state, &request) };
+    Ok(Delete { table: request.name(), query, options: options(state, request) })
+}
+
+pub(super) async fn delete(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
+    let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
+    let delete = removal(state, &request)?;
     let (page, accepted) =
         send(state, &mut request, candidates, delete, |delete| &mut delete.options.format).await?;
     let range = content_range(1, 0, total(&request, &page));
-    let kinds = &UPDATES[1..];
-    Ok(written(state, &request, &page, StatusCode::OK, StatusCode::NO_CONTENT, &accepted, &range, kinds))
+    let kinds: Vec<Kind> = UPDATES.iter().copied().filter(|kind| *kind != Kind::Missing).collect();
+    Ok(written(state, &request, &page, StatusCode::OK, StatusCode::NO_CONTENT, &accepted, &range, &kinds))
 }
 
 /// How many rows were written, if that was asked for.
@@ -155,7 +183,8 @@ fn written(
     let reply = Reply::new(if shows { shown } else { silent }, page)
         .header(header::CONTENT_RANGE, Some(range))
         .header(preference_applied(), applied.as_deref())
-        .header(header::LOCATION, location(request, page).as_deref());
+        .header(header::LOCATION, location(request, page).as_deref())
+        .version(page);
     if shows {
         return reply.body(request, page, &accepted.content_type).finish(request, page);
     }
