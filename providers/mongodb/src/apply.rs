@@ -1,0 +1,96 @@
+//! Rows and changes that come from another database.
+
+use futures::FutureExt;
+use mongodb::bson::{Bson, Document, doc};
+use truststream_kernel::{Context, Error, Result, Row};
+use truststream_services::database::{Applied, Apply, Change, Position, Table, TableName};
+
+use crate::driver::Shared;
+use crate::error::convert;
+use crate::names::{STREAMS, collection};
+use crate::row;
+use crate::storage;
+use crate::work::{Fate, Work};
+
+/// Where a stream stands.
+pub(crate) async fn position(shared: &Shared, origin: &str) -> Result<Option<Position>> {
+    let found = shared
+        .database
+        .collection::<Document>(STREAMS)
+        .find_one(doc! { "_id": origin })
+        .await
+        .map_err(convert)?;
+    stands(found.as_ref())
+}
+
+fn stands(stream: Option<&Document>) -> Result<Option<Position>> {
+    let text = stream.and_then(|stream| stream.get_str("position").ok());
+    text.map(serde_json::from_str)
+        .transpose()
+        .map_err(|error| Error::internal("a stored position can't be read").with_source(error))
+}
+
+/// Applies rows and changes together with the position they reach.
+pub(crate) async fn apply(shared: &Shared, cx: &Context, op: &Apply) -> Result<Applied> {
+    shared.transact(cx, op, |work, op| work.apply(op).boxed()).await
+}
+
+impl Work {
+    async fn apply(&mut self, op: &Apply) -> Result<Fate<Applied>> {
+        let found = self.found(STREAMS, doc! { "_id": &op.origin }).await?;
+        if stands(found.first())? != op.expected {
+            return Ok(Fate::Undo(Applied::Stale));
+        }
+        // It comes first, so that who reads the feed knows where the rest is from.
+        self.advance(op).await?;
+        let schema = std::sync::Arc::clone(&self.schema);
+        for (name, rows) in &op.rows {
+            let table = schema.table(name)?;
+            let rows = rows.iter().map(|row| row::document(name, table, row)).collect::<Result<Vec<_>>>()?;
+            self.put((name, table), &rows).await?;
+        }
+        for change in &op.changes {
+            let table = schema.table(&change.table)?;
+            self.change_of((&change.table, table), change).await?;
+        }
+        Ok(Fate::Keep(Applied::Done))
+    }
+
+    async fn advance(&mut self, op: &Apply) -> Result<()> {
+        let mut changed = doc! { "$inc": { "n": 1_i64 } };
+        if let Some(position) = &op.position {
+            let text = serde_json::to_string(position)
+                .map_err(|error| Error::internal("a position can't be stored").with_source(error))?;
+            changed.insert("$set", doc! { "position": text });
+        }
+        self.database
+            .collection::<Document>(STREAMS)
+            .update_one(doc! { "_id": &op.origin }, changed)
+            .upsert(true)
+            .session(&mut self.session)
+            .await
+            .map(drop)
+            .map_err(convert)
+    }
+
+    async fn change_of(&mut self, (name, table): (&TableName, &Table), change: &Change) -> Result<()> {
+        if let Some(old) = &change.old
+            && change.new.as_ref().is_none_or(|new| key_differs(table, old, new))
+        {
+            let old = row::document(name, table, old)?;
+            let key = storage::id(table, &old).unwrap_or(Bson::Null);
+            self.remove(&collection(name), &[key]).await?;
+        }
+        match &change.new {
+            Some(new) => {
+                let new = row::document(name, table, new)?;
+                self.put((name, table), &[new]).await
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn key_differs(table: &Table, old: &Row, new: &Row) -> bool {
+    table.primary_key.iter().any(|column| old.get(column) != new.get(column))
+}

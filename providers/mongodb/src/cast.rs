@@ -1,0 +1,52 @@
+//! Casts of values that were read.
+
+use truststream_kernel::value::decimal;
+use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
+use truststream_services::database::Catalog;
+
+use crate::schema::labels;
+use crate::term::checked;
+
+/// The type of a cast by its name.
+///
+/// # Errors
+/// 42704 for a type that there is not.
+pub(crate) fn target(catalog: &Catalog, name: &str) -> Result<Type> {
+    let ty = match Type::parse(name) {
+        Type::Other(other) if labels(catalog, &Type::Enum(other.clone())).is_some() => Type::Enum(other),
+        ty => ty,
+    };
+    if matches!(ty, Type::Other(_)) {
+        let message = format!("type \"{name}\" does not exist");
+        return Err(Error::new(ErrorKind::InvalidInput, "42704", message));
+    }
+    Ok(ty)
+}
+
+/// A value of one type as another.
+///
+/// # Errors
+/// Those of wrong literals.
+pub(crate) fn cast(catalog: &Catalog, value: Value, from: &Type, to: &Type) -> Result<Value> {
+    if from == to {
+        return Ok(value);
+    }
+    let whole = matches!(to, Type::Int2 | Type::Int4 | Type::Int8);
+    let text = match &value {
+        Value::Null => return Ok(Value::Null),
+        Value::Bool(value) if whole => Some(u8::from(*value).to_string()),
+        Value::Bool(value) if *to == Type::Text => Some(value.to_string()),
+        Value::Float(number) if whole => Some(format!("{:.0}", number.round_ties_even())),
+        Value::Decimal(text) if whole => Some(decimal::rounded(text, 1_000, 0)?),
+        Value::Timestamptz(micros) if *to == Type::Timestamp => return Ok(Value::Timestamp(*micros)),
+        Value::Timestamp(micros) if *to == Type::Timestamptz => return Ok(Value::Timestamptz(*micros)),
+        Value::Json(text) if matches!(to, Type::Bool | Type::Numeric(_)) || whole => {
+            return Value::from_json(to, text);
+        }
+        _ => value.to_text_as(from),
+    };
+    match text {
+        None => Ok(Value::Null),
+        Some(text) => checked(catalog, to, Value::parse(to, &text)?),
+    }
+}

@@ -1,0 +1,111 @@
+//! Collections of TrustStream's own: the catalog, the migrations, where streams stand.
+
+use futures::TryStreamExt;
+use mongodb::bson::{Document, doc};
+use mongodb::{ClientSession, Database};
+use truststream_kernel::{Error, Result};
+use truststream_services::database::{AppliedMigration, Catalog};
+
+use crate::error::convert;
+use crate::names::{CAPTURES, CATALOG, MIGRATIONS, OWN};
+
+/// The key of the one document of the catalog's collection.
+pub(crate) const CURRENT: &str = "current";
+
+/// Makes what is missing; nothing of it can be made within a transaction.
+pub(crate) async fn create(database: &Database) -> Result<()> {
+    let present = database.list_collection_names().await.map_err(convert)?;
+    for name in OWN.iter().filter(|name| !present.iter().any(|one| one == *name)) {
+        match database.create_collection(*name).await {
+            Ok(()) => {}
+            // Another process was first.
+            Err(error) if crate::error::code(&error) == Some(48) => {}
+            Err(error) => return Err(convert(error)),
+        }
+    }
+    database
+        .collection::<Document>(CATALOG)
+        .update_one(doc! { "_id": CURRENT }, doc! { "$setOnInsert": { "catalog": "{}", "receiving": false } })
+        .upsert(true)
+        .await
+        .map(drop)
+        .map_err(convert)
+}
+
+/// The catalog, and whether a copy is being received.
+pub(crate) async fn catalog(database: &Database) -> Result<(Catalog, bool)> {
+    let found = database
+        .collection::<Document>(CATALOG)
+        .find_one(doc! { "_id": CURRENT })
+        .await
+        .map_err(convert)?
+        .unwrap_or_default();
+    let text = found.get_str("catalog").unwrap_or("{}");
+    let catalog = serde_json::from_str(text)
+        .map_err(|error| Error::internal("the stored catalog can't be read").with_source(error))?;
+    Ok((catalog, found.get_bool("receiving").unwrap_or(false)))
+}
+
+/// Keeps a catalog.
+pub(crate) async fn keep(
+    database: &Database,
+    session: &mut ClientSession,
+    catalog: &Catalog,
+    receiving: bool,
+) -> Result<()> {
+    let text = serde_json::to_string(catalog)
+        .map_err(|error| Error::internal("the catalog can't be stored").with_source(error))?;
+    database
+        .collection::<Document>(CATALOG)
+        .update_one(
+            doc! { "_id": CURRENT },
+            doc! { "$set": { "catalog": text, "receiving": receiving }, "$inc": { "version": 1_i64 } },
+        )
+        .session(session)
+        .await
+        .map(drop)
+        .map_err(convert)
+}
+
+/// Migrations applied, in order.
+pub(crate) async fn migrations(database: &Database) -> Result<Vec<AppliedMigration>> {
+    let cursor = database
+        .collection::<Document>(MIGRATIONS)
+        .find(doc! {})
+        .sort(doc! { "at": 1 })
+        .await
+        .map_err(convert)?;
+    let found: Vec<Document> = cursor.try_collect().await.map_err(convert)?;
+    Ok(found.iter().filter_map(applied).collect())
+}
+
+fn applied(document: &Document) -> Option<AppliedMigration> {
+    let name = document.get_str("_id").ok()?.to_owned();
+    Some(AppliedMigration { name, sql: document.get_str("sql").ok()?.to_owned() })
+}
+
+/// Records a migration; two at the same place collide.
+pub(crate) async fn record(
+    database: &Database,
+    session: &mut ClientSession,
+    at: usize,
+    name: &str,
+    sql: &str,
+) -> Result<()> {
+    let document = doc! { "_id": name, "sql": sql, "at": i64::try_from(at).unwrap_or(i64::MAX) };
+    database
+        .collection::<Document>(MIGRATIONS)
+        .insert_one(document)
+        .session(session)
+        .await
+        .map(drop)
+        .map_err(convert)
+}
+
+/// Collections that some consumer wants in the feed.
+pub(crate) async fn captured(database: &Database) -> Result<Vec<String>> {
+    let cursor = database.collection::<Document>(CAPTURES).find(doc! {}).await.map_err(convert)?;
+    let consumers: Vec<Document> = cursor.try_collect().await.map_err(convert)?;
+    let tables = consumers.iter().filter_map(|one| one.get_array("tables").ok()).flatten();
+    Ok(tables.filter_map(|one| one.as_str().map(str::to_owned)).collect())
+}

@@ -1,0 +1,77 @@
+//! JSON as BSON: whole numbers are `long`, others `decimal128`, so that nothing of them is lost.
+
+use indexmap::IndexMap;
+use mongodb::bson::{Bson, Document};
+use serde_json::value::RawValue;
+use truststream_kernel::value::decimal;
+use truststream_kernel::value::json::push_string;
+use truststream_kernel::{Error, Result};
+
+use crate::storage::{decimal128, number_text};
+
+/// The value of a JSON text in `jsonb`'s normal form.
+///
+/// # Errors
+/// 0A000 for a number of more than 34 digits.
+pub(crate) fn native(text: &str) -> Result<Bson> {
+    let wrong = |error: serde_json::Error| Error::internal("a JSON value can't be read").with_source(error);
+    Ok(match text.as_bytes().first() {
+        Some(b'{') => {
+            let members: IndexMap<String, &RawValue> = serde_json::from_str(text).map_err(wrong)?;
+            let mut document = Document::new();
+            for (name, member) in members {
+                document.insert(name, native(member.get())?);
+            }
+            Bson::Document(document)
+        }
+        Some(b'[') => {
+            let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(wrong)?;
+            Bson::Array(elements.iter().map(|element| native(element.get())).collect::<Result<_>>()?)
+        }
+        Some(b'"') => Bson::String(serde_json::from_str(text).map_err(wrong)?),
+        Some(b't') => Bson::Boolean(true),
+        Some(b'f') => Bson::Boolean(false),
+        Some(b'n') => Bson::Null,
+        _ => match text.parse() {
+            Ok(number) => Bson::Int64(number),
+            Err(_) => decimal128(&decimal::canonical(text)?)?,
+        },
+    })
+}
+
+/// A value as JSON text, in `jsonb`'s normal form.
+pub(crate) fn text(value: &Bson) -> String {
+    let mut out = String::new();
+    write(value, &mut out);
+    out
+}
+
+fn write(value: &Bson, out: &mut String) {
+    match value {
+        Bson::String(text) => push_string(out, text),
+        Bson::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
+        Bson::Array(elements) => {
+            out.push('[');
+            for (at, element) in elements.iter().enumerate() {
+                if at > 0 {
+                    out.push_str(", ");
+                }
+                write(element, out);
+            }
+            out.push(']');
+        }
+        Bson::Document(members) => {
+            out.push('{');
+            for (at, (name, member)) in members.iter().enumerate() {
+                if at > 0 {
+                    out.push_str(", ");
+                }
+                push_string(out, name);
+                out.push_str(": ");
+                write(member, out);
+            }
+            out.push('}');
+        }
+        other => out.push_str(&number_text(other).unwrap_or_else(|| "null".to_owned())),
+    }
+}

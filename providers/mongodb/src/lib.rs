@@ -1,0 +1,45 @@
+//! The Database service on MongoDB.
+//!
+//! A table is a collection, a row a document with a field for each column; how values are stored is
+//! told in `storage.rs`. Requests are planned here: names are resolved in the catalog, policies
+//! become conditions, and a read is one aggregation pipeline whatever it embeds. Writes are
+//! transactions of the server, and the feed of changes is its change stream.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod access;
+mod apply;
+mod authorize;
+mod average;
+mod backfill;
+mod cast;
+mod config;
+mod contain;
+mod data;
+mod ddl;
+mod driver;
+mod error;
+mod feed;
+mod internal;
+mod json;
+mod migrate;
+mod names;
+mod pattern;
+mod plan;
+mod prepare;
+mod provider;
+mod read;
+mod render;
+mod review;
+mod row;
+mod scan;
+mod schema;
+mod sequence;
+mod sql;
+mod storage;
+mod term;
+mod work;
+mod write;
+
+pub use config::Config;
+pub use driver::MongoDriver;

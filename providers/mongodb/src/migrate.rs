@@ -1,0 +1,210 @@
+//! Migrations: PostgreSQL's schema language applied to the catalog and to collections.
+//!
+//! Collections and indexes can't be made within a transaction, so they are made before it, while
+//! nothing knows of them yet, and removed again if it fails. What rows become, the catalog and the
+//! record of the migration are one transaction. What is not needed any more goes after it.
+
+use futures::FutureExt;
+use truststream_kernel::{Context, Error, ErrorKind, Result};
+use truststream_services::database::{AppliedMigration, Catalog, Migrate, MigrationOutcome};
+use truststream_sql::schema::{self, Kind, Statement};
+
+use crate::ddl::{self, indexes};
+use crate::driver::Shared;
+use crate::internal;
+use crate::names::collection;
+use crate::schema::{Schema, base_tables};
+use crate::work::{Fate, Work};
+
+pub(crate) use crate::review::review;
+
+/// One statement and the catalog after it.
+struct Step {
+    statement: Statement,
+    catalog: Catalog,
+}
+
+/// Applies a migration once.
+pub(crate) async fn migrate(shared: &Shared, cx: &Context, op: &Migrate) -> Result<MigrationOutcome> {
+    shared.reload().await?;
+    let receiving = shared.schema().receiving;
+    apply(shared, cx, &AppliedMigration { name: op.name.clone(), sql: op.sql.clone() }, receiving, op.dry_run)
+        .await
+}
+
+/// Applies a migration; while a copy is received what it made is not yet bound by unique keys.
+pub(crate) async fn apply(
+    shared: &Shared,
+    cx: &Context,
+    migration: &AppliedMigration,
+    receiving: bool,
+    dry_run: bool,
+) -> Result<MigrationOutcome> {
+    let AppliedMigration { name, sql } = migration;
+    let applied = internal::migrations(&shared.database).await?;
+    if let Some(known) = applied.iter().find(|one| one.name == *name) {
+        if known.sql == *sql {
+            return Ok(MigrationOutcome::Unchanged);
+        }
+        return Err(fault(name, "was applied before with another text"));
+    }
+    let before = shared.schema();
+    let problems = review(&before.catalog, std::slice::from_ref(migration));
+    if let Some(problem) = problems.into_iter().next() {
+        let details = format!("{}:{}: {}: {}", name, problem.line, problem.statement, problem.reason);
+        return Err(Error::unsupported(format!("migration {name} can't be held by this database"))
+            .with_details(details));
+    }
+    let steps = steps(&before.catalog, name, sql)?;
+    if dry_run {
+        return Ok(MigrationOutcome::Applied);
+    }
+    let after = steps.last().map_or_else(|| before.catalog.as_ref().clone(), |step| step.catalog.clone());
+    let mut made = Made::default();
+    let done =
+        carry_out(shared, cx, (&before.catalog, &after), migration, &steps, receiving, &mut made).await;
+    if let Err(error) = done {
+        made.undo(shared).await;
+        return Err(error);
+    }
+    shared.replace(after.clone(), receiving);
+    tidy(shared, &before.catalog, &after).await?;
+    Ok(MigrationOutcome::Applied)
+}
+
+fn steps(before: &Catalog, name: &str, sql: &str) -> Result<Vec<Step>> {
+    let mut catalog = before.clone();
+    let statements = schema::parse(sql).map_err(|error| failed(name, 1, &error))?;
+    let step = |statement: Statement| {
+        if statement.kind == Kind::Schema {
+            schema::apply(&mut catalog, &statement).map_err(|error| failed(name, statement.line, &error))?;
+        }
+        Ok(Step { statement, catalog: catalog.clone() })
+    };
+    statements.into_iter().map(step).collect()
+}
+
+/// What the transaction of a migration is about.
+struct Plan<'m> {
+    before: &'m Catalog,
+    after: &'m Catalog,
+    migration: &'m AppliedMigration,
+    steps: &'m [Step],
+    /// How many migrations there are already.
+    at: usize,
+    receiving: bool,
+}
+
+/// What was made before the transaction.
+#[derive(Default)]
+struct Made {
+    collections: Vec<String>,
+    indexes: Vec<(String, String)>,
+}
+
+impl Made {
+    /// Removes it again; what can't be removed is in nobody's way.
+    async fn undo(&self, shared: &Shared) {
+        for name in &self.collections {
+            let dropped = shared.database.collection::<mongodb::bson::Document>(name).drop().await;
+            if let Err(error) = dropped {
+                tracing::warn!(collection = name, %error, "a collection of a failed migration is left");
+            }
+        }
+        for (called, name) in &self.indexes {
+            if let Err(error) = ddl::remove(&shared.database, called, name).await {
+                tracing::warn!(collection = called, index = name, %error, "an index of a failed migration is left");
+            }
+        }
+    }
+}
+
+async fn carry_out(
+    shared: &Shared,
+    cx: &Context,
+    (before, after): (&Catalog, &Catalog),
+    migration: &AppliedMigration,
+    steps: &[Step],
+    receiving: bool,
+    made: &mut Made,
+) -> Result<()> {
+    for (name, table) in base_tables(after) {
+        let called = collection(name);
+        let Some(old) = before.table(name) else {
+            made.collections.push(called);
+            ddl::create(&shared.database, after, (name, table), receiving).await?;
+            continue;
+        };
+        let known = indexes(old, receiving);
+        for wanted in indexes(table, receiving).into_iter().filter(|one| !known.contains(one)) {
+            made.indexes.push((called.clone(), wanted.name.clone()));
+            ddl::make(&shared.database, &called, wanted)
+                .await
+                .map_err(|error| failed(&migration.name, 1, &error))?;
+        }
+        if old.columns != table.columns {
+            // The next transaction writes rows that the old rules know nothing of.
+            let open = mongodb::bson::doc! { "collMod": &called, "validator": {} };
+            shared.database.run_command(open).await.map_err(crate::error::convert)?;
+        }
+    }
+    let at = internal::migrations(&shared.database).await?.len();
+    let plan = Plan { before, after, migration, steps, at, receiving };
+    shared.transact(cx, &plan, |work, plan| work.migrated(plan).boxed()).await
+}
+
+impl Work {
+    async fn migrated(&mut self, plan: &Plan<'_>) -> Result<Fate<()>> {
+        let Plan { migration, receiving, .. } = *plan;
+        let mut previous = plan.before;
+        for step in plan.steps {
+            let line = step.statement.line;
+            self.schema = std::sync::Arc::new(Schema::new(step.catalog.clone(), receiving));
+            let done = match step.statement.kind {
+                Kind::Data => self.run(&step.statement).await,
+                Kind::Schema => self.backfill(previous).await,
+                _ => Ok(()),
+            };
+            done.map_err(|error| match error.kind() {
+                ErrorKind::Conflict => error,
+                _ => failed(&migration.name, line, &error),
+            })?;
+            previous = &step.catalog;
+        }
+        internal::keep(&self.database, &mut self.session, plan.after, receiving).await?;
+        internal::record(&self.database, &mut self.session, plan.at, &migration.name, &migration.sql).await?;
+        Ok(Fate::Keep(()))
+    }
+}
+
+/// Removes what no table wants any more, and sets what the others take.
+async fn tidy(shared: &Shared, before: &Catalog, after: &Catalog) -> Result<()> {
+    for (name, old) in base_tables(before) {
+        let called = collection(name);
+        let Some(table) = after.table(name) else {
+            let gone = shared.database.collection::<mongodb::bson::Document>(&called);
+            gone.drop().await.map_err(crate::error::convert)?;
+            continue;
+        };
+        let wanted = indexes(table, false);
+        for index in indexes(old, false).into_iter().filter(|one| !wanted.contains(one)) {
+            ddl::remove(&shared.database, &called, &index.name).await?;
+        }
+        if old.columns != table.columns {
+            ddl::validate(&shared.database, after, name, table).await?;
+        }
+    }
+    Ok(())
+}
+
+fn failed(name: &str, line: usize, error: &Error) -> Error {
+    let mut details = error.message().to_owned();
+    if let Some(more) = error.details().and_then(serde_json::Value::as_str) {
+        details = format!("{details}: {more}");
+    }
+    fault(name, &format!("failed at line {line}: {}", error.message())).with_details(details)
+}
+
+fn fault(name: &str, why: &str) -> Error {
+    Error::new(ErrorKind::InvalidInput, "BACKEND_003", format!("migration {name} {why}"))
+}

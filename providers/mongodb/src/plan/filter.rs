@@ -1,0 +1,292 @@
+//! Conditions on rows.
+
+use mongodb::bson::{Bson, Document, doc};
+use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
+use truststream_services::database::{
+    Comparison, Field, Filter, Is, Operand, Operator, Quantifier, Query, TableName,
+};
+
+use super::Planner;
+use super::read::indexable;
+use crate::contain;
+use crate::pattern::Pattern;
+use crate::term::{Relation, Term, Want, all, any, constant_of, not};
+
+impl Planner<'_> {
+    /// The stages that keep the rows that a filter matches; `query` has the embeds that it may name.
+    ///
+    /// # Errors
+    /// 42703 for unknown columns, those of wrong literals.
+    pub(super) fn filtered(
+        &mut self,
+        table: &TableName,
+        query: &Query,
+        filter: &Filter,
+    ) -> Result<Vec<Document>> {
+        let parts = match filter {
+            Filter::And(parts) => parts.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        // What needs no other collection comes first, in a form that indexes serve where there is one.
+        let (mut first, mut stages, mut later) = (Vec::new(), Vec::new(), Vec::new());
+        for part in parts {
+            if let Some(indexed) = self.indexed(table, query, part)? {
+                first.push(indexed);
+                continue;
+            }
+            let mut lookups = Vec::new();
+            let expr = self.condition_of((table, query), part, Want::True, &mut lookups)?;
+            let list = if lookups.is_empty() { &mut first } else { &mut later };
+            list.push(doc! { "$expr": expr });
+            stages.extend(lookups);
+        }
+        let matched =
+            |parts: Vec<Document>| (!parts.is_empty()).then(|| doc! { "$match": { "$and": parts } });
+        let mut all: Vec<Document> = matched(first).into_iter().collect();
+        all.extend(stages);
+        all.extend(matched(later));
+        Ok(all)
+    }
+
+    /// A comparison of a column with a literal in the language of `$match`.
+    fn indexed(&self, table: &TableName, query: &Query, filter: &Filter) -> Result<Option<Document>> {
+        let Filter::Compare(Comparison { field, operator, quantifier: None, operand }) = filter else {
+            return Ok(None);
+        };
+        if !field.path.is_empty() || super::embed::named(query, &field.name).is_some() {
+            return Ok(None);
+        }
+        let term = self.term(table, field)?;
+        let one = |text: &String| -> Result<Option<(String, Bson)>> {
+            let literal = Term::literal(&self.schema.catalog, text, &term.ty)?;
+            Ok(indexable(&term.expr, &literal.expr, &term.ty))
+        };
+        Ok(match (operand, relation_of(operator)) {
+            (Operand::Text(text), Some(relation)) if relation != Relation::Ne => {
+                one(text)?.map(|(name, value)| {
+                    let test = Document::from_iter([(relation.word().to_owned(), value)]);
+                    Document::from_iter([(name, Bson::Document(test))])
+                })
+            }
+            (Operand::List(texts), _) => {
+                let found = texts.iter().map(one).collect::<Result<Option<Vec<_>>>>()?;
+                found.filter(|found| !found.is_empty()).map(|found| {
+                    let name = found[0].0.clone();
+                    let values: Vec<Bson> = found.into_iter().map(|(_, value)| value).collect();
+                    Document::from_iter([(name, Bson::Document(doc! { "$in": values }))])
+                })
+            }
+            _ => None,
+        })
+    }
+
+    fn condition_of(
+        &mut self,
+        place: (&TableName, &Query),
+        filter: &Filter,
+        want: Want,
+        stages: &mut Vec<Document>,
+    ) -> Result<Bson> {
+        match filter {
+            Filter::And(parts) | Filter::Or(parts) => {
+                let made = parts
+                    .iter()
+                    .map(|part| self.condition_of(place, part, want, stages))
+                    .collect::<Result<Vec<_>>>()?;
+                let conjunction = matches!(filter, Filter::And(_)) == (want == Want::True);
+                Ok(if conjunction { all(made) } else { any(made) })
+            }
+            Filter::Not(inner) => self.condition_of(place, inner, want.opposite(), stages),
+            Filter::Compare(comparison) => self.comparison(place, comparison, want, stages),
+        }
+    }
+
+    fn comparison(
+        &mut self,
+        (table, query): (&TableName, &Query),
+        comparison: &Comparison,
+        want: Want,
+        stages: &mut Vec<Document>,
+    ) -> Result<Bson> {
+        let Comparison { field, operator, quantifier, operand } = comparison;
+        if let (Field { name, path }, Operand::Is(is)) = (field, operand)
+            && path.is_empty()
+            && let Some(embed) = super::embed::named(query, name)
+        {
+            let exists = self.embed_exists(table, embed)?;
+            stages.extend(exists.stages);
+            let absent = (*is == Is::Null) == (want == Want::True);
+            return Ok(if absent { not(exists.expr) } else { exists.expr });
+        }
+        let term = self.term(table, field)?;
+        match (operand, quantifier) {
+            (Operand::Is(is), _) => is_condition(&term, *is, want),
+            (Operand::List(texts), _) => {
+                let parts = texts.iter().map(|text| self.compare(&term, &Operator::Eq, text, want));
+                let parts = parts.collect::<Result<Vec<_>>>()?;
+                Ok(if want == Want::True { any(parts) } else { all(parts) })
+            }
+            (Operand::Text(text), None) => self.compare(&term, operator, text, want),
+            (Operand::Text(text), Some(quantifier)) => {
+                self.quantified(&term, operator, *quantifier, text, want)
+            }
+        }
+    }
+
+    fn quantified(
+        &self,
+        term: &Term,
+        operator: &Operator,
+        quantifier: Quantifier,
+        text: &str,
+        want: Want,
+    ) -> Result<Bson> {
+        let Value::Array(elements) = Value::parse(&Type::Array(Box::new(Type::Text)), text)? else {
+            return Err(Error::invalid_input("an array was expected"));
+        };
+        let parts = elements.iter().map(|element| match element.to_text() {
+            Some(text) => self.compare(term, operator, &text, want),
+            None => Ok(Bson::Boolean(false)),
+        });
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        Ok(if (quantifier == Quantifier::Any) == (want == Want::True) { any(parts) } else { all(parts) })
+    }
+
+    /// A term compared with a literal.
+    ///
+    /// # Errors
+    /// 42883 for an operator that the type has not, those of wrong literals.
+    fn compare(&self, term: &Term, operator: &Operator, text: &str, want: Want) -> Result<Bson> {
+        let catalog = &self.schema.catalog;
+        if let Some(relation) = relation_of(operator) {
+            if term.ty == Type::Json {
+                return Err(no_operator(relation_sign(relation), &term.ty));
+            }
+            if term.ty == Type::Bytes && !matches!(relation, Relation::Eq | Relation::Ne) {
+                return Err(Error::unsupported("this database does not order by bytea"));
+            }
+            let literal = Term::literal(catalog, text, &term.ty)?;
+            return Ok(term.compare(catalog, relation, &literal, want));
+        }
+        let holds = match operator {
+            Operator::IsDistinct => {
+                let literal = Term::literal(catalog, text, &term.ty)?;
+                let differs = not(term.compare(catalog, Relation::Eq, &literal, Want::True));
+                return Ok(if want == Want::True { differs } else { not(differs) });
+            }
+            Operator::In => return self.compare(term, &Operator::Eq, text, want),
+            Operator::Like => matched(term, "~~", Pattern::like(text, false)?)?,
+            Operator::Ilike => matched(term, "~~*", Pattern::like(text, true)?)?,
+            Operator::Match => matched(term, "~", Pattern::regex(text, false)?)?,
+            Operator::Imatch => matched(term, "~*", Pattern::regex(text, true)?)?,
+            Operator::Is => return Err(Error::invalid_input("is takes null, true, false or unknown")),
+            _ => self.sets(term, operator, text)?,
+        };
+        let mut conditions = term.known_not_null();
+        conditions.push(if want == Want::True { holds } else { not(holds) });
+        Ok(all(conditions))
+    }
+
+    /// Operators of arrays and jsonb.
+    fn sets(&self, term: &Term, operator: &Operator, text: &str) -> Result<Bson> {
+        let sign = match operator {
+            Operator::Contains => "@>",
+            Operator::ContainedBy => "<@",
+            Operator::Overlaps => "&&",
+            _ => return Err(Error::unsupported("this database has no ranges and no full text search")),
+        };
+        let fits = match &term.ty {
+            Type::Jsonb => sign != "&&",
+            Type::Array(_) => true,
+            _ => false,
+        };
+        if !fits {
+            return Err(no_operator(sign, &term.ty));
+        }
+        let literal = Term::literal(&self.schema.catalog, text, &term.ty)?;
+        let known = constant_of(&literal.expr).unwrap_or(&Bson::Null);
+        let expr = &term.expr;
+        Ok(match (known, sign) {
+            (Bson::Array(known), "@>") if term.ty != Type::Jsonb => {
+                contain::array_contains(expr, &flat(known))
+            }
+            (Bson::Array(known), "<@") if term.ty != Type::Jsonb => {
+                contain::array_contained(expr, &flat(known))
+            }
+            (Bson::Array(known), "&&") => contain::array_overlaps(expr, &flat(known)),
+            (known, "@>") => contain::json_contains(expr, known),
+            (known, _) => contain::json_contained(expr, known),
+        })
+    }
+}
+
+/// The elements of an array of any dimensions.
+fn flat(elements: &[Bson]) -> Vec<Bson> {
+    let inner = |one: &Bson| match one {
+        Bson::Array(inner) => flat(inner),
+        other => vec![other.clone()],
+    };
+    elements.iter().flat_map(inner).collect()
+}
+
+fn relation_of(operator: &Operator) -> Option<Relation> {
+    Some(match operator {
+        Operator::Eq => Relation::Eq,
+        Operator::Neq => Relation::Ne,
+        Operator::Gt => Relation::Gt,
+        Operator::Gte => Relation::Ge,
+        Operator::Lt => Relation::Lt,
+        Operator::Lte => Relation::Le,
+        _ => return None,
+    })
+}
+
+fn relation_sign(relation: Relation) -> &'static str {
+    match relation {
+        Relation::Eq => "=",
+        Relation::Ne => "<>",
+        Relation::Gt => ">",
+        Relation::Ge => ">=",
+        Relation::Lt => "<",
+        Relation::Le => "<=",
+    }
+}
+
+fn matched(term: &Term, sign: &str, pattern: Pattern) -> Result<Bson> {
+    if !matches!(term.ty, Type::Text | Type::Varchar(_) | Type::Char(_)) {
+        return Err(no_operator(sign, &term.ty));
+    }
+    // The engine refuses to match what is no text, whatever else is demanded of it.
+    Ok(pattern.matches(Bson::Document(doc! { "$ifNull": [term.expr.clone(), ""] })))
+}
+
+/// `is null`, `is true` and so on, which is never null itself.
+///
+/// # Errors
+/// 42804 if a truth value is asked of what has none.
+pub(crate) fn is_condition(term: &Term, is: Is, want: Want) -> Result<Bson> {
+    let word = match is {
+        Is::Null => return Ok(term.is_null(want)),
+        Is::NotNull => return Ok(term.is_null(want.opposite())),
+        Is::Unknown => "UNKNOWN",
+        Is::True => "TRUE",
+        Is::False => "FALSE",
+    };
+    if term.ty != Type::Bool {
+        let message = format!("argument of IS {word} must be type boolean, not type {}", term.ty.sql_name());
+        return Err(Error::new(ErrorKind::InvalidInput, "42804", message));
+    }
+    let holds = match is {
+        Is::True => doc! { "$eq": [term.expr.clone(), true] },
+        Is::False => doc! { "$eq": [term.expr.clone(), false] },
+        _ => return Ok(term.is_null(want)),
+    };
+    Ok(if want == Want::True { holds.into() } else { not(holds.into()) })
+}
+
+pub(crate) fn no_operator(sign: &str, ty: &Type) -> Error {
+    let message = format!("operator does not exist: {} {sign} unknown", ty.sql_name());
+    Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
+        "No operator matches the given name and argument types. You might need to add explicit type casts.",
+    )
+}

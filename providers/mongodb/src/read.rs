@@ -1,0 +1,78 @@
+//! Selects.
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use mongodb::bson::Document;
+use truststream_kernel::{Context, Error, ErrorKind, Result};
+use truststream_services::database::{Format, Media, Page, Query, Select, TableName};
+
+use crate::driver::Shared;
+use crate::error::convert;
+use crate::plan::{Planner, Source};
+use crate::render::Renderer;
+use crate::storage::integer;
+use crate::work::Work;
+
+/// Reads rows, as they come.
+pub(crate) async fn select(shared: &Shared, cx: &Context, op: &Select) -> Result<Page> {
+    let schema = shared.schema();
+    let (plan, shape) = Planner::new(&schema, cx).read(&op.table, &op.query, &Source::Table)?;
+    let mut renderer = Renderer::new(&schema.catalog, &shape, &op.format)?;
+    let collection = shared.database.collection::<Document>(&plan.collection);
+    let mut request = collection.aggregate(plan.stages);
+    if let Some(remaining) = cx.remaining() {
+        request = request.max_time(remaining);
+    }
+    let mut cursor = request.await.map_err(convert)?;
+    while let Some(document) = cursor.try_next().await.map_err(convert)? {
+        renderer.push(&document)?;
+    }
+    let (body, rows) = renderer.finish()?;
+    Ok(Page { body, rows, ..Page::default() })
+}
+
+impl Work {
+    /// Reads rows within the transaction.
+    pub(crate) async fn select(&mut self, op: &Select) -> Result<Page> {
+        let mut total = None;
+        if op.count.is_some() {
+            let plan = Planner::new(&self.schema, &self.cx).count(&op.table, &op.query)?;
+            let counted = self.documents(plan).await?;
+            let found = counted.first().and_then(|one| one.get("n")).and_then(integer).unwrap_or(0);
+            let found = found.unsigned_abs();
+            let beyond = op.query.offset > 0 && op.query.offset >= found;
+            if beyond && op.format.media != Media::Object {
+                let details = format!(
+                    "An offset of {} was requested, but there are only {found} rows.",
+                    op.query.offset
+                );
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    "PGRST103",
+                    "Requested range not satisfiable",
+                )
+                .with_details(details));
+            }
+            total = Some(found);
+        }
+        let (body, rows) = self.rendered(&op.table, &op.query, &Source::Table, &op.format).await?;
+        Ok(Page { body, rows, total, ..Page::default() })
+    }
+
+    /// Rows in the wanted format, and how many they are.
+    pub(crate) async fn rendered(
+        &mut self,
+        table: &TableName,
+        query: &Query,
+        source: &Source<'_>,
+        format: &Format,
+    ) -> Result<(Bytes, u64)> {
+        let schema = std::sync::Arc::clone(&self.schema);
+        let (plan, shape) = Planner::new(&schema, &self.cx).read(table, query, source)?;
+        let mut renderer = Renderer::new(&schema.catalog, &shape, format)?;
+        for document in self.documents(plan).await? {
+            renderer.push(&document)?;
+        }
+        renderer.finish()
+    }
+}

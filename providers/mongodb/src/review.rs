@@ -1,0 +1,164 @@
+//! What of a set of migrations this database can't hold, found before any of them is applied.
+
+use sqlparser::ast::Statement as Parsed;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+use truststream_kernel::{Context, Error, ErrorKind, Type};
+use truststream_services::database::{AppliedMigration, Catalog, Problem, Table, TableKind, TableName};
+use truststream_sql::schema::{self, Kind, Statement};
+
+use crate::data;
+use crate::plan::Planner;
+use crate::schema::Schema;
+use crate::sql::Translator;
+use crate::term::Want;
+
+/// Extensions whose functions are known here, or that change nothing.
+const EXTENSIONS: &[&str] =
+    &["pgcrypto", "uuid-ossp", "plpgsql", "pg_stat_statements", "pgjwt", "pg_graphql"];
+
+/// Applies migrations to a copy of a catalog and lists every statement that can't be held.
+pub(crate) fn review(catalog: &Catalog, migrations: &[AppliedMigration]) -> Vec<Problem> {
+    let mut catalog = catalog.clone();
+    let mut problems = Vec::new();
+    for migration in migrations {
+        let problem =
+            |line, statement, reason| Problem { migration: migration.name.clone(), line, statement, reason };
+        match schema::parse(&migration.sql) {
+            Ok(statements) => {
+                for statement in statements {
+                    let found = problems_of(&mut catalog, &statement);
+                    let named = |reason| problem(statement.line, statement.excerpt(), reason);
+                    problems.extend(found.into_iter().map(named));
+                }
+            }
+            Err(error) => problems.push(problem(1, String::new(), error.message().to_owned())),
+        }
+    }
+    problems
+}
+
+fn problems_of(catalog: &mut Catalog, statement: &Statement) -> Vec<String> {
+    match &statement.kind {
+        Kind::Noise => Vec::new(),
+        Kind::Unknown(reason) => vec![reason.clone()],
+        Kind::Data => match data::read(&Schema::new(catalog.clone(), false), statement) {
+            Err(error) => unheld(&error),
+            Ok(_) => Vec::new(),
+        },
+        Kind::Schema => {
+            if let Some(reason) = foreign(statement) {
+                return vec![reason];
+            }
+            let before = catalog.clone();
+            if let Err(error) = schema::apply(catalog, statement) {
+                return unheld(&error);
+            }
+            changed(&before, catalog)
+        }
+    }
+}
+
+/// A mistake that PostgreSQL would find too is told when the migration is applied.
+fn unheld(error: &Error) -> Vec<String> {
+    if error.kind() == ErrorKind::Unsupported { vec![error.message().to_owned()] } else { Vec::new() }
+}
+
+/// Statements that the catalog can keep but this database has nothing for.
+fn foreign(statement: &Statement) -> Option<String> {
+    let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &statement.text).ok()?;
+    match parsed.first()? {
+        Parsed::CreateFunction(_) => Some("this database has no functions".into()),
+        Parsed::CreateView(_) => Some("this database has no views".into()),
+        Parsed::CreateExtension(extension) => {
+            let name = extension.name.value.to_lowercase();
+            let known = EXTENSIONS.contains(&name.as_str());
+            (!known).then(|| format!("extension {name} lives on PostgreSQL only"))
+        }
+        _ => None,
+    }
+}
+
+/// What of the tables that changed can't be held; what was there before is not told again.
+fn changed(before: &Catalog, after: &Catalog) -> Vec<String> {
+    let appeared = after.tables.keys().any(|name| before.table(name).is_none());
+    let gone = before.tables.keys().any(|name| after.table(name).is_none());
+    if appeared && gone {
+        return vec!["this database does not rename tables".into()];
+    }
+    let (old, new) = (Schema::new(before.clone(), false), Schema::new(after.clone(), false));
+    let mut found = Vec::new();
+    for (name, table) in &after.tables {
+        let was = before.table(name);
+        if was == Some(table) || table.kind != TableKind::Table {
+            continue;
+        }
+        if was.is_some_and(|was| was.primary_key != table.primary_key && !was.primary_key.is_empty()) {
+            found.push(format!("the primary key of {name} can't be changed on this database"));
+        }
+        let known = was.map(|was| faults(&old, name, was)).unwrap_or_default();
+        found.extend(faults(&new, name, table).into_iter().filter(|fault| !known.contains(fault)));
+    }
+    found
+}
+
+fn faults(schema: &Schema, name: &TableName, table: &Table) -> Vec<String> {
+    let cx = Context::system();
+    let mut planner = Planner::new(schema, &cx);
+    let mut faults = Vec::new();
+    for column in &table.columns {
+        if let Some(other) = foreign_type(&column.ty) {
+            faults.push(format!("column \"{}\": this database has no type {other}", column.name));
+        } else if column.type_name.trim_start_matches("extensions.") == "citext" {
+            faults.push(format!("column \"{}\": this database has no type citext", column.name));
+        }
+        let default = column.default.as_ref().filter(|_| column.identity.is_none());
+        for (text, of) in [(default, None), (column.generated.as_ref(), Some(name))] {
+            if let Some(text) = text
+                && let Err(error) = Translator::value_of(&mut planner, of, text, &column.ty)
+            {
+                faults.push(error.message().to_owned());
+            }
+        }
+    }
+    let checks = table.checks.iter().map(|check| &check.expression);
+    let policies = table.policies.iter().flat_map(|policy| policy.using.iter().chain(&policy.check));
+    for text in checks.chain(policies) {
+        // Both outcomes are needed: a condition may be negated.
+        for want in [Want::True, Want::False] {
+            if let Err(error) = Translator::condition(&mut planner, name, text, want) {
+                faults.push(error.message().to_owned());
+            }
+        }
+    }
+    faults.extend(key_faults(table));
+    faults.dedup();
+    faults
+}
+
+/// Keys that the engine would understand otherwise.
+fn key_faults(table: &Table) -> Vec<String> {
+    let mut faults = Vec::new();
+    let many = |columns: &[String]| {
+        let columns = columns.iter().filter_map(|name| table.column(name));
+        columns.into_iter().any(|column| matches!(column.ty, Type::Array(_)))
+    };
+    for index in table.indexes.iter().filter(|index| index.unique) {
+        let plain = index.terms.iter().all(|term| table.column(term).is_some());
+        if !plain || index.predicate.is_some() || many(&index.terms) {
+            faults.push(format!("unique index \"{}\": only columns are unique on this database", index.name));
+        }
+    }
+    if many(&table.primary_key) || table.unique_keys.iter().any(|key| many(&key.columns)) {
+        faults.push("arrays can't be keys on this database".to_owned());
+    }
+    faults
+}
+
+fn foreign_type(ty: &Type) -> Option<&str> {
+    match ty {
+        Type::Other(name) => Some(name),
+        Type::Array(element) => foreign_type(element),
+        _ => None,
+    }
+}

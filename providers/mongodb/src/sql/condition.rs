@@ -1,0 +1,176 @@
+//! Conditions: true and false told apart, null being neither.
+
+use mongodb::bson::Bson;
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
+use truststream_kernel::{Result, Type};
+use truststream_services::database::Is;
+
+use super::{Translator, call, unsupported};
+use crate::pattern::Pattern;
+use crate::plan::is_condition;
+use crate::term::{Relation, Term, Want, all, any, constant_of, not};
+
+impl Translator<'_, '_> {
+    /// An expression that holds exactly where the condition has the wanted outcome.
+    pub(super) fn truth(&mut self, expr: &Expr, want: Want) -> Result<Bson> {
+        match expr {
+            Expr::Nested(inner) => self.truth(inner, want),
+            Expr::BinaryOp { left, op: op @ (BinaryOperator::And | BinaryOperator::Or), right } => {
+                let sides = vec![self.truth(left, want)?, self.truth(right, want)?];
+                let conjunction = matches!(op, BinaryOperator::And) == (want == Want::True);
+                Ok(if conjunction { all(sides) } else { any(sides) })
+            }
+            Expr::UnaryOp { op: UnaryOperator::Not, expr } => self.truth(expr, want.opposite()),
+            Expr::IsNull(inner) => self.is(inner, Is::Null, want),
+            Expr::IsNotNull(inner) => self.is(inner, Is::Null, want.opposite()),
+            Expr::IsTrue(inner) => self.is(inner, Is::True, want),
+            Expr::IsNotTrue(inner) => self.is(inner, Is::True, want.opposite()),
+            Expr::IsFalse(inner) => self.is(inner, Is::False, want),
+            Expr::IsNotFalse(inner) => self.is(inner, Is::False, want.opposite()),
+            Expr::IsDistinctFrom(left, right) => self.distinct(left, right, want),
+            Expr::IsNotDistinctFrom(left, right) => self.distinct(left, right, want.opposite()),
+            Expr::InList { expr, list, negated } => {
+                let want = if *negated { want.opposite() } else { want };
+                let parts = list.iter().map(|one| self.compared(expr, Relation::Eq, one, want));
+                let parts = parts.collect::<Result<Vec<_>>>()?;
+                Ok(if want == Want::True { any(parts) } else { all(parts) })
+            }
+            Expr::Between { expr, negated, low, high } => {
+                let want = if *negated { want.opposite() } else { want };
+                let parts = vec![
+                    self.compared(expr, Relation::Ge, low, want)?,
+                    self.compared(expr, Relation::Le, high, want)?,
+                ];
+                Ok(if want == Want::True { all(parts) } else { any(parts) })
+            }
+            Expr::Exists { subquery, negated } => {
+                let exists = self.exists(subquery)?;
+                Ok(if *negated == (want == Want::True) { not(exists) } else { exists })
+            }
+            Expr::InSubquery { expr, subquery, negated } => {
+                let want = if *negated { want.opposite() } else { want };
+                self.in_query(expr, subquery, want)
+            }
+            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => self.any_of(left, right, want),
+            Expr::Like { negated, any: false, expr, pattern, escape_char: None } => {
+                self.pattern((expr, pattern), false, if *negated { want.opposite() } else { want })
+            }
+            Expr::ILike { negated, any: false, expr, pattern, escape_char: None } => {
+                self.pattern((expr, pattern), true, if *negated { want.opposite() } else { want })
+            }
+            Expr::BinaryOp { left, op, right } if let Some(relation) = relation(op) => {
+                self.compared(left, relation, right, want)
+            }
+            _ => {
+                let term = self.value(expr, Some(&Type::Bool))?;
+                if term.ty != Type::Bool {
+                    return Err(unsupported("a condition that is no truth value", expr));
+                }
+                let wanted = want == Want::True;
+                Ok(match constant_of(&term.expr) {
+                    Some(known) => Bson::Boolean(*known == Bson::Boolean(wanted)),
+                    None => call("$eq", vec![term.expr, wanted.into()]),
+                })
+            }
+        }
+    }
+
+    fn is(&mut self, inner: &Expr, is: Is, want: Want) -> Result<Bson> {
+        if is != Is::Null {
+            let holds = self.truth(inner, if is == Is::True { Want::True } else { Want::False })?;
+            return Ok(if want == Want::True { holds } else { not(holds) });
+        }
+        let term = self.value(inner, None)?;
+        is_condition(&term, is, want)
+    }
+
+    fn distinct(&mut self, left: &Expr, right: &Expr, want: Want) -> Result<Bson> {
+        let (left, right) = self.pair(left, right)?;
+        let equal = left.compare(&self.planner.schema.catalog, Relation::Eq, &right, Want::True);
+        let both_null = all(vec![left.is_null(Want::True), right.is_null(Want::True)]);
+        let same = any(vec![equal, both_null]);
+        Ok(if want == Want::True { not(same) } else { same })
+    }
+
+    fn compared(&mut self, left: &Expr, relation: Relation, right: &Expr, want: Want) -> Result<Bson> {
+        let (left, right) = self.pair(left, right)?;
+        if left.ty == Type::Bytes && !matches!(relation, Relation::Eq | Relation::Ne) {
+            return Err(unsupported("an order of bytea", right.expr));
+        }
+        if let (Some(left), Some(right)) = (constant_of(&left.expr), constant_of(&right.expr))
+            && *left != Bson::Null
+            && *right != Bson::Null
+            && matches!(relation, Relation::Eq | Relation::Ne)
+            && std::mem::discriminant(left) == std::mem::discriminant(right)
+        {
+            let holds = (left == right) == (relation == Relation::Eq);
+            return Ok(Bson::Boolean(holds == (want == Want::True)));
+        }
+        Ok(left.compare(&self.planner.schema.catalog, relation, &right, want))
+    }
+
+    /// Two operands of one type: a literal takes the type of the other side.
+    fn pair(&mut self, left: &Expr, right: &Expr) -> Result<(Term, Term)> {
+        let (left, right) = if super::value::untyped(left) {
+            let right = self.value(right, None)?;
+            (self.value(left, Some(&right.ty))?, right)
+        } else {
+            let left = self.value(left, None)?;
+            let right = self.value(right, Some(&left.ty))?;
+            (left, right)
+        };
+        if super::value::family(&left.ty) != super::value::family(&right.ty) {
+            let message = format!("a comparison of {} and {}", left.ty.sql_name(), right.ty.sql_name());
+            return Err(unsupported(&message, right.expr));
+        }
+        Ok((left, right))
+    }
+
+    fn any_of(&mut self, left: &Expr, right: &Expr, want: Want) -> Result<Bson> {
+        let array = self.value(right, None)?;
+        let Type::Array(element) = &array.ty else {
+            return Err(unsupported("any of what is no array", right));
+        };
+        let left = self.value(left, Some(element))?;
+        if super::value::family(&left.ty) != super::value::family(element) {
+            return Err(unsupported("a comparison of two types", right));
+        }
+        let elements = call("$ifNull", vec![array.expr.clone(), Bson::Array(Vec::new())]);
+        let within = call("$in", vec![left.expr.clone(), elements.clone()]);
+        if want == Want::True {
+            return Ok(all(vec![left.is_null(Want::False), within]));
+        }
+        let null = call("$in", vec![Bson::Null, elements.clone()]);
+        let empty = call("$eq", vec![elements, Bson::Array(Vec::new())]);
+        let differs = all(vec![left.is_null(Want::False), not(any(vec![within, null]))]);
+        Ok(all(vec![array.is_null(Want::False), any(vec![empty, differs])]))
+    }
+
+    fn pattern(&mut self, (expr, pattern): (&Expr, &Expr), insensitive: bool, want: Want) -> Result<Bson> {
+        let term = self.value(expr, Some(&Type::Text))?;
+        let known = self.value(pattern, Some(&Type::Text))?;
+        let Some(Bson::String(text)) = constant_of(&known.expr) else {
+            return Err(unsupported("a pattern that is not known beforehand", pattern));
+        };
+        if super::value::family(&term.ty) != super::value::family(&Type::Text) {
+            return Err(unsupported("a pattern on what is no text", expr));
+        }
+        let input = call("$ifNull", vec![term.expr.clone(), "".into()]);
+        let holds = Pattern::like(text, insensitive)?.matches(input);
+        let mut conditions = term.known_not_null();
+        conditions.push(if want == Want::True { holds } else { not(holds) });
+        Ok(all(conditions))
+    }
+}
+
+fn relation(op: &BinaryOperator) -> Option<Relation> {
+    Some(match op {
+        BinaryOperator::Eq => Relation::Eq,
+        BinaryOperator::NotEq => Relation::Ne,
+        BinaryOperator::Gt => Relation::Gt,
+        BinaryOperator::GtEq => Relation::Ge,
+        BinaryOperator::Lt => Relation::Lt,
+        BinaryOperator::LtEq => Relation::Le,
+        _ => return None,
+    })
+}

@@ -1,0 +1,322 @@
+//! Values: columns, literals, arithmetic, JSON.
+
+use mongodb::bson::Bson;
+use sqlparser::ast::{BinaryOperator, DataType, Expr, Ident, UnaryOperator, Value as Literal};
+use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
+use truststream_services::database::{Catalog, JsonKey};
+
+use super::{Translator, call, unsupported};
+use crate::cast::{cast, target};
+use crate::names;
+use crate::plan::{column_term, step_into, text_of};
+use crate::storage;
+use crate::term::{Term, Want, constant, constant_of};
+
+/// Types whose values are stored alike, and so compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    Number,
+    Text,
+    Moment,
+    Json,
+    Other(u8),
+}
+
+pub(super) fn family(ty: &Type) -> Family {
+    match ty {
+        ty if ty.is_number() => Family::Number,
+        Type::Text | Type::Varchar(_) | Type::Char(_) => Family::Text,
+        Type::Timestamptz => Family::Moment,
+        Type::Json | Type::Jsonb => Family::Json,
+        Type::Bool => Family::Other(0),
+        Type::Uuid => Family::Other(1),
+        Type::Timestamp => Family::Other(2),
+        Type::Date => Family::Other(3),
+        Type::Time => Family::Other(4),
+        Type::Interval => Family::Other(5),
+        Type::Bytes => Family::Other(6),
+        Type::Enum(_) => Family::Other(7),
+        Type::Array(_) => Family::Other(8),
+        _ => Family::Other(9),
+    }
+}
+
+/// Whether an expression is a quoted literal or null, which takes its type from where it stands.
+pub(super) fn untyped(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => untyped(inner),
+        Expr::Value(value) => matches!(value.value, Literal::SingleQuotedString(_) | Literal::Null),
+        _ => false,
+    }
+}
+
+impl Translator<'_, '_> {
+    /// The value of an expression; a literal is read as `hint` has it.
+    pub(super) fn value(&mut self, expr: &Expr, hint: Option<&Type>) -> Result<Term> {
+        match expr {
+            Expr::Nested(inner) => self.value(inner, hint),
+            Expr::Identifier(name) if is_keyword(name) => self.keyword(&name.value),
+            Expr::Identifier(name) => self.column(None, name),
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [table, name] => self.column(Some(table), name),
+                [_, table, name] => self.column(Some(table), name),
+                _ => Err(unsupported("this name", expr)),
+            },
+            Expr::Value(value) => self.literal(&value.value, hint),
+            Expr::Cast { expr, data_type, .. } => self.cast(expr, data_type),
+            Expr::TypedString(typed) => {
+                let ty = self.type_of(&typed.data_type)?;
+                self.literal(&typed.value.value, Some(&ty))
+            }
+            Expr::Function(function) => self.function(function, hint),
+            Expr::Subquery(query) => self.scalar(query, hint),
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
+                let term = self.value(expr, hint)?;
+                self.arithmetic(BinaryOperator::Minus, Term::new(constant(0_i64), Type::Int4), term)
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::Arrow | BinaryOperator::LongArrow, right } => {
+                let as_text = matches!(expr, Expr::BinaryOp { op: BinaryOperator::LongArrow, .. });
+                self.json_step(left, right, as_text)
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => {
+                let sides = [self.value(left, Some(&Type::Text))?, self.value(right, Some(&Type::Text))?];
+                if sides.iter().any(|side| family(&side.ty) != Family::Text) {
+                    return Err(unsupported("a concatenation of what is no text", expr));
+                }
+                Ok(Term::new(call("$concat", sides.map(|side| side.expr).to_vec()), Type::Text))
+            }
+            Expr::BinaryOp { left, op, right } if is_arithmetic(op) => {
+                let left = self.value(left, None)?;
+                let right = self.value(right, None)?;
+                self.arithmetic(op.clone(), left, right)
+            }
+            Expr::Case { operand: None, conditions, else_result, .. } => {
+                let mut made = match else_result {
+                    Some(other) => self.value(other, hint)?,
+                    None => Term::new(constant(Bson::Null), hint.cloned().unwrap_or(Type::Text)),
+                };
+                for branch in conditions.iter().rev() {
+                    let then = self.value(&branch.result, hint)?;
+                    let condition = self.truth(&branch.condition, Want::True)?;
+                    made = Term::new(call("$cond", vec![condition, then.expr, made.expr]), then.ty);
+                }
+                Ok(made)
+            }
+            Expr::Array(array) if array.elem.is_empty() => {
+                let ty = hint.cloned().unwrap_or(Type::Array(Box::new(Type::Text)));
+                Ok(Term::new(constant(Vec::<Bson>::new()), ty))
+            }
+            Expr::Array(array) => self.array(&array.elem, hint),
+            Expr::BinaryOp { .. }
+            | Expr::UnaryOp { op: UnaryOperator::Not, .. }
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsTrue(_)
+            | Expr::IsFalse(_)
+            | Expr::IsDistinctFrom(..)
+            | Expr::IsNotDistinctFrom(..)
+            | Expr::InList { .. }
+            | Expr::InSubquery { .. }
+            | Expr::Between { .. }
+            | Expr::Exists { .. }
+            | Expr::AnyOp { .. }
+            | Expr::Like { .. }
+            | Expr::ILike { .. }
+                if is_condition_of(expr) =>
+            {
+                let yes = self.truth(expr, Want::True)?;
+                let no = self.truth(expr, Want::False)?;
+                let unknown = call("$cond", vec![no, false.into(), Bson::Null]);
+                Ok(Term::new(call("$cond", vec![yes, true.into(), unknown]), Type::Bool))
+            }
+            _ => Err(unsupported("this expression", expr)),
+        }
+    }
+
+    fn catalog(&self) -> &Catalog {
+        &self.planner.schema.catalog
+    }
+
+    fn literal(&self, literal: &Literal, hint: Option<&Type>) -> Result<Term> {
+        match literal {
+            Literal::Null => {
+                let ty = hint.cloned().unwrap_or(Type::Text);
+                Term::value(&Value::Null, &ty)
+            }
+            Literal::Boolean(value) => Ok(Term::new(constant(*value), Type::Bool)),
+            Literal::Number(text, _) => {
+                let ty = match text.parse::<i64>() {
+                    Ok(number) if i32::try_from(number).is_ok() => Type::Int4,
+                    Ok(_) => Type::Int8,
+                    Err(_) => Type::Numeric(None),
+                };
+                let ty = hint.filter(|hint| hint.is_number()).cloned().unwrap_or(ty);
+                match Term::literal(self.catalog(), text, &ty) {
+                    Ok(term) => Ok(term),
+                    Err(_) => Term::literal(self.catalog(), text, &Type::Numeric(None)),
+                }
+            }
+            Literal::SingleQuotedString(text) | Literal::EscapedStringLiteral(text) => {
+                Term::literal(self.catalog(), text, hint.unwrap_or(&Type::Text))
+            }
+            Literal::DollarQuotedString(text) => {
+                Term::literal(self.catalog(), &text.value, hint.unwrap_or(&Type::Text))
+            }
+            other => Err(unsupported("this literal", other)),
+        }
+    }
+
+    pub(super) fn type_of(&self, data_type: &DataType) -> Result<Type> {
+        target(self.catalog(), &data_type.to_string().to_lowercase())
+            .map_err(|error| unsupported("this type", data_type).with_source(error))
+    }
+
+    fn cast(&mut self, expr: &Expr, data_type: &DataType) -> Result<Term> {
+        let to = self.type_of(data_type)?;
+        if untyped(expr) {
+            return self.value(expr, Some(&to));
+        }
+        let term = self.value(expr, None)?;
+        if term.ty == to || (family(&term.ty) == Family::Json && family(&to) == Family::Json) {
+            return Ok(Term { ty: to, ..term });
+        }
+        if let Some(known) = constant_of(&term.expr) {
+            let known = match (family(&term.ty), known) {
+                (Family::Json, known) => Bson::Document(mongodb::bson::doc! { "v": known.clone() }),
+                (_, known) => known.clone(),
+            };
+            let value = storage::value(&known, &term.ty)?;
+            return Term::value(&cast(self.catalog(), value, &term.ty, &to)?, &to);
+        }
+        let exact = match (&term.ty, &to) {
+            (Type::Int2 | Type::Int4 | Type::Int8, Type::Int8) | (Type::Int2, Type::Int4) => term.expr,
+            (Type::Int2 | Type::Int4 | Type::Int8, Type::Numeric(None)) => call("$toDecimal", term.expr),
+            (Type::Int2 | Type::Int4 | Type::Int8, Type::Text) => call("$toString", term.expr),
+            (Type::Varchar(_) | Type::Text, Type::Text) => term.expr,
+            _ => return Err(unsupported("this cast of a column", format!("{expr}::{data_type}"))),
+        };
+        Ok(Term::new(exact, to))
+    }
+
+    /// A column of the innermost table that has it.
+    fn column(&mut self, table: Option<&Ident>, name: &Ident) -> Result<Term> {
+        let (wanted, name) = (table.map(ident), ident(name));
+        for at in (0..self.frames.len()).rev() {
+            let frame = &self.frames[at];
+            if wanted.as_ref().is_some_and(|wanted| *wanted != frame.name) {
+                continue;
+            }
+            let Some(column) = self.planner.schema.table(&frame.table)?.column(&name) else { continue };
+            if at + 1 == self.frames.len() {
+                return Ok(column_term(column));
+            }
+            // The value of an outer document is handed to the `$lookup` right below it.
+            let ty = column.ty.clone();
+            let variable = self.planner.variable();
+            self.frames[at + 1].lets.insert(variable.clone(), names::path(&name));
+            let json = family(&ty) == Family::Json;
+            return Ok(Term::new(format!("$${variable}{}", if json { ".v" } else { "" }), ty));
+        }
+        let message = format!("column \"{name}\" does not exist");
+        Err(Error::new(ErrorKind::InvalidInput, "42703", message))
+    }
+
+    fn json_step(&mut self, left: &Expr, right: &Expr, as_text: bool) -> Result<Term> {
+        let json = self.value(left, None)?;
+        let key = match right {
+            Expr::Value(value) => match &value.value {
+                Literal::SingleQuotedString(key) => Some(JsonKey::Key(key.clone())),
+                Literal::Number(text, _) => text.parse().ok().map(JsonKey::Index),
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some(key) = key.filter(|_| family(&json.ty) == Family::Json) else {
+            return Err(unsupported("this step into JSON", format!("{left} -> {right}")));
+        };
+        if let Some(known) = constant_of(&json.expr) {
+            let found = match (known, &key) {
+                (Bson::Document(members), JsonKey::Key(key)) => members.get(key),
+                (Bson::Array(elements), JsonKey::Index(at)) => {
+                    usize::try_from(*at).ok().and_then(|at| elements.get(at))
+                }
+                _ => None,
+            };
+            return Ok(match (found, as_text) {
+                (None, true) | (Some(Bson::Null), true) => Term::new(constant(Bson::Null), Type::Text),
+                (None, false) => Term::new("$$REMOVE", Type::Jsonb),
+                (Some(Bson::String(text)), true) => Term::new(constant(text.as_str()), Type::Text),
+                (Some(value), true) => Term::new(constant(crate::json::text(value)), Type::Text),
+                (Some(value), false) => Term::new(constant(value.clone()), Type::Jsonb),
+            });
+        }
+        if json.expr == Bson::String("$$REMOVE".into()) {
+            let nothing = if as_text { constant(Bson::Null) } else { json.expr };
+            return Ok(Term::new(nothing, if as_text { Type::Text } else { Type::Jsonb }));
+        }
+        let found = step_into(&json.expr, &key);
+        Ok(if as_text { Term::new(text_of(&found), Type::Text) } else { Term::new(found, Type::Jsonb) })
+    }
+
+    fn array(&mut self, elements: &[Expr], hint: Option<&Type>) -> Result<Term> {
+        let inner = match hint {
+            Some(Type::Array(inner)) => Some(inner.as_ref()),
+            _ => None,
+        };
+        let terms = elements.iter().map(|one| self.value(one, inner)).collect::<Result<Vec<_>>>()?;
+        let ty = terms.first().map_or(Type::Text, |term| term.ty.clone());
+        let known: Option<Vec<Bson>> = terms.iter().map(|term| constant_of(&term.expr).cloned()).collect();
+        let known = known.ok_or_else(|| Error::unsupported("this database has no arrays of columns"))?;
+        Ok(Term::new(constant(known), Type::Array(Box::new(ty))))
+    }
+
+    fn arithmetic(&self, op: BinaryOperator, left: Term, right: Term) -> Result<Term> {
+        let rank = |ty: &Type| match ty {
+            Type::Int2 | Type::Int4 => Some(0),
+            Type::Int8 => Some(1),
+            Type::Numeric(_) => Some(2),
+            Type::Float4 | Type::Float8 => Some(3),
+            _ => None,
+        };
+        let ranks = rank(&left.ty).zip(rank(&right.ty));
+        let Some((one, other)) = ranks else { return Err(unsupported("this arithmetic", op)) };
+        let ty = match one.max(other) {
+            0 => Type::Int4,
+            1 => Type::Int8,
+            2 => Type::Numeric(None),
+            _ => Type::Float8,
+        };
+        let word = match op {
+            BinaryOperator::Plus => "$add",
+            BinaryOperator::Minus => "$subtract",
+            BinaryOperator::Multiply => "$multiply",
+            BinaryOperator::Modulo if one.max(other) < 2 => "$mod",
+            _ => return Err(unsupported("this arithmetic", op)),
+        };
+        Ok(Term::new(call(word, vec![left.expr, right.expr]), ty))
+    }
+}
+
+/// An identifier as PostgreSQL knows it: in lower case unless quoted.
+pub(super) fn ident(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+}
+
+fn is_keyword(name: &Ident) -> bool {
+    const KEYWORDS: &[&str] =
+        &["current_user", "session_user", "user", "current_role", "current_timestamp", "current_date"];
+    name.quote_style.is_none() && KEYWORDS.contains(&name.value.to_lowercase().as_str())
+}
+
+fn is_arithmetic(op: &BinaryOperator) -> bool {
+    use BinaryOperator::{Divide, Minus, Modulo, Multiply, Plus};
+    matches!(op, Plus | Minus | Multiply | Divide | Modulo)
+}
+
+fn is_condition_of(expr: &Expr) -> bool {
+    use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or};
+    match expr {
+        Expr::BinaryOp { op, .. } => matches!(op, And | Or | Eq | NotEq | Gt | GtEq | Lt | LtEq),
+        _ => true,
+    }
+}

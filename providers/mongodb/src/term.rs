@@ -1,0 +1,271 @@
+//! Terms of the aggregation language: a value with its type, and comparisons that know of null.
+//!
+//! A condition is made in two forms: [`Want::True`] holds exactly where SQL's condition is true,
+//! [`Want::False`] exactly where it is false. So null, which is neither, needs no value of its own.
+
+use mongodb::bson::{Bson, Document, doc};
+use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
+use truststream_services::database::Catalog;
+
+use crate::schema::labels;
+use crate::storage;
+
+/// A value as an expression, with its type.
+#[derive(Clone, Debug)]
+pub(crate) struct Term {
+    /// The expression: null for SQL's null; for JSON the bare value, missing for SQL's null.
+    pub(crate) expr: Bson,
+    pub(crate) ty: Type,
+}
+
+/// Which outcome of a condition an expression tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    True,
+    False,
+}
+
+impl Want {
+    pub(crate) fn opposite(self) -> Self {
+        match self {
+            Want::True => Want::False,
+            Want::False => Want::True,
+        }
+    }
+}
+
+/// How two values are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relation {
+    Eq,
+    Ne,
+    Gt,
+    Ge,
+    Lt,
+    Le,
+}
+
+impl Relation {
+    pub(crate) fn opposite(self) -> Self {
+        match self {
+            Relation::Eq => Relation::Ne,
+            Relation::Ne => Relation::Eq,
+            Relation::Gt => Relation::Le,
+            Relation::Ge => Relation::Lt,
+            Relation::Lt => Relation::Ge,
+            Relation::Le => Relation::Gt,
+        }
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Relation::Eq => "$eq",
+            Relation::Ne => "$ne",
+            Relation::Gt => "$gt",
+            Relation::Ge => "$gte",
+            Relation::Lt => "$lt",
+            Relation::Le => "$lte",
+        }
+    }
+}
+
+/// A constant; nothing in it is read as an expression.
+pub(crate) fn constant(value: impl Into<Bson>) -> Bson {
+    Bson::Document(doc! { "$literal": value.into() })
+}
+
+/// The value of a constant.
+pub(crate) fn constant_of(expr: &Bson) -> Option<&Bson> {
+    match expr {
+        Bson::Document(document) if document.len() == 1 => document.get("$literal"),
+        _ => None,
+    }
+}
+
+/// All conditions together.
+pub(crate) fn all(mut conditions: Vec<Bson>) -> Bson {
+    match conditions.len() {
+        0 => Bson::Boolean(true),
+        1 => conditions.remove(0),
+        _ => Bson::Document(doc! { "$and": conditions }),
+    }
+}
+
+/// At least one of the conditions.
+pub(crate) fn any(mut conditions: Vec<Bson>) -> Bson {
+    match conditions.len() {
+        0 => Bson::Boolean(false),
+        1 => conditions.remove(0),
+        _ => Bson::Document(doc! { "$or": conditions }),
+    }
+}
+
+pub(crate) fn not(condition: Bson) -> Bson {
+    Bson::Document(doc! { "$not": [condition] })
+}
+
+fn is_json(ty: &Type) -> bool {
+    matches!(ty, Type::Json | Type::Jsonb)
+}
+
+impl Term {
+    pub(crate) fn new(expr: impl Into<Bson>, ty: Type) -> Self {
+        Term { expr: expr.into(), ty }
+    }
+
+    /// A value known beforehand.
+    ///
+    /// # Errors
+    /// 0A000 for a number of more than 34 digits.
+    pub(crate) fn value(value: &Value, ty: &Type) -> Result<Self> {
+        if *value == Value::Null {
+            return Ok(Term::new(
+                if is_json(ty) { "$$REMOVE".into() } else { constant(Bson::Null) },
+                ty.clone(),
+            ));
+        }
+        let stored = storage::bson(value, ty)?;
+        let expr = match stored {
+            Bson::Document(parts) if is_json(ty) => constant(parts.get("v").cloned().unwrap_or(Bson::Null)),
+            other => constant(other),
+        };
+        Ok(Term { expr, ty: ty.clone() })
+    }
+
+    /// A literal in PostgreSQL's input syntax of a type.
+    ///
+    /// # Errors
+    /// Those of wrong literals: 22P02 and its like.
+    pub(crate) fn literal(catalog: &Catalog, text: &str, ty: &Type) -> Result<Self> {
+        Term::value(&parsed(catalog, text, ty)?, ty)
+    }
+
+    /// Whether it is null, or is not.
+    pub(crate) fn is_null(&self, want: Want) -> Bson {
+        if let Some(known) = constant_of(&self.expr) {
+            return Bson::Boolean((*known == Bson::Null && !is_json(&self.ty)) == (want == Want::True));
+        }
+        let (word, against): (_, Bson) = if is_json(&self.ty) {
+            return Bson::Document(match want {
+                Want::True => doc! { "$eq": [{ "$type": self.expr.clone() }, "missing"] },
+                Want::False => doc! { "$ne": [{ "$type": self.expr.clone() }, "missing"] },
+            });
+        } else {
+            (if want == Want::True { "$eq" } else { "$ne" }, Bson::Null)
+        };
+        // A missing field is null too.
+        let expr = doc! { "$ifNull": [self.expr.clone(), Bson::Null] };
+        Bson::Document(Document::from_iter([(word.to_owned(), Bson::Array(vec![expr.into(), against]))]))
+    }
+
+    /// In a form that sorts and compares as PostgreSQL does.
+    pub(crate) fn comparable(&self, catalog: &Catalog) -> Bson {
+        let expr = self.expr.clone();
+        if let Some(labels) = labels(catalog, &self.ty) {
+            let labels: Vec<Bson> = labels.iter().cloned().map(Bson::String).collect();
+            return Bson::Document(doc! { "$cond": [
+                self.is_null(Want::True),
+                Bson::Null,
+                { "$indexOfArray": [constant(labels), expr] },
+            ]});
+        }
+        match &self.ty {
+            Type::Json | Type::Jsonb => ranked(&expr),
+            Type::Interval => match constant_of(&expr) {
+                Some(Bson::Document(parts)) => constant(parts.get("t").cloned().unwrap_or(Bson::Null)),
+                _ => Bson::Document(doc! { "$getField": { "field": "t", "input": expr } }),
+            },
+            _ => expr,
+        }
+    }
+
+    /// A comparison, which is null if one side is.
+    pub(crate) fn compare(&self, catalog: &Catalog, relation: Relation, other: &Term, want: Want) -> Bson {
+        let relation = if want == Want::True { relation } else { relation.opposite() };
+        let exact = matches!(relation, Relation::Eq | Relation::Ne);
+        let sides = if exact && !matches!(self.ty, Type::Interval) {
+            vec![self.expr.clone(), other.expr.clone()]
+        } else {
+            vec![self.comparable(catalog), other.comparable(catalog)]
+        };
+        let compared = Document::from_iter([(relation.word().to_owned(), Bson::Array(sides))]);
+        let mut conditions = self.known_not_null();
+        conditions.extend(other.known_not_null());
+        conditions.push(compared.into());
+        if conditions.contains(&Bson::Boolean(false)) {
+            return Bson::Boolean(false);
+        }
+        all(conditions)
+    }
+
+    /// What has to hold for it not to be null.
+    pub(crate) fn known_not_null(&self) -> Vec<Bson> {
+        match self.is_null(Want::False) {
+            Bson::Boolean(true) => Vec::new(),
+            condition => vec![condition],
+        }
+    }
+}
+
+/// A value of a type from its text, with the labels of enums checked.
+///
+/// # Errors
+/// Those of wrong literals.
+pub(crate) fn parsed(catalog: &Catalog, text: &str, ty: &Type) -> Result<Value> {
+    checked(catalog, ty, Value::parse(ty, text)?)
+}
+
+/// A value whose enum labels exist.
+///
+/// # Errors
+/// 22P02 if one does not.
+pub(crate) fn checked(catalog: &Catalog, ty: &Type, value: Value) -> Result<Value> {
+    match (&value, ty) {
+        (Value::Text(label), Type::Enum(name)) => {
+            let known = labels(catalog, ty).is_some_and(|labels| labels.contains(label));
+            if known {
+                return Ok(value);
+            }
+            let name = name.rsplit('.').next().unwrap_or(name);
+            let message = format!("invalid input value for enum {name}: \"{label}\"");
+            Err(Error::new(ErrorKind::InvalidInput, "22P02", message))
+        }
+        (Value::Array(elements), Type::Array(inner)) => {
+            for element in elements {
+                checked(
+                    catalog,
+                    if matches!(element, Value::Array(_)) { ty } else { inner },
+                    element.clone(),
+                )?;
+            }
+            Ok(value)
+        }
+        _ => Ok(value),
+    }
+}
+
+/// JSON in PostgreSQL's order: null, strings, numbers, booleans, arrays, objects; longer arrays and
+/// objects behind shorter ones.
+fn ranked(expr: &Bson) -> Bson {
+    let is = |types: &[&str]| doc! { "$in": ["$$k", types.to_vec()] };
+    Bson::Document(doc! { "$let": {
+        "vars": { "j": expr.clone() },
+        "in": { "$let": {
+            "vars": { "k": { "$type": "$$j" } },
+            "in": { "$cond": [{ "$eq": ["$$k", "missing"] }, Bson::Null, {
+                "r": { "$switch": { "branches": [
+                    { "case": is(&["null"]), "then": 0 },
+                    { "case": is(&["string"]), "then": 1 },
+                    { "case": is(&["int", "long", "double", "decimal"]), "then": 2 },
+                    { "case": is(&["bool"]), "then": 3 },
+                    { "case": is(&["array"]), "then": 4 },
+                ], "default": 5 } },
+                "n": { "$switch": { "branches": [
+                    { "case": is(&["array"]), "then": { "$size": "$$j" } },
+                    { "case": is(&["object"]), "then": { "$size": { "$objectToArray": "$$j" } } },
+                ], "default": 0 } },
+                "v": "$$j",
+            }] },
+        } },
+    } })
+}

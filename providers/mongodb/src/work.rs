@@ -1,0 +1,175 @@
+//! Transactions: repeated as a whole while others are in the way.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::TryStreamExt;
+use futures::future::BoxFuture;
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::{ReadConcern, TransactionOptions, WriteConcern};
+use mongodb::{ClientSession, Database};
+use truststream_kernel::{Context, Error, ErrorKind, Result, Retry};
+
+use crate::driver::Shared;
+use crate::error::convert;
+use crate::names;
+use crate::plan::Plan;
+use crate::schema::Schema;
+
+/// How long a transaction is repeated where the caller sets no deadline.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is done within one transaction.
+pub(crate) struct Work {
+    pub(crate) database: Database,
+    pub(crate) session: ClientSession,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) cx: Context,
+}
+
+/// What becomes of a transaction whose work is done.
+pub(crate) enum Fate<T> {
+    Keep(T),
+    Undo(T),
+}
+
+impl Shared {
+    /// Does something about a request in a transaction. Where another transaction was first it is all done again.
+    pub(crate) async fn transact<T, A, F>(&self, cx: &Context, about: &A, work: F) -> Result<T>
+    where
+        T: Send,
+        A: Sync + ?Sized,
+        F: for<'w> Fn(&'w mut Work, &'w A) -> BoxFuture<'w, Result<Fate<T>>> + Send + Sync,
+    {
+        let until = cx.deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
+        let mut attempt = 0_u32;
+        loop {
+            match self.attempt(cx, about, &work).await {
+                Err(error) if error.kind() == ErrorKind::Conflict && error.retry() != Retry::Never => {
+                    attempt += 1;
+                    let pause = pause(attempt);
+                    if Instant::now() + pause >= until {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn attempt<T, A, F>(&self, cx: &Context, about: &A, work: &F) -> Result<T>
+    where
+        T: Send,
+        A: Sync + ?Sized,
+        F: for<'w> Fn(&'w mut Work, &'w A) -> BoxFuture<'w, Result<Fate<T>>> + Send + Sync,
+    {
+        let mut session = self.client.start_session().await.map_err(convert)?;
+        let durable =
+            WriteConcern::builder().w(mongodb::options::Acknowledgment::Majority).journal(true).build();
+        let options = TransactionOptions::builder()
+            .read_concern(ReadConcern::snapshot())
+            .write_concern(durable)
+            .build();
+        session.start_transaction().with_options(options).await.map_err(convert)?;
+        let database = self.database.clone();
+        let mut one = Work { database, session, schema: self.schema(), cx: cx.clone() };
+        match work(&mut one, about).await {
+            Ok(Fate::Keep(done)) => commit(&mut one.session).await.map(|()| done),
+            Ok(Fate::Undo(done)) => {
+                one.session.abort_transaction().await.map_err(convert)?;
+                Ok(done)
+            }
+            Err(error) => {
+                // The error tells what went wrong; that nothing is left to abort is no news.
+                let _ = one.session.abort_transaction().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Commits; where the reply is lost the commit is asked for again, which does it once.
+async fn commit(session: &mut ClientSession) -> Result<()> {
+    let mut attempts = 0;
+    loop {
+        match session.commit_transaction().await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.contains_label("UnknownTransactionCommitResult") && attempts < 5 => {
+                attempts += 1;
+            }
+            Err(error) => return Err(convert(error)),
+        }
+    }
+}
+
+/// Longer from attempt to attempt, and not the same for all who wait.
+fn pause(attempt: u32) -> Duration {
+    let most = 1_u64 << attempt.min(6);
+    let spread = uuid::Uuid::new_v4().as_u128() as u64 % (most + 1);
+    Duration::from_millis(1 + spread)
+}
+
+impl Work {
+    /// All documents that a pipeline answers.
+    pub(crate) async fn documents(&mut self, plan: Plan) -> Result<Vec<Document>> {
+        let collection = self.database.collection::<Document>(&plan.collection);
+        let mut cursor =
+            collection.aggregate(plan.stages).session(&mut self.session).await.map_err(convert)?;
+        cursor.stream(&mut self.session).try_collect().await.map_err(convert)
+    }
+
+    /// What stages make of rows that are given by value, in order.
+    pub(crate) async fn evaluated(
+        &mut self,
+        rows: &[Document],
+        stages: Vec<Document>,
+    ) -> Result<Vec<Document>> {
+        self.documents(Plan { collection: names::CATALOG.to_owned(), stages: given(rows, stages) }).await
+    }
+
+    /// Documents of a collection that match.
+    pub(crate) async fn found(&mut self, collection: &str, filter: Document) -> Result<Vec<Document>> {
+        let collection = self.database.collection::<Document>(collection);
+        let mut cursor = collection.find(filter).session(&mut self.session).await.map_err(convert)?;
+        cursor.stream(&mut self.session).try_collect().await.map_err(convert)
+    }
+
+    /// Makes other transactions that rely on the same keys wait for this one, and it for them.
+    pub(crate) async fn lock(&mut self, collection: &str, keys: &[Bson]) -> Result<()> {
+        let locks = self.database.collection::<Document>(names::LOCKS);
+        for key in keys {
+            let id = doc! { "t": collection, "k": key.clone() };
+            locks
+                .update_one(doc! { "_id": id }, doc! { "$inc": { "n": 1_i64 } })
+                .upsert(true)
+                .session(&mut self.session)
+                .await
+                .map_err(lost)?;
+        }
+        Ok(())
+    }
+}
+
+/// Two that lock a key for the first time at once make it twice.
+fn lost(error: mongodb::error::Error) -> Error {
+    if crate::error::code(&error) == Some(crate::error::DUPLICATE_KEY) {
+        let message = "could not serialize access due to concurrent update";
+        return Error::new(ErrorKind::Conflict, "40001", message).with_source(error);
+    }
+    convert(error)
+}
+
+/// A pipeline that starts from documents given by value. It stands on a collection that has one
+/// document, because not every server takes documents from nowhere within a transaction.
+pub(crate) fn given(rows: &[Document], stages: Vec<Document>) -> Vec<Document> {
+    let rows: Vec<Bson> = rows.iter().cloned().map(Bson::Document).collect();
+    let mut all = vec![
+        doc! { "$match": { "_id": crate::internal::CURRENT } },
+        doc! { "$project": { "_id": 0, "r": { "$literal": rows } } },
+        doc! { "$unwind": "$r" },
+        doc! { "$replaceRoot": { "newRoot": "$r" } },
+    ];
+    all.extend(stages);
+    all
+}

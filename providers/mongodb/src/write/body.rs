@@ -1,0 +1,78 @@
+//! Bodies of writes as typed values.
+
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
+use truststream_kernel::{Error, ErrorKind, Result, Value};
+use truststream_services::database::{Column, Table, TableName};
+use truststream_sql::payload::Payload;
+
+use crate::schema::Schema;
+use crate::term::checked;
+
+/// Rows to write.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows<'t> {
+    pub(crate) columns: Vec<&'t Column>,
+    /// A value for each column; `None` takes the default.
+    pub(crate) rows: Vec<Vec<Option<Value>>>,
+}
+
+impl<'t> Rows<'t> {
+    /// Reads one JSON object or an array of them.
+    ///
+    /// # Errors
+    /// PGRST102 for what is not JSON or whose keys differ, PGRST204 for unknown columns, those of
+    /// wrong values.
+    pub(crate) fn read(
+        schema: &Schema,
+        (name, table): (&TableName, &'t Table),
+        body: &[u8],
+        columns: Option<&[String]>,
+        missing_default: bool,
+    ) -> Result<Self> {
+        let names = match columns {
+            Some(columns) => {
+                Payload::check(body)?;
+                columns.to_vec()
+            }
+            None => Payload::read(body)?.columns,
+        };
+        let columns = names
+            .iter()
+            .map(|column| table.column(column).ok_or_else(|| unknown(name, column)))
+            .collect::<Result<Vec<_>>>()?;
+        let rows = objects(body)?
+            .into_iter()
+            .map(|object| {
+                let read = |column: &&Column| match object.get(&column.name) {
+                    Some(json) => {
+                        checked(&schema.catalog, &column.ty, Value::from_raw_json(&column.ty, json)?)
+                            .map(Some)
+                    }
+                    None if missing_default => Ok(None),
+                    None => Ok(Some(Value::Null)),
+                };
+                columns.iter().map(read).collect()
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Rows { columns, rows })
+    }
+}
+
+type Object<'b> = IndexMap<String, &'b RawValue>;
+
+fn objects(body: &[u8]) -> Result<Vec<Object<'_>>> {
+    let parsed = if Payload::is_object(body) {
+        serde_json::from_slice(body).map(|object| vec![object])
+    } else {
+        serde_json::from_slice(body)
+    };
+    parsed.map_err(|error| {
+        Error::new(ErrorKind::InvalidInput, "PGRST102", "Empty or invalid json").with_source(error)
+    })
+}
+
+fn unknown(table: &TableName, column: &str) -> Error {
+    let message = format!("Could not find the '{column}' column of '{}' in the schema cache", table.name);
+    Error::new(ErrorKind::InvalidInput, "PGRST204", message)
+}

@@ -1,0 +1,282 @@
+//! Inserts and upserts.
+
+use std::collections::HashSet;
+
+use mongodb::bson::{Bson, Document};
+use truststream_kernel::{Error, ErrorKind, Result, Value};
+use truststream_services::database::{
+    Column, Identity, Insert, OnConflict, Page, PolicyCommand, Returning, Table, TableName,
+};
+
+use super::rules::Defaults;
+use super::{Named, Rows, key_of, writable};
+use crate::access::Access;
+use crate::names::{collection, field};
+use crate::plan::Planner;
+use crate::sequence;
+use crate::storage;
+use crate::work::Work;
+
+/// What becomes of the rows of an insert.
+#[derive(Default)]
+struct Sorted {
+    new: Vec<Document>,
+    /// Rows that exist, before and after.
+    old: Vec<Document>,
+    changed: Vec<Document>,
+    /// In the order of the request: whether it is new, and its place among those alike.
+    order: Vec<(bool, usize)>,
+}
+
+impl Work {
+    /// Inserts rows, or updates those whose key exists.
+    pub(crate) async fn insert(&mut self, op: &Insert) -> Result<Page> {
+        let schema = std::sync::Arc::clone(&self.schema);
+        let table = writable(&schema, &op.table)?;
+        let named = (&op.table, table);
+        // A caller without the right learns nothing of the columns.
+        Access::of(&self.cx).check(&schema, &op.table, PolicyCommand::Insert)?;
+        let columns = op.columns.as_deref();
+        let rows = Rows::read(&schema, named, &op.rows, columns, op.missing_default)?;
+        let key = conflict_key(op, table)?;
+        let readable = op.options.returning == Returning::Representation || key.is_some();
+        let rule = op.on_conflict.as_ref().zip(key.as_deref());
+        let sorted = self.put_rows(named, &rows, rule, readable).await?;
+        let written: Vec<Bson> = sorted
+            .order
+            .iter()
+            .map(|(new, at)| key_of(if *new { &sorted.new[*at] } else { &sorted.changed[*at] }))
+            .collect();
+        let mut page = self.answer(&op.table, &op.query, &written, &op.options).await?;
+        page.inserted = Some(sorted.new.len() as u64);
+        if op.options.returning == Returning::HeadersOnly
+            && let Some((new, at)) = sorted.order.first()
+        {
+            page.location = location(table, if *new { &sorted.new[*at] } else { &sorted.changed[*at] });
+        }
+        Ok(page)
+    }
+
+    /// Puts rows into their table, by all its rules.
+    async fn put_rows(
+        &mut self,
+        named: Named<'_>,
+        rows: &Rows<'_>,
+        rule: Option<(&OnConflict, &[String])>,
+        readable: bool,
+    ) -> Result<Sorted> {
+        let whole = self.completed(named, rows).await?;
+        let mut sorted = match rule {
+            Some((rule, key)) => self.sorted(named, rows, whole, rule, key).await?,
+            None => {
+                let order = (0..whole.len()).map(|at| (true, at)).collect();
+                Sorted { new: whole, order, ..Sorted::default() }
+            }
+        };
+        let mut policies = vec![(PolicyCommand::Insert, true)];
+        policies.extend(readable.then_some((PolicyCommand::Select, false)));
+        self.generate(named, &mut sorted.new).await?;
+        self.check(named, &sorted.new, &policies).await?;
+        self.put_new(named, &mut sorted.new).await?;
+        self.refer(named, &sorted.new.iter().collect::<Vec<_>>()).await?;
+        self.merge(named, &sorted.old, &mut sorted.changed).await?;
+        Ok(sorted)
+    }
+
+    /// Puts the rows of a migration into their table; those whose key exists are passed over where
+    /// that is said.
+    pub(crate) async fn seed(
+        &mut self,
+        named: Named<'_>,
+        rows: &Rows<'_>,
+        passing_over: Option<&[String]>,
+    ) -> Result<()> {
+        let rule = OnConflict { columns: None, merge: false };
+        self.put_rows(named, rows, passing_over.map(|key| (&rule, key)), false).await.map(drop)
+    }
+
+    /// Rows with what is not given: defaults and numbers.
+    async fn completed(&mut self, (name, table): Named<'_>, rows: &Rows<'_>) -> Result<Vec<Document>> {
+        let mut numbers = Vec::new();
+        for column in &table.columns {
+            let at = rows.columns.iter().position(|one| one.name == column.name);
+            let missing = rows.rows.iter().filter(|row| at.is_none_or(|at| row[at].is_none())).count();
+            numbers.push(match i64::try_from(missing) {
+                Ok(missing) if missing > 0 && column.identity.is_some() => {
+                    sequence::next(&self.database, name, column, missing).await?
+                }
+                _ => 0,
+            });
+        }
+        let schema = std::sync::Arc::clone(&self.schema);
+        let mut planner = Planner::new(&schema, &self.cx);
+        let defaults = Defaults::new(&mut planner, table)?;
+        let mut whole = Vec::with_capacity(rows.rows.len());
+        for row in &rows.rows {
+            let mut document = Document::new();
+            for (at, column) in table.columns.iter().enumerate() {
+                let given = rows.columns.iter().position(|one| one.name == column.name);
+                let value = match given.and_then(|given| row[given].as_ref()) {
+                    Some(value) => {
+                        refuse_generated(column)?;
+                        storage::bson(value, &column.ty)?
+                    }
+                    None if column.identity.is_some() => {
+                        numbers[at] += 1;
+                        Bson::Int64(numbers[at] - 1)
+                    }
+                    None => defaults.of(&mut planner, at)?,
+                };
+                document.insert(field(&column.name), value);
+            }
+            whole.push(document);
+        }
+        Ok(whole)
+    }
+
+    /// Tells rows that are new from those whose key exists.
+    async fn sorted(
+        &mut self,
+        (name, _): Named<'_>,
+        rows: &Rows<'_>,
+        whole: Vec<Document>,
+        rule: &OnConflict,
+        key: &[String],
+    ) -> Result<Sorted> {
+        let key_values = |row: &Document| -> Option<Document> {
+            let value = |column: &String| match row.get(field(column)) {
+                None | Some(Bson::Null) => None,
+                Some(value) => Some((field(column), value.clone())),
+            };
+            key.iter().map(value).collect()
+        };
+        let keys: Vec<Option<Document>> = whole.iter().map(key_values).collect();
+        let wanted: Vec<Bson> = keys.iter().flatten().cloned().map(Bson::Document).collect();
+        let existing = match wanted.is_empty() {
+            true => Vec::new(),
+            false => {
+                let filter = mongodb::bson::doc! { "$or": wanted };
+                self.found(&collection(name), filter).await?
+            }
+        };
+        let mut sorted = Sorted::default();
+        let mut seen: Vec<&Document> = Vec::new();
+        for (at, row) in whole.iter().enumerate() {
+            if let Some(key) = &keys[at] {
+                if seen.contains(&key) {
+                    if rule.merge {
+                        return Err(twice());
+                    }
+                    continue;
+                }
+                seen.push(key);
+                if let Some(old) = existing.iter().find(|old| key_values(old).as_ref() == Some(key)) {
+                    if rule.merge {
+                        let mut new = old.clone();
+                        for column in &rows.columns {
+                            let name = field(&column.name);
+                            new.insert(name.clone(), row.get(&name).cloned().unwrap_or(Bson::Null));
+                        }
+                        sorted.order.push((false, sorted.old.len()));
+                        sorted.old.push(old.clone());
+                        sorted.changed.push(new);
+                    }
+                    continue;
+                }
+            }
+            sorted.order.push((true, sorted.new.len()));
+            sorted.new.push(row.clone());
+        }
+        Ok(sorted)
+    }
+
+    /// Updates rows that an upsert found.
+    async fn merge(&mut self, named: Named<'_>, old: &[Document], changed: &mut [Document]) -> Result<()> {
+        if old.is_empty() {
+            return Ok(());
+        }
+        let open = self.meeting(named.0, old).await?;
+        if open.contains(&false) {
+            let message = format!(
+                "new row violates row-level security policy (USING expression) for table \"{}\"",
+                named.0.name
+            );
+            return Err(Error::permission_denied(message));
+        }
+        self.replace(named, old, changed, true).await
+    }
+
+    /// Which stored rows the caller may see and update.
+    async fn meeting(&mut self, name: &TableName, rows: &[Document]) -> Result<Vec<bool>> {
+        let schema = std::sync::Arc::clone(&self.schema);
+        let mut conditions = Vec::new();
+        let mut stages = Vec::new();
+        {
+            let mut planner = Planner::new(&schema, &self.cx);
+            for command in [PolicyCommand::Update, PolicyCommand::Select] {
+                if let Some(condition) = planner.using(name, command)? {
+                    stages.extend(condition.stages);
+                    conditions.push(condition.expr);
+                }
+            }
+        }
+        if conditions.is_empty() {
+            return Ok(vec![true; rows.len()]);
+        }
+        let met = mongodb::bson::doc! { "$and": conditions };
+        stages.push(mongodb::bson::doc! { "$project": { "_id": 0, "p": met } });
+        let verdicts = self.evaluated(rows, stages).await?;
+        Ok(verdicts.iter().map(|one| one.get_bool("p").unwrap_or(false)).collect())
+    }
+}
+
+/// The columns whose values decide whether a row exists already.
+fn conflict_key(op: &Insert, table: &Table) -> Result<Option<Vec<String>>> {
+    let Some(on_conflict) = &op.on_conflict else { return Ok(None) };
+    let Some(columns) = &on_conflict.columns else {
+        return Ok((!table.primary_key.is_empty()).then(|| table.primary_key.clone()));
+    };
+    let wanted: HashSet<&String> = columns.iter().collect();
+    let same = |key: &[String]| key.iter().collect::<HashSet<_>>() == wanted;
+    let unique = same(&table.primary_key)
+        || table.unique_keys.iter().any(|key| same(&key.columns))
+        || table.indexes.iter().any(|one| one.unique && one.predicate.is_none() && same(&one.terms));
+    if !unique {
+        let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
+        return Err(Error::new(ErrorKind::InvalidInput, "42P10", message));
+    }
+    Ok(Some(columns.clone()))
+}
+
+fn location(table: &Table, row: &Document) -> Vec<(String, String)> {
+    let literal = |name: &String| {
+        let column = table.column(name)?;
+        let value: Value = storage::value(row.get(field(name))?, &column.ty).ok()?;
+        Some((name.clone(), value.to_text_as(&column.ty).unwrap_or_default()))
+    };
+    table.primary_key.iter().filter_map(literal).collect()
+}
+
+fn refuse_generated(column: &Column) -> Result<()> {
+    let why = if column.generated.is_some() {
+        "is a generated column."
+    } else if column.identity == Some(Identity::Always) {
+        "is an identity column defined as GENERATED ALWAYS."
+    } else {
+        return Ok(());
+    };
+    let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
+    Err(Error::new(ErrorKind::InvalidInput, "428C9", message)
+        .with_details(format!("Column \"{}\" {why}", column.name)))
+}
+
+fn twice() -> Error {
+    Error::new(
+        ErrorKind::InvalidInput,
+        "21000",
+        "ON CONFLICT DO UPDATE command cannot affect row a second time",
+    )
+    .with_hint(
+        "Ensure that no rows proposed for insertion within the same command have duplicate constrained values.",
+    )
+}

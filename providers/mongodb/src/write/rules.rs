@@ -1,0 +1,195 @@
+//! What rows must obey: defaults, generated columns, policies, not null, checks.
+
+use mongodb::bson::{Bson, Document, doc};
+use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
+use truststream_services::database::{Column, PolicyCommand, Table, TableName};
+
+use super::Named;
+use super::fault::failing_row;
+use crate::cast::cast;
+use crate::names::field;
+use crate::plan::Planner;
+use crate::schema::Schema;
+use crate::sql::Translator;
+use crate::storage;
+use crate::term::{Want, constant_of};
+use crate::work::Work;
+
+/// A value of an expression's type as a column stores it; JSON's is bare, and missing for null.
+pub(crate) fn stored(schema: &Schema, found: Option<&Bson>, ty: &Type, column: &Column) -> Result<Bson> {
+    let value = match (found, ty) {
+        (None, _) => Value::Null,
+        (Some(bare), Type::Json | Type::Jsonb) => {
+            storage::value(&Bson::Document(doc! { "v": bare.clone() }), ty)?
+        }
+        (Some(found), _) => storage::value(found, ty)?,
+    };
+    storage::bson(&cast(&schema.catalog, value, ty, &column.ty)?, &column.ty)
+}
+
+/// The defaults of a table's columns.
+pub(crate) struct Defaults<'t> {
+    table: &'t Table,
+    /// Those that are the same for all rows of a write.
+    known: Vec<Option<Bson>>,
+}
+
+impl<'t> Defaults<'t> {
+    pub(crate) fn new(planner: &mut Planner<'_>, table: &'t Table) -> Result<Self> {
+        let mut known = Vec::with_capacity(table.columns.len());
+        for column in &table.columns {
+            let anew = column.default.as_ref().is_some_and(|default| default.contains("uuid"));
+            known.push(if anew { None } else { Some(default(planner, column)?) });
+        }
+        Ok(Defaults { table, known })
+    }
+
+    pub(crate) fn of(&self, planner: &mut Planner<'_>, at: usize) -> Result<Bson> {
+        match self.known.get(at) {
+            Some(Some(known)) => Ok(known.clone()),
+            _ => default(planner, &self.table.columns[at]),
+        }
+    }
+}
+
+/// The value a column takes where none is given; null for those that are numbered or computed.
+fn default(planner: &mut Planner<'_>, column: &Column) -> Result<Bson> {
+    let text = match &column.default {
+        Some(text) if column.identity.is_none() && column.generated.is_none() => text,
+        _ => return Ok(Bson::Null),
+    };
+    let term = Translator::value_of(planner, None, text, &column.ty)?;
+    if term.expr == Bson::String("$$REMOVE".into()) {
+        return Ok(Bson::Null);
+    }
+    match constant_of(&term.expr) {
+        Some(Bson::Null) if !matches!(term.ty, Type::Json | Type::Jsonb) => Ok(Bson::Null),
+        Some(known) => stored(planner.schema, Some(known), &term.ty, column),
+        None => Err(Error::unsupported(format!("this database can't compute the default {text}"))),
+    }
+}
+
+impl Work {
+    /// Computes the generated columns of rows.
+    pub(crate) async fn generate(&mut self, (name, table): Named<'_>, rows: &mut [Document]) -> Result<()> {
+        let generated: Vec<(&Column, &String)> =
+            table.columns.iter().filter_map(|column| Some((column, column.generated.as_ref()?))).collect();
+        if generated.is_empty() || rows.is_empty() {
+            return Ok(());
+        }
+        let schema = std::sync::Arc::clone(&self.schema);
+        let (mut projection, mut types) = (doc! { "_id": 0 }, Vec::new());
+        for (at, (column, text)) in generated.iter().enumerate() {
+            let mut planner = Planner::new(&schema, &self.cx);
+            let term = Translator::value_of(&mut planner, Some(name), text, &column.ty)?;
+            projection.insert(format!("g{at}"), term.expr);
+            types.push(term.ty);
+        }
+        let computed = self.evaluated(rows, vec![doc! { "$project": projection }]).await?;
+        for (row, values) in rows.iter_mut().zip(&computed) {
+            for (at, ((column, _), ty)) in generated.iter().zip(&types).enumerate() {
+                let value = stored(&schema, values.get(format!("g{at}")), ty, column)?;
+                row.insert(field(&column.name), value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks new rows: policies of the command (and of reading, where they are read), then what
+    /// must not be null, then checks.
+    ///
+    /// # Errors
+    /// 42501, 23502, 23514.
+    pub(crate) async fn check(
+        &mut self,
+        (name, table): Named<'_>,
+        rows: &[Document],
+        policies: &[(PolicyCommand, bool)],
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let schema = std::sync::Arc::clone(&self.schema);
+        let verdicts = {
+            let mut planner = Planner::new(&schema, &self.cx);
+            let stages = verdicts(&mut planner, (name, table), policies)?;
+            if stages.is_empty() { Vec::new() } else { self.evaluated(rows, stages).await? }
+        };
+        for (at, row) in rows.iter().enumerate() {
+            let holds = |key: &str| verdicts.get(at).is_none_or(|one| one.get_bool(key).unwrap_or(true));
+            if !holds("p") {
+                let message =
+                    format!("new row violates row-level security policy for table \"{}\"", name.name);
+                return Err(Error::permission_denied(message));
+            }
+            not_null((name, table), row)?;
+            for (number, check) in table.checks.iter().enumerate() {
+                if !holds(&format!("c{number}")) {
+                    let message = format!(
+                        "new row for relation \"{}\" violates check constraint \"{}\"",
+                        name.name, check.name
+                    );
+                    let error = Error::new(ErrorKind::Constraint, "23514", message);
+                    return Err(error.with_details(failing_row(table, row)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Stages that say of each row whether policies (`p`) and checks (`c0`, …) hold; none if there is
+/// nothing to say.
+fn verdicts(
+    planner: &mut Planner<'_>,
+    (name, table): Named<'_>,
+    policies: &[(PolicyCommand, bool)],
+) -> Result<Vec<Document>> {
+    let (mut stages, mut conditions) = (Vec::new(), Vec::new());
+    for (command, new) in policies {
+        let made = if *new { planner.check(name, *command)? } else { planner.using(name, *command)? };
+        if let Some(made) = made {
+            stages.extend(made.stages);
+            conditions.push(made.expr);
+        }
+    }
+    let mut projection = Document::new();
+    if !conditions.is_empty() {
+        projection.insert("p", crate::term::all(conditions));
+    }
+    for (at, check) in table.checks.iter().enumerate() {
+        let violated = Translator::condition(planner, name, &check.expression, Want::False)?;
+        projection.insert(format!("c{at}"), crate::term::not(violated.expr));
+    }
+    if projection.is_empty() {
+        return Ok(Vec::new());
+    }
+    // A literal true would be read as "keep this field".
+    let computed = projection.into_iter().map(|(key, expr)| {
+        (
+            key,
+            match expr {
+                Bson::Boolean(known) => crate::term::constant(known),
+                expr => expr,
+            },
+        )
+    });
+    let mut projection = doc! { "_id": 0 };
+    projection.extend(computed);
+    stages.push(doc! { "$project": projection });
+    Ok(stages)
+}
+
+fn not_null((name, table): (&TableName, &Table), row: &Document) -> Result<()> {
+    for column in table.columns.iter().filter(|column| !column.nullable) {
+        if matches!(row.get(field(&column.name)), None | Some(Bson::Null)) {
+            let message = format!(
+                "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                column.name, name.name
+            );
+            let error = Error::new(ErrorKind::Constraint, "23502", message);
+            return Err(error.with_details(failing_row(table, row)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Updates.
+
+use mongodb::bson::{Bson, Document};
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{Page, PolicyCommand, Returning, Update};
+
+use super::rules::Defaults;
+use super::{Named, Rows, key_of, writable};
+use crate::names::field;
+use crate::plan::Planner;
+use crate::storage;
+use crate::work::Work;
+
+impl Work {
+    /// Changes the rows that the query matches.
+    pub(crate) async fn update(&mut self, op: &Update) -> Result<Page> {
+        let schema = std::sync::Arc::clone(&self.schema);
+        let table = writable(&schema, &op.table)?;
+        let named = (&op.table, table);
+        let columns = op.columns.as_deref();
+        let values = Rows::read(&schema, named, &op.values, columns, op.missing_default)?;
+        let old = self.targets(&op.table, &op.query, PolicyCommand::Update).await?;
+        let Some(row) = values.rows.first().filter(|_| !values.columns.is_empty()) else {
+            return self.answer(&op.table, &op.query, &[], &op.options).await;
+        };
+        let mut new = old.clone();
+        {
+            let mut planner = Planner::new(&schema, &self.cx);
+            let defaults = Defaults::new(&mut planner, table)?;
+            for (column, value) in values.columns.iter().zip(row) {
+                if column.generated.is_some() {
+                    let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
+                    return Err(Error::new(ErrorKind::InvalidInput, "428C9", message));
+                }
+                let at = table.columns.iter().position(|one| one.name == column.name).unwrap_or(0);
+                for row in &mut new {
+                    let stored = match value {
+                        Some(value) => storage::bson(value, &column.ty)?,
+                        None => defaults.of(&mut planner, at)?,
+                    };
+                    row.insert(field(&column.name), stored);
+                }
+            }
+        }
+        let readable = op.query.filter.is_some() || op.options.returning == Returning::Representation;
+        self.replace(named, &old, &mut new, readable).await?;
+        let written: Vec<Bson> = new.iter().map(key_of).collect();
+        self.answer(&op.table, &op.query, &written, &op.options).await
+    }
+
+    /// Replaces rows by their new states, with all that rules and foreign keys say.
+    pub(super) async fn replace(
+        &mut self,
+        named: Named<'_>,
+        old: &[Document],
+        new: &mut [Document],
+        readable: bool,
+    ) -> Result<()> {
+        if old.is_empty() {
+            return Ok(());
+        }
+        let mut policies = vec![(PolicyCommand::Update, true)];
+        policies.extend(readable.then_some((PolicyCommand::Select, false)));
+        self.generate(named, new).await?;
+        self.check(named, new, &policies).await?;
+        self.put_changed(named, old, new).await?;
+        let refers = |row: &Document, before: &Document| {
+            let keys = named.1.foreign_keys.iter().flat_map(|key| &key.columns);
+            keys.map(|column| field(column)).any(|name| row.get(&name) != before.get(&name))
+        };
+        let changed: Vec<&Document> =
+            new.iter().zip(old).filter(|(row, before)| refers(row, before)).map(|(row, _)| row).collect();
+        self.refer(named, &changed).await?;
+        self.release(named, old, Some(new)).await
+    }
+}

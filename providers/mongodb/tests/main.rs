@@ -1,0 +1,26 @@
+//! The provider on a real server: the suite that every provider must pass, and what is its own.
+
+#![allow(clippy::unwrap_used)]
+
+mod server;
+
+use std::sync::Arc;
+
+use server::{Server, fresh};
+use truststream_conformance::{database, run};
+use truststream_kernel::{Driven, Stack};
+use truststream_services::database::DatabaseService;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance() {
+    let server = Server::start().await;
+    let url = server.url();
+    run("mongodb", database::CASES, move || {
+        let url = url.clone();
+        async move {
+            let stack: Stack<DatabaseService> = Arc::new(Driven(fresh(&url).await?));
+            Ok(stack)
+        }
+    })
+    .await;
+}
