@@ -1,4 +1,5 @@
 //! The embedded database and PostgreSQL against one another.
 #![allow(clippy::unwrap_used)]
 
+mod differential;
 mod same_rows;

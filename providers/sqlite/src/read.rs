@@ -25,7 +25,7 @@ pub(crate) fn select(conn: &Conn, schema: &Schema, cx: &Context, op: &Select) ->
             conn,
             &plan::statement(schema, cx, Purpose::Count, (&op.table, &op.query), &Source::Table)?,
         )?;
-        let beyond = op.query.offset > 0 && op.query.offset >= found;
+        let beyond = op.query.offset > found;
         if beyond && op.format.media != Media::Object {
             let details =
                 format!("An offset of {} was requested, but there are only {found} rows.", op.query.offset);

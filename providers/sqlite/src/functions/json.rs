@@ -41,8 +41,13 @@ pub(super) fn register(conn: &Connection) -> Result<()> {
     })?;
     conn.create_scalar_function("ts_get", 3, PURE, |call: &Context<'_>| -> Result<Option<String>> {
         let Some(document) = text(call, 0)? else { return Ok(None) };
-        let as_text = matches!(call.get_raw(2), ValueRef::Integer(1));
+        let flags = call.get::<i64>(2)?;
+        let (as_text, written) = (flags & 1 != 0, flags & 2 != 0);
         Ok(match call.get_raw(1) {
+            // To jsonb a scalar is an array of one.
+            ValueRef::Integer(0 | -1) if !written && !document.starts_with(['[', '{']) => {
+                step(serde_json::from_str(document).ok(), as_text)
+            }
             ValueRef::Integer(index) => step(element(document, index), as_text),
             ValueRef::Text(key) => step(member(document, &String::from_utf8_lossy(key)), as_text),
             _ => None,

@@ -6,7 +6,7 @@ use truststream_services::database::{FullTextParser, Is, Operator};
 use truststream_sql::quote::literal;
 
 use super::Planner;
-use super::field::{Term, rank};
+use super::field::{Term, plain, without_blanks};
 use crate::collation;
 
 impl Planner<'_> {
@@ -36,15 +36,24 @@ impl Planner<'_> {
 
     /// `in (…)`
     pub(super) fn list(&mut self, term: &Term, literals: &[String]) -> Result<String> {
-        if literals.is_empty() {
-            return Ok("0".to_owned());
-        }
-        if term.ty == Type::Json {
-            return Err(no_operator("=", &term.ty));
+        match &term.ty {
+            Type::Json => return Err(no_operator("=", &term.ty)),
+            // A list is an array, and there are no arrays of arrays.
+            Type::Array(_) => {
+                let message = format!("could not find array type for data type {}", term.ty);
+                return Err(Error::new(ErrorKind::InvalidInput, "42704", message));
+            }
+            _ => {}
         }
         let bound =
-            literals.iter().map(|text| self.literal(&term.ty, text)).collect::<Result<Vec<_>>>()?.join(", ");
-        Ok(format!("{}{} IN ({bound})", term.sql, collation::sql(&term.ty)))
+            literals.iter().map(|text| self.operand(&term.ty, text)).collect::<Result<Vec<_>>>()?.join(", ");
+        Ok(format!("{}{} IN ({bound})", plain(term), collation::sql(&term.ty)))
+    }
+
+    /// A literal to compare with: of the type without its bounds, for a comparison rounds nothing.
+    fn operand(&mut self, ty: &Type, text: &str) -> Result<String> {
+        let literal = self.literal(&unbounded(ty), text)?;
+        Ok(if matches!(ty, Type::Char(_)) { without_blanks(&literal) } else { literal })
     }
 
     fn equality(&mut self, term: &Term, operator: &Operator, text: &str) -> Result<String> {
@@ -56,8 +65,8 @@ impl Planner<'_> {
         if term.ty == Type::Json {
             return Err(no_operator(if sign == "<>" { "<>" } else { "=" }, &term.ty));
         }
-        let literal = self.literal(&term.ty, text)?;
-        Ok(format!("{} {sign} {literal}{}", term.sql, collation::sql(&term.ty)))
+        let literal = self.operand(&term.ty, text)?;
+        Ok(format!("{} {sign} {literal}{}", plain(term), collation::sql(&term.ty)))
     }
 
     fn ordered(&mut self, term: &Term, sign: &str, text: &str) -> Result<String> {
@@ -65,9 +74,9 @@ impl Planner<'_> {
             return Err(no_operator(sign, &term.ty));
         }
         let left = self.comparable(term);
-        let literal = self.literal(&term.ty, text)?;
-        let right = self.schema.labels(&term.ty).map(|labels| rank(&literal, labels));
-        Ok(format!("{left} {sign} {}", right.unwrap_or(literal)))
+        let literal = self.operand(&term.ty, text)?;
+        let right = self.ranked(&literal, &term.ty).unwrap_or(literal);
+        Ok(format!("{left} {sign} {right}"))
     }
 
     fn pattern(&mut self, term: &Term, (function, sign): (&str, &str), text: &str) -> Result<String> {
@@ -101,7 +110,7 @@ impl Planner<'_> {
             ty if range::element(ty).is_some() => ("range", format!(", {}", literal(&ty.sql_name()))),
             _ => return Err(no_operator(sign, &term.ty)),
         };
-        let (left, right) = (term.sql.clone(), self.literal(&term.ty, text)?);
+        let (left, right) = (term.sql.clone(), self.operand(&term.ty, text)?);
         let (left, right) = if swapped { (right, left) } else { (left, right) };
         Ok(format!("ts_{kind}_{function}({left}, {right}{last})"))
     }
@@ -155,6 +164,17 @@ pub(super) fn is_sql(term: &Term, is: Is) -> Result<String> {
         Is::False => format!("{sql} IS 0"),
         _ => format!("{sql} IS NULL"),
     })
+}
+
+/// The type without length, precision and scale.
+fn unbounded(ty: &Type) -> Type {
+    match ty {
+        Type::Numeric(_) => Type::Numeric(None),
+        Type::Varchar(_) => Type::Varchar(None),
+        Type::Char(_) => Type::Text,
+        Type::Array(element) => Type::Array(Box::new(unbounded(element))),
+        other => other.clone(),
+    }
 }
 
 fn is_text_search(ty: &Type) -> bool {

@@ -22,6 +22,16 @@ fn shows_nothing(embed: &Embed) -> bool {
     embed.query.items.iter().all(|item| matches!(item, Item::Embed(inner) if shows_nothing(inner)))
 }
 
+/// Whether a query gives one group whatever there is: it aggregates and names nothing to group by.
+fn is_one_group(query: &Query) -> bool {
+    let aggregate = |item: &Item| match item {
+        Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
+        Item::Embed(embed) => shows_nothing(embed),
+        Item::All | Item::Column { .. } => false,
+    };
+    !query.items.is_empty() && query.items.iter().all(aggregate)
+}
+
 impl Planner<'_> {
     /// What an embed adds to the object of its parent.
     pub(super) fn embed(&mut self, parent: &Scope, embed: &Embed) -> Result<Vec<Part>> {
@@ -46,7 +56,9 @@ impl Planner<'_> {
             |name: String, sql: String| Part { name, term: Term { sql, ty: Type::Json }, aggregate: None };
         if embed.spread {
             let array = |field: Out| {
-                json(field.name, format!("(SELECT json_group_array({}) FROM {from})", field.json))
+                // PostgreSQL makes such arrays jsonb, where numbers and members have one form.
+                let array = format!("ts_cast(json_group_array({}), 'json', 'jsonb')", field.json);
+                json(field.name, format!("(SELECT {array} FROM {from})"))
             };
             return Ok(fields.into_iter().map(array).collect());
         }
@@ -65,7 +77,12 @@ impl Planner<'_> {
         let (from, mut conditions) = self.related(parent, &scope, &relationship)?;
         conditions.extend(self.conditions(&scope, &embed.query)?);
         let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
-        Ok(format!("EXISTS (SELECT 1 FROM {from} WHERE {conditions})"))
+        // Counting asks which rows match, whatever page is wanted of them.
+        let page = if self.counting { String::new() } else { self.page(&embed.query) };
+        if !self.counting && !(embed.spread && relationship.to_one) && is_one_group(&embed.query) {
+            return Ok(format!("EXISTS (SELECT count(*) FROM {from} WHERE {conditions}{page})"));
+        }
+        Ok(format!("EXISTS (SELECT 1 FROM {from} WHERE {conditions}{page})"))
     }
 
     /// A field of a to-one embed, as a term of the parent.

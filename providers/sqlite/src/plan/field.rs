@@ -30,7 +30,8 @@ impl Planner<'_> {
                 JsonKey::Index(index) => index.to_string(),
                 JsonKey::Key(key) => self.bind(rusqlite::types::Value::Text(key.clone())),
             };
-            term.sql = format!("ts_get({}, {key}, {})", term.sql, u8::from(step.as_text));
+            let flags = u8::from(step.as_text) | u8::from(term.ty == Type::Json) << 1;
+            term.sql = format!("ts_get({}, {key}, {flags})", term.sql);
             term.ty = match &term.ty {
                 _ if step.as_text => Type::Text,
                 Type::Json => Type::Json,
@@ -54,24 +55,59 @@ impl Planner<'_> {
         if ty == term.ty {
             return Ok(term);
         }
+        if !casts(&term.ty, &ty) {
+            let message = format!("cannot cast type {} to {ty}", term.ty);
+            return Err(Error::new(ErrorKind::InvalidInput, "42846", message));
+        }
         let (from, to) = (literal(&term.ty.sql_name()), literal(&ty.sql_name()));
         Ok(Term { sql: format!("ts_cast({}, {from}, {to})", term.sql), ty })
     }
 
     /// The term in a form that sorts and compares as PostgreSQL does.
     pub(super) fn comparable(&self, term: &Term) -> String {
-        let sql = &term.sql;
-        if let Some(labels) = self.schema.labels(&term.ty) {
-            return rank(sql, labels);
+        let sql = plain(term);
+        match self.ranked(&sql, &term.ty) {
+            Some(ranked) if !matches!(term.ty, Type::Array(_)) => ranked,
+            ranked => format!("{}{}", ranked.unwrap_or(sql), collation::sql(&term.ty)),
         }
-        let collation = collation::sql(&term.ty);
-        match &term.ty {
-            Type::Array(element) if let Some(labels) = self.schema.labels(element) => {
-                let labels = literal(&serde_json::to_string(labels).unwrap_or_default());
-                format!("ts_ranks({sql}, {labels}){collation}")
-            }
-            _ => format!("{sql}{collation}"),
+    }
+
+    /// A label, or an array of them, by where they stand among their enum's; `None` for other types.
+    pub(super) fn ranked(&self, sql: &str, ty: &Type) -> Option<String> {
+        if let Type::Array(element) = ty {
+            let labels = literal(&serde_json::to_string(self.schema.labels(element)?).ok()?);
+            return Some(format!("ts_ranks({sql}, {labels})"));
         }
+        self.schema.labels(ty).map(|labels| rank(sql, labels))
+    }
+}
+
+/// The term without what its type does not compare: blanks behind a `char(n)`.
+pub(super) fn plain(term: &Term) -> String {
+    if matches!(term.ty, Type::Char(_)) { without_blanks(&term.sql) } else { term.sql.clone() }
+}
+
+/// A text without blanks behind it.
+pub(super) fn without_blanks(sql: &str) -> String {
+    format!("rtrim({sql}, ' ')")
+}
+
+/// Whether PostgreSQL casts one type to another.
+fn casts(from: &Type, to: &Type) -> bool {
+    let text = |ty: &Type| matches!(ty, Type::Text | Type::Varchar(_) | Type::Char(_));
+    match (from, to) {
+        _ if text(from) || text(to) => true,
+        (Type::Array(from), Type::Array(to)) => casts(from, to),
+        (Type::Bool, Type::Int4) | (Type::Int4, Type::Bool) => true,
+        (Type::Jsonb, to) => *to == Type::Bool || *to == Type::Json || to.is_number(),
+        (Type::Json, to) => *to == Type::Jsonb,
+        (Type::Date, to) => matches!(to, Type::Timestamp | Type::Timestamptz),
+        (Type::Timestamp | Type::Timestamptz, to) => {
+            matches!(to, Type::Date | Type::Time | Type::Timestamp | Type::Timestamptz)
+        }
+        (Type::Time, to) => *to == Type::Interval,
+        (Type::Interval, to) => *to == Type::Time,
+        _ => from == to || (from.is_number() && to.is_number()),
     }
 }
 

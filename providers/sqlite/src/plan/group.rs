@@ -80,6 +80,11 @@ impl Planner<'_> {
         let numeric = Type::Numeric(None);
         let (sql, ty) = match aggregate.function {
             AggregateFunction::Count => (format!("count({sql})"), Type::Int8),
+            AggregateFunction::Max | AggregateFunction::Min
+                if matches!(term.ty, Type::Array(_)) && self.ranked(sql, &term.ty).is_some() =>
+            {
+                return Err(Error::unsupported(format!("this database has no {name} of arrays of enums")));
+            }
             AggregateFunction::Max | AggregateFunction::Min if !has_extremes(&term.ty) => return Err(none()),
             AggregateFunction::Max | AggregateFunction::Min => {
                 let sql = match self.schema.labels(&term.ty) {
@@ -88,8 +93,10 @@ impl Planner<'_> {
                 };
                 (sql, term.ty.clone())
             }
-            _ if term.ty == Type::Interval => {
-                return Err(Error::unsupported(format!("this database has no {name} of intervals")));
+            _ if matches!(term.ty, Type::Interval | Type::Time) => {
+                return Err(Error::unsupported(format!(
+                    "this database has no {name} of intervals and times"
+                )));
             }
             _ if !term.ty.is_number() => return Err(none()),
             AggregateFunction::Sum if float => (format!("sum({sql})"), term.ty.clone()),

@@ -30,6 +30,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) access: Access<'a>,
     pub(crate) parameters: Vec<Cell>,
     aliases: usize,
+    /// Whether rows are only counted.
+    counting: bool,
     recorder: Option<Recorder<'a>>,
 }
 
@@ -44,7 +46,14 @@ pub(crate) struct Scope {
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(schema: &'a Schema, cx: &'a Context) -> Self {
-        Planner { schema, access: Access::of(cx), parameters: Vec::new(), aliases: 0, recorder: None }
+        Planner {
+            schema,
+            access: Access::of(cx),
+            parameters: Vec::new(),
+            aliases: 0,
+            counting: false,
+            recorder: None,
+        }
     }
 
     /// Binds what is part of the request's shape and gives its placeholder.

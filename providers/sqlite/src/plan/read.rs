@@ -105,6 +105,7 @@ impl<'a> Planner<'a> {
 
     /// How many rows match, whatever the page.
     pub(super) fn count(mut self, table: &TableName, query: &Query) -> Result<Planned<'a>> {
+        self.counting = true;
         let scope = self.scope(table);
         let from = self.from(&scope)?;
         let conditions = all(self.conditions(&scope, query)?);
@@ -218,7 +219,10 @@ impl<'a> Planner<'a> {
         let items = if query.items.is_empty() { &everything[..] } else { &query.items };
         let mut parts = Vec::new();
         let plain = |name: String, term: Term| Part { name, term, aggregate: None };
-        for item in items {
+        // Columns stand before what is embedded, as PostgREST has them.
+        let (embeds, columns): (Vec<&Item>, Vec<&Item>) =
+            items.iter().partition(|item| matches!(item, Item::Embed(_)));
+        for item in columns.into_iter().chain(embeds) {
             match item {
                 Item::All => {
                     for column in &self.schema.table(&scope.table)?.columns {

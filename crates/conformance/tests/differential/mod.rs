@@ -1,0 +1,170 @@
+//! Random databases and requests: SQLite answers as PostgreSQL does.
+//!
+//! 500 requests a run; `TRUSTSTREAM_CASES=10000` asks for more, and `TRUSTSTREAM_SEED=7` for others.
+//! A difference is shrunk and printed as a schema, rows and a request that can be run.
+
+mod queries;
+mod world;
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config as Runs, RngAlgorithm, TestError, TestRng, TestRunner};
+use serde_json::{Value as Json, json};
+use tokio::runtime::Runtime;
+use truststream_conformance::postgres_server::PostgresServer;
+use truststream_kernel::{Context, Driven, Handle, Identity, Result, Stack};
+use truststream_postgres::PostgresDriver;
+use truststream_services::database::language::render_query;
+use truststream_services::database::{
+    Count, Database, DatabaseService, Insert, Migrate, Query, Select, TableName,
+};
+use truststream_sqlite::SqliteDriver;
+
+use queries::{Caller, Case, aggregates};
+use world::World;
+
+/// The code of what should never happen.
+const INTERNAL: &str = "XX000";
+/// Requests on each database.
+const EACH: u32 = 25;
+
+fn number(variable: &str, otherwise: u32) -> u32 {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
+}
+
+fn runner(cases: u32, seed: u32) -> TestRunner {
+    let mut bytes = [7; 32];
+    bytes[..4].copy_from_slice(&seed.to_le_bytes());
+    let runs = Runs { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Runs::default() };
+    TestRunner::new_with_rng(runs, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+/// A database under test with a world in it.
+async fn filled(stack: Stack<DatabaseService>, world: &World) -> Result<Database> {
+    let database = Handle::new(stack, Context::system());
+    database.send(Migrate { name: "1_world.sql".into(), sql: world.sql(), dry_run: false }).await?;
+    for (table, rows) in world.rows() {
+        database.send(Insert::new(TableName::public(table), rows)).await?;
+    }
+    Ok(database)
+}
+
+fn seen_by(database: &Database, caller: &Caller) -> Database {
+    match caller {
+        Caller::System => database.with(Context::system()),
+        Caller::Anon => database.with(Context::role("anon")),
+        Caller::User(user, team) => {
+            let claims = json!({ "sub": user, "role": "authenticated", "team": team });
+            let claims = claims.as_object().cloned().unwrap_or_default();
+            database.with(Context::of(Identity::new("authenticated", claims)))
+        }
+    }
+}
+
+/// The answer in a form that is the same for the same answer, or the code of the error.
+async fn answer(database: &Database, case: &Case) -> std::result::Result<String, String> {
+    let mut select = Select::new(TableName::public(case.table), case.query.clone());
+    select.count = case.count.then_some(Count::Exact);
+    let page = seen_by(database, &case.caller).send(select).await.map_err(|error| error.code().to_owned())?;
+    let rows = if groups(&case.query) {
+        let rows = serde_json::from_slice(&page.body).map_err(|error| error.to_string())?;
+        unordered(rows).to_string()
+    } else {
+        String::from_utf8_lossy(&page.body).split_ascii_whitespace().collect()
+    };
+    Ok(format!("{rows} {:?}", page.total))
+}
+
+/// Arrays and members in one order: groups come in any.
+fn unordered(json: Json) -> Json {
+    match json {
+        Json::Array(elements) => {
+            let mut elements: Vec<Json> = elements.into_iter().map(unordered).collect();
+            elements.sort_by_cached_key(Json::to_string);
+            Json::Array(elements)
+        }
+        Json::Object(members) => {
+            let mut members: Vec<(String, Json)> =
+                members.into_iter().map(|(name, value)| (name, unordered(value))).collect();
+            members.sort_by(|(left, _), (right, _)| left.cmp(right));
+            members.into_iter().collect()
+        }
+        scalar => scalar,
+    }
+}
+
+/// Whether rows are grouped anywhere.
+fn groups(query: &Query) -> bool {
+    use truststream_services::database::Item;
+    let inside = |item: &Item| matches!(item, Item::Embed(embed) if groups(&embed.query));
+    aggregates(query) || query.items.iter().any(inside)
+}
+
+/// The request as a command, with all that it needs.
+fn shown(world: &World, case: &Case) -> String {
+    let mut out = world.sql();
+    for (table, rows) in world.rows() {
+        let _ = writeln!(out, "-- {table}: {rows}");
+    }
+    let pairs = render_query(&case.query).unwrap_or_default();
+    let _ = write!(out, "curl -G \"$URL/rest/v1/{}\"", case.table);
+    for (name, value) in pairs {
+        let _ = write!(out, " --data-urlencode '{name}={}'", value.replace('\'', "'\\''"));
+    }
+    let count = if case.count { " -H 'Prefer: count=exact'" } else { "" };
+    let _ = writeln!(out, "{count} # as {:?}", case.caller);
+    out
+}
+
+#[test]
+fn random_requests_have_the_same_answer() {
+    let runtime = Runtime::new().unwrap();
+    let server = PostgresServer::start(&[]).unwrap();
+    let (cases, seed) = (number("TRUSTSTREAM_CASES", 500), number("TRUSTSTREAM_SEED", 1));
+    let mut worlds = runner(1, seed);
+    let (answered, refused) = (Cell::new(0), Cell::new(0));
+    let mut differences = Vec::new();
+    for at in 0..cases.div_ceil(EACH) {
+        let world = Arc::new(world::world().new_tree(&mut worlds).unwrap().current());
+        let folder = tempfile::tempdir().unwrap();
+        let opened = runtime.block_on(async {
+            let path = folder.path().join("data.db");
+            let sqlite =
+                SqliteDriver::open(truststream_sqlite::Config { path, ..Default::default() }).await?;
+            let url = server.new_database().unwrap();
+            let postgres = PostgresDriver::connect(truststream_postgres::Config::new(url)).await?;
+            let postgres = filled(Arc::new(Driven(postgres)), &world).await?;
+            Result::<_>::Ok((filled(Arc::new(Driven(sqlite)), &world).await?, postgres))
+        });
+        let (sqlite, postgres) = opened.unwrap_or_else(|error| panic!("{error:?}\n{}", world.sql()));
+        let done = runner(EACH, seed ^ at << 8).run(&queries::case(&world), |case| {
+            let (found, wanted) =
+                runtime.block_on(async { (answer(&sqlite, &case).await, answer(&postgres, &case).await) });
+            if found == Err("0A000".to_owned()) {
+                refused.set(refused.get() + 1);
+                return Ok(());
+            }
+            answered.set(answered.get() + u32::from(wanted.is_ok()));
+            // Of several mistakes in a request, either may be told.
+            if found.is_err() && wanted.is_err() && found != Err(INTERNAL.to_owned()) {
+                return Ok(());
+            }
+            prop_assert_eq!(found, wanted);
+            Ok(())
+        });
+        match done {
+            Ok(()) => {}
+            Err(TestError::Fail(why, case)) => differences.push(format!("{why}\n{}", shown(&world, &case))),
+            Err(error @ TestError::Abort(_)) => panic!("{error}"),
+        }
+    }
+    let (answered, refused) = (answered.get(), refused.get());
+    assert!(differences.is_empty(), "{} differences\n\n{}", differences.len(), differences.join("\n"));
+    println!("{cases} requests: {answered} answered alike, {refused} refused in words");
+    assert!(answered > cases / 3, "only {answered} of {cases} requests had an answer");
+    assert!(refused < cases / 20 + 1, "{refused} of {cases} requests were refused by SQLite");
+}

@@ -1,0 +1,332 @@
+//! Random queries on a random database, and who asks.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use truststream_services::database::{
+    Aggregate, AggregateFunction, Comparison, Embed, Field, Filter, FullTextParser, Is, Item, JsonKey,
+    JsonStep, Nulls, Operand, Operator, Order, Quantifier, Query,
+};
+
+use super::world::{Column, Family, Table, USERS, World};
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// The service itself.
+    System,
+    /// Someone unknown.
+    Anon,
+    /// A user and a team.
+    User(&'static str, &'static str),
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Who asks.
+    pub caller: Caller,
+    /// Which table.
+    pub table: &'static str,
+    /// For what.
+    pub query: Query,
+    /// Whether the total is asked for.
+    pub count: bool,
+}
+
+/// What can be embedded in what: from, the word for it, to, whether that is one row.
+const EMBEDS: &[(&str, &str, &str, bool)] = &[
+    ("parents", "boss:parents!boss_id", "parents", true),
+    ("parents", "children!parent_id", "children", false),
+    ("children", "parents!parent_id", "parents", true),
+    ("children", "other:parents!other_id", "parents", true),
+    ("children", "grandchildren", "grandchildren", false),
+    ("children", "tags", "tags", false),
+    ("grandchildren", "children", "children", true),
+    ("tags", "children", "children", false),
+    ("tags", "children_tags", "children_tags", false),
+    ("children_tags", "children", "children", true),
+    // No such relationship, and one too many.
+    ("parents", "tags", "tags", false),
+    ("children", "parents", "parents", true),
+];
+
+/// Deepest embeds.
+const DEEPEST: u32 = 2;
+
+fn text(operator: Operator, literal: &str) -> (Operator, Operand) {
+    (operator, Operand::Text(literal.to_owned()))
+}
+
+fn operation(kind: &'static super::world::Kind) -> BoxedStrategy<(Operator, Option<Quantifier>, Operand)> {
+    use Operator::{
+        Adjacent, ContainedBy, Contains, Eq, FullText, Gt, Gte, Ilike, Imatch, In, IsDistinct, Like, Lt, Lte,
+        Match, Neq, NotLeft, NotRight, Overlaps, StrictlyLeft, StrictlyRight,
+    };
+    let literal = select(kind.literals);
+    let compared = (select(vec![Eq, Neq, Gt, Gte, Lt, Lte, IsDistinct]), literal.clone())
+        .prop_map(|(operator, literal)| (operator, None, Operand::Text(literal.to_owned())));
+    let listed = proptest::collection::vec(literal.clone(), 0..3)
+        .prop_map(|literals| (In, None, Operand::List(literals.into_iter().map(str::to_owned).collect())));
+    let is = select(vec![Is::Null, Is::NotNull, Is::True, Is::False, Is::Unknown])
+        .prop_map(|is| (Operator::Is, None, Operand::Is(is)));
+    let own: Vec<Operator> = match kind.family {
+        Family::Text => vec![Like, Ilike, Match, Imatch, FullText(FullTextParser::Plain, None)],
+        Family::Array => vec![Contains, ContainedBy, Overlaps],
+        Family::Json => vec![Contains, ContainedBy],
+        Family::Range => {
+            vec![Contains, ContainedBy, Overlaps, StrictlyLeft, StrictlyRight, NotRight, NotLeft, Adjacent]
+        }
+        Family::Search => {
+            [FullTextParser::Raw, FullTextParser::Plain, FullTextParser::Phrase, FullTextParser::Websearch]
+                .map(|parser| FullText(parser, Some("english".to_owned())))
+                .to_vec()
+        }
+        // What a type has not is refused alike.
+        Family::Plain | Family::Number | Family::Bool => vec![Contains, Adjacent, Like],
+    };
+    let special = (select(own), literal).prop_map(|(operator, literal)| {
+        let (operator, operand) = text(operator, literal);
+        (operator, None, operand)
+    });
+    let quantified = (
+        select(vec![Eq, Gt, Lte]),
+        select(vec![Quantifier::Any, Quantifier::All]),
+        // PostgreSQL reads these when it compares, so that wrong ones may go unnoticed.
+        proptest::collection::vec(select(kind.right()), 0..3),
+    )
+        .prop_map(|(operator, quantifier, literals)| {
+            let quoted: Vec<String> = literals
+                .iter()
+                .map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
+                .collect();
+            (operator, Some(quantifier), Operand::Text(format!("{{{}}}", quoted.join(","))))
+        });
+    let quantifies = !matches!(kind.family, Family::Array);
+    prop_oneof![
+        4 => compared,
+        1 => listed,
+        1 => is,
+        3 => special.clone(),
+        1 => if quantifies { quantified.boxed() } else { special.boxed() },
+    ]
+    .boxed()
+}
+
+fn field(column: &Column) -> BoxedStrategy<Field> {
+    let plain = Field::column(&*column.name);
+    if column.kind.family != Family::Json {
+        return Just(plain).boxed();
+    }
+    let key = select(vec![
+        JsonKey::Key("a".into()),
+        JsonKey::Key("b".into()),
+        JsonKey::Index(0),
+        JsonKey::Index(-1),
+    ]);
+    let step = (key, any::<bool>()).prop_map(|(key, as_text)| JsonStep { key, as_text });
+    let name = column.name.clone();
+    prop_oneof![Just(plain), step.prop_map(move |step| Field { name: name.clone(), path: vec![step] })]
+        .boxed()
+}
+
+fn comparison(table: &Table) -> BoxedStrategy<Filter> {
+    let columns = table.columns.clone();
+    (0..columns.len())
+        .prop_flat_map(move |at| (field(&columns[at]), operation(columns[at].kind)))
+        .prop_map(|(field, (operator, quantifier, operand))| {
+            Filter::Compare(Comparison { field, operator, quantifier, operand })
+        })
+        .boxed()
+}
+
+fn filter(table: &Table) -> BoxedStrategy<Filter> {
+    comparison(table)
+        .prop_recursive(2, 4, 2, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 1..3).prop_map(Filter::And),
+                proptest::collection::vec(inner.clone(), 1..3).prop_map(Filter::Or),
+                inner.prop_map(Filter::negated),
+            ]
+        })
+        .boxed()
+}
+
+fn sorted(name: &str) -> Order {
+    Order { relation: None, field: Field::column(name), descending: false, nulls: None }
+}
+
+/// The columns that make an order of a table's rows a total one.
+fn keys(table: &Table) -> Vec<Order> {
+    let names: &[&str] = if table.name == "children_tags" { &["child_id", "tag_id"] } else { &["id"] };
+    names.iter().map(|name| sorted(name)).collect()
+}
+
+fn order(table: &Table) -> BoxedStrategy<Vec<Order>> {
+    let keys = keys(table);
+    let nulls = select(vec![None, Some(Nulls::First), Some(Nulls::Last)]);
+    let columns = select(table.columns.clone()).prop_flat_map(|column| field(&column));
+    let first = (columns, any::<bool>(), nulls).prop_map(|(field, descending, nulls)| Order {
+        relation: None,
+        field,
+        descending,
+        nulls,
+    });
+    proptest::option::of(first).prop_map(move |first| first.into_iter().chain(keys.clone()).collect()).boxed()
+}
+
+fn column(table: &Table) -> BoxedStrategy<Item> {
+    let casts = select(vec![None, None, None, Some("text"), Some("int")]);
+    // Casts that fail for a row may meet the row or not: PostgreSQL casts before it takes a page.
+    let safe = |column: &Column| matches!(column.kind.sql, "integer" | "numeric(8,2)" | "boolean");
+    (select(table.columns.clone()), casts)
+        .prop_flat_map(move |(column, cast)| {
+            let cast = cast.filter(|cast| *cast == "text" || safe(&column)).map(str::to_owned);
+            field(&column).prop_map(move |field| Item::Column {
+                field,
+                alias: None,
+                cast: cast.clone(),
+                aggregate: None,
+            })
+        })
+        .boxed()
+}
+
+fn aggregate(table: &Table) -> BoxedStrategy<Item> {
+    use AggregateFunction::{Avg, Count, Max, Min, Sum};
+    let functions = select(vec![Avg, Count, Max, Min, Sum]);
+    let of = (select(table.columns.clone()), functions).prop_map(|(column, function)| Item::Column {
+        field: Field::column(column.name),
+        alias: Some("aggregated".to_owned()),
+        cast: None,
+        aggregate: Some(Aggregate { function, cast: None }),
+    });
+    prop_oneof![of, Just(Item::Count { alias: None, cast: None })].boxed()
+}
+
+fn embed(world: &Arc<World>, table: &'static str, depth: u32) -> BoxedStrategy<Item> {
+    let possible: Vec<_> = EMBEDS.iter().filter(|(from, ..)| *from == table).collect();
+    let world = Arc::clone(world);
+    (select(possible), any::<bool>(), proptest::bool::weighted(0.3))
+        .prop_flat_map(move |(&(_, word, to, _), inner, spread)| {
+            query(&world, to, depth + 1).prop_map(move |mut query| {
+                // A spread `*` names what is beside it once more.
+                let beside = depth > 0 || query.items.len() > 1;
+                if spread && beside && query.items.contains(&Item::All) {
+                    query.items.retain(|item| *item != Item::All);
+                    query.items.push(Item::Column {
+                        field: Field::column("team"),
+                        alias: Some(format!("{to}{depth}")),
+                        cast: None,
+                        aggregate: None,
+                    });
+                }
+                let (alias, rest) =
+                    word.split_once(':').map_or((None, word), |(alias, rest)| (Some(alias), rest));
+                let (relation, hint) =
+                    rest.split_once('!').map_or((rest, None), |(name, hint)| (name, Some(hint)));
+                Item::Embed(Embed {
+                    relation: relation.to_owned(),
+                    alias: alias.filter(|_| !spread).map(str::to_owned),
+                    hint: hint.map(str::to_owned),
+                    inner,
+                    spread,
+                    query,
+                })
+            })
+        })
+        .boxed()
+}
+
+/// A query with columns, embeds and aggregates; two of the same name are told apart.
+fn query(world: &Arc<World>, name: &'static str, depth: u32) -> BoxedStrategy<Query> {
+    let table = world.tables.iter().find(|table| table.name == name).unwrap().clone();
+    let embeds = match depth < DEEPEST && EMBEDS.iter().any(|(from, ..)| *from == name) {
+        true => proptest::collection::vec(embed(world, name, depth), 0..2).boxed(),
+        false => Just(Vec::new()).boxed(),
+    };
+    let shown = prop_oneof![
+        3 => proptest::collection::vec(column(&table), 1..3),
+        1 => Just(vec![Item::All]),
+        1 => (proptest::collection::vec(column(&table), 0..2), aggregate(&table))
+            .prop_map(|(mut items, aggregate)| {
+                items.push(aggregate);
+                items
+            }),
+    ];
+    let page = (proptest::option::weighted(0.3, 0..5u64), prop_oneof![4 => Just(0), 1 => 0..3u64]);
+    (shown, embeds, proptest::option::of(filter(&table)), order(&table), page)
+        .prop_map(move |(mut items, embeds, filter, order, (limit, offset))| {
+            items.extend(embeds);
+            let mut query = Query { items, filter, order, limit, offset };
+            if aggregates(&query) {
+                // PostgreSQL can't group by `*` nor by the JSON of what is embedded in a spread.
+                query.items.retain(|item| *item != Item::All);
+                for item in &mut query.items {
+                    if let Item::Embed(Embed { spread: true, query: inner, .. }) = item {
+                        inner.items.retain(|item| !matches!(item, Item::Embed(_)));
+                    }
+                }
+            }
+            if aggregates(&query) {
+                // Groups have no order of their own: all of them are compared.
+                query = Query { order: Vec::new(), limit: None, offset: 0, ..query };
+            }
+            query.items = distinct(query.items, depth);
+            query
+        })
+        .boxed()
+}
+
+/// Whether rows are grouped, by this query or by what is spread into it.
+pub fn aggregates(query: &Query) -> bool {
+    query.items.iter().any(|item| match item {
+        Item::Count { .. } => true,
+        Item::Column { aggregate, .. } => aggregate.is_some(),
+        Item::Embed(embed) => embed.spread && aggregates(&embed.query),
+        Item::All => false,
+    })
+}
+
+/// Columns under names of their own: JSON with a name twice says nothing.
+fn distinct(items: Vec<Item>, depth: u32) -> Vec<Item> {
+    let mut embedded = Vec::new();
+    let mut first = |item: &Item| match item {
+        Item::Embed(embed) => {
+            let named = embedded.contains(&embed.name().to_owned());
+            embedded.push(embed.name().to_owned());
+            !named
+        }
+        _ => true,
+    };
+    let items: Vec<Item> = items.into_iter().filter(|item| first(item)).collect();
+    let renamed = items.into_iter().enumerate().map(|(at, item)| match item {
+        Item::Column { field, cast, aggregate, .. } => {
+            Item::Column { field, alias: Some(format!("c{depth}{at}")), cast, aggregate }
+        }
+        other => other,
+    });
+    renamed.collect()
+}
+
+/// A random request.
+pub fn case(world: &Arc<World>) -> BoxedStrategy<Case> {
+    let caller = prop_oneof![
+        2 => Just(Caller::System),
+        1 => Just(Caller::Anon),
+        2 => (select(&USERS[..]), select(&["red", "blue"][..])).prop_map(|(user, team)| Caller::User(user, team)),
+    ];
+    let names: Vec<&'static str> = world.tables.iter().map(|table| table.name).collect();
+    let world = Arc::clone(world);
+    (select(names), caller, any::<bool>())
+        .prop_flat_map(move |(table, caller, count)| {
+            query(&world, table, 0).prop_map(move |query| Case {
+                caller: caller.clone(),
+                table,
+                query,
+                count,
+            })
+        })
+        .boxed()
+}
