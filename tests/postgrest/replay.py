@@ -25,7 +25,7 @@ import dump
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-FLOORS = {"postgres": 570, "sqlite": 330}  # base cases that passed when this was written
+FLOORS = {"postgres": 584, "sqlite": 330}  # base cases that passed when this was written
 DUMPED = pathlib.Path("/tmp/projects_dump.csv")  # the file that foreign table test.projects_dump names
 ROLES = """
 create role "Postgrest_Test_Authenticator" login noinherit;
@@ -35,12 +35,21 @@ grant postgrest_test_anonymous, postgrest_test_default_role, postgrest_test_auth
   to "Postgrest_Test_Authenticator";
 alter database postgres set request.jwt.claim.id = '-1';
 """
+# What a dump doesn't bring: a view that reads itself, and what the planner learnt of some tables.
+LEFT_OUT = """
+drop view if exists test.infinite_recursion;
+create view test.infinite_recursion as select * from test.projects;
+create or replace view test.infinite_recursion as select * from test.infinite_recursion;
+grant select on test.infinite_recursion to postgrest_test_anonymous;
+analyze test.items, test.child_entities;
+"""
 POSTGRES = """
 provider = "postgres"
 url = "postgresql://postgres@127.0.0.1:{port}/postgres"
 extra_search_path = []
 pre_request = "test.switch_role"
 bootstrap = false
+estimate_above = 0
 app_settings = {{ "app.settings.app_host" = "localhost", "app.settings.external_api_secret" = "0123456789abcdef" }}
 """
 SQLITE = """
@@ -61,6 +70,8 @@ server_timing = true
 
 [auth]
 jwt_secret = "reallyreallyreallyreallyverysafe"
+jwt_audience = ""
+default_role = "postgrest_test_anonymous"
 roles = ["postgrest_test_anonymous", "postgrest_test_default_role", "postgrest_test_author", "postgrest_test_superuser"]
 """
 
@@ -119,6 +130,7 @@ class Postgres:
         errors = re.search(r"errors ignored on restore: (\d+)", done.stderr)
         if not errors or int(errors[1]) > 6:
             sys.exit(f"the database could not be restored:\n{done.stderr[-2000:]}")
+        self.sql(LEFT_OUT)
         DUMPED.unlink(missing_ok=True)
         self.sql(f"copy (select id, name, client_id from test.projects) to '{DUMPED}' with csv")
 

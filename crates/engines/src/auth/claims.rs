@@ -87,11 +87,11 @@ pub(super) fn identity(claims: Object, settings: &AuthSettings, now: u64) -> Res
         return Err(does_not_hold("JWT not from a trusted issuer"));
     }
     let role = match claims.get("role") {
-        None | Some(Json::Null) => "anon".to_owned(),
+        None | Some(Json::Null) => settings.default_role.clone(),
         Some(Json::String(role)) => role.clone(),
         Some(_) => return Err(does_not_hold("The JWT 'role' claim must be a string")),
     };
-    if !ROLES.contains(&&*role) && !settings.roles.contains(&role) {
+    if role != settings.default_role && !ROLES.contains(&&*role) && !settings.roles.contains(&role) {
         return Err(Error::permission_denied(format!("permission denied to set role \"{role}\"")));
     }
     Ok(Identity::new(role, claims))
@@ -107,11 +107,16 @@ fn time(claims: &Object, name: &str) -> Result<Option<f64>> {
     }
 }
 
+/// Whether a token is for us; without an audience of our own it is, whomever it names.
 fn is_for(aud: Option<&Json>, audience: &str) -> bool {
+    let ours = |name: &str| audience.is_empty() || name == audience;
     match aud {
         None | Some(Json::Null) => true,
-        Some(Json::String(one)) => one == audience,
-        Some(Json::Array(several)) => several.is_empty() || several.iter().any(|one| one == audience),
+        Some(Json::String(one)) => ours(one),
+        Some(Json::Array(several)) => {
+            several.iter().all(Json::is_string)
+                && (several.is_empty() || several.iter().filter_map(Json::as_str).any(ours))
+        }
         Some(_) => false,
     }
 }

@@ -16,8 +16,10 @@ pub struct AuthSettings {
     pub jwt_issuer: String,
     /// Issuers whose tokens are believed; all that hold a key if empty.
     pub trusted_issuers: Vec<String>,
-    /// `aud` of new tokens. A token for somebody else is not believed.
+    /// `aud` of new tokens. A token for somebody else is not believed, unless this is empty.
     pub jwt_audience: String,
+    /// Role of tokens that name none.
+    pub default_role: String,
     /// Seconds that an access token lasts.
     pub jwt_expiry: u64,
     /// Further keys. The first that can sign, signs; all are believed: that is how keys are rotated.
@@ -50,6 +52,7 @@ impl Default for AuthSettings {
             jwt_issuer: "http://127.0.0.1:54321/auth/v1".to_owned(),
             trusted_issuers: Vec::new(),
             jwt_audience: "authenticated".to_owned(),
+            default_role: "anon".to_owned(),
             jwt_expiry: 3600,
             keys: Vec::new(),
             roles: Vec::new(),
