@@ -58,7 +58,7 @@ pub(crate) fn in_format(
 }
 
 /// The error of a singular request that does not find one row.
-fn not_one(rows: u64) -> Error {
+pub(crate) fn not_one(rows: u64) -> Error {
     let message = "Cannot coerce the result to a single JSON object";
     Error::new(ErrorKind::InvalidInput, "PGRST116", message)
         .with_details(format!("The result contains {rows} rows"))

@@ -3,8 +3,8 @@
 use serde_json::json;
 use truststream_kernel::{Context, Identity};
 use truststream_services::database::{
-    Comparison, DatabaseDriver, Field, Filter, Insert, Migrate, Operand, Operator, Quantifier, Query, Select,
-    TableName,
+    Comparison, DatabaseDriver, Embed, Field, Filter, Insert, Item, Migrate, Operand, Operator, Quantifier,
+    Query, Select, TableName,
 };
 use truststream_sqlite::SqliteDriver;
 
@@ -87,5 +87,47 @@ async fn callers_see_their_own_rows() {
             [0, 1, 2]
         );
         assert_eq!(found(&driver, &Context::system(), table.clone(), Query::all()).await, [0, 1, 2]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_deep_or_wide_is_refused_with_the_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let driver = open(folder.path()).await.unwrap();
+    let sql = "create table nodes (id int primary key, parent_id int references nodes(id));".to_owned();
+    driver.migrate(&Context::system(), &Migrate { name: "1.sql".into(), sql, dry_run: false }).await.unwrap();
+    let ask = async |query: Query| {
+        let select = Select::new(TableName::public("nodes"), query);
+        driver.select(&Context::system(), &select).await.map_err(|error| error.message().to_owned())
+    };
+    let wide = |count: usize| {
+        let all = (0..count).map(|id| Filter::eq("id", id.to_string())).collect();
+        Query { filter: Some(Filter::Or(all)), ..Query::all() }
+    };
+    let deep = |levels: usize| {
+        (0..levels).fold(Query::all(), |query, _| Query {
+            items: vec![Item::Embed(Embed {
+                relation: "nodes".into(),
+                alias: None,
+                hint: Some("parent_id".into()),
+                inner: true,
+                spread: false,
+                query,
+            })],
+            ..Query::all()
+        })
+    };
+    let listed = |count: usize| {
+        let ids = (0..count).map(|id| id.to_string()).collect();
+        Query { filter: Some(compared(Operator::In, None, Operand::List(ids))), ..Query::all() }
+    };
+    for most in [wide(4_000), deep(16), listed(32_000)] {
+        ask(most).await.unwrap();
+    }
+    for (query, limit) in
+        [(wide(4_001), "at most 4000"), (deep(17), "at most 16"), (listed(32_001), "at most 32000")]
+    {
+        let message = ask(query).await.unwrap_err();
+        assert!(message.contains(limit), "{message}");
     }
 }

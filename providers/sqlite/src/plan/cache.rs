@@ -14,7 +14,7 @@ use truststream_services::database::{PolicyCommand, Query, TableName};
 
 use super::read::{Out, Source, Statement};
 use super::shape::Shape;
-use super::{Planner, checked};
+use super::{Planner, checked, limits};
 use crate::access::Access;
 use crate::schema::Schema;
 use crate::storage;
@@ -63,12 +63,14 @@ pub(super) enum Slot {
 pub(super) struct Recorder<'q> {
     shape: &'q Shape<'q>,
     slots: Vec<Slot>,
+    /// The literal behind the last one: most are met in their order.
+    next: usize,
     sound: bool,
 }
 
 impl<'q> Recorder<'q> {
     fn new(shape: &'q Shape<'q>) -> Self {
-        Recorder { shape, slots: Vec::new(), sound: true }
+        Recorder { shape, slots: Vec::new(), next: 0, sound: true }
     }
 
     pub(super) fn constant(&mut self, cell: &Cell) {
@@ -81,9 +83,14 @@ impl<'q> Recorder<'q> {
 
     pub(super) fn literal(&mut self, ty: &Type, text: &str) {
         let same = |one: &&str| one.as_ptr() == text.as_ptr() && one.len() == text.len();
-        match self.shape.texts.iter().position(same) {
+        let texts = &self.shape.texts;
+        let next = texts.get(self.next).filter(|one| same(one)).map(|_| self.next);
+        match next.or_else(|| texts.iter().position(|one| same(&one))) {
             // Empty texts lie nowhere.
-            Some(at) if !text.is_empty() => self.slots.push(Slot::Text(at, ty.clone())),
+            Some(at) if !text.is_empty() => {
+                self.slots.push(Slot::Text(at, ty.clone()));
+                self.next = at + 1;
+            }
             _ => self.sound = false,
         }
     }
@@ -109,6 +116,7 @@ pub(crate) fn statement(
     if let Some(plan) = kept {
         return plan.fill(schema, &shape, source);
     }
+    limits::check(query)?;
     let mut planner = Planner::new(schema, cx);
     planner.recorder = Some(Recorder::new(&shape));
     let (statement, recorder) = match purpose {

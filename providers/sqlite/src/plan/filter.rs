@@ -5,7 +5,7 @@ use truststream_services::database::{Comparison, Field, Filter, Is, Operand, Qua
 
 use super::compare::is_sql;
 use super::field::Term;
-use super::{Planner, Scope};
+use super::{Planner, Scope, limits};
 
 impl Planner<'_> {
     /// A condition on rows of a table; `query` has the embeds that conditions may name.
@@ -38,7 +38,7 @@ impl Planner<'_> {
             return Ok(none.to_owned());
         }
         let parts = all.iter().map(|one| self.filter(scope, query, one)).collect::<Result<Vec<_>>>()?;
-        Ok(format!("({})", parts.join(word)))
+        Ok(format!("({})", limits::joined(parts, word)))
     }
 
     fn comparison(&mut self, scope: &Scope, comparison: &Comparison) -> Result<String> {
@@ -63,6 +63,7 @@ impl Planner<'_> {
         let Value::Array(elements) = Value::parse(&Type::Array(Box::new(Type::Text)), text)? else {
             return Err(Error::invalid_input("an array was expected"));
         };
+        limits::check_elements(elements.len())?;
         let parts = elements
             .iter()
             .map(|element| match element.to_text() {
@@ -73,8 +74,8 @@ impl Planner<'_> {
         Ok(match (quantifier, parts.is_empty()) {
             (Quantifier::Any, true) => "0".to_owned(),
             (Quantifier::All, true) => "1".to_owned(),
-            (Quantifier::Any, false) => parts.join(" OR "),
-            (Quantifier::All, false) => parts.join(" AND "),
+            (Quantifier::Any, false) => limits::joined(parts, " OR "),
+            (Quantifier::All, false) => limits::joined(parts, " AND "),
         })
     }
 

@@ -6,6 +6,7 @@ mod embed;
 pub(crate) mod field;
 mod filter;
 mod group;
+mod limits;
 mod order;
 mod read;
 mod returned;

@@ -9,7 +9,7 @@ mod update;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{
-    Batch, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions, expected,
+    Batch, Media, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions, expected,
 };
 
 use crate::access::Access;
@@ -17,7 +17,7 @@ use crate::connection::Conn;
 use crate::error::convert;
 use crate::plan::{self, Purpose, Source};
 use crate::read;
-use crate::render::{ids, render};
+use crate::render::{ids, not_one, render};
 use crate::schema::{Schema, physical};
 use crate::writer::Fate;
 
@@ -94,6 +94,9 @@ impl<'a> Write<'a> {
             let message = "Query result exceeds max-affected preference constraint";
             return Err(Error::new(ErrorKind::InvalidInput, "PGRST124", message)
                 .with_details(format!("The query affects {rows} rows")));
+        }
+        if options.format.media == Media::Object && rows != 1 {
+            return Err(not_one(rows));
         }
         let mut page = Page { rows, total: options.count.map(|_| rows), ..Page::default() };
         if options.returning == Returning::Representation {
