@@ -1,16 +1,21 @@
-//! What of the file follows from its tables: views.
+//! What of the file follows from its tables: views and triggers.
 
 use rusqlite::Connection;
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{Catalog, TableKind};
 use truststream_sql::expression::Scope;
+use truststream_sql::quote::quote;
 use truststream_sql::schema::view_query;
+use truststream_sql::sqlite::trigger::after;
 
 use crate::error::convert;
 use crate::schema::physical;
 
 /// Takes away what follows from the tables of a catalog, so that they can be changed.
 pub(crate) fn remove(conn: &Connection, catalog: &Catalog) -> Result<()> {
+    for trigger in triggers(conn)? {
+        conn.execute_batch(&format!("DROP TRIGGER {}", quote(&trigger))).map_err(convert)?;
+    }
     for (name, _) in catalog.tables.iter().filter(|(_, table)| table.kind != TableKind::Table) {
         conn.execute_batch(&format!("DROP VIEW IF EXISTS {}", physical(name))).map_err(convert)?;
     }
@@ -23,5 +28,18 @@ pub(crate) fn create(conn: &Connection, catalog: &Catalog) -> Result<()> {
         let query = view_query(&Scope::new(catalog), view).map_err(Error::from)?;
         conn.execute_batch(&format!("CREATE VIEW {} AS {query}", physical(name))).map_err(convert)?;
     }
+    for (name, table) in &catalog.tables {
+        for trigger in after(catalog, name, table)? {
+            conn.execute_batch(&trigger).map_err(convert)?;
+        }
+    }
     Ok(())
+}
+
+/// The triggers of migrations; those of the feed are its own matter.
+fn triggers(conn: &Connection) -> Result<Vec<String>> {
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name NOT GLOB 'truststream_*'";
+    conn.prepare(sql)
+        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+        .map_err(convert)
 }

@@ -20,6 +20,7 @@ mod routines;
 mod scanning;
 mod singular;
 mod transactions;
+mod triggers;
 mod upserts;
 mod values;
 mod views;
@@ -130,6 +131,9 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     routines::write_what_they_say: Functions,
     routines::obey_policies_unless_they_are_definers: Functions,
     routines::decide_in_policies: Functions,
+    triggers::change_the_row_before_it_is_written: Functions,
+    triggers::fire_on_the_updates_they_are_for: Functions,
+    triggers::write_elsewhere_after_it: Functions,
     views::are_read_like_tables: Functions,
     views::are_embedded_by_the_keys_of_their_tables: Functions,
     views::have_the_rights_they_were_made_with: Functions,

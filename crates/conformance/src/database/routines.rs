@@ -38,7 +38,7 @@ fn posted(function: &str, arguments: &str) -> Invoke {
     invoke(function, Arguments::Json(arguments.to_owned().into()))
 }
 
-async fn call(database: &Database, function: &str, arguments: &str) -> Result<String> {
+pub(super) async fn call(database: &Database, function: &str, arguments: &str) -> Result<String> {
     database.send(posted(function, arguments)).await.map(|page: Page| compact(&page.body))
 }
 

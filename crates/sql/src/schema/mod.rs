@@ -13,6 +13,7 @@ mod grants;
 mod names;
 mod policies;
 mod split;
+mod triggers;
 mod type_names;
 mod views;
 
@@ -163,6 +164,8 @@ fn kind_of(statement: &ast::Statement, text: &str) -> Kind {
         | S::CreateView(_)
         | S::CreateFunction(_)
         | S::DropFunction(_)
+        | S::CreateTrigger(_)
+        | S::DropTrigger(_)
         | S::CreateExtension(_)
         | S::DropExtension(_)
         | S::Grant(_)
@@ -175,7 +178,6 @@ fn kind_of(statement: &ast::Statement, text: &str) -> Kind {
         }
         S::Query(_) => Kind::Unknown("a query in a migration runs on PostgreSQL only".into()),
         _ if is_noise(text) => Kind::Noise,
-        S::CreateTrigger(_) | S::DropTrigger(_) => Kind::Unknown("triggers run on PostgreSQL only".into()),
         _ => Kind::Unknown("this statement runs on PostgreSQL only".into()),
     }
 }
@@ -208,6 +210,8 @@ pub fn apply(catalog: &mut Catalog, statement: &Statement) -> Result<()> {
         S::CreateView(view) => views::create(catalog, view),
         S::CreateFunction(function) => functions::create(catalog, function),
         S::DropFunction(function) => functions::drop(catalog, function),
+        S::CreateTrigger(trigger) => triggers::create(catalog, trigger),
+        S::DropTrigger(trigger) => triggers::drop(catalog, trigger),
         S::Grant(grant) => grants::grant(catalog, grant),
         S::Revoke(revoke) => grants::revoke(catalog, revoke),
         S::Comment { object_type, object_name, comment, .. } => {

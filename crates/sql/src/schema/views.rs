@@ -119,20 +119,23 @@ fn parsed(definition: &str) -> Option<Query> {
 /// A column of a base table.
 type Origin = (TableName, String);
 
+/// Columns, each with the column of a base table that it is.
+type Shown = Vec<(String, Option<Origin>)>;
+
 /// The columns of a query, each with the column of a base table that it is.
-fn origins(catalog: &Catalog, query: &Query) -> Vec<(String, Option<Origin>)> {
+fn origins(catalog: &Catalog, query: &Query) -> Shown {
     match query.body.as_ref() {
         SetExpr::Select(select) if query.with.is_none() => of_select(catalog, select),
         _ => Vec::new(),
     }
 }
 
-fn of_select(catalog: &Catalog, select: &Select) -> Vec<(String, Option<Origin>)> {
+fn of_select(catalog: &Catalog, select: &Select) -> Shown {
     let factors = select
         .from
         .iter()
         .flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)));
-    let mut sources: Vec<(String, Vec<(String, Option<Origin>)>)> = Vec::new();
+    let mut sources: Vec<(String, Shown)> = Vec::new();
     for factor in factors {
         let TableFactor::Table { name, alias, args: None, .. } = factor else { return Vec::new() };
         let name = table_name(name);
@@ -169,7 +172,7 @@ fn of_select(catalog: &Catalog, select: &Select) -> Vec<(String, Option<Origin>)
 }
 
 /// The columns of a table or view, each with the column of a base table that it is.
-fn of_table(catalog: &Catalog, name: &TableName) -> Vec<(String, Option<Origin>)> {
+fn of_table(catalog: &Catalog, name: &TableName) -> Shown {
     let Some(table) = catalog.table(name) else { return Vec::new() };
     match &table.kind {
         TableKind::Table => {

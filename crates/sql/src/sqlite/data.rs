@@ -4,7 +4,7 @@ use sqlparser::ast::{ObjectName, Statement as Parsed, Truncate};
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{Catalog, PolicyCommand, Table, TableName};
 
-use super::write::{known, write};
+use super::write::{Rules, known, write};
 use crate::expression::{Scope, Translator, file_name};
 use crate::quote::quote;
 use crate::schema::{Statement, table_name};
@@ -19,7 +19,11 @@ pub fn data(catalog: &Catalog, statement: &Statement) -> Result<Vec<String>> {
         return self::truncate(catalog, truncate);
     }
     let parsed = parsed.ok_or_else(|| Error::unsupported("this statement runs on PostgreSQL only"))?;
-    let done = write(&mut Translator::new(&Scope::new(catalog)), parsed, None)?;
+    let done = write(
+        &mut Translator::new(&Scope::new(catalog)),
+        parsed,
+        &Rules { numbered: true, ..Rules::default() },
+    )?;
     let mut statements = vec![done.sql];
     if done.command == PolicyCommand::Insert {
         statements.extend(numbering(&done.table, known(catalog, &done.table)?));

@@ -1,8 +1,10 @@
 //! What migrations become on SQLite: statements on rows, and what can't be held there.
 
 mod data;
+mod insert;
 mod review;
 pub mod routine;
+pub mod trigger;
 mod write;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::schema::{self, Kind, Statement};
 
 /// Extensions whose functions are known here, or that change nothing.
 const EXTENSIONS: &[&str] =
-    &["pgcrypto", "uuid-ossp", "plpgsql", "pg_stat_statements", "pgjwt", "pg_graphql"];
+    &["pgcrypto", "uuid-ossp", "moddatetime", "plpgsql", "pg_stat_statements", "pgjwt", "pg_graphql"];
 
 /// Types that are carried as text and that the provider has the operators of, besides ranges.
 const HELD: &[&str] = &["tsvector", "tsquery"];
@@ -148,6 +148,9 @@ fn faults(catalog: &Catalog, name: &TableName, table: &Table) -> Vec<String> {
     for index in table.indexes.iter().filter(|index| index.unique || index.method == "btree") {
         results.push(expression::index_terms(index, &scope).map(|terms| terms.join(", ")));
         results.extend(index.predicate.iter().map(|text| expression::condition(text, &scope)));
+    }
+    if let Err(error) = super::trigger::check(catalog, name, table) {
+        faults.push(error.message().to_owned());
     }
     for key in table.unique_keys.iter().filter(|key| key.nulls_not_distinct) {
         faults.push(format!("\"{}\": nulls that are not distinct", key.name));

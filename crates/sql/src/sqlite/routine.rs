@@ -4,7 +4,7 @@ use sqlparser::ast::Statement as Parsed;
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Function, PolicyCommand, TableName};
 
-use super::write::{Guard, write};
+use super::write::{Guard, Rules, write};
 use crate::expression::{Scope, Term, Translator, Unsupported, parameter_type, result_columns, statements};
 use crate::quote::quote;
 
@@ -78,7 +78,7 @@ fn step(
         };
         return Ok(Step { sql, written: None });
     }
-    let done = write(translator, statement, guard)?;
+    let done = write(translator, statement, &Rules { guard, ..Rules::default() })?;
     let mut cells = vec!["rowid".to_owned()];
     if let Some(columns) = columns {
         if done.returning.len() != columns.len() {

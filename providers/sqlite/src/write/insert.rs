@@ -7,6 +7,7 @@ use rusqlite::types::Value as Cell;
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, Identity, Insert, Page, PolicyCommand, Returning, Table};
 use truststream_sql::quote::quote;
+use truststream_sql::sqlite::trigger::before;
 
 use super::{Rows, Write, explain};
 use crate::access::Access;
@@ -91,44 +92,37 @@ impl Write<'_> {
             let ids = self.set(&op.table, table, &given, &[existing])?;
             return Ok(Row::Updated(ids.first().copied().unwrap_or(existing)));
         }
-        self.insert_row(op, table, columns, row).map(Row::Inserted)
+        let id = self.insert_row(op, table, columns, row)?;
+        Ok(id.map_or(Row::Skipped, Row::Inserted))
     }
 
+    /// Inserts a row; `None` if a trigger kept it out.
     fn insert_row(
         &self,
         op: &Insert,
         table: &Table,
         columns: &[&Column],
         row: &[Option<Value>],
-    ) -> Result<i64> {
+    ) -> Result<Option<i64>> {
         let (mut names, mut cells) = (Vec::new(), Vec::new());
         for (column, value) in columns.iter().zip(row) {
             let Some(value) = value else { continue };
             refuse_generated(column)?;
-            names.push(quote(&column.name));
+            names.push(column.name.clone());
             cells.push(storage::cell(value)?);
         }
         let given = |column: &Column| {
             columns.iter().zip(row).any(|(one, value)| one.name == column.name && value.is_some())
         };
         for column in sequence::columns(table).filter(|column| !given(column)) {
-            names.push(quote(&column.name));
+            names.push(column.name.clone());
             cells.push(Cell::Integer(sequence::next(&self.conn.sql, &op.table, column)?));
         }
-        let target = physical(&op.table);
-        let sql = if names.is_empty() {
-            format!("INSERT INTO {target} DEFAULT VALUES RETURNING rowid")
-        } else {
-            let marks = vec!["?"; names.len()].join(", ");
-            format!("INSERT INTO {target} ({}) VALUES ({marks}) RETURNING rowid", names.join(", "))
-        };
-        let run = || -> rusqlite::Result<i64> {
+        let sql = self.insertion(op, table, &names)?;
+        let run = || -> rusqlite::Result<Option<i64>> {
             let mut statement = self.conn.sql.prepare_cached(&sql)?;
             let mut rows = statement.query(params_from_iter(&cells))?;
-            let id = match rows.next()? {
-                Some(row) => row.get(0)?,
-                None => self.conn.sql.last_insert_rowid(),
-            };
+            let id = rows.next()?.map(|row| row.get(0)).transpose()?;
             // The statement ends, and its constraints are checked, only when it is read to its end.
             while rows.next()?.is_some() {}
             Ok(id)
@@ -141,6 +135,27 @@ impl Write<'_> {
                 .collect();
             explain(self, error, (&op.table, table), &given, &[])
         })
+    }
+
+    /// The insert of a row with cells for these columns, as triggers make it.
+    fn insertion(&self, op: &Insert, table: &Table, names: &[String]) -> Result<String> {
+        let target = physical(&op.table);
+        let cells: Vec<_> =
+            names.iter().enumerate().map(|(at, name)| (name.clone(), format!("?{}", at + 1))).collect();
+        let catalog = &self.schema.catalog;
+        let before = before(catalog, (&op.table, table), PolicyCommand::Insert, &cells, None)?;
+        let (names, rows) = match before {
+            Some(before) => (before.columns, before.sql),
+            None if names.is_empty() => {
+                return Ok(format!("INSERT INTO {target} DEFAULT VALUES RETURNING rowid"));
+            }
+            None => {
+                let cells: Vec<_> = cells.into_iter().map(|(_, cell)| cell).collect();
+                (names.to_vec(), format!("VALUES ({})", cells.join(", ")))
+            }
+        };
+        let names: Vec<_> = names.iter().map(|name| quote(name)).collect();
+        Ok(format!("INSERT INTO {target} ({}) {rows} RETURNING rowid", names.join(", ")))
     }
 
     /// The row that has the same key already.

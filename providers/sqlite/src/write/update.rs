@@ -4,6 +4,7 @@ use rusqlite::params_from_iter;
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, Page, PolicyCommand, Returning, Table, TableName, Update};
 use truststream_sql::quote::quote;
+use truststream_sql::sqlite::trigger::before;
 
 use super::{Rows, Write, explain, list};
 use crate::schema::physical;
@@ -28,6 +29,17 @@ impl Write<'_> {
         self.answer(&op.table, &op.query, &targets, &op.options)
     }
 
+    /// What is set: the cells given, or what triggers make of them.
+    fn changes(&self, name: &TableName, table: &Table, cells: &[(String, String)]) -> Result<String> {
+        let catalog = &self.schema.catalog;
+        if let Some(before) = before(catalog, (name, table), PolicyCommand::Update, cells, None)? {
+            let columns: Vec<_> = before.columns.iter().map(|column| quote(column)).collect();
+            return Ok(format!("({}) = ({})", columns.join(", "), before.sql));
+        }
+        let changes: Vec<_> = cells.iter().map(|(name, cell)| format!("{} = {cell}", quote(name))).collect();
+        Ok(changes.join(", "))
+    }
+
     /// Sets columns of rows, and gives the row ids they have afterwards.
     pub(super) fn set(
         &self,
@@ -44,17 +56,18 @@ impl Write<'_> {
             }
             match value {
                 Some(value) => {
-                    terms.push(format!("{} = ?", quote(&column.name)));
                     cells.push(storage::cell(value)?);
+                    terms.push((column.name.clone(), format!("?{}", cells.len())));
                 }
-                None => terms.push(format!("{0} = ({1})", quote(&column.name), self.default(name, column)?)),
+                None => terms.push((column.name.clone(), format!("({})", self.default(name, column)?))),
             }
         }
         cells.push(list(targets));
         let sql = format!(
-            "UPDATE {} SET {} WHERE rowid IN (SELECT value FROM json_each(?)) RETURNING rowid",
+            "UPDATE {} SET {} WHERE rowid IN (SELECT value FROM json_each(?{})) RETURNING rowid",
             physical(name),
-            terms.join(", ")
+            self.changes(name, table, &terms)?,
+            cells.len()
         );
         let run = || -> rusqlite::Result<Vec<i64>> {
             let mut statement = self.conn.sql.prepare_cached(&sql)?;

@@ -1,0 +1,186 @@
+//! `insert` as SQLite's.
+
+use sqlparser::ast::{
+    ConflictTarget, Insert, OnConflict, OnConflictAction, OnInsert, Query, SetExpr, TableObject,
+};
+use truststream_kernel::{Error, Result, Type};
+use truststream_services::database::{Catalog, Column, PolicyCommand, Table, TableName};
+
+use super::trigger;
+use super::write::{Rules, Write, assignments, column, known, last, returning, target, value, within};
+use crate::expression::{Columns, Relation, Term, TermType, Translator, file_name};
+use crate::quote::quote;
+use crate::schema::{ident, table_name};
+
+pub(super) fn insert(translator: &mut Translator<'_>, insert: &Insert, rules: &Rules<'_>) -> Result<Write> {
+    let TableObject::TableName(name) = &insert.table else {
+        return Err(Error::unsupported("an insert into anything but a table"));
+    };
+    let name = table_name(name);
+    let catalog = translator.catalog();
+    let table = known(catalog, &name)?;
+    if let Some(guard) = rules.guard {
+        guard(&name, PolicyCommand::Insert)?;
+    }
+    let names: Vec<String> = insert.columns.iter().map(last).collect();
+    let columns = match names.is_empty() {
+        true => table.columns.iter().filter(|column| column.generated.is_none()).collect(),
+        false => names.iter().map(|given| column(table, &name, given)).collect::<Result<Vec<_>>>()?,
+    };
+    let (columns, rows) = match &insert.source {
+        None => (Vec::new(), "DEFAULT VALUES".to_owned()),
+        Some(source) => self::rows(translator, &columns, source)?,
+    };
+    refuse_unnumbered(&name, table, &columns, rules)?;
+    let mut sql = inserted(translator.catalog(), (&name, table), &columns, rows, rules)?;
+    let alias = insert.table_alias.as_ref().map(|alias| ident(&alias.alias));
+    let target = target(&name, table, alias);
+    let mut upserts = false;
+    match &insert.on {
+        None => {}
+        Some(OnInsert::OnConflict(rule)) => {
+            upserts = matches!(rule.action, OnConflictAction::DoUpdate(_));
+            sql.push_str(&on_conflict(translator, &name, table, &target, rule)?);
+        }
+        Some(_) => return Err(Error::unsupported("this rule for conflicts")),
+    }
+    let returning = returning(translator, target, insert.returning.as_deref())?;
+    Ok(Write { table: name, command: PolicyCommand::Insert, sql, returning, upserts })
+}
+
+fn refuse_unnumbered(name: &TableName, table: &Table, given: &[&Column], rules: &Rules<'_>) -> Result<()> {
+    let missing = |column: &&Column| {
+        column.identity.is_some()
+            && table.primary_key != [column.name.clone()]
+            && !given.iter().any(|one| one.name == column.name)
+    };
+    match table.columns.iter().find(missing) {
+        Some(column) if !rules.numbered => Err(Error::unsupported(format!(
+            "an insert into {name} without {}, an identity that is not the primary key, runs on PostgreSQL only",
+            column.name
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The insert of rows, as the table's triggers make them.
+fn inserted(
+    catalog: &Catalog,
+    (name, table): (&TableName, &Table),
+    columns: &[&Column],
+    rows: String,
+    rules: &Rules<'_>,
+) -> Result<String> {
+    let file = quote(&file_name(name));
+    let names: Vec<String> = columns.iter().map(|column| quote(&column.name)).collect();
+    let names = names.join(", ");
+    let cells: Vec<_> = columns
+        .iter()
+        .map(|column| (column.name.clone(), format!("\"q\".{}", quote(&column.name))))
+        .collect();
+    let from =
+        (!columns.is_empty()).then(|| format!("(WITH q({names}) AS ({rows}) SELECT * FROM q) AS \"q\""));
+    let only_if = rules.only_if.map(|condition| format!(" AND {condition}")).unwrap_or_default();
+    if let Some(before) =
+        trigger::before(catalog, (name, table), PolicyCommand::Insert, &cells, from.as_deref())?
+    {
+        let columns: Vec<_> = before.columns.iter().map(|column| quote(column)).collect();
+        return Ok(format!("INSERT INTO {file} ({}) {}{only_if}", columns.join(", "), before.sql));
+    }
+    Ok(match (columns.is_empty(), rules.only_if) {
+        (true, None) => format!("INSERT INTO {file} {rows}"),
+        (true, Some(_)) => {
+            return Err(Error::unsupported("an insert of nothing but defaults under a condition"));
+        }
+        (false, None) => format!("INSERT INTO {file} ({names}) {rows}"),
+        (false, Some(condition)) => {
+            let from = from.unwrap_or_default();
+            format!("INSERT INTO {file} ({names}) SELECT * FROM {from} WHERE {condition}")
+        }
+    })
+}
+
+/// The rows of an insert, and the columns they are for.
+fn rows<'c>(
+    translator: &mut Translator<'_>,
+    columns: &[&'c Column],
+    source: &Query,
+) -> Result<(Vec<&'c Column>, String)> {
+    if let (SetExpr::Values(values), None) = (source.body.as_ref(), &source.with) {
+        let width = values.rows.first().map_or(0, |row| row.content.len());
+        let columns = columns.get(..width).ok_or_else(too_many)?.to_vec();
+        let mut rows = Vec::new();
+        for row in &values.rows {
+            let cells =
+                columns.iter().zip(&row.content).map(|(column, expr)| value(translator, column, expr));
+            rows.push(format!("({})", cells.collect::<Result<Vec<_>, _>>()?.join(", ")));
+        }
+        return Ok((columns, format!("VALUES {}", rows.join(", "))));
+    }
+    let (query, found) = translator.query(source)?;
+    let columns = columns.get(..found.len()).ok_or_else(too_many)?.to_vec();
+    let names: Vec<_> = (1..=found.len()).map(|at| quote(&format!("c{at}"))).collect();
+    let cells = converted(translator, found, &names, &columns)?;
+    // Without a condition SQLite would take "on conflict" for a join's.
+    let sql =
+        format!("SELECT {cells} FROM (WITH q({}) AS ({query}) SELECT * FROM q) WHERE true", names.join(", "));
+    Ok((columns, sql))
+}
+
+/// What a query found, as values of columns.
+fn converted(
+    translator: &Translator<'_>,
+    found: Columns,
+    names: &[String],
+    columns: &[&Column],
+) -> Result<String> {
+    let cells = found.into_iter().zip(names).zip(columns).map(|(((_, ty), name), column)| {
+        let term = Term { sql: name.clone(), ty };
+        let text = matches!(term.ty, TermType::Known(Type::Text));
+        let cell =
+            if text { translator.cast_to(term, &column.ty) } else { translator.assigned(term, &column.ty) };
+        cell.map(|term| term.sql)
+    });
+    Ok(cells.collect::<Result<Vec<_>, _>>()?.join(", "))
+}
+
+fn too_many() -> Error {
+    crate::schema::fault("42601", "INSERT has more expressions than target columns".into())
+}
+
+fn on_conflict(
+    translator: &mut Translator<'_>,
+    name: &TableName,
+    table: &Table,
+    into: &Relation,
+    rule: &OnConflict,
+) -> Result<String> {
+    let target = match &rule.conflict_target {
+        None => String::new(),
+        Some(ConflictTarget::Columns(columns)) => {
+            let columns = columns.iter().map(|given| Ok(quote(&column(table, name, &ident(given))?.name)));
+            format!(" ({})", columns.collect::<Result<Vec<_>>>()?.join(", "))
+        }
+        Some(ConflictTarget::OnConstraint(constraint)) => {
+            let constraint = last(constraint);
+            let key = table.unique_keys.iter().find(|key| key.name == constraint);
+            let columns = key.map_or(&table.primary_key, |key| &key.columns);
+            format!(" ({})", columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", "))
+        }
+    };
+    let OnConflictAction::DoUpdate(update) = &rule.action else {
+        return Ok(format!(" ON CONFLICT{target} DO NOTHING"));
+    };
+    let excluded = Relation::of_table(&TableName::public("excluded"), table).aliased("excluded");
+    // A level of its own: names that are not qualified mean the table.
+    within(translator, vec![excluded], |translator| {
+        within(translator, vec![into.clone()], |translator| {
+            let changes = assignments(translator, name, table, &update.assignments)?;
+            let mut sql = format!(" ON CONFLICT{target} DO UPDATE SET {changes}");
+            if let Some(condition) = &update.selection {
+                sql.push_str(&format!(" WHERE {}", translator.condition(condition)?));
+            }
+            Ok(sql)
+        })
+    })
+}

@@ -1,0 +1,132 @@
+//! Triggers whose functions are of a simple shape.
+//!
+//! Those before a row is written become part of the statement that writes it, for SQLite's own
+//! can't change the row ([`before`]). Those after it become SQLite's ([`after`]).
+
+mod after;
+mod before;
+
+use truststream_kernel::{Error, Result};
+use truststream_services::database::{Catalog, Function, PolicyCommand, Table, TableName, Trigger};
+
+use crate::expression::{Relation, Scope, Source, Translator, Unsupported};
+use crate::plpgsql::{self, Step};
+use crate::quote::literal;
+
+pub use after::after;
+pub use before::{Before, before};
+
+/// What a trigger does.
+struct Routine<'c> {
+    trigger: &'c Trigger,
+    steps: Vec<Step>,
+    /// It reads and writes with the rights of its owner.
+    definer: bool,
+}
+
+/// The triggers of a table for an event, with what they do.
+fn routines<'c>(
+    catalog: &'c Catalog,
+    table: &'c Table,
+    event: &str,
+    before: bool,
+) -> Result<Vec<Routine<'c>>> {
+    let meant =
+        |trigger: &&Trigger| trigger.before == before && trigger.events.iter().any(|one| one == event);
+    table.triggers.iter().filter(meant).map(|trigger| routine(catalog, trigger)).collect()
+}
+
+fn routine<'c>(catalog: &'c Catalog, trigger: &'c Trigger) -> Result<Routine<'c>> {
+    if trigger.function.name == "moddatetime"
+        && let [column] = trigger.arguments.as_slice()
+    {
+        let steps =
+            vec![Step::Assign { column: column.clone(), value: "now()".into() }, Step::Return("new".into())];
+        return Ok(Routine { trigger, steps, definer: true });
+    }
+    let refuse = |why: String| Error::unsupported(format!("trigger {}: {why}", trigger.name));
+    let known = |function: &&Function| function.name == trigger.function && function.parameters.is_empty();
+    let function = catalog.functions.iter().find(known);
+    let function = function.ok_or_else(|| refuse(format!("there is no function {}()", trigger.function)))?;
+    if function.language != "plpgsql" {
+        return Err(refuse(format!("a function in {} runs on PostgreSQL only", function.language)));
+    }
+    let body = function.body.as_deref().unwrap_or_default();
+    let steps = plpgsql::read(body).map_err(|fault| {
+        refuse(format!(
+            "line {} of function {}: {} runs on PostgreSQL only",
+            fault.line, function.name, fault.text
+        ))
+    })?;
+    Ok(Routine { trigger, steps, definer: function.security_definer })
+}
+
+/// What tables are read through by a trigger with the rights of who writes.
+fn closed(table: &TableName) -> Result<String, Unsupported> {
+    Err(Unsupported::new(
+        table,
+        "a trigger function that reads or writes tables must be \"security definer\" here",
+    ))
+}
+
+/// A translator in which `old`, `new` and what PostgreSQL tells triggers can be named.
+fn translator<'a>(
+    catalog: &'a Catalog,
+    routine: &Routine<'_>,
+    (name, event): (&TableName, &str),
+    rows: Vec<Relation>,
+) -> Translator<'a> {
+    let source: Option<&'a Source<'a>> = if routine.definer { None } else { Some(&closed) };
+    let mut translator = Translator::new(&Scope { source, ..Scope::new(catalog) });
+    let told = [
+        ("tg_op", event.to_uppercase()),
+        ("tg_table_name", name.name.clone()),
+        ("tg_table_schema", name.schema.clone()),
+        ("tg_name", routine.trigger.name.clone()),
+    ];
+    let text = truststream_kernel::Type::Text;
+    let mut facts =
+        Relation::new("", told.iter().map(|(fact, _)| ((*fact).to_owned(), text.clone())).collect());
+    facts.cells = Some(told.iter().map(|(_, value)| literal(value)).collect());
+    translator.push_level(vec![facts]);
+    translator.push_level(rows);
+    translator
+}
+
+/// `raise exception` as a call that fails.
+fn raised(
+    translator: &mut Translator<'_>,
+    (code, message, arguments): (&str, &str, &[String]),
+) -> Result<String, Unsupported> {
+    let mut parts = Vec::new();
+    let mut arguments = arguments.iter();
+    for (at, piece) in message.split('%').enumerate() {
+        if at > 0 {
+            let argument = arguments.next();
+            let argument = argument
+                .ok_or_else(|| Unsupported::new(message, "too few parameters specified for RAISE"))?;
+            let term = translator.expr(&crate::expression::parse(argument)?)?;
+            let text = translator.cast_to(term, &truststream_kernel::Type::Text)?;
+            parts.push(format!("coalesce({}, '<NULL>')", text.sql));
+        }
+        parts.push(literal(piece));
+    }
+    Ok(format!("ts_raise({}, {})", literal(code), parts.join(" || ")))
+}
+
+/// Whether a trigger concerns a write of these columns.
+fn concerns(trigger: &Trigger, written: &[&str]) -> bool {
+    trigger.columns.is_empty() || trigger.columns.iter().any(|column| written.contains(&column.as_str()))
+}
+
+/// What of a table's triggers can't be held.
+///
+/// # Errors
+/// The first of them.
+pub fn check(catalog: &Catalog, name: &TableName, table: &Table) -> Result<()> {
+    let all: Vec<(String, String)> =
+        table.columns.iter().map(|column| (column.name.clone(), "NULL".to_owned())).collect();
+    before(catalog, (name, table), PolicyCommand::Insert, &all, None)?;
+    before(catalog, (name, table), PolicyCommand::Update, &all, None)?;
+    after(catalog, name, table).map(drop)
+}
