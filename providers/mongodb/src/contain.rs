@@ -28,6 +28,30 @@ fn only_if(kind: Bson, condition: Bson) -> Bson {
     Bson::Document(doc! { "$cond": [kind, condition, false] })
 }
 
+/// `json = known`, part by part: not every server takes the numbers 1 and 1.0 for equal within
+/// objects.
+pub(crate) fn json_equals(json: &Bson, known: &Bson) -> Bson {
+    match known {
+        Bson::Document(members) => {
+            let own = doc! { "$map": { "input": { "$objectToArray": json.clone() }, "as": "k", "in": "$$k.k" } };
+            let names: Vec<Bson> = members.keys().cloned().map(Bson::String).collect();
+            let mut conditions = vec![Bson::Document(doc! { "$eq": [own, constant(names)] })];
+            conditions.extend(members.iter().map(|(key, value)| json_equals(&member(json, key), value)));
+            only_if(is_type(json, "object"), all(conditions))
+        }
+        Bson::Array(elements) => {
+            let length = i32::try_from(elements.len()).unwrap_or(i32::MAX);
+            let mut conditions = vec![Bson::Document(doc! { "$eq": [{ "$size": json.clone() }, length] })];
+            conditions.extend(elements.iter().zip(0_i32..).map(|(value, at)| {
+                json_equals(&Bson::Document(doc! { "$arrayElemAt": [json.clone(), at] }), value)
+            }));
+            only_if(is_type(json, "array"), all(conditions))
+        }
+        Bson::Null => is_type(json, "null"),
+        scalar => equals(json, scalar),
+    }
+}
+
 /// `json @> known`
 pub(crate) fn json_contains(json: &Bson, known: &Bson) -> Bson {
     let whole = contains(json, known, 0);
@@ -79,10 +103,12 @@ fn contained(json: &Bson, known: &Bson, depth: usize) -> Bson {
             let own = doc! { "$map": {
                 "input": { "$objectToArray": json.clone() }, "as": format!("k{depth}"), "in": format!("$$k{depth}.k"),
             } };
-            let mut conditions = vec![Bson::Document(doc! { "$setIsSubset": [own, constant(names)] })];
+            let mut conditions =
+                vec![Bson::Document(doc! { "$setIsSubset": [own.clone(), constant(names)] })];
             for (key, value) in members {
                 let mine = member(json, key);
-                conditions.push(any(vec![is_type(&mine, "missing"), contained(&mine, value, depth + 1)]));
+                let there = doc! { "$in": [constant(key.as_str()), own.clone()] };
+                conditions.push(any(vec![not(there.into()), contained(&mine, value, depth + 1)]));
             }
             only_if(is_type(json, "object"), all(conditions))
         }

@@ -18,7 +18,7 @@ pub(crate) fn convert(error: Native) -> Error {
         Some(241) => (
             ErrorKind::Unsupported,
             "0A000",
-            "this database can't compare an object or array of JSON as text",
+            "this database compares neither JSON objects and arrays as text nor numbers of more than 34 digits",
         ),
         Some(280 | 286) => {
             (ErrorKind::NotFound, "BACKEND_010", "the changes after this position are not kept any more")

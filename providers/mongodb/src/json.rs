@@ -34,7 +34,15 @@ pub(crate) fn native(text: &str) -> Result<Bson> {
         Some(b'n') => Bson::Null,
         _ => match text.parse() {
             Ok(number) => Bson::Int64(number),
-            Err(_) => decimal128(&decimal::canonical(text)?)?,
+            Err(_) => match decimal128(&decimal::canonical(text)?)? {
+                // There it would be taken for a text.
+                Bson::String(_) => {
+                    return Err(Error::unsupported(
+                        "this database holds numbers of 34 digits at most within JSON",
+                    ));
+                }
+                number => number,
+            },
         },
     })
 }

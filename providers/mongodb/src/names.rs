@@ -1,6 +1,6 @@
 //! What tables and columns are called in the database.
 
-use truststream_services::database::TableName;
+use truststream_services::database::{Table, TableName};
 
 /// Collections of TrustStream's own; no table's name has no dot.
 pub(crate) const CATALOG: &str = "truststream_catalog";
@@ -37,6 +37,14 @@ pub(crate) fn field(column: &str) -> String {
 /// A column's field in an expression.
 pub(crate) fn path(column: &str) -> String {
     format!("${}", field(column))
+}
+
+/// Where a column is found soonest: a primary key of one column is the key of its documents too.
+pub(crate) fn sought(table: &Table, column: &str) -> String {
+    match table.primary_key.as_slice() {
+        [only] if only == column => "_id".to_owned(),
+        _ => field(column),
+    }
 }
 
 fn escaped(name: &str) -> String {

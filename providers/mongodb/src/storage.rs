@@ -5,7 +5,7 @@
 //! | boolean, text, enums | `bool`, `string` |
 //! | integers | `long` |
 //! | real, double precision | `double`; NaN is the string `NaN`, which sorts behind all numbers as PostgreSQL has it |
-//! | numeric | `decimal128` with its scale, of 34 digits at most; NaN as above |
+//! | numeric | `decimal128` with its scale; beyond 34 digits a string, which is read and written but not compared; NaN as above |
 //! | uuid, bytea | `binData` of subtype 4 and 0 |
 //! | timestamps, time | `long`: microseconds (BSON's dates hold milliseconds only) |
 //! | date | `long`: days since 1970-01-01 |
@@ -31,7 +31,7 @@ pub(crate) const NAN: &str = "NaN";
 /// A value as it is stored in a column of type `ty`.
 ///
 /// # Errors
-/// 0A000 for a number of more than 34 digits.
+/// 0A000 for a number of more than 34 digits within JSON.
 pub(crate) fn bson(value: &Value, ty: &Type) -> Result<Bson> {
     Ok(match value {
         Value::Null => Bson::Null,
@@ -73,18 +73,15 @@ fn interval(months: i32, days: i32, micros: i64) -> Result<Bson> {
     Ok(Bson::Document(doc! { "t": length, "m": months, "d": days, "u": micros }))
 }
 
-/// A decimal in its text form.
+/// A decimal in its text form; where the engine's numbers do not hold it, it stays a text.
 ///
 /// # Errors
-/// 0A000 if it has more than 34 digits.
+/// `Internal` for what is no decimal.
 pub(crate) fn decimal128(text: &str) -> Result<Bson> {
-    if text == NAN {
-        return Ok(Bson::String(NAN.into()));
-    }
     let digits = text.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0').count();
     let scale = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-    if digits > 34 || scale > 6_000 {
-        return Err(Error::unsupported("this database holds numbers of 34 digits at most"));
+    if text == NAN || digits > 34 || scale > 6_000 {
+        return Ok(Bson::String(text.to_owned()));
     }
     Decimal128::from_str(text)
         .map(Bson::Decimal128)
@@ -161,7 +158,7 @@ fn float(bson: &Bson) -> Option<f64> {
 pub(crate) fn number_text(bson: &Bson) -> Option<String> {
     match bson {
         Bson::Decimal128(value) => decimal::canonical(&value.to_string()).ok(),
-        Bson::String(text) if text == NAN => Some(text.clone()),
+        Bson::String(text) => Some(text.clone()),
         Bson::Double(value) => decimal::canonical(&value.to_string()).ok(),
         other => integer(other).map(|value| value.to_string()),
     }
@@ -190,6 +187,7 @@ mod tests {
             (Type::Float8, "NaN"),
             (Type::Numeric(None), "123456789012345678901.50"),
             (Type::Numeric(None), "NaN"),
+            (Type::Numeric(None), "12345678901234567890123456789.123456789012345678901234567890"),
             (Type::Numeric(None), "100000000000000000000"),
             (Type::Interval, "1 mon 2 days 03:00:00"),
             (Type::Jsonb, r#"{"a": [1.50, null, {"$k.l": true}]}"#),
@@ -202,11 +200,5 @@ mod tests {
             let stored = bson(&given, &ty).unwrap();
             assert_eq!(value(&stored, &ty).unwrap().to_text_as(&ty), given.to_text_as(&ty), "{text}");
         }
-    }
-
-    #[test]
-    fn numbers_that_do_not_fit_are_refused() {
-        let long = Value::Decimal("1".repeat(35));
-        assert_eq!(bson(&long, &Type::Numeric(None)).unwrap_err().code(), "0A000");
     }
 }

@@ -171,6 +171,7 @@ impl Term {
         }
         match &self.ty {
             Type::Json | Type::Jsonb => ranked(&expr),
+            ty if is_wide(ty) => narrow(&expr),
             Type::Interval => match constant_of(&expr) {
                 Some(Bson::Document(parts)) => constant(parts.get("t").cloned().unwrap_or(Bson::Null)),
                 _ => Bson::Document(doc! { "$getField": { "field": "t", "input": expr } }),
@@ -183,15 +184,22 @@ impl Term {
     pub(crate) fn compare(&self, catalog: &Catalog, relation: Relation, other: &Term, want: Want) -> Bson {
         let relation = if want == Want::True { relation } else { relation.opposite() };
         let exact = matches!(relation, Relation::Eq | Relation::Ne);
-        let sides = if exact && !matches!(self.ty, Type::Interval) {
+        let stored = !matches!(self.ty, Type::Interval) && !is_wide(&self.ty) && !is_wide(&other.ty);
+        let sides = if exact && stored {
             vec![self.expr.clone(), other.expr.clone()]
         } else {
             vec![self.comparable(catalog), other.comparable(catalog)]
         };
-        let compared = Document::from_iter([(relation.word().to_owned(), Bson::Array(sides))]);
+        let compared = match constant_of(&other.expr) {
+            Some(known @ (Bson::Document(_) | Bson::Array(_))) if exact && is_json(&self.ty) => {
+                let equal = crate::contain::json_equals(&self.expr, known);
+                if relation == Relation::Eq { equal } else { not(equal) }
+            }
+            _ => Document::from_iter([(relation.word().to_owned(), Bson::Array(sides))]).into(),
+        };
         let mut conditions = self.known_not_null();
         conditions.extend(other.known_not_null());
-        conditions.push(compared.into());
+        conditions.push(compared);
         if conditions.contains(&Bson::Boolean(false)) {
             return Bson::Boolean(false);
         }
@@ -242,6 +250,34 @@ pub(crate) fn checked(catalog: &Catalog, ty: &Type, value: Value) -> Result<Valu
         }
         _ => Ok(value),
     }
+}
+
+/// Whether a column may hold numbers of more digits than the engine's have.
+pub(crate) fn is_wide(ty: &Type) -> bool {
+    match ty {
+        Type::Numeric(None) => true,
+        Type::Numeric(Some((precision, _))) => *precision > 34,
+        _ => false,
+    }
+}
+
+/// A number that the engine can compare and add; of another one it makes an error, which is better
+/// than a wrong order.
+pub(crate) fn narrow(number: &Bson) -> Bson {
+    if matches!(constant_of(number), Some(Bson::Decimal128(_) | Bson::Int64(_) | Bson::Null)) {
+        return number.clone();
+    }
+    Bson::Document(doc! { "$let": {
+        "vars": { "n": number.clone() },
+        "in": { "$cond": [
+            { "$and": [
+                { "$eq": [{ "$type": "$$n" }, "string"] },
+                { "$ne": ["$$n", constant(storage::NAN)] },
+            ] },
+            { "$toInt": { "$concat": ["of too many digits: ", "$$n"] } },
+            "$$n",
+        ] },
+    } })
 }
 
 /// JSON in PostgreSQL's order: null, strings, numbers, booleans, arrays, objects; longer arrays and

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod policies;
 mod server;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use truststream_services::database::{
 };
 
 use super::{Condition, Out, Planner};
-use crate::names::{collection, path};
+use crate::names::{collection, path, sought};
 use crate::term::all;
 
 /// The embed that a filter or order names.
@@ -124,13 +124,14 @@ impl Planner<'_> {
 
     /// Rows of a table whose columns equal the parent's.
     fn tied(&mut self, to: &TableName, columns: &[(String, String)]) -> Result<Related> {
+        let table = self.schema.table(to)?;
         let mut ties = Document::new();
         let mut conditions = Vec::new();
         for (mine, theirs) in columns {
             let variable = self.variable();
             let value = format!("$${variable}");
             conditions.push(Bson::Document(doc! { "$ne": [value.clone(), Bson::Null] }));
-            conditions.push(Bson::Document(doc! { "$eq": [path(theirs), value] }));
+            conditions.push(Bson::Document(doc! { "$eq": [format!("${}", sought(table, theirs)), value] }));
             ties.insert(variable, path(mine));
         }
         let mut stages = vec![doc! { "$match": { "$expr": all(conditions) } }];

@@ -9,6 +9,7 @@ use truststream_services::database::{
 use super::Planner;
 use super::read::indexable;
 use crate::contain;
+use crate::names;
 use crate::pattern::Pattern;
 use crate::term::{Relation, Term, Want, all, any, constant_of, not};
 
@@ -56,10 +57,11 @@ impl Planner<'_> {
         if !field.path.is_empty() || super::embed::named(query, &field.name).is_some() {
             return Ok(None);
         }
-        let term = self.term(table, field)?;
+        let (of, term) = (self.schema.table(table)?, self.term(table, field)?);
         let one = |text: &String| -> Result<Option<(String, Bson)>> {
             let literal = Term::literal(&self.schema.catalog, text, &term.ty)?;
-            Ok(indexable(&term.expr, &literal.expr, &term.ty))
+            let known = indexable(&term.expr, &literal.expr, &term.ty);
+            Ok(known.map(|value| (names::sought(of, &field.name), value)))
         };
         Ok(match (operand, relation_of(operator)) {
             (Operand::Text(text), Some(relation)) if relation != Relation::Ne => {

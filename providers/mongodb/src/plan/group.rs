@@ -7,7 +7,7 @@ use truststream_services::database::{Aggregate, AggregateFunction, Item, Query, 
 use super::read::{Level, Out, Shape, name_of};
 use super::{Planner, order};
 use crate::cast;
-use crate::term::{Term, Want, constant};
+use crate::term::{Term, Want, constant, is_wide, narrow};
 
 /// Whether a `select` list aggregates.
 pub(super) fn aggregates(query: &Query) -> bool {
@@ -87,7 +87,7 @@ impl Planner<'_> {
         let single_group = keys.is_empty();
         let id = if single_group { Bson::Null } else { Bson::Document(keys) };
         accumulators.insert("_id", id);
-        let mut sort = Document::new();
+        let mut sort = order::Sort::default();
         for order in &query.order {
             let term = self.term(table, &order.field)?;
             let found = terms.iter().find(|(one, _)| one.expr == term.expr);
@@ -98,12 +98,12 @@ impl Planner<'_> {
                 );
                 return Err(Error::new(ErrorKind::InvalidInput, "42803", message));
             };
-            sort.insert(format!("_id.{key}"), if order.descending { -1 } else { 1 });
+            let grouped = Term::new(format!("$_id.{key}"), term.ty);
+            let key = grouped.comparable(&self.schema.catalog);
+            self.sort_by(&mut sort, order, key);
         }
         let mut stages = vec![doc! { "$group": accumulators }];
-        if !sort.is_empty() {
-            stages.push(doc! { "$sort": sort });
-        }
+        stages.extend(sort.stages());
         stages.extend(order::page(query));
         projection.insert("_id", 0);
         stages.push(doc! { "$project": projection });
@@ -121,7 +121,7 @@ impl Planner<'_> {
         term: &Term,
         aggregate: &Aggregate,
     ) -> Result<()> {
-        let expr = term.expr.clone();
+        let expr = if is_wide(&term.ty) { narrow(&term.expr) } else { term.expr.clone() };
         let float = matches!(term.ty, Type::Float4 | Type::Float8);
         let cast = self.target(aggregate.cast.as_ref())?;
         let present = doc! { "$cond": [term.is_null(Want::False), constant(1_i64), constant(0_i64)] };

@@ -7,37 +7,60 @@ use truststream_services::database::{Nulls, Order, Query, TableName};
 use super::Planner;
 use super::read::sortable;
 
+/// An order being made: computed keys, and what is sorted by.
+#[derive(Default)]
+pub(super) struct Sort {
+    keys: Document,
+    by: Document,
+}
+
+impl Sort {
+    pub(super) fn stages(self) -> Vec<Document> {
+        let mut stages = Vec::new();
+        if !self.keys.is_empty() {
+            stages.push(doc! { "$addFields": self.keys });
+        }
+        if !self.by.is_empty() {
+            stages.push(doc! { "$sort": self.by });
+        }
+        stages
+    }
+}
+
+fn direction(order: &Order) -> i32 {
+    if order.descending { -1 } else { 1 }
+}
+
 impl Planner<'_> {
     /// The stages that order rows and take a page of them.
     pub(super) fn ordered(&mut self, table: &TableName, query: &Query) -> Result<Vec<Document>> {
-        let (mut stages, mut keys, mut sort) = (Vec::new(), Document::new(), Document::new());
+        let (mut stages, mut sort) = (Vec::new(), Sort::default());
         for order in &query.order {
-            let direction = if order.descending { -1 } else { 1 };
             let plain = order.relation.is_none() && order.field.path.is_empty();
             if plain && let Some(field) = sortable(self.schema.table(table)?, &order.field.name) {
-                sort.insert(field, direction);
+                sort.by.insert(field, direction(order));
                 continue;
             }
             let key = self.sort_key(table, query, order, &mut stages)?;
-            // PostgreSQL takes null for the largest value, BSON for the smallest.
-            let last = order.nulls.map_or(!order.descending, |nulls| nulls == Nulls::Last);
-            if last == !order.descending {
-                let null = self.temporary();
-                keys.insert(null.clone(), doc! { "$lte": [key.clone(), Bson::Null] });
-                sort.insert(null, if last { 1 } else { -1 });
-            }
-            let name = self.temporary();
-            keys.insert(name.clone(), key);
-            sort.insert(name, direction);
+            self.sort_by(&mut sort, order, key);
         }
-        if !keys.is_empty() {
-            stages.push(doc! { "$addFields": keys });
-        }
-        if !sort.is_empty() {
-            stages.push(doc! { "$sort": sort });
-        }
+        stages.extend(sort.stages());
         stages.extend(page(query));
         Ok(stages)
+    }
+
+    /// Adds a key to an order, with its nulls where they belong.
+    pub(super) fn sort_by(&mut self, sort: &mut Sort, order: &Order, key: Bson) {
+        // PostgreSQL takes null for the largest value, BSON for the smallest.
+        let last = order.nulls.map_or(!order.descending, |nulls| nulls == Nulls::Last);
+        if last != order.descending {
+            let null = self.temporary();
+            sort.keys.insert(null.clone(), doc! { "$lte": [key.clone(), Bson::Null] });
+            sort.by.insert(null, if last { 1 } else { -1 });
+        }
+        let name = self.temporary();
+        sort.keys.insert(name.clone(), key);
+        sort.by.insert(name, direction(order));
     }
 
     fn sort_key(

@@ -168,10 +168,9 @@ fn value(name: String, key: String, ty: Type) -> Out {
     Out::Value { name, key, ty, bare: false, as_text: false, cast: None }
 }
 
-/// Whether a term is one column, whose stored form `$match` can compare by an index.
-pub(super) fn indexable(expr: &Bson, value: &Bson, ty: &Type) -> Option<(String, Bson)> {
-    let Bson::String(path) = expr else { return None };
-    let field = path.strip_prefix('$').filter(|field| !field.starts_with('$'))?;
+/// The value that a column is compared with, if `$match` can do that by an index.
+pub(super) fn indexable(expr: &Bson, value: &Bson, ty: &Type) -> Option<Bson> {
+    matches!(expr, Bson::String(_)).then_some(())?;
     let known = constant_of(value).filter(|value| **value != Bson::Null)?;
     let alike = matches!(
         ty,
@@ -187,7 +186,7 @@ pub(super) fn indexable(expr: &Bson, value: &Bson, ty: &Type) -> Option<(String,
             | Type::Date
             | Type::Time
     );
-    alike.then(|| (field.to_owned(), known.clone()))
+    alike.then(|| known.clone())
 }
 
 /// A column as it is stored, for `$sort`.

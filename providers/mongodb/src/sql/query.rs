@@ -54,7 +54,8 @@ impl Translator<'_, '_> {
         }
         // Of several rows PostgreSQL makes an error, and so does the engine of this number.
         let several = call("$gt", vec![call("$size", field.clone()), Bson::Int32(1)]);
-        let refused = call("$toInt", "more than one row returned by a subquery");
+        let number = call("$toString", call("$size", field.clone()));
+        let refused = call("$toInt", call("$concat", vec!["too many rows: ".into(), number]));
         let first = call("$arrayElemAt", vec![Bson::String(format!("{field}.v")), Bson::Int32(0)]);
         let one = call("$ifNull", vec![first, Bson::Null]);
         Ok(Term::new(call("$cond", vec![several, refused, one]), ty))

@@ -42,31 +42,41 @@ pub(crate) fn key_of(row: &Document) -> Bson {
     row.get("_id").cloned().unwrap_or(Bson::Null)
 }
 
+/// Whether the step before touched as many rows as expected.
+fn expect(expected: u64, before: Option<&Page>) -> Result<()> {
+    let found = before.map_or(0, |page| page.rows);
+    if found == expected {
+        return Ok(());
+    }
+    let message = format!("expected {expected} rows, found {found}");
+    Err(Error::new(ErrorKind::Conflict, "40001", message).with_retry(Retry::Never))
+}
+
 impl Work {
     /// All steps of a batch, or the error of the first that fails.
     pub(crate) async fn batch(&mut self, batch: &Batch) -> Result<Vec<Page>> {
         let mut pages: Vec<Page> = Vec::with_capacity(batch.steps.len());
-        for step in &batch.steps {
-            match step {
-                Step::Select(select) => pages.push(self.select(select).await?),
-                Step::Insert(insert) => pages.push(self.insert(insert).await?),
-                Step::Update(update) => pages.push(self.update(update).await?),
-                Step::Delete(delete) => pages.push(self.delete(delete).await?),
-                Step::Invoke(_) | Step::Raw(_) => {
-                    return Err(Error::unsupported("this database has neither functions nor SQL"));
-                }
-                Step::Expect(expected) => {
-                    let found = pages.last().map_or(0, |page| page.rows);
-                    if found != *expected {
-                        let message = format!("expected {expected} rows, found {found}");
-                        return Err(
-                            Error::new(ErrorKind::Conflict, "40001", message).with_retry(Retry::Never)
-                        );
-                    }
-                }
-            }
+        for (index, step) in batch.steps.iter().enumerate() {
+            let done = match step {
+                Step::Expect(expected) => expect(*expected, pages.last()),
+                step => self.step(step).await.map(|page| pages.push(page)),
+            };
+            done.map_err(|error| error.at_step(index))?;
         }
         Ok(pages)
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<Page> {
+        match step {
+            Step::Select(select) => self.select(select).await,
+            Step::Insert(insert) => self.insert(insert).await,
+            Step::Update(update) => self.update(update).await,
+            Step::Delete(delete) => self.delete(delete).await,
+            Step::Invoke(_) | Step::Raw(_) => {
+                Err(Error::unsupported("this database has neither functions nor SQL"))
+            }
+            Step::Expect(_) => Err(Error::internal("what is expected is judged by who runs the steps")),
+        }
     }
 
     /// The stored rows that a query matches and a command may touch.
