@@ -1,5 +1,6 @@
 //! Opening connections.
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use truststream_kernel::Result;
 
@@ -45,6 +46,8 @@ impl Conn {
              PRAGMA temp_store=MEMORY; PRAGMA case_sensitive_like=ON;",
         )
         .map_err(convert)?;
+        // Without it a statement is compiled anew whenever a bound value may matter to its plan.
+        sql.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(convert)?;
         sql.set_prepared_statement_cache_capacity(PREPARED);
         let session = Session::default();
         functions::register(&sql, &session).map_err(convert)?;
