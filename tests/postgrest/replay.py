@@ -5,8 +5,8 @@ usage: replay.py [--backend postgres|sqlite] [--at-least CASES] [arguments of ru
 
 TRUSTSTREAM_BIN names the binary (default: target/release/truststream), POSTGRES_BIN the folder of
 PostgreSQL's programs. On PostgreSQL, PostGIS must be installed (postgresql-15-postgis-3). SQLite gets
-what of the dump it can hold; TRUSTSTREAM_HOST names the program that brings it in (default:
-target/debug/examples/host) and what it refuses is printed. The exit status is 0 when at least so many
+what of the dump it can hold; TRUSTSTREAM_HOST names the program that brings it in (default: cargo runs
+the example host of truststream-conformance) and what it refuses is printed. The exit status is 0 when at least so many
 of the cases that run under the base configuration passed.
 """
 import argparse
@@ -178,9 +178,10 @@ def on_postgres(folder, project, others):
 
 
 def on_sqlite(_, project, others):
-    host = pathlib.Path(os.environ.get("TRUSTSTREAM_HOST", ROOT / "target/debug/examples/host"))
+    example = ["cargo", "run", "--quiet", "--locked", "--package", "truststream-conformance", "--example", "host", "--"]
+    host = [os.environ["TRUSTSTREAM_HOST"]] if "TRUSTSTREAM_HOST" in os.environ else example
     statements = json.dumps(dump.statements(dump.plain(programs() / "pg_restore")))
-    done = subprocess.run([host, project / "data.db"], input=statements, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([*host, project / "data.db"], cwd=ROOT, input=statements, stdout=subprocess.PIPE, text=True, check=True)
     print(done.stdout, end="")
     return replay(project, SQLITE, others)
 

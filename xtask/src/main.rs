@@ -1,5 +1,5 @@
-//! Tasks of the workspace: `cargo xtask test`, `cargo xtask tidy`, `cargo xtask sync`,
-//! `cargo xtask setup`.
+//! Tasks of the workspace: `cargo xtask test`, `cargo xtask nightly`, `cargo xtask tidy`,
+//! `cargo xtask sync`, `cargo xtask setup`.
 
 mod setup;
 mod shell;
@@ -25,6 +25,8 @@ enum Task {
         /// Only these parts: fmt, tidy, clippy, unit, e2e, python, postgrest, switch
         parts: Vec<suite::Part>,
     },
+    /// Run the tests that take too long for every change
+    Nightly,
     /// Install what the tests need (PostgreSQL, Node and Python packages)
     Setup,
     /// Check the rules that a reviewer would repeat
@@ -36,6 +38,7 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Test { parts } => suite::run_all(&parts),
+        Task::Nightly => suite::nightly(),
         Task::Setup => setup::all(),
         Task::Tidy => tidy::check(),
         Task::Sync => sync::write(),

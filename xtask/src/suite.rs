@@ -1,6 +1,6 @@
 //! All tests, in the order in which they find mistakes soonest.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -23,7 +23,7 @@ pub enum Part {
     E2e,
     /// The official Python client against the binary.
     Python,
-    /// PostgREST's own cases against the binary.
+    /// PostgREST's own cases against the binary, on PostgreSQL and on SQLite.
     Postgrest,
     /// A switch there and back over 100,000 rows under load; fails if a request fails or a write is
     /// lost or doubled.
@@ -75,10 +75,23 @@ fn one(part: Part) -> Result<()> {
         }
         Part::Postgrest => {
             build()?;
-            run("tests/postgrest", "python3", &["replay.py"])
+            run("tests/postgrest", "python3", &["replay.py"])?;
+            run("tests/postgrest", "python3", &["replay.py", "--backend", "sqlite"])
         }
         Part::Switch => run(".", "cargo", &["run", "--release", "--locked", "--", "demo", "--json"]),
     }
+}
+
+/// What takes too long for every change: 10,000 random requests on SQLite and PostgreSQL, others each
+/// day. A difference is printed with the seed that finds it again.
+pub fn nightly() -> Result<()> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seed = format!("TRUSTSTREAM_SEED={}", since.as_secs() / 86_400);
+    let test = ["test", "--locked", "-p", "truststream-conformance", "--test", "main", "differential"];
+    let mut command = vec!["TRUSTSTREAM_CASES=10000", &seed, "cargo"];
+    command.extend(test);
+    command.extend(["--", "--nocapture"]);
+    run(".", "env", &command)
 }
 
 fn build() -> Result<()> {

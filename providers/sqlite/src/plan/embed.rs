@@ -26,7 +26,7 @@ fn shows_nothing(embed: &Embed) -> bool {
 fn is_one_group(query: &Query) -> bool {
     let aggregate = |item: &Item| match item {
         Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
-        Item::Embed(embed) => shows_nothing(embed),
+        Item::Embed(embed) => shows_nothing(embed) || (embed.spread && is_one_group(&embed.query)),
         Item::All | Item::Column { .. } => false,
     };
     !query.items.is_empty() && query.items.iter().all(aggregate)
