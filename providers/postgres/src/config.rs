@@ -7,13 +7,16 @@ use serde::Deserialize;
 use tokio_postgres::config::Host;
 use truststream_kernel::Secret;
 
+use crate::tls::Url;
+
 /// A PostgreSQL database.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Connection URL, `postgresql://user:password@host:port/database`. The role must be allowed to
-    /// `set role` to the roles of the callers. Connections are not encrypted yet: keep the database on
-    /// the same host or a private network.
+    /// `set role` to the roles of the callers. `sslmode` (`disable`, `prefer`, `require`, `verify-ca`,
+    /// `verify-full`) and `sslrootcert` say how connections are encrypted; without, they are if the
+    /// server can, and only `verify-full` is safe from a server that is another.
     pub url: Secret,
     /// How many connections are kept.
     #[serde(default)]
@@ -64,7 +67,7 @@ impl Config {
 
     /// Where the database is, without credentials: `host:port/database`.
     pub fn place(&self) -> String {
-        let Ok(url) = self.url.expose().parse::<tokio_postgres::Config>() else {
+        let Ok(Url { config: url, .. }) = Url::parse(self.url.expose()) else {
             return "a malformed url".to_owned();
         };
         let host = match url.get_hosts().first() {

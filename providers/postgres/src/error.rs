@@ -36,7 +36,9 @@ pub(crate) fn no_connection(error: PoolError<Error>) -> Error {
     match error {
         PoolError::Backend(error) => error,
         PoolError::Timeout(TimeoutType::Wait) => {
-            Error::unavailable("timed out acquiring a connection from the pool")
+            let message = "Timed out acquiring connection from connection pool.";
+            Error::new(ErrorKind::Unavailable, "PGRST003", message)
+                .with_hint("all connections are busy: try again in a moment, or raise pool.max")
         }
         other => Error::unavailable("no connection to the database").with_source(other.to_string()),
     }

@@ -29,6 +29,7 @@ mod schema;
 mod script;
 mod session;
 mod sql;
+mod tls;
 mod transaction;
 mod wire;
 

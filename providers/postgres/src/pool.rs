@@ -6,12 +6,17 @@ use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, Object, Pool, RecycleError, RecycleResult};
 use parking_lot::Mutex;
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{Client, Connection as PgConnection, NoTls, Socket, Statement};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Connection as PgConnection, Socket, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
 use truststream_kernel::{Error, Result};
 
 use crate::config::Config;
 use crate::error::{no_connection, unreachable};
+use crate::tls::Url;
+
+/// A connection as it comes from the network.
+type Encrypted = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 
 /// Statements a connection keeps; beyond, all are prepared anew.
 const PREPARED_AT_MOST: usize = 500;
@@ -54,16 +59,15 @@ impl Deref for Connection {
 /// Makes connections.
 pub(crate) struct Connector {
     config: tokio_postgres::Config,
+    encryption: MakeRustlsConnect,
 }
 
 impl Connector {
     /// Reads the URL and adds what every session has.
     pub(crate) fn new(config: &Config) -> Result<Self> {
-        let mut url: tokio_postgres::Config = config.url.expose().parse().map_err(|error| {
-            Error::configuration("the url of the PostgreSQL backend is malformed")
-                .with_hint("expected postgresql://user:password@host:port/database")
-                .with_source(error)
-        })?;
+        let parsed = Url::parse(config.url.expose())?;
+        let encryption = parsed.encryption()?;
+        let mut url = parsed.config;
         if url.get_application_name().is_none() {
             url.application_name("truststream");
         }
@@ -77,11 +81,11 @@ impl Connector {
             options.push_str(&format!(" -c statement_timeout={}", timeout.as_millis()));
         }
         url.options(options.trim_start());
-        Ok(Connector { config: url })
+        Ok(Connector { config: url, encryption })
     }
 
     async fn connect(&self) -> Result<Client> {
-        let (client, connection) = self.config.connect(NoTls).await.map_err(unreachable)?;
+        let (client, connection) = self.config.connect(self.encryption.clone()).await.map_err(unreachable)?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a PostgreSQL connection ended");
@@ -131,19 +135,27 @@ impl Connections {
 
     /// Borrows a connection for one transaction.
     pub(crate) async fn lease(&self) -> Result<Lease> {
-        Ok(Lease { object: Some(self.pool.get().await.map_err(no_connection)?), clean: false })
+        let object = self.pool.get().await.map_err(no_connection)?;
+        let encryption = self.pool.manager().encryption.clone();
+        Ok(Lease { object: Some(object), encryption, clean: false })
     }
 
     /// A connection outside the pool whose messages the caller reads itself.
-    pub(crate) async fn listening(&self) -> Result<(Client, PgConnection<Socket, NoTlsStream>)> {
-        self.pool.manager().config.connect(NoTls).await.map_err(unreachable)
+    pub(crate) async fn listening(&self) -> Result<(Client, PgConnection<Socket, Encrypted>)> {
+        let connector = self.pool.manager();
+        connector.config.connect(connector.encryption.clone()).await.map_err(unreachable)
     }
 }
 
-/// A borrowed connection. Unless it is returned clean it is closed, so that a transaction whose
-/// future was dropped half-way can never be continued by another request.
+/// How long the server may take to hear that a statement is to be cancelled.
+const CANCEL: Duration = Duration::from_secs(5);
+
+/// A borrowed connection. Unless it is returned clean its statement is cancelled and it is closed, so
+/// that a transaction whose future was dropped half-way neither works on nor is continued by another
+/// request.
 pub(crate) struct Lease {
     object: Option<Object<Connector>>,
+    encryption: MakeRustlsConnect,
     clean: bool,
 }
 
@@ -166,7 +178,21 @@ impl Deref for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(object) = self.object.take().filter(|_| !self.clean) {
-            drop(Object::take(object));
+            let connection = Object::take(object);
+            let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+            if connection.is_closed() {
+                return;
+            }
+            let encryption = self.encryption.clone();
+            runtime.spawn(async move {
+                let token = connection.cancel_token();
+                let cancelling = tokio::time::timeout(CANCEL, token.cancel_query(encryption));
+                // The server forgets what could be cancelled once the connection ends.
+                if let Ok(Err(error)) = cancelling.await {
+                    tracing::debug!(%error, "a statement could not be cancelled");
+                }
+                drop(connection);
+            });
         }
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod conformance;
+mod connections;
 mod exact;
 mod feed;
 mod requests;

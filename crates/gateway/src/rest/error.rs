@@ -45,7 +45,7 @@ pub fn respond(error: &Error, anonymous: bool) -> Response {
     if error.code() == "PGRST103" {
         headers.insert(header::CONTENT_RANGE, content_range(error));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response

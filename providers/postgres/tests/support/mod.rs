@@ -9,11 +9,34 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::NoTls;
 
-struct Server {
+/// A PostgreSQL server.
+pub struct Server {
     port: u16,
     // Kept so that the folder lives as long as the server.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     _process: Process,
+}
+
+impl Server {
+    /// The URL of its first database.
+    pub fn url(&self) -> String {
+        url(self.port, "postgres")
+    }
+
+    /// The folder of its data.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Stops the server at once, as a crash would, and starts it again.
+    pub fn restart(&self) {
+        let status = command(&binaries().join("pg_ctl"), is_root())
+            .args(["restart", "-s", "-w", "-m", "immediate", "-D"])
+            .arg(self.data())
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.unwrap().success(), "PostgreSQL did not start again");
+    }
 }
 
 /// Stops the server when the test run ends, also when a test panics: the server watches its parent
@@ -44,7 +67,8 @@ fn url(port: u16, database: &str) -> String {
     format!("postgresql://postgres@127.0.0.1:{port}/{database}")
 }
 
-fn start() -> Server {
+/// A server of its own: to be stopped, or set up in another way.
+pub fn start() -> Server {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
@@ -65,10 +89,11 @@ fn start() -> Server {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = format!(
         "{} -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 & \
-         read -r _; kill -INT $!; wait; rm -rf {}",
+         read -r _; kill -INT $(head -n 1 {}/postmaster.pid); wait; rm -rf {}",
         binaries.join("postgres").display(),
         data.display(),
         folder.path().display(),
+        data.display(),
         folder.path().display()
     );
     let process = command(Path::new("/bin/sh"), root)
@@ -85,7 +110,7 @@ fn start() -> Server {
     }
     // It listens a moment before it answers.
     std::thread::sleep(Duration::from_millis(300));
-    Server { port, _folder: folder, _process: Process(process) }
+    Server { port, folder, _process: Process(process) }
 }
 
 /// PostgreSQL refuses to run as root.

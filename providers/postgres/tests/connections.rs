@@ -1,0 +1,132 @@
+//! Connections: encrypted, cancelled, waited for, lost and made again.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use truststream_kernel::{Context, ErrorKind};
+use truststream_postgres::{Config, PostgresDriver};
+use truststream_services::database::{DatabaseDriver, Ping, Raw};
+
+use crate::support::{client, database, start};
+
+fn raw(sql: &str) -> Raw {
+    Raw { sql: sql.to_owned(), parameters: vec![], read_only: true }
+}
+
+async fn body(driver: &PostgresDriver, sql: &str) -> serde_json::Value {
+    let page = driver.raw(&Context::system(), &raw(sql)).await.unwrap();
+    serde_json::from_slice(&page.body).unwrap()
+}
+
+fn openssl(folder: &Path, line: &str) {
+    let output = Command::new("openssl").args(line.split(' ')).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// An authority, and a certificate of it for `localhost` in the server's folder.
+fn certificates(folder: &Path, data: &Path) {
+    let name = "req -newkey rsa:2048 -nodes -subj";
+    openssl(folder, &format!("{name} /CN=authority -x509 -days 2 -keyout ca.key -out ca.pem"));
+    openssl(folder, &format!("{name} /CN=other -x509 -days 2 -keyout other.key -out other.pem"));
+    openssl(folder, &format!("{name} /CN=localhost -keyout server.key -out server.csr"));
+    std::fs::write(folder.join("ext"), "subjectAltName=DNS:localhost").unwrap();
+    openssl(
+        folder,
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out server.crt",
+    );
+    for file in ["server.key", "server.crt"] {
+        let to = data.join(file);
+        std::fs::copy(folder.join(file), &to).unwrap();
+        assert!(Command::new("chown").arg("--reference").arg(data).arg(&to).status().unwrap().success());
+        assert!(Command::new("chmod").arg("600").arg(&to).status().unwrap().success());
+    }
+}
+
+#[tokio::test]
+async fn connections_are_encrypted_as_sslmode_says() {
+    let server = start();
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path(), &server.data());
+    let encrypted = async |url: String| {
+        let driver = PostgresDriver::connect(Config::new(url)).await?;
+        let rows = body(&driver, "select ssl from pg_stat_ssl where pid = pg_backend_pid()").await;
+        Ok::<_, truststream_kernel::Error>(rows == json!([{ "ssl": true }]))
+    };
+    assert!(!encrypted(server.url()).await.unwrap(), "a server without TLS is preferred without");
+    let refused = encrypted(format!("{}?sslmode=require", server.url())).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+
+    client(&server.url()).await.batch_execute("alter system set ssl = on").await.unwrap();
+    server.restart();
+    let (by_name, by_address) = (server.url().replace("127.0.0.1", "localhost"), server.url());
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (ca, other) = (file("ca.pem"), file("other.pem"));
+    assert!(encrypted(by_address.clone()).await.unwrap());
+    assert!(!encrypted(format!("{by_address}?sslmode=disable")).await.unwrap());
+    assert!(encrypted(format!("{by_address}?sslmode=require")).await.unwrap());
+    assert!(encrypted(format!("{by_address}?sslmode=verify-ca&sslrootcert={ca}")).await.unwrap());
+    assert!(encrypted(format!("{by_name}?sslmode=verify-full&sslrootcert={ca}")).await.unwrap());
+    for refused in [
+        format!("{by_address}?sslmode=verify-full&sslrootcert={ca}"),
+        format!("{by_name}?sslmode=verify-full&sslrootcert={other}"),
+        format!("{by_name}?sslmode=require&sslrootcert={other}"),
+        format!("{by_name}?sslmode=verify-ca"),
+    ] {
+        assert_eq!(encrypted(refused.clone()).await.unwrap_err().kind(), ErrorKind::Unavailable, "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_whose_caller_is_gone_is_cancelled() {
+    let url = database().await;
+    let watcher = client(&url).await;
+    let driver = PostgresDriver::connect(Config::new(&*url)).await.unwrap();
+    let (cx, slow) = (Context::system(), raw("select 'left behind', pg_sleep(60)"));
+    let running = tokio::time::timeout(Duration::from_millis(500), driver.raw(&cx, &slow));
+    assert!(running.await.is_err(), "it should still run");
+    let count = "select count(*) from pg_stat_activity
+                 where query like '%left behind%' and state = 'active' and pid <> pg_backend_pid()";
+    let until = Instant::now() + Duration::from_secs(5);
+    while watcher.query_one(count, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+        assert!(Instant::now() < until, "the statement still runs");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn requests_wait_in_turn_and_not_for_ever() {
+    let mut config = Config::new(database().await);
+    config.pool.max = 1;
+    config.pool.wait_ms = 300;
+    let driver = PostgresDriver::connect(config).await.unwrap();
+    let (cx, slow) = (Context::system(), raw("select pg_sleep(1)"));
+    let waiting = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        driver.raw(&cx, &raw("select 1 as one")).await
+    };
+    let (slow, waited) = tokio::join!(driver.raw(&cx, &slow), waiting);
+    slow.unwrap();
+    let error = waited.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, "PGRST003"));
+    assert!(error.hint().unwrap().contains("again"), "{error:?}");
+    driver.raw(&cx, &raw("select 1 as one")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_starts_again_is_found_again() {
+    let server = start();
+    let driver = PostgresDriver::connect(Config::new(server.url())).await.unwrap();
+    assert_eq!(body(&driver, "select 1 as one").await, json!([{ "one": 1 }]));
+    let under_way = {
+        let driver = driver.clone();
+        tokio::spawn(async move { driver.raw(&Context::system(), &raw("select pg_sleep(60)")).await })
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::task::block_in_place(|| server.restart());
+    let lost = under_way.await.unwrap().unwrap_err();
+    assert_eq!(lost.kind(), ErrorKind::Unavailable, "{lost:?}");
+    driver.ping(&Context::system(), &Ping).await.unwrap();
+    assert_eq!(body(&driver, "select 1 as one").await, json!([{ "one": 1 }]));
+}
