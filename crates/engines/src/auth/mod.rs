@@ -9,6 +9,7 @@ mod admin;
 mod claims;
 mod engine;
 mod error;
+mod firebase;
 mod keys;
 mod moment;
 mod passwords;

@@ -1,6 +1,7 @@
 //! Passwords: hashing new ones, verifying those hashed here or elsewhere.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use argon2::password_hash::phc::PasswordHash;
@@ -10,6 +11,7 @@ use truststream_kernel::{Error, Result, Secret};
 use truststream_services::auth::WeakPassword;
 
 use super::error::{busy, validation_failed, weak_password};
+use super::firebase::FirebaseHash;
 use super::settings::AuthSettings;
 
 /// bcrypt reads no further, and Supabase Auth takes no longer password.
@@ -30,7 +32,9 @@ pub(super) struct Passwords {
     shortest: usize,
     threads: Arc<Semaphore>,
     queue: Arc<Semaphore>,
-    nobodys: OnceLock<String>,
+    /// What a password is compared with where there is no hash.
+    nobodys: String,
+    verified: Arc<AtomicU64>,
 }
 
 impl Passwords {
@@ -39,13 +43,22 @@ impl Passwords {
         let params = Params::new(cost.memory, cost.iterations, 1, None).map_err(|error| {
             Error::configuration(format!("auth.password: argon2id can't be run like this: {error}"))
         })?;
+        // Comparing costs the same whatever the digest says, and no password has this one.
+        let nobodys = format!(
+            "$argon2id$v=19$m={},t={},p=1${}${}",
+            cost.memory,
+            cost.iterations,
+            "A".repeat(22),
+            "A".repeat(43)
+        );
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Passwords {
             params,
             shortest: settings.minimum_password_length,
             threads: Arc::new(Semaphore::new((cores / 2).max(1))),
             queue: Arc::new(Semaphore::new(LONGEST_QUEUE)),
-            nobodys: OnceLock::new(),
+            nobodys,
+            verified: Arc::default(),
         })
     }
 
@@ -81,34 +94,17 @@ impl Passwords {
     }
 
     /// Whether a password is the one that was hashed. Without a hash the answer is no, after the same
-    /// work as for one.
+    /// work as for one made here.
     pub(super) async fn verify(&self, password: &Secret, hashed: Option<&str>) -> Result<bool> {
-        let argon2 = self.argon2();
-        let hashed = hashed.filter(|hashed| is_supported(hashed)).map(str::to_owned);
-        let nobodys = self.nobodys.get().cloned();
-        let password = password.clone();
+        let hashed = hashed.filter(|hashed| is_supported(hashed));
         let known = hashed.is_some();
-        let (matches, made) = self
-            .apart(move || -> Result<(bool, Option<String>)> {
-                if let Some(hashed) = &hashed {
-                    return Ok((verify(password.expose(), hashed), None));
-                }
-                let (stand_in, made) = match nobodys {
-                    Some(stand_in) => (stand_in, None),
-                    None => {
-                        let made = hash(&argon2, b"nobody's password")?;
-                        (made.clone(), Some(made))
-                    }
-                };
-                verify(password.expose(), &stand_in);
-                Ok((false, made))
-            })
-            .await??;
-        if let Some(made) = made {
-            // Somebody else may have been quicker; either will do.
-            let _ = self.nobodys.set(made);
-        }
-        Ok(known && matches)
+        let hashed = hashed.unwrap_or(&self.nobodys).to_owned();
+        let (password, verified) = (password.clone(), Arc::clone(&self.verified));
+        let matches = self.apart(move || {
+            verified.fetch_add(1, Ordering::Relaxed);
+            verify(password.expose(), &hashed)
+        });
+        Ok(matches.await? && known)
     }
 
     /// Whether a hash that was just verified should give way to one made here.
@@ -147,7 +143,9 @@ pub(super) fn check_hash(hashed: &str) -> Result<()> {
     if is_supported(hashed) {
         Ok(())
     } else {
-        Err(validation_failed("Password hash must be bcrypt, argon2i or argon2id with common parameters"))
+        Err(validation_failed(
+            "Password hash must be bcrypt, argon2i, argon2id or Firebase scrypt with common parameters",
+        ))
     }
 }
 
@@ -162,6 +160,9 @@ fn is_supported(hashed: &str) -> bool {
             && params.m_cost() <= MOST_MEMORY
             && params.t_cost() <= MOST_ITERATIONS
             && params.p_cost() <= MOST_LANES;
+    }
+    if FirebaseHash::claims(hashed) {
+        return FirebaseHash::read(hashed).is_some();
     }
     if !["$2a$", "$2b$", "$2y$"].iter().any(|version| hashed.starts_with(version)) {
         return false;
@@ -180,6 +181,9 @@ fn verify(password: &str, hashed: &str) -> bool {
     if hashed.starts_with("$argon2") {
         return PasswordHash::new(hashed)
             .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
+    }
+    if FirebaseHash::claims(hashed) {
+        return FirebaseHash::read(hashed).is_some_and(|hash| hash.is_of(password));
     }
     // The letters that bcrypt would not read must not be free to choose.
     let whole = password.len() <= LONGEST;
@@ -210,6 +214,24 @@ mod tests {
         assert!(!passwords.verify(&Secret::new("long enougH"), Some(&one)).await.unwrap());
         assert!(!passwords.verify(&secret, None).await.unwrap());
         assert!(!passwords.is_outdated(&one) && passwords.is_outdated(BCRYPT));
+    }
+
+    #[tokio::test]
+    async fn the_unknown_cost_as_much_as_the_known() {
+        let passwords = passwords();
+        let secret = Secret::new("long enough");
+        let hash = passwords.hash(&secret).await.unwrap();
+        assert!(PasswordHash::new(&passwords.nobodys).unwrap().hash.is_some());
+        let same_cost = |hash: &str| Params::try_from(&PasswordHash::new(hash).unwrap()).unwrap().m_cost();
+        assert_eq!(same_cost(&passwords.nobodys), same_cost(&hash));
+        let wrong = Secret::new("wrong enough");
+        for (tried, hashed) in
+            [(&secret, Some(&*hash)), (&wrong, Some(&*hash)), (&wrong, None), (&wrong, Some("no hash"))]
+        {
+            let before = passwords.verified.load(Ordering::Relaxed);
+            passwords.verify(tried, hashed).await.unwrap();
+            assert_eq!(passwords.verified.load(Ordering::Relaxed), before + 1, "{hashed:?}");
+        }
     }
 
     #[tokio::test]
