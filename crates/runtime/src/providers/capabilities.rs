@@ -37,7 +37,8 @@ pub fn capability_tables() -> String {
 
 const HEAD: &str = "# Providers\n\n<!-- Made by `cargo xtask sync` from what the providers declare. -->\n\n\
     A provider is chosen by name in a backend's table: `[backend.main.database]` with \
-    `provider = \"sqlite\"`. The first of each table is the default. What is *unsupported* is refused \
+    `provider = \"sqlite\"`. The first of each table is the default; files are kept by TrustStream's \
+    own storage on an object store unless a storage is named. What is *unsupported* is refused \
     with `0A000` before anything is done; what is *emulated* gives the same answers, computed in \
     process on top of the engine.\n";
 
