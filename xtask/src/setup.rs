@@ -1,6 +1,6 @@
 //! Installing what the tests need on a machine that has only a Rust toolchain.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -27,7 +27,24 @@ pub fn all() -> Result<()> {
     if !root().join("tests/e2e/node_modules/.package-lock.json").exists() {
         run("tests/e2e", "npm", &["ci", "--no-audit", "--no-fund"])?;
     }
-    Ok(())
+    secantusdb()
+}
+
+/// A server of MongoDB's protocol. Its licence is not ours: it is only ever run, by its own Python.
+fn secantusdb() -> Result<()> {
+    let folder = cache().join("truststream/secantusdb");
+    if folder.join("bin/secantusd-py").is_file() {
+        return Ok(());
+    }
+    let Some(path) = folder.to_str() else { bail!("{} is no text", folder.display()) };
+    run(".", "python3", &["-m", "venv", path])?;
+    run(".", &format!("{path}/bin/pip"), &["install", "-q", "SecantusDB==0.7.0b3"])
+}
+
+/// Where what is downloaded for tests is kept.
+fn cache() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache");
+    std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from)
 }
 
 /// Whether Python is here with what its virtual environments need.

@@ -25,6 +25,7 @@ pub(crate) static DATABASES: Catalog<DatabaseService> = catalog! {
     "postgres" => truststream_postgres::Config;
     "memory" => truststream_sqlite::MemoryConfig;
     "supabase" if "supabase" => truststream_supabase::Config;
+    "mongodb" if "mongodb" => truststream_mongodb::Config;
 };
 
 /// Object stores below TrustStream's own storage: `[backend.x.storage]`.

@@ -33,7 +33,8 @@ fn only_if(kind: Bson, condition: Bson) -> Bson {
 pub(crate) fn json_equals(json: &Bson, known: &Bson) -> Bson {
     match known {
         Bson::Document(members) => {
-            let own = doc! { "$map": { "input": { "$objectToArray": json.clone() }, "as": "k", "in": "$$k.k" } };
+            let own =
+                doc! { "$map": { "input": { "$objectToArray": json.clone() }, "as": "k", "in": "$$k.k" } };
             let names: Vec<Bson> = members.keys().cloned().map(Bson::String).collect();
             let mut conditions = vec![Bson::Document(doc! { "$eq": [own, constant(names)] })];
             conditions.extend(members.iter().map(|(key, value)| json_equals(&member(json, key), value)));

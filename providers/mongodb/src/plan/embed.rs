@@ -95,7 +95,8 @@ impl Planner<'_> {
         let stages = vec![doc! { "$limit": 1 }, doc! { "$project": { "_id": 0, "k": key } }];
         let name = self.temporary();
         let lookup = related.lookup(stages, &name);
-        let first = doc! { "$arrayElemAt": [format!("${name}.k"), 0] };
+        let row = doc! { "$arrayElemAt": [format!("${name}"), 0] };
+        let first = doc! { "$let": { "vars": { "row": row }, "in": "$$row.k" } };
         Ok((vec![lookup], Bson::Document(doc! { "$ifNull": [first, Bson::Null] })))
     }
 

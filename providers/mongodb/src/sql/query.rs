@@ -26,12 +26,14 @@ impl Translator<'_, '_> {
         if family(&ty) != family(&left.ty) || family(&ty) == Family::Json {
             return Err(unsupported("a comparison of two types", query));
         }
-        let values = format!("{field}.v");
-        let within = call("$in", vec![left.expr.clone(), values.clone().into()]);
+        // Spelled out: not every server reads `$field.v` through an array.
+        let each = doc! { "input": field.as_str(), "as": "row", "in": "$$row.v" };
+        let values = call("$map", each);
+        let within = call("$in", vec![left.expr.clone(), values.clone()]);
         if want == Want::True {
             return Ok(all(vec![left.is_null(Want::False), within]));
         }
-        let null = call("$in", vec![Bson::Null, values.into()]);
+        let null = call("$in", vec![Bson::Null, values]);
         let empty = call("$eq", vec![field.into(), Bson::Array(Vec::new())]);
         let differs = all(vec![left.is_null(Want::False), not(any(vec![within, null]))]);
         Ok(any(vec![empty, differs]))
@@ -56,7 +58,8 @@ impl Translator<'_, '_> {
         let several = call("$gt", vec![call("$size", field.clone()), Bson::Int32(1)]);
         let number = call("$toString", call("$size", field.clone()));
         let refused = call("$toInt", call("$concat", vec!["too many rows: ".into(), number]));
-        let first = call("$arrayElemAt", vec![Bson::String(format!("{field}.v")), Bson::Int32(0)]);
+        let row = call("$arrayElemAt", vec![Bson::String(field.clone()), Bson::Int32(0)]);
+        let first = call("$let", doc! { "vars": { "row": row }, "in": "$$row.v" });
         let one = call("$ifNull", vec![first, Bson::Null]);
         Ok(Term::new(call("$cond", vec![several, refused, one]), ty))
     }
