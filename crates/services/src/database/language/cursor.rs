@@ -85,6 +85,12 @@ impl<'t> Cursor<'t> {
         if self.is_done() { Ok(()) } else { Err(self.expected(expected)) }
     }
 
+    /// An error that names the limit a text goes beyond (PGRST100).
+    pub(super) fn beyond(&self, limit: usize, what: &str) -> Error {
+        let message = format!("the {} goes beyond a limit: at most {limit} {what}", self.what);
+        Error::new(ErrorKind::InvalidInput, "PGRST100", message)
+    }
+
     /// An error that says what came and what was expected, as PostgREST's parser does (PGRST100).
     pub(super) fn expected(&self, expected: &str) -> Error {
         let found = match self.peek() {

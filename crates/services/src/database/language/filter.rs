@@ -8,6 +8,8 @@ use crate::database::{Comparison, Field, Filter, FullTextParser, Is, Operand, Op
 
 /// Deepest nesting of logic trees.
 const DEEPEST: usize = 64;
+/// Most conditions of one group.
+const WIDEST: usize = 1000;
 /// What can stand in a logic tree.
 const MEMBER: &str = "field name (* or [a..z0..9_$]), negation operator (not) or logic operator (and, or)";
 
@@ -36,7 +38,7 @@ pub fn parse_logic(and: bool, text: &str) -> Result<Filter> {
 
 fn group(cursor: &mut Cursor<'_>, and: bool, depth: usize) -> Result<Filter> {
     if depth > DEEPEST {
-        return Err(cursor.expected("fewer conditions inside one another"));
+        return Err(cursor.beyond(DEEPEST, "conditions inside one another"));
     }
     if !cursor.take("(") {
         return Err(cursor.expected("\"(\""));
@@ -45,6 +47,9 @@ fn group(cursor: &mut Cursor<'_>, and: bool, depth: usize) -> Result<Filter> {
     loop {
         cursor.take_while(char::is_whitespace);
         members.push(member(cursor, depth)?);
+        if members.len() > WIDEST {
+            return Err(cursor.beyond(WIDEST, "conditions side by side"));
+        }
         cursor.take_while(char::is_whitespace);
         if cursor.take(")") {
             return Ok(if and { Filter::And(members) } else { Filter::Or(members) });

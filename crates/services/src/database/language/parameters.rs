@@ -9,6 +9,9 @@ use super::order::parse_order;
 use super::select::parse_select;
 use crate::database::{Field, Filter, Item, Query};
 
+/// Most parameters of a query string.
+const MOST: usize = 1000;
+
 /// What a query string asks for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parameters {
@@ -33,7 +36,10 @@ pub fn parse_parameters<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)> + Cl
         parameters.query.items = parse_select(select)?;
         parameters.has_select = true;
     }
-    for (key, value) in pairs {
+    for (index, (key, value)) in pairs.enumerate() {
+        if index >= MOST {
+            return Err(Cursor::new("query string", key).beyond(MOST, "parameters"));
+        }
         match key {
             "select" => {}
             "columns" => parameters.columns = Some(names("columns parameter", value)?),

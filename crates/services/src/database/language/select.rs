@@ -8,6 +8,8 @@ use crate::database::{Aggregate, AggregateFunction, Embed, Item, Query};
 
 /// Deepest nesting of embeds; deeper ones are refused before any work.
 const DEEPEST: usize = 32;
+/// Most columns and embeds of one list; PostgreSQL itself has 1664.
+const WIDEST: usize = 1000;
 
 /// Parses a `select` list such as `title,year:info->>year,artist(name)`.
 ///
@@ -25,7 +27,7 @@ pub fn parse_select(text: &str) -> Result<Vec<Item>> {
 
 fn items(cursor: &mut Cursor<'_>, depth: usize) -> Result<Vec<Item>> {
     if depth > DEEPEST {
-        return Err(cursor.expected("fewer embedded resources inside one another"));
+        return Err(cursor.beyond(DEEPEST, "resources inside one another"));
     }
     let mut items = Vec::new();
     skip_spaces(cursor);
@@ -35,6 +37,9 @@ fn items(cursor: &mut Cursor<'_>, depth: usize) -> Result<Vec<Item>> {
     loop {
         skip_spaces(cursor);
         items.push(item(cursor, depth)?);
+        if items.len() > WIDEST {
+            return Err(cursor.beyond(WIDEST, "columns side by side"));
+        }
         skip_spaces(cursor);
         if !cursor.take(",") {
             return Ok(items);

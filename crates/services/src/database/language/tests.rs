@@ -153,3 +153,39 @@ fn spaces_before_a_list_and_parentheses_behind_a_select_are_passed_over() {
     assert_eq!(list.operand, Operand::List(vec![String::new(), "3".to_owned()]));
     assert_eq!(parse_select("a,b(c))").unwrap().len(), 2);
 }
+
+#[test]
+fn what_is_too_deep_or_too_wide_is_refused_with_the_limit() {
+    let deep = format!("and={}a.eq.1{}", "(and".repeat(70) + "(", ")".repeat(71));
+    let embeds = format!("select={}a{}", "b(".repeat(40), ")".repeat(40));
+    let or = format!("or=({})", vec!["a.eq.1"; 1001].join(","));
+    let select = format!("select={}", vec!["a"; 1001].join(","));
+    for (text, limit) in [
+        (deep, "at most 64 conditions inside one another"),
+        (embeds, "at most 32 resources inside one another"),
+        (or, "at most 1000 conditions side by side"),
+        (select, "at most 1000 columns side by side"),
+        (vec!["a=eq.1"; 1001].join("&"), "at most 1000 parameters"),
+    ] {
+        let error = parameters(&text).unwrap_err();
+        assert_eq!(error.code(), "PGRST100");
+        assert!(error.message().ends_with(limit), "{error}");
+    }
+    parameters(&format!("or=({})", vec!["a.eq.1"; 1000].join(","))).unwrap();
+}
+
+/// What fuzzing begins with, and what it found: nothing of it breaks the parsers.
+#[test]
+fn the_corpus_of_fuzzing_is_read_or_refused() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/parameters");
+    let mut read = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let query = std::fs::read(entry.unwrap().path()).unwrap();
+        let text = String::from_utf8_lossy(&query);
+        if let Err(error) = parameters(&text) {
+            assert!(["PGRST100", "PGRST103", "PGRST108"].contains(&error.code()), "{text}: {error:?}");
+        }
+        read += 1;
+    }
+    assert!(read >= 9, "the corpus is gone");
+}
