@@ -5,7 +5,7 @@ use truststream_kernel::Type;
 
 use super::aggregates::is_aggregate;
 use super::cast::{is_float, is_integer, is_text};
-use super::translate::Translator;
+use super::translate::{Rights, Translator};
 use super::{Term, TermType, Unsupported};
 use crate::schema::{ident, table_name};
 
@@ -93,6 +93,9 @@ impl Translator<'_> {
     }
 
     fn built_in(&mut self, name: &str, arguments: &[Term]) -> Result<Option<Term>, Unsupported> {
+        if self.rights == Rights::Owner && matches!(name, "current_user" | "current_role" | "user") {
+            return Err(Unsupported::new(name, "the owner's name, in a \"security definer\" function"));
+        }
         if let Some(term) = moment(name, arguments).or_else(|| of_extensions(name, arguments)) {
             return Ok(Some(term));
         }

@@ -6,11 +6,11 @@ use sqlparser::ast::{
     TableWithJoins,
 };
 use truststream_kernel::Type;
-use truststream_services::database::TableName;
+use truststream_services::database::{TableKind, TableName};
 
 use super::names::Relation;
 use super::query::{known, renamed};
-use super::translate::Translator;
+use super::translate::{Rights, Translator};
 use super::{Term, Unsupported};
 use crate::quote::quote;
 use crate::schema::{ident, parts, table_name};
@@ -155,6 +155,11 @@ impl Translator<'_> {
     fn table(&mut self, name: &TableName) -> Result<(String, Relation), Unsupported> {
         let known = self.scope.catalog.table(name);
         let known = known.ok_or_else(|| Unsupported::new(name, "there is no such table"))?;
+        let invoker = matches!(known.kind, TableKind::View { invoker: true, .. });
+        if invoker && self.rights == Rights::View {
+            let reason = "a view with the rights of who asks, within one with those of its owner";
+            return Err(Unsupported::new(name, reason));
+        }
         let source = match self.scope.source {
             Some(source) => source(name)?,
             None => quote(&file_name(name)),

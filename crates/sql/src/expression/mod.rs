@@ -41,7 +41,7 @@ pub(crate) use query::Columns;
 pub(crate) use query::known;
 pub(crate) use routines::statements;
 pub use routines::{SCALAR, parameter_type, result_columns};
-pub(crate) use translate::Translator;
+pub(crate) use translate::{Rights, Translator};
 
 /// What can't be translated, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

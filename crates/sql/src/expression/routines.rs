@@ -11,7 +11,7 @@ use truststream_services::database::{Catalog, Function, Parameter, TableName};
 
 use super::names::Relation;
 use super::query::Columns;
-use super::translate::Translator;
+use super::translate::{Rights, Translator};
 use super::{Term, TermType, Unsupported, parse};
 use crate::quote::quote;
 use crate::schema::{table_name, type_named};
@@ -207,14 +207,19 @@ impl<'a> Translator<'a> {
         let levels = std::mem::replace(&mut self.levels, vec![vec![parameters]]);
         let (named, windows) = (std::mem::take(&mut self.named), std::mem::take(&mut self.windows));
         let scope = self.scope;
+        let rights = self.rights;
         if function.security_definer {
             self.scope.source = None;
             self.scope.role = None;
+            self.rights = Rights::Owner;
+        } else if rights == Rights::View {
+            // Who asks is not known when the view is made.
+            self.scope.source = Some(&unknown_caller);
         }
         self.callers.push(function.name.clone());
         let done = body(self);
         self.callers.pop();
-        self.scope = scope;
+        (self.scope, self.rights) = (scope, rights);
         (self.levels, self.named, self.windows) = (levels, named, windows);
         done
     }
@@ -289,6 +294,12 @@ impl<'a> Translator<'a> {
 /// The type of a parameter.
 pub fn parameter_type(catalog: &Catalog, parameter: &Parameter) -> Type {
     type_named(catalog, &parameter.type_name)
+}
+
+fn unknown_caller(table: &TableName) -> Result<String, Unsupported> {
+    let reason = "a function that reads tables, within a view: declare the function \"security definer\", \
+                  or the view \"with (security_invoker = on)\"";
+    Err(Unsupported::new(table, reason))
 }
 
 fn nulls(terms: &[Term]) -> String {

@@ -8,6 +8,17 @@ use super::names::{Relation, column};
 use super::{Scope, Term, TermType, Unsupported};
 use crate::schema::type_of;
 
+/// Whose rights hold for what is translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rights {
+    /// Those of the scope's caller.
+    Caller,
+    /// Those of an owner, whoever calls: within `security definer` functions.
+    Owner,
+    /// Those of an owner for tables, and those of who asks for all else: within views.
+    View,
+}
+
 /// Translates one expression.
 pub(crate) struct Translator<'a> {
     pub(super) scope: Scope<'a>,
@@ -19,6 +30,8 @@ pub(crate) struct Translator<'a> {
     pub(super) named: Vec<Relation>,
     /// Where the expression will stand there can be no sub-selects.
     pub(super) alone: bool,
+    /// Whose rights hold here.
+    pub(super) rights: Rights,
     /// The functions whose bodies lead here.
     pub(super) callers: Vec<TableName>,
     /// What the named windows of the selects around are.
@@ -37,6 +50,7 @@ impl<'a> Translator<'a> {
             relations: 0,
             named: Vec::new(),
             alone: false,
+            rights: Rights::Caller,
             callers: Vec::new(),
             windows: Vec::new(),
         }
@@ -46,6 +60,11 @@ impl<'a> Translator<'a> {
     /// a table, in which SQLite takes no sub-selects.
     pub(crate) fn of_expression(scope: &Scope<'a>) -> Self {
         Translator { alone: scope.alias.is_none(), ..Translator::new(scope) }
+    }
+
+    /// The same with other rights.
+    pub(crate) fn with_rights(self, rights: Rights) -> Self {
+        Translator { rights, ..self }
     }
 
     /// The catalog names are looked up in.

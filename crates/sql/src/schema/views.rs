@@ -15,7 +15,7 @@ use truststream_services::database::{
 
 use super::fault;
 use super::names::{ident, table_name};
-use crate::expression::{Scope, Translator, Unsupported, known};
+use crate::expression::{Rights, Scope, Translator, Unsupported, known};
 use crate::quote::quote;
 
 pub(super) fn create(catalog: &mut Catalog, view: &CreateView) -> Result<()> {
@@ -63,7 +63,6 @@ fn is_invoker(options: &CreateTableOptions) -> bool {
             let value = value.to_string().trim_matches('\'').to_lowercase();
             matches!(value.as_str(), "true" | "on" | "1" | "yes")
         }
-        SqlOption::Ident(key) => ident(key) == "security_invoker",
         _ => false,
     })
 }
@@ -93,11 +92,12 @@ fn columns(catalog: &Catalog, query: &Query) -> Result<Vec<Column>> {
 /// # Errors
 /// What can't be translated, such as a column that there is no longer.
 pub fn view_query(scope: &Scope<'_>, view: &Table) -> Result<String, Unsupported> {
-    let TableKind::View { definition, .. } = &view.kind else {
+    let TableKind::View { definition, invoker, .. } = &view.kind else {
         return Err(Unsupported::new("", "this is no view"));
     };
     let query = parsed(definition).ok_or_else(|| Unsupported::new(definition, "this is no query"))?;
-    let (sql, found) = Translator::new(scope).query(&query)?;
+    let rights = if *invoker { Rights::Caller } else { Rights::View };
+    let (sql, found) = Translator::new(scope).with_rights(rights).query(&query)?;
     // Columns that its tables were given later are not the view's.
     let names = (0..found.len()).map(|at| match view.columns.get(at) {
         Some(column) => quote(&column.name),

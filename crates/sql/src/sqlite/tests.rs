@@ -55,12 +55,36 @@ create policy p on a using (is_member(id));\ncreate trigger t before insert on a
         (1, "column \"spot\": type point lives on PostgreSQL only"),
         (4, "functions in plpython run on PostgreSQL only: public.f"),
         (5, "this function runs on PostgreSQL only: is_member(id)"),
-        (6, "triggers run on PostgreSQL only"),
+        (6, "trigger t: a function in plpython runs on PostgreSQL only"),
         (8, "this function runs on PostgreSQL only: generate_series(1, 9)"),
     ];
     let expected: Vec<_> =
         expected.iter().map(|(line, reason)| ("1.sql".to_owned(), *line, (*reason).to_owned())).collect();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn rights_that_cannot_be_kept_are_refused() {
+    let sql = "create table t (id int primary key, at timestamptz);
+        create function invoked() returns bigint language sql as 'select count(*) from t';
+        create function owned() returns bigint language sql security definer as 'select count(*) from t';
+        create function who() returns text language sql security definer as 'select current_user';
+        create view asks as select invoked();
+        create view tells as select owned();
+        create view theirs with (security_invoker = on) as select invoked() as n from t;
+        create view nested as select n from theirs;
+        create function audit() returns trigger language plpgsql as 'begin insert into t values (1); return new; end';
+        create trigger audit after insert on t for each row execute function audit();
+        create function looping() returns trigger language plpgsql as 'begin
+          loop null; end loop; end';
+        create trigger looping before insert on t for each row execute function looping();";
+    let found: Vec<(usize, String)> =
+        review_of(&[("1.sql", sql)]).into_iter().map(|(_, line, reason)| (line, reason)).collect();
+    let lines: Vec<usize> = found.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [4, 5, 8, 10, 13], "{found:?}");
+    assert!(found[1].1.contains("declare the function \"security definer\""), "{found:?}");
+    assert!(found[3].1.contains("must be \"security definer\""), "{found:?}");
+    assert!(found[4].1.contains("line 2 of function public.looping: \"loop\""), "{found:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod before;
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{Catalog, Function, PolicyCommand, Table, TableName, Trigger};
 
-use crate::expression::{Relation, Scope, Source, Translator, Unsupported};
+use crate::expression::{Relation, Rights, Scope, Source, Translator, Unsupported};
 use crate::plpgsql::{self, Step};
 use crate::quote::literal;
 
@@ -77,7 +77,9 @@ fn translator<'a>(
     rows: Vec<Relation>,
 ) -> Translator<'a> {
     let source: Option<&'a Source<'a>> = if routine.definer { None } else { Some(&closed) };
-    let mut translator = Translator::new(&Scope { source, ..Scope::new(catalog) });
+    let rights = if routine.definer { Rights::Owner } else { Rights::Caller };
+    let scope = Scope { source, ..Scope::new(catalog) };
+    let mut translator = Translator::new(&scope).with_rights(rights);
     let told = [
         ("tg_op", event.to_uppercase()),
         ("tg_table_name", name.name.clone()),
