@@ -18,13 +18,15 @@ pub(crate) struct Access<'a> {
     role: Option<&'a str>,
     /// How many policies led here.
     depth: usize,
+    /// Whether who asks looks at each column by itself ([`Access::may_read`]).
+    by_columns: bool,
 }
 
 impl<'a> Access<'a> {
     pub(crate) fn of(cx: &'a Context) -> Self {
         let role = cx.identity().map(|identity| identity.role.as_str());
         let role = role.filter(|role| !matches!(*role, "service_role" | "postgres" | "supabase_admin"));
-        Access { role, depth: 0 }
+        Access { role, depth: 0, by_columns: false }
     }
 
     /// The role that policies hold for; `None` if none does.
@@ -34,7 +36,27 @@ impl<'a> Access<'a> {
 
     /// The same caller, within a policy.
     pub(crate) fn deeper(self) -> Self {
-        Access { depth: self.depth + 1, ..self }
+        Access { depth: self.depth + 1, by_columns: false, ..self }
+    }
+
+    /// The same caller where rights on single columns count: [`Access::may_read`] is asked for each
+    /// column that is named.
+    pub(crate) fn by_columns(self) -> Self {
+        Access { by_columns: true, ..self }
+    }
+
+    /// Refuses a column that is closed to the caller.
+    ///
+    /// # Errors
+    /// 42501.
+    pub(crate) fn may_read(self, table: &Table, name: &TableName, column: &str) -> Result<()> {
+        let Some(role) = self.role.filter(|_| self.by_columns) else { return Ok(()) };
+        if granted(table, role, PolicyCommand::Select)
+            || columns_granted(table, role).any(|granted| granted == column)
+        {
+            return Ok(());
+        }
+        Err(denied(table, name))
     }
 
     pub(crate) fn depth(self) -> usize {
@@ -78,6 +100,15 @@ impl<'a> Access<'a> {
         part: impl Fn(&Policy) -> Option<&str>,
     ) -> Result<Option<String>> {
         let Some(role) = self.role else { return self.condition(schema, name, command, part) };
+        let table = schema.table(name)?;
+        let some = || {
+            self.by_columns
+                && command == PolicyCommand::Select
+                && columns_granted(table, role).next().is_some()
+        };
+        if !granted(table, role, command) && !some() {
+            return Err(denied(table, name));
+        }
         // Within policies the depth counts: only what callers ask for themselves is kept.
         if self.depth > 0 {
             return self.condition(schema, name, command, part);
@@ -100,10 +131,6 @@ impl<'a> Access<'a> {
     ) -> Result<Option<String>> {
         let table = schema.table(name)?;
         let Some(role) = self.role else { return Ok(None) };
-        if !granted(table, role, command) {
-            let kind = if table.kind == TableKind::Table { "table" } else { "view" };
-            return Err(Error::permission_denied(format!("permission denied for {kind} {}", name.name)));
-        }
         if !table.row_security {
             return Ok(None);
         }
@@ -130,6 +157,12 @@ impl<'a> Access<'a> {
     }
 }
 
+/// The error of a table or view that is closed to the caller.
+fn denied(table: &Table, name: &TableName) -> Error {
+    let kind = if table.kind == TableKind::Table { "table" } else { "view" };
+    Error::permission_denied(format!("permission denied for {kind} {}", name.name))
+}
+
 /// Whether a role may touch a table at all: tables with row-level security are open unless revoked,
 /// others closed unless granted.
 fn granted(table: &Table, role: &str, command: PolicyCommand) -> bool {
@@ -140,11 +173,29 @@ fn granted(table: &Table, role: &str, command: PolicyCommand) -> bool {
         PolicyCommand::Delete => "delete",
     };
     let mut open = table.row_security || matches!(table.kind, TableKind::View { invoker: true, .. });
-    for grant in &table.grants {
+    for grant in table.grants.iter().filter(|grant| grant.columns.is_empty()) {
         let concerns = grant.role == role || grant.role == "public";
         if concerns && grant.privileges.iter().any(|one| one == privilege || one == "all") {
             open = !grant.revoke;
         }
     }
     open
+}
+
+/// The columns that a role may read although the table is not open to it.
+fn columns_granted<'t>(table: &'t Table, role: &str) -> impl Iterator<Item = &'t str> {
+    let mut open: Vec<&str> = Vec::new();
+    for grant in &table.grants {
+        let concerns = grant.role == role || grant.role == "public";
+        if !concerns || !grant.privileges.iter().any(|one| one == "select" || one == "all") {
+            continue;
+        }
+        match (grant.columns.is_empty(), grant.revoke) {
+            (true, true) => open.clear(),
+            (true, false) => {}
+            (false, true) => open.retain(|column| !grant.columns.iter().any(|gone| gone == column)),
+            (false, false) => open.extend(grant.columns.iter().map(String::as_str)),
+        }
+    }
+    open.into_iter()
 }

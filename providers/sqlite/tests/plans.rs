@@ -131,3 +131,28 @@ async fn what_is_too_deep_or_wide_is_refused_with_the_limit() {
         assert!(message.contains(limit), "{message}");
     }
 }
+
+#[tokio::test]
+async fn rights_on_columns_open_those_columns_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let driver = open(folder.path()).await.unwrap();
+    let sql = "create table users (id int primary key, email text, password text, boss int references users(id)); \
+               grant select (id, email) on users to anon; grant select on users to authenticated;";
+    let migration = Migrate { name: "1.sql".into(), sql: sql.into(), dry_run: false };
+    driver.migrate(&Context::system(), &migration).await.unwrap();
+    let ask = async |role: &str, query: Query| {
+        let select = Select::new(TableName::public("users"), query);
+        driver.select(&Context::role(role), &select).await.map(drop).map_err(|error| error.code().to_owned())
+    };
+    let shown = |names: &[&str]| Query {
+        items: names.iter().map(|name| Item::column(*name)).collect(),
+        ..Query::all()
+    };
+    let hidden = Err("42501".to_owned());
+    assert_eq!(ask("anon", shown(&["id", "email"])).await, Ok(()));
+    assert_eq!(ask("anon", shown(&["password"])).await, hidden);
+    assert_eq!(ask("anon", Query::all()).await, hidden);
+    let guess = Query { filter: Some(Filter::eq("password", "x")), ..shown(&["id"]) };
+    assert_eq!(ask("anon", guess).await, hidden);
+    assert_eq!(ask("authenticated", Query::all()).await, Ok(()));
+}

@@ -85,7 +85,7 @@ impl<'q> Recorder<'q> {
         let same = |one: &&str| one.as_ptr() == text.as_ptr() && one.len() == text.len();
         let texts = &self.shape.texts;
         let next = texts.get(self.next).filter(|one| same(one)).map(|_| self.next);
-        match next.or_else(|| texts.iter().position(|one| same(&one))) {
+        match next.or_else(|| texts.iter().position(same)) {
             // Empty texts lie nowhere.
             Some(at) if !text.is_empty() => {
                 self.slots.push(Slot::Text(at, ty.clone()));
@@ -118,6 +118,7 @@ pub(crate) fn statement(
     }
     limits::check(query)?;
     let mut planner = Planner::new(schema, cx);
+    planner.access = planner.access.by_columns();
     planner.recorder = Some(Recorder::new(&shape));
     let (statement, recorder) = match purpose {
         Purpose::Rows => planner.rows(table, query, source)?,

@@ -79,7 +79,8 @@ impl Planner<'_> {
         let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
         // Counting asks which rows match, whatever page is wanted of them.
         let page = if self.counting { String::new() } else { self.page(&embed.query) };
-        if !self.counting && !(embed.spread && relationship.to_one) && is_one_group(&embed.query) {
+        let hoisted = embed.spread && relationship.to_one;
+        if !self.counting && !hoisted && is_one_group(&embed.query) {
             return Ok(format!("EXISTS (SELECT count(*) FROM {from} WHERE {conditions}{page})"));
         }
         Ok(format!("EXISTS (SELECT 1 FROM {from} WHERE {conditions}{page})"))

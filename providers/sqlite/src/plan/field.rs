@@ -23,6 +23,7 @@ impl Planner<'_> {
     pub(super) fn term(&mut self, scope: &Scope, field: &Field) -> Result<Term> {
         let table = self.schema.table(&scope.table)?;
         let column = column(table, &scope.table, &field.name)?;
+        self.access.may_read(table, &scope.table, &column.name)?;
         let sql = format!("{}.{}", scope.alias, quote(&column.name));
         let mut term = Term { sql, ty: column.ty.clone() };
         for step in &field.path {

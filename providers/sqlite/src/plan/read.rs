@@ -225,7 +225,9 @@ impl<'a> Planner<'a> {
         for item in columns.into_iter().chain(embeds) {
             match item {
                 Item::All => {
-                    for column in &self.schema.table(&scope.table)?.columns {
+                    let table = self.schema.table(&scope.table)?;
+                    for column in &table.columns {
+                        self.access.may_read(table, &scope.table, &column.name)?;
                         let sql = format!("{}.{}", scope.alias, quote(&column.name));
                         parts.push(plain(column.name.clone(), Term { sql, ty: column.ty.clone() }));
                     }

@@ -118,7 +118,7 @@ impl<'a> Write<'a> {
         command: PolicyCommand,
         readable: bool,
     ) -> Result<()> {
-        let access = Access::of(self.cx);
+        let access = Access::of(self.cx).by_columns();
         let mut conditions = Vec::new();
         conditions.extend(access.check(self.schema, name, command)?);
         if readable {
