@@ -58,6 +58,11 @@ enum Command {
         #[command(subcommand)]
         command: commands::config::ConfigCommand,
     },
+    /// Bring rows in and out
+    Db {
+        #[command(subcommand)]
+        command: commands::db::DbCommand,
+    },
     /// Move to another backend while the application runs, and back
     Switch {
         #[command(subcommand)]
@@ -84,6 +89,7 @@ fn main() -> ExitCode {
             Command::Start(start) => Box::pin(start.run(&common)).await,
             Command::Status => commands::status::run(&common).await,
             Command::Config { command } => command.run(&common),
+            Command::Db { command } => Box::pin(command.run(&common)).await,
             Command::Switch { command } => Box::pin(command.run(&common)).await,
             Command::Demo(demo) => Box::pin(demo.run(&common)).await,
         }

@@ -19,6 +19,7 @@ use crate::realtime::Realtime;
 use crate::storage::Storage;
 use crate::switch::Switch;
 use crate::transaction::{Outside, Transaction, Tx};
+use crate::transfer::{Import, RowFormat};
 
 /// How long [`TrustStream::close`] waits for writes in flight.
 const FINISH: Duration = Duration::from_secs(10);
@@ -229,6 +230,22 @@ impl TrustStream {
     /// ```
     pub fn raw<'c>(&'c self, sql: &str) -> RawQuery<'c> {
         RawQuery::new(&self.database, sql)
+    }
+
+    /// Rows of a file into a table, as a stream.
+    ///
+    /// ```no_run
+    /// # async fn example(db: truststream::TrustStream) -> truststream::Result<()> {
+    /// use truststream::transfer::RowFormat;
+    ///
+    /// let file = tokio::fs::File::open("tracks.csv").await.map_err(|error| truststream::Error::invalid_input(error.to_string()))?;
+    /// let done = db.import("tracks", RowFormat::Csv).atomic().read(file).await?;
+    /// println!("{} rows", done.written);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn import<'c>(&'c self, table: &str, format: RowFormat) -> Import<'c> {
+        Import::new(&self.database, self.name(table), format)
     }
 
     /// The same project, its next write under a key: sent again with the key, it is not done again

@@ -32,6 +32,7 @@ pub mod realtime;
 pub mod storage;
 pub mod switch;
 mod transaction;
+pub mod transfer;
 
 pub use client::TrustStream;
 pub use transaction::{Transaction, Tx};

@@ -113,8 +113,8 @@ where
         let cx = self.database.context().clone().within(left);
         let open = self.database.with(cx.clone()).send(self.begin).await?;
         let open = Arc::new(Mutex::new(Some(open)));
-        let features = self.database.stack().features();
-        let steps: Stack<DatabaseService> = Arc::new(Steps { open: Arc::clone(&open), features });
+        let outside = Arc::clone(self.database.stack());
+        let steps: Stack<DatabaseService> = Arc::new(Steps { open: Arc::clone(&open), outside });
         let tx = Tx { database: Database::new(steps, cx), schema: Arc::clone(&self.schema) };
         let done = WITHIN.scope((), (self.body)(tx)).await;
         let Some(open) = open.lock().await.take() else { return Err(over()) };
@@ -164,10 +164,16 @@ impl Tx {
     }
 }
 
+/// A stack whose requests are steps of an open transaction, which ends undone when it is dropped.
+pub(crate) fn stack_of(open: OpenTransaction, outside: &Stack<DatabaseService>) -> Stack<DatabaseService> {
+    Arc::new(Steps { open: Arc::new(Mutex::new(Some(open))), outside: Arc::clone(outside) })
+}
+
 /// An open transaction as a stack: each request is a step of it.
 struct Steps {
     open: Arc<Mutex<Option<OpenTransaction>>>,
-    features: Features,
+    /// What tells of the catalog, which is no part of the transaction.
+    outside: Stack<DatabaseService>,
 }
 
 impl Steps {
@@ -180,7 +186,7 @@ impl Steps {
 
 impl KernelCall<DatabaseService> for Steps {
     fn features(&self) -> Features {
-        self.features
+        self.outside.features()
     }
 
     fn call<'a>(&'a self, cx: &'a Context, op: &'a DatabaseOp) -> BoxFuture<'a, Result<DatabaseReply>> {
@@ -192,6 +198,7 @@ impl KernelCall<DatabaseService> for Steps {
                 DatabaseOp::Delete(op) => DatabaseReply::Delete(self.step(cx, op.clone().into()).await?),
                 DatabaseOp::Invoke(op) => DatabaseReply::Invoke(self.step(cx, op.clone().into()).await?),
                 DatabaseOp::Raw(op) => DatabaseReply::Raw(self.step(cx, op.clone().into()).await?),
+                DatabaseOp::Describe(_) => self.outside.call(cx, op).await?,
                 other => {
                     let name = other.info().name;
                     return Err(Error::unsupported(format!("{name} is no part of a transaction")));

@@ -6,3 +6,4 @@ mod queries;
 mod services;
 mod support;
 mod together;
+mod transfer;

@@ -1,6 +1,9 @@
 //! One file a command.
 
 pub mod config;
+pub mod db;
+mod db_export;
+mod db_import;
 pub mod demo;
 pub mod dev;
 pub mod start;

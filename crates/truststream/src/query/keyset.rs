@@ -1,10 +1,9 @@
 //! Pages by the last row seen: stable while rows come and go, and as quick for the last page as for
 //! the first.
 
-use std::collections::BTreeMap;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -101,12 +100,12 @@ fn add_hidden(items: &mut Vec<Item>, order: &[Order]) -> Result<()> {
 
 /// The rows of a page of one row too many, without what was added to them.
 fn taken<T: DeserializeOwned>(body: &[u8], limit: usize, order: &[Order]) -> Result<Keyset<T>> {
-    let mut rows: Vec<BTreeMap<String, Box<RawValue>>> = decode(body)?;
+    let mut rows: Vec<IndexMap<String, Box<RawValue>>> = decode(body)?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     let mut last = Vec::new();
     for row in &mut rows {
-        last = (0..order.len()).map(|index| row.remove(&format!("{HIDDEN}{index}"))).collect();
+        last = (0..order.len()).map(|index| row.shift_remove(&format!("{HIDDEN}{index}"))).collect();
     }
     let values = last
         .into_iter()

@@ -20,7 +20,7 @@ pub use atomic::{Atomic, IntoStep, Replies};
 pub use call::Call;
 pub use keyset::Keyset;
 pub use raw::RawQuery;
-pub use read::Select;
+pub use read::{Rows, Select};
 pub use request::Request;
 pub use table::Table;
 pub use version::Versioned;

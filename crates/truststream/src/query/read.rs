@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{self, Count, Media, Page, Step};
+use truststream_services::database::{self, Count, Database, Media, Page, Step};
 
 use super::request::{COUNTED, Request, send_step, total};
 use super::version::Versioned;
@@ -13,7 +13,7 @@ use crate::decode::decode;
 pub type Select<'c> = Request<'c, Rows>;
 
 /// What [`Select`] does: it reads rows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Rows {
     with_deleted: bool,
     pub(super) after: Option<String>,
@@ -98,6 +98,18 @@ impl Request<'_, Rows> {
     /// As [`Request::fetch`].
     pub async fn csv(self) -> Result<Bytes> {
         Ok(self.send(Media::Csv, None).await?.body)
+    }
+
+    /// The same read on another handle, beginning after a cursor.
+    pub(crate) fn again<'d>(&self, database: &'d Database, cursor: Option<&str>) -> Request<'d, Rows> {
+        let action =
+            Rows { after: cursor.map(str::to_owned).or_else(|| self.action.after.clone()), ..self.action };
+        let query = self.query.clone();
+        let again = Request::new(database, self.target.clone(), action);
+        again.edit(|own| {
+            *own = query;
+            Ok(())
+        })
     }
 
     /// The read as a step of several.

@@ -34,8 +34,13 @@ impl<'c, A> Request<'c, A> {
         })
     }
 
+    /// The handle it is sent through.
+    pub(crate) fn database(&self) -> &'c Database {
+        self.database
+    }
+
     /// Fails with the first thing that was wrong.
-    pub(super) fn check(&mut self) -> Result<()> {
+    pub(crate) fn check(&mut self) -> Result<()> {
         self.wrong.take().map_or(Ok(()), Err)
     }
 }

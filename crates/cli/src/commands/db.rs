@@ -1,0 +1,66 @@
+//! `truststream db`
+
+use std::path::Path;
+
+use clap::{Subcommand, ValueEnum};
+use truststream::TrustStream;
+use truststream::transfer::RowFormat;
+use truststream_runtime::Config;
+
+use super::config::load_options;
+use super::db_export::Export;
+use super::db_import::Import;
+use crate::Common;
+use crate::failure::Done;
+
+/// What can be done with the database of the backend that serves.
+#[derive(Subcommand)]
+pub enum DbCommand {
+    /// Read rows of a CSV or NDJSON file into a table
+    Import(Import),
+    /// Write the rows of a table or query as CSV or NDJSON
+    Export(Export),
+}
+
+impl DbCommand {
+    pub async fn run(&self, common: &Common) -> Done {
+        match self {
+            DbCommand::Import(import) => import.run(common).await,
+            DbCommand::Export(export) => export.run(common).await,
+        }
+    }
+}
+
+/// How rows are written in a file.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FileFormat {
+    Csv,
+    Ndjson,
+}
+
+impl FileFormat {
+    /// What was asked for, or what the file's name says; CSV if neither does.
+    pub fn of(asked: Option<FileFormat>, file: Option<&Path>) -> RowFormat {
+        let extension = file.and_then(Path::extension).and_then(|extension| extension.to_str());
+        match (asked, extension) {
+            (Some(FileFormat::Ndjson), _) | (None, Some("ndjson" | "jsonl")) => RowFormat::Ndjson,
+            _ => RowFormat::Csv,
+        }
+    }
+}
+
+/// Opens the project, which no other process may have open.
+pub async fn open(common: &Common) -> Done<TrustStream> {
+    let config = Config::load(&common.project, &load_options(common, true))?;
+    Ok(TrustStream::open_with(config).await?)
+}
+
+/// Shows how far it is, on a line of its own.
+pub fn show(rows: u64, verb: &str) {
+    use std::io::{IsTerminal, Write};
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        // A terminal that is gone has nobody to tell.
+        let _ = write!(out, "\r{} rows {verb}", crate::text::thousands(rows)).and_then(|()| out.flush());
+    }
+}
