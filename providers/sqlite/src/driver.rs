@@ -110,7 +110,7 @@ impl SqliteDriver {
         let schema = Arc::new(RwLock::new(Arc::new(Schema::new(catalog))));
         let retention = Arc::new(feed::Retention::new(Duration::from_secs(config.feed_retention_s)));
         let shared = Shared { writer, readers, retention, schema };
-        Ok(SqliteDriver { shared, lock: lock })
+        Ok(SqliteDriver { shared, lock })
     }
 }
 
