@@ -1,7 +1,7 @@
 //! Values: columns, literals, arithmetic, JSON.
 
 use mongodb::bson::Bson;
-use sqlparser::ast::{BinaryOperator, DataType, Expr, Ident, UnaryOperator, Value as Literal};
+use sqlparser::ast::{BinaryOperator, CaseWhen, DataType, Expr, Ident, UnaryOperator, Value as Literal};
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{Catalog, JsonKey};
 
@@ -79,11 +79,7 @@ impl Translator<'_, '_> {
                 self.json_step(left, right, as_text)
             }
             Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => {
-                let sides = [self.value(left, Some(&Type::Text))?, self.value(right, Some(&Type::Text))?];
-                if sides.iter().any(|side| family(&side.ty) != Family::Text) {
-                    return Err(unsupported("a concatenation of what is no text", expr));
-                }
-                Ok(Term::new(call("$concat", sides.map(|side| side.expr).to_vec()), Type::Text))
+                self.concatenation(left, right)
             }
             Expr::BinaryOp { left, op, right } if is_arithmetic(op) => {
                 let left = self.value(left, None)?;
@@ -91,16 +87,7 @@ impl Translator<'_, '_> {
                 self.arithmetic(op.clone(), left, right)
             }
             Expr::Case { operand: None, conditions, else_result, .. } => {
-                let mut made = match else_result {
-                    Some(other) => self.value(other, hint)?,
-                    None => Term::new(constant(Bson::Null), hint.cloned().unwrap_or(Type::Text)),
-                };
-                for branch in conditions.iter().rev() {
-                    let then = self.value(&branch.result, hint)?;
-                    let condition = self.truth(&branch.condition, Want::True)?;
-                    made = Term::new(call("$cond", vec![condition, then.expr, made.expr]), then.ty);
-                }
-                Ok(made)
+                self.case(conditions, else_result.as_deref(), hint)
             }
             Expr::Array(array) if array.elem.is_empty() => {
                 let ty = hint.cloned().unwrap_or(Type::Array(Box::new(Type::Text)));
@@ -131,6 +118,27 @@ impl Translator<'_, '_> {
             }
             _ => Err(unsupported("this expression", expr)),
         }
+    }
+
+    fn concatenation(&mut self, left: &Expr, right: &Expr) -> Result<Term> {
+        let sides = [self.value(left, Some(&Type::Text))?, self.value(right, Some(&Type::Text))?];
+        if sides.iter().any(|side| family(&side.ty) != Family::Text) {
+            return Err(unsupported("a concatenation of what is no text", right));
+        }
+        Ok(Term::new(call("$concat", sides.map(|side| side.expr).to_vec()), Type::Text))
+    }
+
+    fn case(&mut self, branches: &[CaseWhen], other: Option<&Expr>, hint: Option<&Type>) -> Result<Term> {
+        let mut made = match other {
+            Some(other) => self.value(other, hint)?,
+            None => Term::new(constant(Bson::Null), hint.cloned().unwrap_or(Type::Text)),
+        };
+        for branch in branches.iter().rev() {
+            let then = self.value(&branch.result, hint)?;
+            let condition = self.truth(&branch.condition, Want::True)?;
+            made = Term::new(call("$cond", vec![condition, then.expr, made.expr]), then.ty);
+        }
+        Ok(made)
     }
 
     fn catalog(&self) -> &Catalog {
