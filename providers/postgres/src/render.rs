@@ -9,6 +9,6 @@ mod request;
 mod write;
 
 pub(crate) use call::call;
-pub(crate) use truststream_sql::callable::Callable;
 pub(crate) use request::{Statement, counted_estimate, select};
+pub(crate) use truststream_sql::callable::Callable;
 pub(crate) use write::{delete, insert, update};

@@ -185,7 +185,9 @@ impl Transactions {
         if let Some(zone) = &scope.time_zone {
             set(&mut sql, "timezone", zone.clone());
         }
-        if let Some(left) = cx.remaining() {
+        // What is left of the request's time may not lengthen what is configured.
+        let configured = self.config.statement_timeout().filter(|timeout| !timeout.is_zero());
+        if let Some(left) = cx.remaining().map(|left| configured.map_or(left, |most| left.min(most))) {
             set(&mut sql, "statement_timeout", left.as_millis().max(1).to_string());
         }
         for (name, value) in self.config.app_settings.iter().chain(scope.settings.iter().map(|(n, v)| (n, v)))

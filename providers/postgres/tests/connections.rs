@@ -114,6 +114,17 @@ async fn requests_wait_in_turn_and_not_for_ever() {
     driver.raw(&cx, &raw("select 1 as one")).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_deadline_does_not_lengthen_the_statement_timeout() {
+    let config = Config { statement_timeout_ms: Some(200), ..Config::new(database().await) };
+    let driver = PostgresDriver::connect(config).await.unwrap();
+    let later = Context { deadline: Some(Instant::now() + Duration::from_secs(60)), ..Context::system() };
+    for cx in [Context::system(), later] {
+        let error = driver.raw(&cx, &raw("select pg_sleep(5)")).await.unwrap_err();
+        assert_eq!(error.code(), "57014", "{error:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_starts_again_is_found_again() {
     let server = start();
