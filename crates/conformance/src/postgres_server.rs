@@ -57,7 +57,7 @@ impl PostgresServer {
     /// When it can't be made.
     pub fn new_database(&self) -> io::Result<String> {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::SeqCst));
-        self.sql("postgres", &format!("create database {name} template template0"))?;
+        self.sql("postgres", &format!("create database {name} template template0 locale 'C.UTF-8'"))?;
         Ok(self.url(&name))
     }
 
