@@ -6,6 +6,7 @@ pub mod auth;
 mod cors;
 mod identity;
 pub mod native;
+mod patience;
 pub mod realtime;
 pub mod rest;
 mod server;

@@ -18,10 +18,15 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use truststream_kernel::Error;
 
+use crate::patience::Patience;
+
 /// How long requests in flight may take to finish at shutdown.
 const FINISH: Duration = Duration::from_secs(10);
 /// How long a client may take to send the head of a request.
 const HEAD: Duration = Duration::from_secs(30);
+
+/// How long a body may pause.
+const BODY: Duration = Duration::from_secs(30);
 
 /// Sockets on 127.0.0.1 and, where the machine has it, ::1.
 pub struct Listening {
@@ -115,7 +120,12 @@ fn connection(stream: TcpStream, peer: SocketAddr, app: &Router, graceful: &Grac
     let app = TowerToHyperService::new(app.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        whole(app.call(request))
+        let patience = Patience::default();
+        let answering = whole(app.call(patience.watch(request, BODY)));
+        async move {
+            let answered = answering.await;
+            patience.answer().map_or(answered, Ok)
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).pipeline_flush(true);
