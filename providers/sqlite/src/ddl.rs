@@ -1,12 +1,15 @@
 //! The file's tables from the catalog.
 
+pub(crate) mod existing;
+
 use rusqlite::Connection;
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{
-    Catalog, Column, ForeignKey, Index, ReferentialAction, Table, TableKind, TableName,
+    Catalog, Column, ForeignKey, Index, ReferentialAction, Table, TableKind, TableName, UniqueKey,
 };
 use truststream_sql::expression;
 use truststream_sql::quote::{literal, quote};
+use truststream_sql::schema::{Statement, enum_name};
 
 use crate::collation;
 use crate::error::convert;
@@ -14,8 +17,13 @@ use crate::migrate::gone;
 use crate::schema::{physical, physical_name};
 use crate::translate::of_table;
 
-/// Brings the file from one catalog to the next.
-pub(crate) fn change(conn: &Connection, before: &Catalog, after: &Catalog) -> Result<()> {
+/// Brings the file from one catalog to the next, as a statement does.
+pub(crate) fn change(
+    conn: &Connection,
+    before: &Catalog,
+    after: &Catalog,
+    statement: &Statement,
+) -> Result<()> {
     let missing = gone(before, after);
     if let ([old], Some(new)) = (missing.as_slice(), appeared(before, after)) {
         // One statement either drops tables or makes one: both at once is another name.
@@ -23,6 +31,11 @@ pub(crate) fn change(conn: &Connection, before: &Catalog, after: &Catalog) -> Re
     }
     for name in missing {
         run(conn, &format!("DROP TABLE {}", physical(name)))?;
+    }
+    relabel(conn, before, after)?;
+    if let Some((table, from, to)) = statement.column_renamed().filter(|_| before != after) {
+        let (table, from, to) = (physical(&table), quote(&from), quote(&to));
+        return run(conn, &format!("ALTER TABLE {table} RENAME COLUMN {from} TO {to}"));
     }
     for (name, table) in &after.tables {
         if table.kind != TableKind::Table {
@@ -34,11 +47,31 @@ pub(crate) fn change(conn: &Connection, before: &Catalog, after: &Catalog) -> Re
                 indexes(conn, after, name, table)?;
             }
             Some(old) if stored_alike(old, table) => {}
-            Some(old) if let Some((from, to)) = renamed(old, table) => {
-                let (from, to) = (quote(from), quote(to));
-                run(conn, &format!("ALTER TABLE {} RENAME COLUMN {from} TO {to}", physical(name)))?;
-            }
             Some(old) => rebuild(conn, after, name, old, table)?,
+        }
+    }
+    Ok(())
+}
+
+/// Writes the new label of an enum wherever the old one stands.
+fn relabel(conn: &Connection, before: &Catalog, after: &Catalog) -> Result<()> {
+    for (name, old) in &before.enums {
+        let Some(new) = after.enums.get(name).filter(|new| new.len() == old.len()) else { continue };
+        let Some((from, to)) = old.iter().zip(new).find(|(from, to)| from != to) else { continue };
+        let ty = Type::Enum(enum_name(name));
+        for (table, definition) in &before.tables {
+            for column in definition.columns.iter().filter(|_| definition.kind == TableKind::Table) {
+                let (column, ty_of) = (quote(&column.name), &column.ty);
+                if *ty_of == Type::Array(Box::new(ty.clone())) {
+                    let message =
+                        format!("a label of an array, column {column} of {table}, can't be renamed");
+                    return Err(Error::unsupported(message));
+                }
+                if *ty_of == ty {
+                    let sql = format!("UPDATE {} SET {column} = ?2 WHERE {column} = ?1", physical(table));
+                    conn.execute(&sql, [from, to]).map_err(convert)?;
+                }
+            }
         }
     }
     Ok(())
@@ -47,17 +80,6 @@ pub(crate) fn change(conn: &Connection, before: &Catalog, after: &Catalog) -> Re
 /// The table that only the next catalog has.
 fn appeared<'c>(before: &Catalog, after: &'c Catalog) -> Option<&'c TableName> {
     after.tables.keys().find(|name| !before.tables.contains_key(*name))
-}
-
-/// The old and new name of the one column that is called otherwise now.
-fn renamed<'c>(old: &'c Table, new: &'c Table) -> Option<(&'c str, &'c str)> {
-    if old.columns.len() != new.columns.len() {
-        return None;
-    }
-    let mut differing = old.columns.iter().zip(&new.columns).filter(|(old, new)| old != new);
-    let (from, to) = differing.next()?;
-    let only_the_name = Column { name: to.name.clone(), ..from.clone() } == *to;
-    (differing.next().is_none() && only_the_name).then_some((from.name.as_str(), to.name.as_str()))
 }
 
 fn run(conn: &Connection, sql: &str) -> Result<()> {
@@ -96,7 +118,8 @@ fn rebuild(conn: &Connection, catalog: &Catalog, name: &TableName, old: &Table, 
     if !columns.is_empty() {
         let (columns, values) = (columns.join(", "), values.join(", "));
         let from = physical(name);
-        run(conn, &format!("INSERT INTO {} ({columns}) SELECT {values} FROM {from}", quote(&interim)))?;
+        let sql = format!("INSERT INTO {} ({columns}) SELECT {values} FROM {from}", quote(&interim));
+        conn.execute_batch(&sql).map_err(|error| existing::unfit(name, error))?;
     }
     // Numbers that were given once are not given again.
     conn.execute(
@@ -200,15 +223,37 @@ fn foreign_key(key: &ForeignKey) -> String {
 
 fn indexes(conn: &Connection, catalog: &Catalog, name: &TableName, table: &Table) -> Result<()> {
     for key in &table.unique_keys {
-        let columns = list(&key.columns);
-        let index = quote(&key.name);
-        run(conn, &format!("CREATE UNIQUE INDEX {index} ON {} ({columns})", physical(name)))?;
+        conn.execute_batch(&unique_sql(name, table, key))
+            .map_err(|error| existing::repeated(&key.name, error))?;
     }
     // The others only make reads faster that SQLite has other ways for.
     for index in table.indexes.iter().filter(|index| index.unique || index.method == "btree") {
-        run(conn, &index_sql(catalog, name, index)?)?;
+        conn.execute_batch(&index_sql(catalog, name, index)?)
+            .map_err(|error| existing::repeated(&index.name, error))?;
     }
     Ok(())
+}
+
+fn unique_sql(name: &TableName, table: &Table, key: &UniqueKey) -> String {
+    let term = |column: &String| {
+        let quoted = quote(column);
+        match table.column(column) {
+            // What is null is told apart from an empty text by the first of the two terms.
+            Some(known) if key.nulls_not_distinct && known.nullable => {
+                let order = collation::sql(&known.ty);
+                format!("{quoted} IS NULL, ifnull({quoted}, ''){order}")
+            }
+            _ => quoted,
+        }
+    };
+    let terms: Vec<String> = key.columns.iter().map(term).collect();
+    let index = index_name(name, &key.name);
+    format!("CREATE UNIQUE INDEX {index} ON {} ({})", physical(name), terms.join(", "))
+}
+
+/// An index's name in the file, quoted: schemas may have indexes of the same name.
+fn index_name(table: &TableName, index: &str) -> String {
+    physical(&TableName::new(&table.schema, index))
 }
 
 fn index_sql(catalog: &Catalog, name: &TableName, index: &Index) -> Result<String> {
@@ -231,7 +276,7 @@ fn index_sql(catalog: &Catalog, name: &TableName, index: &Index) -> Result<Strin
     let unique = if index.unique { "UNIQUE " } else { "" };
     Ok(format!(
         "CREATE {unique}INDEX {} ON {} ({}){predicate}",
-        quote(&index.name),
+        index_name(name, &index.name),
         physical(name),
         terms.join(", ")
     ))

@@ -7,6 +7,7 @@ use truststream_services::database::{
 use truststream_sql::schema::{self, Kind, Statement};
 
 use crate::connection::Conn;
+use crate::ddl::existing;
 use crate::driver::Shared;
 use crate::error::convert;
 use crate::writer::Fate;
@@ -41,8 +42,16 @@ pub(crate) fn run(conn: &Conn, catalog: &mut Catalog, name: &str, sql: &str) -> 
             .with_details(details));
     }
     feed::remove(&conn.sql)?;
+    let mut last = None;
     for statement in schema::parse(sql).map_err(|error| failed(name, 1, &error))? {
         step(conn, catalog, &statement).map_err(|error| failed(name, statement.line, &error))?;
+        if matches!(statement.kind, Kind::Data | Kind::Schema) {
+            last = Some(statement.line);
+        }
+    }
+    // Dumps fill tables in any order, so that rows refer to others only when all are there.
+    if let Some(line) = last {
+        existing::references(&conn.sql, catalog).map_err(|error| failed(name, line, &error))?;
     }
     catalog.relationships = schema::view_relationships(catalog);
     internal::keep_catalog(&conn.sql, catalog)?;
@@ -59,7 +68,7 @@ fn step(conn: &Conn, catalog: &mut Catalog, statement: &Statement) -> Result<()>
         Kind::Unknown(reason) => Err(Error::unsupported(reason.clone())),
         Kind::Data => {
             for sql in truststream_sql::sqlite::data(catalog, statement)? {
-                conn.sql.execute_batch(&sql).map_err(convert)?;
+                conn.sql.execute_batch(&sql).map_err(|error| existing::violated(catalog, error))?;
             }
             Ok(())
         }
@@ -67,7 +76,7 @@ fn step(conn: &Conn, catalog: &mut Catalog, statement: &Statement) -> Result<()>
             let before = catalog.clone();
             schema::apply(catalog, statement)?;
             derived::remove(&conn.sql, &before)?;
-            ddl::change(&conn.sql, &before, catalog)?;
+            ddl::change(&conn.sql, &before, catalog, statement)?;
             derived::create(&conn.sql, catalog)
         }
     }

@@ -18,6 +18,7 @@ mod reading;
 mod returning;
 mod routines;
 mod scanning;
+mod schemas;
 mod singular;
 mod transactions;
 mod triggers;
@@ -43,6 +44,11 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     migrations::can_be_tried,
     migrations::are_listed_in_order,
     migrations::describe_the_catalog,
+    schemas::as_pg_dump_writes_them: Transactions,
+    schemas::rename_what_rows_stand_in: Transactions,
+    schemas::are_verified_against_rows: Transactions,
+    schemas::have_keys_that_take_one_null: Transactions,
+    schemas::have_indexes_of_one_name_each: Transactions,
     reading::all_columns_of_all_rows,
     reading::chosen_columns_renamed_and_cast,
     reading::paths_into_json,

@@ -8,7 +8,7 @@ use truststream_services::database::{Catalog, Column, Identity, Index, Table, Ta
 
 use super::constraints;
 use super::names::{generated, ident, parts, relation_taken, table_name};
-use super::type_names::type_of;
+use super::type_names::{type_of, written};
 use super::{fault, no_such_column, no_such_table};
 
 pub(super) fn schema(catalog: &mut Catalog, name: &SchemaName, if_not_exists: bool) -> Result<()> {
@@ -89,8 +89,8 @@ fn column(catalog: &Catalog, table: &TableName, definition: &ColumnDef) -> Resul
     let serial = is_serial(&definition.data_type);
     let name = ident(&definition.name);
     let type_name = match &ty {
-        Type::Text => definition.data_type.to_string().to_lowercase(),
-        Type::Enum(_) | Type::Other(_) => definition.data_type.to_string().to_lowercase(),
+        Type::Text => written(&definition.data_type).to_lowercase(),
+        Type::Enum(_) | Type::Other(_) => written(&definition.data_type).to_lowercase(),
         known => known.sql_name(),
     };
     let type_name = type_name.strip_prefix("public.").map_or(type_name.clone(), str::to_owned);
@@ -107,7 +107,18 @@ fn column(catalog: &Catalog, table: &TableName, definition: &ColumnDef) -> Resul
     for option in &definition.options {
         column_option(&mut column, &option.option)?;
     }
+    number_serially(table, &mut column);
     Ok(column)
+}
+
+/// Knows a column as serial by its default: the next number of the column's own sequence.
+pub(super) fn number_serially(table: &TableName, column: &mut Column) {
+    let Some(default) = column.default.as_ref().map(|default| default.replace('"', "")) else { return };
+    let Some(name) = default.split('\'').nth(1).filter(|_| default.contains("nextval(")) else { return };
+    let own = generated(&table.name, std::slice::from_ref(&column.name), "seq", |_| false);
+    if name == own || name == format!("{}.{own}", table.schema) {
+        column.identity = Some(Identity::Serial);
+    }
 }
 
 fn column_option(column: &mut Column, option: &ColumnOption) -> Result<()> {
@@ -148,7 +159,10 @@ fn sequence(table: &TableName, column: &str) -> String {
 pub(super) fn index(catalog: &mut Catalog, create: &CreateIndex) -> Result<()> {
     let table = table_name(&create.table_name);
     let known = catalog.table(&table).ok_or_else(|| no_such_table(&table))?;
-    let method = create.using.as_ref().map_or("btree".into(), |method| method.to_string().to_lowercase());
+    let method = create
+        .using
+        .as_ref()
+        .map_or("btree".into(), |method| method.to_string().replace('"', "").to_lowercase());
     for term in &create.columns {
         if let Some(column) = column_of(term)
             && known.column(&column).is_none()

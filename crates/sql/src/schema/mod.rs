@@ -10,8 +10,10 @@ mod create;
 mod drop;
 mod functions;
 mod grants;
+mod identity;
 mod names;
 mod policies;
+mod rename;
 mod split;
 mod triggers;
 mod type_names;
@@ -27,6 +29,7 @@ use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, TableName};
 
 pub(crate) use functions::columns_of_result;
+pub(crate) use identity::uncommon;
 pub use names::table_name;
 pub(crate) use names::{ident, parts};
 pub use split::{Piece, split};
@@ -67,6 +70,17 @@ impl Statement {
             None => line,
         }
     }
+
+    /// The table, old and new name of a column that it renames.
+    pub fn column_renamed(&self) -> Option<(TableName, String, String)> {
+        let ast::Statement::AlterTable(alter) = self.parsed.as_deref()? else { return None };
+        let [ast::AlterTableOperation::RenameColumn { old_column_name, new_column_name }] =
+            alter.operations.as_slice()
+        else {
+            return None;
+        };
+        Some((table_name(&alter.name), ident(old_column_name), ident(new_column_name)))
+    }
 }
 
 /// Statements that PostgreSQL takes and that mean nothing to TrustStream, by their first words.
@@ -104,7 +118,11 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
 }
 
 fn statement(piece: Piece<'_>) -> Statement {
-    let (kind, parsed) = match parse_one(piece.text) {
+    let parsed = parse_one(piece.text).or_else(|reason| match identity::reordered(piece.text) {
+        Some(text) => parse_one(&text),
+        None => Err(reason),
+    });
+    let (kind, parsed) = match parsed {
         Ok(parsed) => (kind_of(&parsed, piece.text), Some(Box::new(parsed))),
         Err(_) if is_noise(piece.text) => (Kind::Noise, None),
         Err(reason) => (Kind::Unknown(foreign(piece.text).unwrap_or(reason)), None),

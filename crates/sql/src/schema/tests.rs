@@ -102,3 +102,37 @@ fn faults_have_postgres_codes() {
         assert_eq!(fails(sql), (code.to_owned(), message.to_owned()), "{sql}");
     }
 }
+
+#[test]
+fn identities_are_read_as_dumps_write_them() {
+    let catalog = catalog(
+        "create table a (id bigint not null, n int);
+         alter table a alter column id add generated always as identity (
+           sequence name public.a_id_seq start with 1 increment by 1 no minvalue no maxvalue cache 1);
+         create sequence public.a_n_seq as integer start with 1 increment by 1 cache 1;
+         alter sequence public.a_n_seq owned by public.a.n;
+         alter table only public.a alter column n set default nextval('public.a_n_seq'::regclass);",
+    );
+    let table = catalog.table(&TableName::public("a")).unwrap();
+    let identities: Vec<_> = table.columns.iter().map(|column| column.identity).collect();
+    assert_eq!(identities, [Some(Identity::Always), Some(Identity::Serial)]);
+    let from = "create table a (id int generated always as identity (start with 100 increment by 5))";
+    assert_eq!(uncommon(&parse(from).unwrap()[0]).as_deref(), Some("increment by 5"));
+}
+
+#[test]
+fn a_column_takes_what_names_it_along() {
+    let catalog = catalog(
+        "create table a (n int check (n > 0), s text, m int generated always as (n + 1) stored);
+         create index i on a (n desc, lower(s)) where n > 1;
+         create policy p on a using (a.n > 1 and s <> 'n');
+         grant select (n) on a to anon; alter table a rename column n to \"New\";",
+    );
+    let table = catalog.table(&TableName::public("a")).unwrap();
+    assert_eq!(table.checks[0].expression, "\"New\" > 0");
+    assert_eq!(table.columns[2].generated.as_deref(), Some("\"New\" + 1"));
+    assert_eq!(table.indexes[0].terms, ["\"New\" DESC", "lower(s)"]);
+    assert_eq!(table.indexes[0].predicate.as_deref(), Some("\"New\" > 1"));
+    assert_eq!(table.policies[0].using.as_deref(), Some("a.\"New\" > 1 AND s <> 'n'"));
+    assert_eq!(table.grants[0].columns, ["New"]);
+}

@@ -39,12 +39,17 @@ pub fn type_of(catalog: &Catalog, data_type: &DataType) -> Type {
         }
         _ => {}
     }
-    match Type::parse(&data_type.to_string()) {
+    match Type::parse(&written(data_type)) {
         Type::Other(name) => {
             Type::Other(name.strip_prefix("extensions.").map_or(name.clone(), str::to_owned))
         }
         ty => ty,
     }
+}
+
+/// A type as it is written, without the quotes that dumps put around its name.
+pub(super) fn written(data_type: &DataType) -> String {
+    data_type.to_string().replace('"', "")
 }
 
 /// The type that a name written in SQL means in this catalog.
@@ -98,6 +103,13 @@ pub(super) fn alter(catalog: &mut Catalog, change: &AlterType) -> Result<()> {
         AlterTypeOperation::RenameValue(rename) => {
             let at = place(labels, &rename.from.value)?;
             labels[at] = rename.to.value.clone();
+            let (ty, old) = (Type::Enum(enum_name(&name)), format!("'{}'", rename.from.value));
+            let columns = catalog.tables.values_mut().flat_map(|table| &mut table.columns);
+            for default in
+                columns.filter(|column| column.ty == ty).filter_map(|column| column.default.as_mut())
+            {
+                *default = default.replace(&old, &format!("'{}'", rename.to.value));
+            }
         }
         AlterTypeOperation::Rename(rename) => {
             let to = TableName::new(&name.schema, ident(&rename.new_name));

@@ -58,7 +58,7 @@ fn unique(name: &TableName, table: &Table, given: &Given<'_>, subject: &str) -> 
     let same = |key: &[String]| key.iter().map(String::as_str).eq(columns.iter().copied());
     let constraint =
         if let Some(index) = subject.strip_prefix("index '").and_then(|index| index.strip_suffix('\'')) {
-            index.to_owned()
+            index.strip_prefix(&format!("{}.", name.schema)).unwrap_or(index).to_owned()
         } else if same(&table.primary_key) {
             format!("{}_pkey", name.name)
         } else if let Some(key) = table.unique_keys.iter().find(|key| same(&key.columns)) {

@@ -1,0 +1,129 @@
+//! Rows that are there already, or come with a migration, against the rules of their tables: in
+//! PostgreSQL's words.
+
+use rusqlite::{Connection, ffi};
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{Catalog, Table, TableKind, TableName};
+
+use crate::error::convert;
+use crate::schema::physical_name;
+
+/// What a statement of a migration that writes rows violates.
+pub(crate) fn violated(catalog: &Catalog, error: rusqlite::Error) -> Error {
+    named(catalog, &error).unwrap_or_else(|| convert(error))
+}
+
+fn named(catalog: &Catalog, error: &rusqlite::Error) -> Option<Error> {
+    let text = error.to_string();
+    let (_, subject) = text.split_once("failed: ")?;
+    match error.sqlite_error()?.extended_code {
+        ffi::SQLITE_CONSTRAINT_NOTNULL => {
+            let (table, column) = subject.rsplit_once('.')?;
+            let name = file(catalog, table)?.0;
+            let message = format!(
+                "null value in column \"{column}\" of relation \"{}\" violates not-null constraint",
+                name.name
+            );
+            Some(Error::new(ErrorKind::Constraint, "23502", message))
+        }
+        ffi::SQLITE_CONSTRAINT_CHECK => {
+            let has =
+                |(_, table): &(&TableName, &Table)| table.checks.iter().any(|check| check.name == subject);
+            let table = tables(catalog).find(has)?.0;
+            let message =
+                format!("new row for relation \"{}\" violates check constraint \"{subject}\"", table.name);
+            Some(Error::new(ErrorKind::Constraint, "23514", message))
+        }
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
+            let message =
+                format!("duplicate key value violates unique constraint \"{}\"", key(catalog, subject)?);
+            Some(Error::new(ErrorKind::AlreadyExists, "23505", message))
+        }
+        _ => None,
+    }
+}
+
+fn tables(catalog: &Catalog) -> impl Iterator<Item = (&TableName, &Table)> {
+    catalog.tables.iter().filter(|(_, table)| table.kind == TableKind::Table)
+}
+
+fn file<'c>(catalog: &'c Catalog, called: &str) -> Option<(&'c TableName, &'c Table)> {
+    tables(catalog).find(|(name, _)| physical_name(name) == called)
+}
+
+/// The key that SQLite names by its index or by its columns.
+fn key(catalog: &Catalog, subject: &str) -> Option<String> {
+    if let Some(index) = subject.strip_prefix("index '").and_then(|index| index.strip_suffix('\'')) {
+        return Some(index.rsplit_once('.').map_or(index, |(_, name)| name).to_owned());
+    }
+    let (called, _) = subject.split(", ").next()?.rsplit_once('.')?;
+    let (name, table) = file(catalog, called)?;
+    let prefix = format!("{called}.");
+    let columns: Vec<&str> =
+        subject.split(", ").map(|column| column.strip_prefix(&prefix).unwrap_or(column)).collect();
+    let same = |key: &[String]| key.iter().map(String::as_str).eq(columns.iter().copied());
+    if same(&table.primary_key) {
+        return Some(format!("{}_pkey", name.name));
+    }
+    let keys = table.unique_keys.iter().find(|key| same(&key.columns)).map(|key| key.name.clone());
+    keys.or_else(|| table.indexes.iter().find(|index| same(&index.terms)).map(|index| index.name.clone()))
+}
+
+/// Why the rows of a table don't fit what the table is to be.
+pub(super) fn unfit(name: &TableName, error: rusqlite::Error) -> Error {
+    let text = error.to_string();
+    let subject = text.split_once("failed: ").map_or("", |(_, subject)| subject);
+    match error.sqlite_error().map(|native| native.extended_code) {
+        Some(ffi::SQLITE_CONSTRAINT_NOTNULL) => {
+            let column = subject.rsplit_once('.').map_or(subject, |(_, column)| column);
+            let message = format!("column \"{column}\" of relation \"{}\" contains null values", name.name);
+            Error::new(ErrorKind::Constraint, "23502", message)
+        }
+        Some(ffi::SQLITE_CONSTRAINT_CHECK) => {
+            let message = format!(
+                "check constraint \"{subject}\" of relation \"{}\" is violated by some row",
+                name.name
+            );
+            Error::new(ErrorKind::Constraint, "23514", message)
+        }
+        Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID) => {
+            duplicated(&format!("{}_pkey", name.name))
+        }
+        _ => convert(error),
+    }
+}
+
+/// Why a unique index can't be made.
+pub(super) fn repeated(index: &str, error: rusqlite::Error) -> Error {
+    match error.sqlite_error().map(|native| native.extended_code) {
+        Some(ffi::SQLITE_CONSTRAINT_UNIQUE) => duplicated(index),
+        _ => convert(error),
+    }
+}
+
+fn duplicated(index: &str) -> Error {
+    let message = format!("could not create unique index \"{index}\"");
+    Error::new(ErrorKind::Constraint, "23505", message)
+}
+
+/// Checks that every row refers to rows that exist.
+///
+/// # Errors
+/// 23503 with the foreign key of the first that does not.
+pub(crate) fn references(conn: &Connection, catalog: &Catalog) -> Result<()> {
+    let mut statement = conn.prepare("PRAGMA foreign_key_check").map_err(convert)?;
+    let mut rows = statement.query([]).map_err(convert)?;
+    let Some(row) = rows.next().map_err(convert)? else { return Ok(()) };
+    let (called, parent): (String, String) = (row.get(0).map_err(convert)?, row.get(2).map_err(convert)?);
+    let number: i64 = row.get(3).map_err(convert)?;
+    let number = usize::try_from(number).unwrap_or_default();
+    let (table, key) = match file(catalog, &called) {
+        // SQLite counts foreign keys from the last one.
+        Some((name, table)) => (name.name.as_str(), table.foreign_keys.iter().rev().nth(number)),
+        None => (called.as_str(), None),
+    };
+    let constraint = key.map_or(parent.as_str(), |key| key.name.as_str());
+    let message =
+        format!("insert or update on table \"{table}\" violates foreign key constraint \"{constraint}\"");
+    Err(Error::new(ErrorKind::Constraint, "23503", message))
+}
