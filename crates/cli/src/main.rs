@@ -63,6 +63,11 @@ enum Command {
         #[command(subcommand)]
         command: commands::db::DbCommand,
     },
+    /// Write and apply the migrations of the project
+    Migration {
+        #[command(subcommand)]
+        command: commands::migration::MigrationCommand,
+    },
     /// Move to another backend while the application runs, and back
     Switch {
         #[command(subcommand)]
@@ -90,6 +95,7 @@ fn main() -> ExitCode {
             Command::Status => commands::status::run(&common).await,
             Command::Config { command } => command.run(&common),
             Command::Db { command } => Box::pin(command.run(&common)).await,
+            Command::Migration { command } => Box::pin(command.run(&common)).await,
             Command::Switch { command } => Box::pin(command.run(&common)).await,
             Command::Demo(demo) => Box::pin(demo.run(&common)).await,
         }

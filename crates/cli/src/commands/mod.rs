@@ -6,6 +6,7 @@ mod db_export;
 mod db_import;
 pub mod demo;
 pub mod dev;
+pub mod migration;
 pub mod start;
 pub mod status;
 pub mod switch;
