@@ -44,8 +44,7 @@ impl Patience {
         if !self.0.load(Ordering::Relaxed) {
             return None;
         }
-        let body =
-            r#"{"code":"57014","details":null,"hint":null,"message":"the body came too slowly"}"#;
+        let body = r#"{"code":"57014","details":null,"hint":null,"message":"the body came too slowly"}"#;
         let headers =
             [(header::CONTENT_TYPE, "application/json; charset=utf-8"), (header::CONNECTION, "close")];
         Some((StatusCode::REQUEST_TIMEOUT, headers, body).into_response())
