@@ -75,7 +75,7 @@ CREATE INDEX "posts_labels_idx" ON "public"."posts" USING "gin" ("labels");
 
 CREATE INDEX "posts_team_idx" ON "public"."posts" USING "btree" ("team_id", "id" DESC) WHERE ("stage" = 'live'::"public"."stage");
 
-CREATE UNIQUE INDEX "teams_lower_idx" ON "public"."teams" USING "btree" ("lower"("slug"));
+CREATE UNIQUE INDEX "teams_lower_idx" ON "public"."teams" USING "btree" ("lower"(("name")::"text"));
 
 ALTER TABLE ONLY "public"."posts"
     ADD CONSTRAINT "of_team" FOREIGN KEY ("team_id") REFERENCES "public"."teams"("id") ON UPDATE CASCADE ON DELETE SET NULL;

@@ -39,7 +39,7 @@ pub(super) async fn as_pg_dump_writes_them(env: Env<DatabaseService>) -> Outcome
     refused_saying(short, "23514", message);
     let twice = insert(database, "teams", r#"{"name":"Red","slug":"blue"}"#).await;
     refused_saying(twice, "23505", "duplicate key value violates unique constraint \"one_slug\"");
-    let alike = insert(database, "teams", r#"{"name":"Red","slug":"BLUE"}"#).await;
+    let alike = insert(database, "teams", r#"{"name":"BLUE","slug":"other"}"#).await;
     refused_saying(alike, "23505", "duplicate key value violates unique constraint \"teams_lower_idx\"");
     let orphan = insert(database, "posts", r#"{"team_id":9}"#).await;
     let message = "insert or update on table \"posts\" violates foreign key constraint \"of_team\"";
