@@ -6,9 +6,9 @@ use std::sync::Arc;
 use truststream_kernel::{Context, Error, Features, Result};
 
 use super::{
-    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog, ChangeBatch,
-    Changes, Chunk, Delete, Describe, Insert, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping,
-    Position, Prepare, Problem, Raw, Review, Scan, Select, Update,
+    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
+    ChangeBatch, Changes, Chunk, Delete, Describe, Insert, Invoke, Migrate, MigrationOutcome, Migrations,
+    OpenTransaction, Page, Ping, Position, Prepare, Problem, Raw, Review, Scan, Select, Update,
 };
 
 /// A database.

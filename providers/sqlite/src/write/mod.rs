@@ -9,7 +9,8 @@ mod update;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{
-    Batch, Media, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions, expected,
+    Batch, Media, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions,
+    expected,
 };
 
 use crate::access::Access;
