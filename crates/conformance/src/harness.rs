@@ -44,6 +44,14 @@ pub struct Case<S: Service> {
     pub run: fn(Env<S>) -> BoxFuture<'static, Outcome>,
 }
 
+/// The cases that a provider can be asked at all; where its suite is run says why not the others.
+pub fn only<S: Service>(cases: &'static [Case<S>], asked: impl Fn(&Case<S>) -> bool) -> &'static [Case<S>] {
+    let asked = cases.iter().filter(|case| asked(case));
+    let asked: Vec<_> =
+        asked.map(|case| Case { name: case.name, needs: case.needs, run: case.run }).collect();
+    Vec::leak(asked)
+}
+
 /// A table of cases: `cases!(DatabaseService { reading::orders, embeds::spread: Embeds })`.
 #[macro_export]
 #[doc(hidden)]

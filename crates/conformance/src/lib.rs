@@ -21,4 +21,4 @@ mod harness;
 pub mod objects;
 pub mod postgres_server;
 
-pub use harness::{Case, Env, Failure, Outcome, run};
+pub use harness::{Case, Env, Failure, Outcome, only, run};
