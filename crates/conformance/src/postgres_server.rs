@@ -14,8 +14,9 @@ pub struct PostgresServer {
     process: Child,
     port: u16,
     programs: PathBuf,
+    settings: Vec<String>,
     databases: AtomicU32,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl PostgresServer {
@@ -27,7 +28,6 @@ impl PostgresServer {
         let programs = programs()?;
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("data");
-        let log = folder.path().join("log");
         let mut own = Command::new("chown");
         if is_root()? {
             check(own.arg("nobody").arg(folder.path()), "chown")?;
@@ -36,19 +36,35 @@ impl PostgresServer {
         let options = ["-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "-D"];
         check(init.args(options).arg(&data).stdout(Stdio::null()), "initdb")?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut server = as_user(&programs.join("postgres"))?;
-        server.arg("-D").arg(&data).args(["-p", &port.to_string()]);
-        let socket = format!("unix_socket_directories={}", folder.path().display());
-        let fixed =
-            ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", &socket];
-        for setting in fixed.iter().chain(settings) {
-            server.args(["-c", setting]);
-        }
-        let process = server.stdout(Stdio::null()).stderr(std::fs::File::create(&log)?).spawn()?;
-        let mut server =
-            PostgresServer { process, port, programs, databases: AtomicU32::new(0), _folder: folder };
-        server.wait_until_ready(&log)?;
+        let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let process = spawn(&programs, folder.path(), port, &settings)?;
+        let databases = AtomicU32::new(0);
+        let mut server = PostgresServer { process, port, programs, settings, databases, folder };
+        server.wait_until_ready()?;
         Ok(server)
+    }
+
+    /// Ends it without a shutdown: connections break, and what was committed is in its log only.
+    ///
+    /// # Errors
+    /// When it can't be reached by a signal.
+    pub fn crash(&mut self) -> io::Result<()> {
+        self.quit()?;
+        self.process.wait().map(drop)
+    }
+
+    /// Starts it again at the same address, after a crash; it recovers what was committed.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.process = spawn(&self.programs, self.folder.path(), self.port, &self.settings)?;
+        self.wait_until_ready()
+    }
+
+    /// An immediate shutdown. `setpriv` becomes the server, so this is the server's own process.
+    fn quit(&self) -> io::Result<()> {
+        check(Command::new("kill").args(["-QUIT", &self.process.id().to_string()]), "kill")
     }
 
     /// The URL of a new, empty database.
@@ -87,7 +103,7 @@ impl PostgresServer {
         }
     }
 
-    fn wait_until_ready(&mut self, log: &Path) -> io::Result<()> {
+    fn wait_until_ready(&mut self) -> io::Result<()> {
         let start = Instant::now();
         loop {
             let listening = TcpStream::connect(("127.0.0.1", self.port)).is_ok();
@@ -95,7 +111,7 @@ impl PostgresServer {
                 return Ok(());
             }
             if self.process.try_wait()?.is_some() || start.elapsed() > Duration::from_secs(30) {
-                return Err(io::Error::other(std::fs::read_to_string(log)?));
+                return Err(io::Error::other(std::fs::read_to_string(self.folder.path().join("log"))?));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -104,14 +120,23 @@ impl PostgresServer {
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
-        // An immediate shutdown: nothing of it is needed any more. `setpriv` becomes the server, so
-        // this is the server's own process.
-        let asked = Command::new("kill").args(["-QUIT", &self.process.id().to_string()]).status();
-        if !asked.is_ok_and(|status| status.success()) {
+        if self.quit().is_err() {
             let _ = self.process.kill();
         }
         let _ = self.process.wait();
     }
+}
+
+fn spawn(programs: &Path, folder: &Path, port: u16, settings: &[String]) -> io::Result<Child> {
+    let mut server = as_user(&programs.join("postgres"))?;
+    server.arg("-D").arg(folder.join("data")).args(["-p", &port.to_string()]);
+    server.args(["-c", &format!("unix_socket_directories={}", folder.display())]);
+    let fixed = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"];
+    for setting in fixed.into_iter().chain(settings.iter().map(String::as_str)) {
+        server.args(["-c", setting]);
+    }
+    let log = std::fs::File::options().create(true).append(true).open(folder.join("log"))?;
+    server.stdout(Stdio::null()).stderr(log).spawn()
 }
 
 fn check(command: &mut Command, what: &str) -> io::Result<()> {

@@ -1,0 +1,132 @@
+//! The real binary on a project of its own, as an operator runs it.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value as Json;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Settings that the clients need: they refresh their sessions more often than people do.
+const SUPABASE: &str = "[auth.rate_limit]\ntoken_refresh = 30000\nsign_in_sign_ups = 30000\n";
+
+/// A gateway that can be ended in every way and started again at the same address.
+pub struct Gateway {
+    binary: PathBuf,
+    folder: TempDir,
+    port: u16,
+    child: Option<Child>,
+    pub service_key: String,
+    pub anon_key: String,
+}
+
+impl Gateway {
+    /// Starts the binary on a new project with this configuration and schema.
+    pub async fn start(binary: &Path, settings: &str, migration: &str) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir_all(folder.path().join("supabase/migrations"))?;
+        std::fs::write(folder.path().join("supabase/config.toml"), SUPABASE)?;
+        std::fs::write(folder.path().join("supabase/migrations/20260101000000_first.sql"), migration)?;
+        std::fs::write(folder.path().join("truststream.toml"), settings)?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let binary = binary.to_owned();
+        let (service_key, anon_key) = (String::new(), String::new());
+        let mut gateway = Gateway { binary, folder, port, child: None, service_key, anon_key };
+        gateway.restart().await?;
+        Ok(gateway)
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it again, after it was killed.
+    pub async fn restart(&mut self) -> Result<()> {
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log"))?;
+        let mut child = self
+            .command(&["dev", "--port", &self.port.to_string()])
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| self.binary.display().to_string())?;
+        let output = child.stdout.take().context("no output")?;
+        let line = timeout(PATIENCE, BufReader::new(output).lines().next_line()).await;
+        let Ok(Ok(Some(line))) = line else { bail!("the gateway did not start:\n{}", self.log()) };
+        let ready: Json = serde_json::from_str(&line)?;
+        self.service_key = ready["service_role_key"].as_str().context("no key")?.to_owned();
+        self.anon_key = ready["anon_key"].as_str().context("no key")?.to_owned();
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Ends it without a warning.
+    pub async fn kill(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill().await?;
+        }
+        Ok(())
+    }
+
+    /// Stops it for a while, as a machine does that is out of memory or being moved.
+    pub async fn freeze(&self, time: Duration) -> Result<()> {
+        let id = self.child.as_ref().and_then(Child::id).context("it does not run")?.to_string();
+        signal("-STOP", &id).await?;
+        tokio::time::sleep(time).await;
+        signal("-CONT", &id).await
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments).args(["--json", "--project"]).arg(self.folder.path());
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TRUSTSTREAM_")) {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Runs a command of the binary and returns what it prints.
+    pub async fn cli(&self, arguments: &[&str]) -> Result<Json> {
+        let output = timeout(PATIENCE, self.command(arguments).output()).await??;
+        if !output.status.success() {
+            bail!("truststream {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// Starts a command and goes away before it is done.
+    pub async fn cli_gone(&self, arguments: &[&str], after: Duration) -> Result<()> {
+        let mut child = self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        tokio::time::sleep(after).await;
+        child.kill().await?;
+        Ok(())
+    }
+
+    /// Phase of the latest switch and who owns the route.
+    pub async fn standing(&self) -> Result<(String, String)> {
+        let status = self.cli(&["status"]).await?;
+        let phase = status["switch"]["phase"].as_str().unwrap_or("none").to_owned();
+        Ok((phase, status["route"]["owner"].as_str().context("no owner")?.to_owned()))
+    }
+
+    /// The end of what it logged.
+    pub fn log(&self) -> String {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+}
+
+async fn signal(signal: &str, id: &str) -> Result<()> {
+    let status = Command::new("kill").args([signal, id]).status().await?;
+    if status.success() { Ok(()) } else { bail!("kill {signal} {id} failed") }
+}

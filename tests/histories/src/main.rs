@@ -1,0 +1,96 @@
+//! Histories of clients through live switches under faults.
+//!
+//! Clients insert, remove, append by compare and set, transfer money atomically, refresh sessions,
+//! overwrite files and follow changes, through the real binary, while it is switched and things go
+//! wrong. What they were told is written down; a checker that knows nothing of the implementation
+//! decides afterwards whether any promise was broken. Everything but timing follows from a seed.
+
+mod api;
+mod check;
+mod engine;
+mod gateway;
+mod history;
+mod run;
+mod schedule;
+mod workload;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+
+use engine::Engine;
+use schedule::Schedule;
+use workload::Load;
+
+/// Runs live switches under faults and judges what the clients saw.
+#[derive(Parser)]
+struct Options {
+    /// First seed
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many seeds
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// Engine that serves at first
+    #[arg(long, value_enum, default_value_t = Engine::Sqlite)]
+    from: Engine,
+    /// Engine that it is switched to
+    #[arg(long, value_enum, default_value_t = Engine::Postgres)]
+    to: Engine,
+    /// Let nothing go wrong
+    #[arg(long)]
+    no_faults: bool,
+    /// Clients
+    #[arg(long, default_value_t = 8)]
+    clients: i64,
+    /// Requests a second of all clients
+    #[arg(long, default_value_t = 200)]
+    rate: u64,
+    /// Rows to copy besides those of the clients
+    #[arg(long, default_value_t = 5_000)]
+    ballast: usize,
+    /// The binary under test
+    #[arg(long, env = "TRUSTSTREAM_BIN", default_value = "target/release/truststream")]
+    binary: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    let binary = std::path::absolute(&options.binary)?;
+    let load = Load { clients: options.clients, rate: options.rate, ballast: options.ballast };
+    let mut bad = Vec::new();
+    println!("  seed  requests  failed  slowest write  took     verdict   run");
+    for seed in options.seed..options.seed + options.seeds {
+        let schedule = Schedule::of(seed, !options.no_faults);
+        match run::run(&binary, (options.from, options.to), schedule, load, seed).await {
+            Ok(verdict) => {
+                let held = if verdict.violations.is_empty() { "held" } else { "BROKEN" };
+                println!(
+                    "{seed:>6}  {:>8}  {:>6}  {:>10} ms  {:>5.1} s  {held:<8}  {schedule}",
+                    verdict.operations,
+                    verdict.failed,
+                    verdict.longest_write.as_millis(),
+                    verdict.took.as_secs_f64(),
+                );
+                for violation in verdict.violations.iter().take(10) {
+                    println!("        {}: {}", violation.rule, violation.what);
+                }
+                if !verdict.violations.is_empty() {
+                    println!("{}", verdict.log);
+                    bad.push(seed);
+                }
+            }
+            Err(error) => {
+                println!("{seed:>6}  did not end: {schedule}\n{error:?}");
+                bad.push(seed);
+            }
+        }
+    }
+    if bad.is_empty() {
+        return Ok(());
+    }
+    let again: Vec<_> = bad.iter().map(|seed| format!("--seed {seed}")).collect();
+    bail!("{} of {} runs broke a promise; again with {}", bad.len(), options.seeds, again.join(", "))
+}
