@@ -24,6 +24,7 @@
 
 pub mod callable;
 pub mod closest;
+pub mod computed;
 pub mod expression;
 pub mod payload;
 mod plpgsql;

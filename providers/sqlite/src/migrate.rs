@@ -54,6 +54,7 @@ pub(crate) fn run(conn: &Conn, catalog: &mut Catalog, name: &str, sql: &str) -> 
         existing::references(&conn.sql, catalog).map_err(|error| failed(name, line, &error))?;
     }
     catalog.relationships = schema::view_relationships(catalog);
+    catalog.relationships.extend(truststream_sql::computed::relationships(catalog));
     internal::keep_catalog(&conn.sql, catalog)?;
     feed::rebuild(&conn.sql, catalog)?;
     conn.sql

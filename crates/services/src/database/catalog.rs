@@ -22,6 +22,15 @@ pub struct Catalog {
     pub relationships: Vec<Relationship>,
     /// Schemas that exist, with their comments.
     pub schemas: IndexMap<String, Option<String>>,
+    /// Domains: types with rules of their own.
+    #[serde(with = "named_as_list", skip_serializing_if = "IndexMap::is_empty")]
+    pub domains: IndexMap<TableName, Domain>,
+    /// Sequences that were made by name, or count otherwise than 1, 2, 3.
+    #[serde(with = "named_as_list", skip_serializing_if = "IndexMap::is_empty")]
+    pub sequences: IndexMap<TableName, Sequence>,
+    /// Grants that tables and functions get when they are made (`alter default privileges`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub default_grants: Vec<DefaultGrant>,
 }
 
 impl Catalog {
@@ -41,6 +50,9 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Primary key columns in order; for views those inherited from their table.
     pub primary_key: Vec<String>,
+    /// The primary key's constraint name, where it is not `table_pkey`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary_key_name: Option<String>,
     /// Unique keys besides the primary key.
     pub unique_keys: Vec<UniqueKey>,
     /// Foreign keys.
@@ -67,6 +79,54 @@ impl Table {
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
+
+    /// The name of the primary key's constraint in a table of this name.
+    pub fn primary_key_name(&self, table: &TableName) -> String {
+        self.primary_key_name.clone().unwrap_or_else(|| format!("{}_pkey", table.name))
+    }
+}
+
+/// A type with rules of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Domain {
+    /// The type below, as SQL.
+    pub base: String,
+    /// Whether it takes no nulls.
+    pub not_null: bool,
+    /// What columns of it are by default, as SQL.
+    pub default: Option<String>,
+    /// Conditions on `value`.
+    pub checks: Vec<Check>,
+}
+
+/// A sequence of numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequence {
+    /// The first number.
+    pub start: i64,
+    /// From each number to the next.
+    pub increment: i64,
+    /// The last number there can be, if it is limited.
+    pub limit: Option<i64>,
+    /// The column it belongs to, and goes with.
+    pub owner: Option<(TableName, String)>,
+}
+
+impl Default for Sequence {
+    fn default() -> Self {
+        Sequence { start: 1, increment: 1, limit: None, owner: None }
+    }
+}
+
+/// A grant or revoke on what is not made yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DefaultGrant {
+    /// The schema it is for; every schema if absent.
+    pub schema: Option<String>,
+    /// On functions rather than tables and views.
+    pub functions: bool,
+    /// What is granted or revoked.
+    pub grant: Grant,
 }
 
 /// What kind of relation a table is.
@@ -325,6 +385,9 @@ pub struct Returns {
     pub table: Option<TableName>,
     /// Nothing.
     pub void: bool,
+    /// A set that is said to be of one row (`rows 1`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_row: bool,
 }
 
 /// How rows of one table belong to rows of another.
@@ -394,5 +457,24 @@ mod enums_as_list {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Enums, D::Error> {
         Ok(Vec::<(TableName, Vec<String>)>::deserialize(from)?.into_iter().collect())
+    }
+}
+
+mod named_as_list {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{IndexMap, TableName};
+
+    pub fn serialize<V: Serialize, S: Serializer>(
+        named: &IndexMap<TableName, V>,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
+        named.iter().collect::<Vec<_>>().serialize(out)
+    }
+
+    pub fn deserialize<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<IndexMap<TableName, V>, D::Error> {
+        Ok(Vec::<(TableName, V)>::deserialize(from)?.into_iter().collect())
     }
 }

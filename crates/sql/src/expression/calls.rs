@@ -7,7 +7,7 @@ use super::aggregates::is_aggregate;
 use super::cast::{is_float, is_integer, is_text};
 use super::translate::{Rights, Translator};
 use super::{Term, TermType, Unsupported};
-use crate::schema::{ident, table_name};
+use crate::schema::ident;
 
 /// Functions of texts that are calls of one SQLite function: name, parameters, what is called, what
 /// comes out.
@@ -44,7 +44,7 @@ const TEXTS: &[(&str, &[Type], &str, Type)] = &[
 
 impl Translator<'_> {
     pub(super) fn call(&mut self, function: &Function) -> Result<Term, Unsupported> {
-        let name = table_name(&function.name);
+        let name = self.function_named(&function.name);
         let schema = (function.name.0.len() > 1).then_some(name.schema.as_str());
         if schema.is_none_or(|schema| schema == "pg_catalog") && is_aggregate(&name.name) {
             return self.aggregate(function, &name.name);
@@ -59,6 +59,11 @@ impl Translator<'_> {
             }
             _ => return Err(Unsupported::new(function, "these arguments")),
         };
+        if let [FunctionArg::Unnamed(FunctionArgExpr::Expr(row))] = arguments
+            && let Some((called, row)) = self.row_function(&name, row)
+        {
+            return self.row_call(called, row);
+        }
         let mut terms = Vec::new();
         for argument in arguments {
             terms.push(match argument {

@@ -13,7 +13,7 @@ use super::query::{known, renamed};
 use super::translate::{Rights, Translator};
 use super::{Term, Unsupported};
 use crate::quote::quote;
-use crate::schema::{ident, parts, table_name};
+use crate::schema::{ident, parts};
 
 /// A table's name in the SQLite file.
 pub(crate) fn file_name(table: &TableName) -> String {
@@ -101,7 +101,7 @@ impl Translator<'_> {
                 };
                 let (source, relation) = match found {
                     Some(named) => (quote(named.alias.as_deref().unwrap_or_default()), named),
-                    None => self.table(&table_name(name))?,
+                    None => self.table(&self.table_named(name))?,
                 };
                 Ok(self.entered((&source, relation), called, alias.as_ref()))
             }
@@ -154,7 +154,7 @@ impl Translator<'_> {
 
     fn table(&mut self, name: &TableName) -> Result<(String, Relation), Unsupported> {
         let known = self.scope.catalog.table(name);
-        let known = known.ok_or_else(|| Unsupported::new(name, "there is no such table"))?;
+        let known = known.ok_or_else(|| Unsupported::missing(name))?;
         let invoker = matches!(known.kind, TableKind::View { invoker: true, .. });
         if invoker && self.rights == Rights::View {
             let reason = "a view with the rights of who asks, within one with those of its owner";

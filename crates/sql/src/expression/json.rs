@@ -114,6 +114,9 @@ impl Translator<'_> {
 
     /// `root[1]`
     pub(super) fn subscript(&mut self, root: &Expr, chain: &[AccessExpr]) -> Result<Term, Unsupported> {
+        if let Some(field) = self.field(root, chain) {
+            return field;
+        }
         let array = self.expr(root)?;
         let [AccessExpr::Subscript(Subscript::Index { index })] = chain else {
             return Err(Unsupported::new(root, "slices and fields of composite values"));

@@ -21,6 +21,7 @@ mod moments;
 mod names;
 mod query;
 mod routines;
+mod row_functions;
 mod select;
 mod translate;
 
@@ -41,6 +42,8 @@ pub(crate) use query::Columns;
 pub(crate) use query::known;
 pub(crate) use routines::statements;
 pub use routines::{SCALAR, parameter_type, result_columns};
+pub(crate) use row_functions::check_row_function;
+pub use row_functions::{computed_rows, computed_value};
 pub(crate) use translate::{Rights, Translator};
 
 /// What can't be translated, and why.
@@ -57,6 +60,11 @@ pub struct Unsupported {
 impl Unsupported {
     pub(crate) fn new(text: impl ToString, reason: impl Into<String>) -> Self {
         Unsupported { text: text.to_string(), reason: reason.into(), code: None }
+    }
+
+    /// There is no such table.
+    pub(crate) fn missing(name: &TableName) -> Self {
+        Unsupported::carried(&crate::schema::no_such_table(name))
     }
 
     /// An error met on the way, such as that a table is closed to the caller.

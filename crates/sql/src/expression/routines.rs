@@ -14,7 +14,7 @@ use super::query::Columns;
 use super::translate::{Rights, Translator};
 use super::{Term, TermType, Unsupported, parse};
 use crate::quote::quote;
-use crate::schema::{table_name, type_named};
+use crate::schema::type_named;
 
 /// How deep functions may lead to other functions.
 const DEEPEST: usize = 12;
@@ -31,11 +31,28 @@ pub fn result_columns(catalog: &Catalog, function: &Function) -> Result<Vec<(Str
     if let Some(table) = returns.table.as_ref().and_then(|table| catalog.table(table)) {
         return Ok(table.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect());
     }
+    if returns.type_name == "record" {
+        return columns_of_body(catalog, function);
+    }
     if returns.composite {
         return crate::schema::columns_of_result(catalog, &returns.type_name)
             .ok_or_else(|| Unsupported::new(&returns.type_name, "this kind of result"));
     }
     Ok(vec![(SCALAR.into(), type_named(catalog, &returns.type_name))])
+}
+
+/// The columns that the query of a function gives, where it does not say which it returns.
+fn columns_of_body(catalog: &Catalog, function: &Function) -> Result<Vec<(String, Type)>, Unsupported> {
+    let arguments = function
+        .parameters
+        .iter()
+        .enumerate()
+        .map(|(at, parameter)| Term::new(format!("?{}", at + 1), parameter_type(catalog, parameter)));
+    let mut translator = Translator::new(&super::Scope::new(catalog));
+    translator.within(function, arguments.collect(), |translator| {
+        let (_, columns) = translator.query(&query_of(function)?)?;
+        super::known(columns)
+    })
 }
 
 /// The statements of a function's body.
@@ -79,30 +96,42 @@ impl<'a> Translator<'a> {
         arguments: &[(Option<String>, Term)],
         shown: &str,
     ) -> Result<Term, Unsupported> {
-        let (function, terms) = self.chosen(&table_name(name), arguments, shown)?;
+        let (function, terms) = self.chosen(&self.function_named(name), arguments, shown)?;
         if function.returns.set || function.returns.composite || function.returns.void {
             return Err(Unsupported::new(name, "a function of rows where one value is wanted"));
         }
         let ty = type_named(self.scope.catalog, &function.returns.type_name);
         let strict = function.strict.then(|| nulls(&terms)).filter(|test| !test.is_empty());
-        let term = self.within(function, terms, |translator| {
-            let query = query_of(function)?;
-            if let Some(expr) = lone_expression(&query) {
-                let term = translator.expr(expr)?;
-                return Ok(translator.assigned(term, &ty)?.sql);
-            }
-            let (sql, columns) = translator.query(&query)?;
-            let [(_, from)] = columns.as_slice() else {
-                return Err(Unsupported::new(name, "a function whose query has several columns"));
-            };
-            let cell = translator.assigned(Term { sql: "\"c\"".into(), ty: from.clone() }, &ty)?.sql;
-            Ok(format!("(SELECT {cell} FROM (WITH q(\"c\") AS ({sql}) SELECT * FROM q) LIMIT 1)"))
-        })?;
+        let term = self.within(function, terms, |translator| translator.value_of(function, &ty))?;
         let sql = match strict {
             Some(test) => format!("(CASE WHEN {test} THEN NULL ELSE {term} END)"),
             None => term,
         };
         Ok(Term::new(sql, ty))
+    }
+
+    /// The value of a function, within it.
+    pub(super) fn value_of(&mut self, function: &Function, ty: &Type) -> Result<String, Unsupported> {
+        let query = query_of(function)?;
+        if let Some(expr) = lone_expression(&query) {
+            let term = self.expr(expr)?;
+            return Ok(self.assigned(term, ty)?.sql);
+        }
+        let (sql, columns) = self.query(&query)?;
+        let [(_, from)] = columns.as_slice() else {
+            return Err(Unsupported::new(&function.name, "a function whose query has several columns"));
+        };
+        let cell = self.assigned(Term { sql: "\"c\"".into(), ty: from.clone() }, ty)?.sql;
+        Ok(format!("(SELECT {cell} FROM (WITH q(\"c\") AS ({sql}) SELECT * FROM q) LIMIT 1)"))
+    }
+
+    /// The query of a function's rows, within it.
+    pub(super) fn rows_of(
+        &mut self,
+        function: &Function,
+        columns: &[(String, Type)],
+    ) -> Result<String, Unsupported> {
+        self.result(function, &query_of(function)?, columns)
     }
 
     /// A call in the place of a table.
@@ -118,12 +147,10 @@ impl<'a> Translator<'a> {
         }
         let shown: Vec<_> = arguments.iter().map(|(_, expr)| expr.to_string()).collect();
         let shown = format!("{name}({})", shown.join(", "));
-        let (function, terms) = self.chosen(&table_name(name), &terms, &shown)?;
+        let (function, terms) = self.chosen(&self.function_named(name), &terms, &shown)?;
         let mut columns = result_columns(self.scope.catalog, function)?;
         let strict = function.strict.then(|| nulls(&terms)).filter(|test| !test.is_empty());
-        let mut sql = self.within(function, terms, |translator| {
-            translator.result(function, &query_of(function)?, &columns)
-        })?;
+        let mut sql = self.within(function, terms, |translator| translator.rows_of(function, &columns))?;
         if let Some(test) = strict {
             sql = format!("SELECT * FROM ({sql}) WHERE NOT ({test})");
         }
@@ -184,16 +211,6 @@ impl<'a> Translator<'a> {
         arguments: Vec<Term>,
         body: impl FnOnce(&mut Self) -> Result<T, Unsupported>,
     ) -> Result<T, Unsupported> {
-        if self.callers.len() >= DEEPEST {
-            return Err(Unsupported::new(
-                &function.name,
-                "stack depth limit exceeded: a function that calls itself",
-            ));
-        }
-        if self.scope.role.is_some_and(|role| !function.is_open_to(role)) {
-            let message = format!("permission denied for function {}", function.name.name);
-            return Err(Unsupported::carried(&Error::permission_denied(message)));
-        }
         let mut parameters = Relation::new(function.name.name.clone(), Vec::new());
         let mut cells = Vec::new();
         for (parameter, term) in function.parameters.iter().zip(arguments) {
@@ -204,7 +221,27 @@ impl<'a> Translator<'a> {
             cells.push(term.sql);
         }
         parameters.cells = Some(cells);
-        let levels = std::mem::replace(&mut self.levels, vec![vec![parameters]]);
+        self.enclosed(function, vec![parameters], body)
+    }
+
+    /// Translates something in the place of a function's body, which may name these.
+    pub(super) fn enclosed<T>(
+        &mut self,
+        function: &Function,
+        names: Vec<Relation>,
+        body: impl FnOnce(&mut Self) -> Result<T, Unsupported>,
+    ) -> Result<T, Unsupported> {
+        if self.callers.len() >= DEEPEST {
+            return Err(Unsupported::new(
+                &function.name,
+                "stack depth limit exceeded: a function that calls itself",
+            ));
+        }
+        if self.scope.role.is_some_and(|role| !function.is_open_to(role)) {
+            let message = format!("permission denied for function {}", function.name.name);
+            return Err(Unsupported::carried(&Error::permission_denied(message)));
+        }
+        let levels = std::mem::replace(&mut self.levels, vec![names]);
         let (named, windows) = (std::mem::take(&mut self.named), std::mem::take(&mut self.windows));
         let scope = self.scope;
         let rights = self.rights;
@@ -216,9 +253,14 @@ impl<'a> Translator<'a> {
             // Who asks is not known when the view is made.
             self.scope.source = Some(&unknown_caller);
         }
+        let path = self.path.clone();
+        if self.callers.is_empty() {
+            self.path = Some(function.name.schema.clone());
+        }
         self.callers.push(function.name.clone());
         let done = body(self);
         self.callers.pop();
+        self.path = path;
         (self.scope, self.rights) = (scope, rights);
         (self.levels, self.named, self.windows) = (levels, named, windows);
         done

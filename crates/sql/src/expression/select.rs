@@ -93,7 +93,7 @@ impl Translator<'_> {
         else {
             return None;
         };
-        let name = table_name(&function.name);
+        let name = self.function_named(&function.name);
         let gives_rows =
             |known: &&Function| known.name == name && known.returns.set && !known.returns.composite;
         self.scope.catalog.functions.iter().find(gives_rows)?;

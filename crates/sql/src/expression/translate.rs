@@ -1,12 +1,14 @@
 //! The walk over an expression.
 
-use sqlparser::ast::{BinaryOperator as Binary, CaseWhen, DataType, Expr, UnaryOperator, Value as Literal};
+use sqlparser::ast::{
+    BinaryOperator as Binary, CaseWhen, DataType, Expr, ObjectName, UnaryOperator, Value as Literal,
+};
 use truststream_kernel::Type;
 use truststream_services::database::{Catalog, TableName};
 
 use super::names::{Relation, column};
 use super::{Scope, Term, TermType, Unsupported};
-use crate::schema::type_of;
+use crate::schema::{parts, table_name, type_of};
 
 /// Whose rights hold for what is translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,9 @@ pub(crate) struct Translator<'a> {
     pub(super) alone: bool,
     /// Whose rights hold here.
     pub(super) rights: Rights,
+    /// The schema whose names need no schema, within functions: theirs, as a request for one has it
+    /// in its search path.
+    pub(super) path: Option<String>,
     /// The functions whose bodies lead here.
     pub(super) callers: Vec<TableName>,
     /// What the named windows of the selects around are.
@@ -51,6 +56,7 @@ impl<'a> Translator<'a> {
             named: Vec::new(),
             alone: false,
             rights: Rights::Caller,
+            path: None,
             callers: Vec::new(),
             windows: Vec::new(),
         }
@@ -70,6 +76,26 @@ impl<'a> Translator<'a> {
     /// The catalog names are looked up in.
     pub(crate) fn catalog(&self) -> &'a Catalog {
         self.scope.catalog
+    }
+
+    /// The table that a name means.
+    pub(crate) fn table_named(&self, name: &ObjectName) -> TableName {
+        self.meant(name, |name| self.scope.catalog.tables.contains_key(name))
+    }
+
+    /// The function that a name means.
+    pub(super) fn function_named(&self, name: &ObjectName) -> TableName {
+        self.meant(name, |name| self.scope.catalog.functions.iter().any(|function| function.name == *name))
+    }
+
+    fn meant(&self, name: &ObjectName, exists: impl Fn(&TableName) -> bool) -> TableName {
+        let public = table_name(name);
+        match &self.path {
+            Some(schema) if parts(name).len() == 1 => {
+                Some(TableName::new(schema.as_str(), public.name.as_str())).filter(exists).unwrap_or(public)
+            }
+            _ => public,
+        }
     }
 
     /// Lets names mean columns of these before all others.

@@ -8,13 +8,13 @@ use sqlparser::ast::{
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use truststream_kernel::{Result, Type};
-use truststream_services::database::{Catalog, Function, Parameter, Returns};
+use truststream_services::database::{Catalog, Function, Parameter, Returns, TableName};
 
-use super::fault;
 use super::names::{ident, table_name};
-use super::type_names::type_of;
+use super::type_names::{type_of, written};
+use super::{fault, planning};
 
-pub(super) fn create(catalog: &mut Catalog, create: &CreateFunction) -> Result<()> {
+pub(super) fn create(catalog: &mut Catalog, create: &CreateFunction, text: &str) -> Result<()> {
     let name = table_name(&create.name);
     let arguments = create.args.as_deref().unwrap_or_default();
     let parameters: Vec<_> =
@@ -27,7 +27,7 @@ pub(super) fn create(catalog: &mut Catalog, create: &CreateFunction) -> Result<(
         }
         catalog.functions.retain(|known| !same(known));
     }
-    let returns = returns(catalog, create);
+    let returns = Returns { one_row: planning::one_row(text), ..returns(catalog, create) };
     catalog.functions.push(Function {
         variadic: parameters.iter().any(|parameter| parameter.variadic),
         reads_only: matches!(create.behavior, Some(FunctionBehavior::Stable | FunctionBehavior::Immutable)),
@@ -55,7 +55,7 @@ fn types(parameters: &[Parameter]) -> Vec<&str> {
 fn parameter(argument: &OperateFunctionArg) -> Parameter {
     Parameter {
         name: argument.name.as_ref().map(ident).unwrap_or_default(),
-        type_name: argument.data_type.to_string().to_lowercase(),
+        type_name: spelled(&argument.data_type),
         required: argument.default_expr.is_none(),
         default: argument.default_expr.as_ref().map(ToString::to_string),
         variadic: argument.mode == Some(ArgMode::Variadic),
@@ -68,12 +68,15 @@ fn returns(catalog: &Catalog, create: &CreateFunction) -> Returns {
         Some(FunctionReturnType::SetOf(data_type)) => (Some(data_type), true),
         None => (None, false),
     };
+    let out = out_columns(create);
     let type_name = match data_type {
+        _ if !out.is_empty() => format!("TABLE({})", out.join(", ")),
         None => "void".into(),
         Some(table @ DataType::Table(_)) => table.to_string(),
-        Some(data_type) => data_type.to_string().to_lowercase(),
+        Some(data_type) => spelled(data_type),
     };
     let is_table = matches!(data_type, Some(DataType::Table(_)));
+    let is_row = is_table || !out.is_empty() || type_name == "record";
     let table = match data_type {
         Some(DataType::Custom(name, _)) => {
             Some(table_name(name)).filter(|name| catalog.tables.contains_key(name))
@@ -83,9 +86,42 @@ fn returns(catalog: &Catalog, create: &CreateFunction) -> Returns {
     Returns {
         void: type_name == "void",
         set: set || is_table,
-        composite: is_table || table.is_some(),
+        composite: is_row || table.is_some(),
         table,
         type_name,
+        one_row: false,
+    }
+}
+
+/// The columns that `out` and `inout` parameters make of a result.
+fn out_columns(create: &CreateFunction) -> Vec<String> {
+    let arguments = create.args.as_deref().unwrap_or_default().iter();
+    let out = arguments.filter(|arg| matches!(arg.mode, Some(ArgMode::Out | ArgMode::InOut)));
+    let column = |(at, arg): (usize, &OperateFunctionArg)| match &arg.name {
+        Some(name) => format!("{name} {}", arg.data_type),
+        None => format!("column{} {}", at + 1, arg.data_type),
+    };
+    out.enumerate().map(column).collect()
+}
+
+/// A type as it is kept: in lower case and without quotes, but for names that need them.
+pub(super) fn spelled(data_type: &DataType) -> String {
+    let (text, bare) = (data_type.to_string(), written(data_type));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.,()[] ".contains(c);
+    let needed = text.contains('"') && (!bare.chars().all(plain) || bare.to_lowercase() != bare);
+    if needed { text } else { bare.to_lowercase() }
+}
+
+/// The table whose row type a name of a type means.
+pub(crate) fn row_type(catalog: &Catalog, type_name: &str) -> Option<TableName> {
+    let parsed = Parser::new(&PostgreSqlDialect {})
+        .try_with_sql(type_name)
+        .and_then(|mut parser| parser.parse_data_type());
+    match parsed.ok()? {
+        DataType::Custom(name, arguments) if arguments.is_empty() => {
+            Some(table_name(&name)).filter(|name| catalog.tables.contains_key(name))
+        }
+        _ => None,
     }
 }
 
@@ -124,7 +160,7 @@ pub(super) fn drop(catalog: &mut Catalog, drop: &DropFunction) -> Result<()> {
         let arguments: Option<Vec<_>> = function
             .args
             .as_ref()
-            .map(|arguments| arguments.iter().map(|arg| arg.data_type.to_string().to_lowercase()).collect());
+            .map(|arguments| arguments.iter().map(|arg| spelled(&arg.data_type)).collect());
         let before = catalog.functions.len();
         catalog.functions.retain(|known| {
             let same = |given: &Vec<String>| types(&known.parameters) == *given;

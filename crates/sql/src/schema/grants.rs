@@ -7,6 +7,7 @@ use sqlparser::ast::{
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{Catalog, Function, Grant as Entry, TableName};
 
+use super::functions::spelled;
 use super::names::{idents, parts, table_name};
 use super::{fault, no_such_table};
 
@@ -64,7 +65,7 @@ fn on_function(
     revoke: bool,
 ) -> Result<()> {
     let name = table_name(name);
-    let types: Vec<_> = types.iter().map(|ty| ty.to_string().to_lowercase()).collect();
+    let types: Vec<_> = types.iter().map(spelled).collect();
     let meant = |known: &Function| {
         let parameters = known.parameters.iter().map(|parameter| &parameter.type_name);
         known.name == name && (types.is_empty() || parameters.eq(types.iter()))

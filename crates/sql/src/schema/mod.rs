@@ -12,6 +12,7 @@ mod functions;
 mod grants;
 mod identity;
 mod names;
+mod planning;
 mod policies;
 mod rename;
 mod split;
@@ -28,7 +29,7 @@ use sqlparser::parser::Parser;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, TableName};
 
-pub(crate) use functions::columns_of_result;
+pub(crate) use functions::{columns_of_result, row_type};
 pub(crate) use identity::uncommon;
 pub use names::table_name;
 pub(crate) use names::{ident, parts};
@@ -120,7 +121,10 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
 fn statement(piece: Piece<'_>) -> Statement {
     let parsed = parse_one(piece.text).or_else(|reason| match identity::reordered(piece.text) {
         Some(text) => parse_one(&text),
-        None => Err(reason),
+        None => match planning::without(piece.text) {
+            Some(text) => parse_one(&text),
+            None => Err(reason),
+        },
     });
     let (kind, parsed) = match parsed {
         Ok(parsed) => (kind_of(&parsed, piece.text), Some(Box::new(parsed))),
@@ -226,7 +230,7 @@ pub fn apply(catalog: &mut Catalog, statement: &Statement) -> Result<()> {
             create::schema(catalog, schema_name, *if_not_exists)
         }
         S::CreateView(view) => views::create(catalog, view),
-        S::CreateFunction(function) => functions::create(catalog, function),
+        S::CreateFunction(function) => functions::create(catalog, function, &statement.text),
         S::DropFunction(function) => functions::drop(catalog, function),
         S::CreateTrigger(trigger) => triggers::create(catalog, trigger),
         S::DropTrigger(trigger) => triggers::drop(catalog, trigger),

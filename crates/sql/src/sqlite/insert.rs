@@ -10,13 +10,13 @@ use super::trigger;
 use super::write::{Rules, Write, assignments, column, known, last, returning, target, value, within};
 use crate::expression::{Columns, Relation, Term, TermType, Translator, file_name};
 use crate::quote::quote;
-use crate::schema::{ident, table_name};
+use crate::schema::ident;
 
 pub(super) fn insert(translator: &mut Translator<'_>, insert: &Insert, rules: &Rules<'_>) -> Result<Write> {
     let TableObject::TableName(name) = &insert.table else {
         return Err(Error::unsupported("an insert into anything but a table"));
     };
-    let name = table_name(name);
+    let name = translator.table_named(name);
     let catalog = translator.catalog();
     let table = known(catalog, &name)?;
     if let Some(guard) = rules.guard {

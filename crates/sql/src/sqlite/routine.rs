@@ -5,7 +5,9 @@ use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Function, PolicyCommand, TableName};
 
 use super::write::{Guard, Rules, write};
-use crate::expression::{Scope, Term, Translator, Unsupported, parameter_type, result_columns, statements};
+use crate::expression::{
+    Scope, Term, Translator, Unsupported, check_row_function, parameter_type, result_columns, statements,
+};
 use crate::quote::quote;
 
 /// One statement of a function's body.
@@ -110,8 +112,14 @@ pub fn check(function: &Function, scope: &Scope<'_>) -> Result<(), Unsupported> 
         // What it does is looked at with each trigger.
         return Ok(());
     }
+    if crate::computed::table_of(scope.catalog, function).is_some() {
+        return check_row_function(function, scope);
+    }
     steps(function, scope, None).map(drop).map_err(|error| match error.kind() {
         ErrorKind::Unsupported => Unsupported::new(&function.name, error.message()),
-        _ => Unsupported::new(&function.name, format!("{}: {}", error.code(), error.message())),
+        _ => Unsupported {
+            code: Some(error.code().to_owned()),
+            ..Unsupported::new(&function.name, format!("{}: {}", error.code(), error.message()))
+        },
     })
 }

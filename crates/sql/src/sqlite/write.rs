@@ -13,7 +13,7 @@ use truststream_services::database::{Catalog, Column, PolicyCommand, Table, Tabl
 use super::trigger;
 use crate::expression::{Relation, Scope, Term, Translator, Unsupported, file_name};
 use crate::quote::quote;
-use crate::schema::{ident, no_such_column, no_such_table, parts, table_name};
+use crate::schema::{ident, no_such_column, no_such_table, parts};
 
 /// The condition under which a command may touch existing rows of a table.
 pub type Guard<'a> = dyn Fn(&TableName, PolicyCommand) -> Result<Option<String>> + 'a;
@@ -213,7 +213,7 @@ fn update(translator: &mut Translator<'_>, update: &Update, rules: &Rules<'_>) -
     let TableFactor::Table { name, alias, .. } = &update.table.relation else {
         return Err(Error::unsupported("an update of anything but a table"));
     };
-    let name = table_name(name);
+    let name = translator.table_named(name);
     let table = known(translator.catalog(), &name)?;
     let relation = target(&name, table, alias.as_ref().map(|alias| ident(&alias.name)));
     let sql = within(translator, vec![relation.clone()], |translator| {
@@ -238,7 +238,7 @@ fn delete(translator: &mut Translator<'_>, delete: &Delete, rules: &Rules<'_>) -
     let TableFactor::Table { name, alias, .. } = &only.relation else {
         return Err(Error::unsupported("a delete of anything but rows of a table"));
     };
-    let name = table_name(name);
+    let name = translator.table_named(name);
     let table = known(translator.catalog(), &name)?;
     let file = quote(&file_name(&name));
     let relation = target(&name, table, alias.as_ref().map(|alias| ident(&alias.name)));

@@ -1,12 +1,15 @@
 //! Columns and paths into them.
 
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Field, JsonKey};
+use truststream_services::database::{Field, JsonKey, TableName};
+use truststream_sql::computed;
+use truststream_sql::expression::{self, Unsupported};
 use truststream_sql::quote::{literal, quote};
 
 use super::{Planner, Scope};
 use crate::collation;
 use crate::schema::column;
+use crate::translate;
 
 /// A column or path as SQL, with its type.
 #[derive(Clone, Debug)]
@@ -21,11 +24,7 @@ impl Planner<'_> {
     /// # Errors
     /// 42703 for unknown columns.
     pub(super) fn term(&mut self, scope: &Scope, field: &Field) -> Result<Term> {
-        let table = self.schema.table(&scope.table)?;
-        let column = column(table, &scope.table, &field.name)?;
-        self.access.may_read(table, &scope.table, &column.name)?;
-        let sql = format!("{}.{}", scope.alias, quote(&column.name));
-        let mut term = Term { sql, ty: column.ty.clone() };
+        let mut term = self.column(scope, &field.name)?;
         for step in &field.path {
             let key = match &step.key {
                 JsonKey::Index(index) => index.to_string(),
@@ -40,6 +39,45 @@ impl Planner<'_> {
             };
         }
         Ok(term)
+    }
+
+    /// A column of a table, be it one that a function computes.
+    fn column(&mut self, scope: &Scope, name: &str) -> Result<Term> {
+        let table = self.schema.table(&scope.table)?;
+        if table.column(name).is_none()
+            && let Some(function) = computed::column(&self.schema.catalog, &scope.table, name)
+        {
+            let computed = |within: &expression::Scope<'_>| expression::computed_value(function, within);
+            let (sql, ty) = self.computed(scope, computed)?;
+            return Ok(Term { sql, ty });
+        }
+        let column = column(table, &scope.table, name)?;
+        self.access.may_read(table, &scope.table, &column.name)?;
+        Ok(Term { sql: format!("{}.{}", scope.alias, quote(&column.name)), ty: column.ty.clone() })
+    }
+
+    /// What a function makes of a row, which it must be allowed to see whole.
+    pub(super) fn computed<T>(
+        &self,
+        row: &Scope,
+        translate: impl FnOnce(&expression::Scope<'_>) -> Result<T, Unsupported>,
+    ) -> Result<T> {
+        let table = self.schema.table(&row.table)?;
+        for column in &table.columns {
+            self.access.may_read(table, &row.table, &column.name)?;
+        }
+        let access = self.access.deeper();
+        let source = |name: &TableName| {
+            translate::source(self.schema, name, access).map_err(|error| Unsupported::carried(&error))
+        };
+        let within = expression::Scope {
+            table: Some(&row.table),
+            alias: Some(&row.alias),
+            source: Some(&source),
+            role: access.role(),
+            ..expression::Scope::new(&self.schema.catalog)
+        };
+        translate(&within).map_err(Error::from)
     }
 
     /// The term cast to a type by name.

@@ -134,6 +134,7 @@ fn function(name: TableName, methods: &Json) -> Function {
             composite: false,
             table: None,
             void: false,
+            one_row: false,
         },
         reads_only: methods.get("get").is_some(),
         variadic: false,
