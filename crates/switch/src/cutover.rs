@@ -57,7 +57,7 @@ async fn try_once(
     let gate = routes.gate();
     let open = gate.route();
     gate.take_held();
-    let fenced = open.fence();
+    let fenced = open.fence(u64::MAX);
     routes.change(fenced.clone()).await.map_err(before_commit)?;
     let began = Instant::now();
     let drained = tokio::time::timeout(max_pause, drain(routes, follower)).await;

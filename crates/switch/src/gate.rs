@@ -206,7 +206,7 @@ mod tests {
     async fn a_fence_waits_for_writes_in_flight_and_holds_new_ones() {
         let gate = gate();
         let in_flight = gate.admit(Effect::Write).await.unwrap();
-        gate.change(gate.route().fence()).unwrap();
+        gate.change(gate.route().fence(u64::MAX)).unwrap();
         assert!(tokio::time::timeout(Duration::from_millis(20), gate.drained()).await.is_err());
 
         let held = tokio::spawn({
@@ -228,7 +228,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_held_too_long_is_refused_without_effect() {
         let gate = gate();
-        gate.change(gate.route().fence()).unwrap();
+        gate.change(gate.route().fence(u64::MAX)).unwrap();
         let error = gate.admit(Effect::Write).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Fenced);
         assert_eq!(error.outcome(), truststream_kernel::Outcome::NotApplied);
@@ -237,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn only_one_of_two_changes_of_an_epoch_wins() {
         let gate = gate();
-        let (first, second) = (gate.route().fence(), gate.route().fence());
+        let (first, second) = (gate.route().fence(u64::MAX), gate.route().fence(u64::MAX));
         gate.change(first).unwrap();
         assert_eq!(gate.change(second).unwrap_err().code(), "BACKEND_007");
     }

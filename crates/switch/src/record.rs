@@ -5,74 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use truststream_services::database::{Position, TableName};
 
-/// Where a switch stands. Persisted before the step it names begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// Checked; nothing has been touched.
-    Planned,
-    /// The target gets its schema, the source's changes are being captured.
-    Preparing,
-    /// Rows and objects are copied.
-    Copying,
-    /// Changes made since are applied.
-    Following,
-    /// Both sides are compared.
-    Verifying,
-    /// Verified and following closely.
-    Ready,
-    /// Writes are held; the last changes are applied.
-    Fencing,
-    /// The target serves; the source is kept in sync backwards.
-    Committed,
-    /// Going back: writes are held; the last changes are applied to the source.
-    FencingBack,
-    /// The source serves again.
-    RolledBack,
-    /// The way back is closed; what was installed is removed.
-    Finalized,
-    /// Given up before the target served; the source is as it was.
-    Aborted,
-}
-
-impl Phase {
-    /// Whether nothing more will happen by itself.
-    pub fn is_over(self) -> bool {
-        matches!(self, Phase::RolledBack | Phase::Finalized | Phase::Aborted)
-    }
-
-    /// Whether the target has not served yet, so that giving up leaves everything as it was.
-    pub fn is_before_commit(self) -> bool {
-        matches!(
-            self,
-            Phase::Planned
-                | Phase::Preparing
-                | Phase::Copying
-                | Phase::Following
-                | Phase::Verifying
-                | Phase::Ready
-                | Phase::Fencing
-        )
-    }
-
-    /// The name people read.
-    pub fn name(self) -> &'static str {
-        match self {
-            Phase::Planned => "planned",
-            Phase::Preparing => "preparing",
-            Phase::Copying => "copying",
-            Phase::Following => "following",
-            Phase::Verifying => "verifying",
-            Phase::Ready => "ready",
-            Phase::Fencing => "fencing",
-            Phase::Committed => "committed",
-            Phase::FencingBack => "fencing back",
-            Phase::RolledBack => "rolled back",
-            Phase::Finalized => "finalized",
-            Phase::Aborted => "aborted",
-        }
-    }
-}
+use crate::Phase;
 
 /// How a switch is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,210 @@
+//! What a coordinator does to a switch.
+
+use truststream_services::database::Position;
+
+use super::{Phase, Refused, Stage, State, Strategy};
+
+/// What a coordinator does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// Begins a switch away from the backend that serves.
+    Plan {
+        /// Number of the switch.
+        id: u64,
+        /// The backend to move to.
+        to: String,
+        /// How it is made.
+        strategy: Strategy,
+        /// Whether both sides must be compared.
+        must_verify: bool,
+    },
+    /// Enters a phase that does not change the route.
+    Enter(Phase),
+    /// Both sides have been compared and are equal.
+    Verified,
+    /// Stops until resumed.
+    Pause,
+    /// Goes on.
+    Resume,
+    /// Holds writes.
+    Fence {
+        /// The epoch that is fenced.
+        epoch: u64,
+        /// When any node may lift it.
+        deadline: u64,
+    },
+    /// Holds them longer.
+    Extend {
+        /// The epoch of the fence.
+        epoch: u64,
+        /// When any node may lift it.
+        deadline: u64,
+    },
+    /// Admits them again on the same side.
+    Lift {
+        /// The epoch of the fence.
+        epoch: u64,
+    },
+    /// Changes the owner: the commit, there or back.
+    HandOver {
+        /// The epoch of the fence.
+        epoch: u64,
+        /// The time.
+        now: u64,
+        /// The last position of the present owner's feed.
+        end: Position,
+        /// Where the new owner's own changes begin.
+        start: Position,
+    },
+    /// Gives the switch up, and lifts its fence.
+    GiveUp,
+}
+
+impl State {
+    pub(super) fn act(&mut self, act: &Act) -> Result<(), Refused> {
+        match act {
+            Act::Plan { id, to, strategy, must_verify } => self.plan(*id, to, *strategy, *must_verify),
+            Act::Enter(phase) => self.enter(*phase),
+            Act::Verified => self.verified(),
+            Act::Pause => self.pause(),
+            Act::Resume => self.stage().map(|stage| stage.paused = false),
+            Act::Fence { epoch, deadline } => self.fence(*epoch, *deadline),
+            Act::Extend { epoch, deadline } => self.extend(*epoch, *deadline),
+            Act::Lift { epoch } => self.must_be_of(*epoch).and_then(|()| self.lift()),
+            Act::HandOver { epoch, now, end, start } => {
+                self.must_be_of(*epoch)?;
+                self.hand_over(*now, end.clone(), start.clone())
+            }
+            Act::GiveUp => self.give_up(),
+        }
+    }
+
+    fn stage(&mut self) -> Result<&mut Stage, Refused> {
+        self.switch.as_mut().ok_or(Refused::NoSwitch)
+    }
+
+    fn plan(&mut self, id: u64, to: &str, strategy: Strategy, must_verify: bool) -> Result<(), Refused> {
+        if let Some(latest) = &self.switch
+            && (!latest.phase.is_over() || id <= latest.id)
+        {
+            return Err(Refused::NotOver);
+        }
+        if self.route.owner == to {
+            return Err(Refused::NoSwitch);
+        }
+        self.switch = Some(Stage {
+            id,
+            from: self.route.owner.clone(),
+            to: to.to_owned(),
+            strategy,
+            must_verify,
+            phase: Phase::Planned,
+            verified: false,
+            paused: false,
+        });
+        Ok(())
+    }
+
+    fn enter(&mut self, phase: Phase) -> Result<(), Refused> {
+        let stage = self.switch.as_mut().ok_or(Refused::NoSwitch)?;
+        if !stage.phase.may_enter(phase) {
+            return Err(Refused::Phase { present: stage.phase });
+        }
+        if phase == Phase::Ready && stage.must_verify && !stage.verified {
+            return Err(Refused::NotVerified);
+        }
+        if phase == Phase::Finalizing && self.route.fenced {
+            return Err(Refused::WritesHeld);
+        }
+        if matches!(phase, Phase::Copying | Phase::Following) {
+            stage.verified = false;
+        }
+        stage.phase = phase;
+        Ok(())
+    }
+
+    fn verified(&mut self) -> Result<(), Refused> {
+        let stage = self.stage()?;
+        if !matches!(stage.phase, Phase::Verifying | Phase::Committed) {
+            return Err(Refused::Phase { present: stage.phase });
+        }
+        stage.verified = true;
+        Ok(())
+    }
+
+    fn pause(&mut self) -> Result<(), Refused> {
+        if self.route.fenced {
+            return Err(Refused::WritesHeld);
+        }
+        let stage = self.stage()?;
+        if !stage.phase.is_before_commit() {
+            return Err(Refused::Phase { present: stage.phase });
+        }
+        stage.paused = true;
+        Ok(())
+    }
+
+    fn fence(&mut self, epoch: u64, deadline: u64) -> Result<(), Refused> {
+        self.must_be_of(epoch)?;
+        let fenced = self.route.fenced;
+        let stage = self.stage()?;
+        let early = stage.strategy == Strategy::Immediate && stage.phase.is_before_commit();
+        let phase = match stage.phase {
+            Phase::Ready => Phase::Fencing,
+            Phase::Committed => Phase::FencingBack,
+            other if early && other != Phase::Planned => other,
+            present => return Err(Refused::Phase { present }),
+        };
+        if matches!(phase, Phase::Fencing | Phase::FencingBack) && stage.must_verify && !stage.verified {
+            return Err(Refused::NotVerified);
+        }
+        stage.phase = phase;
+        // An immediate switch comes to its cut-over with writes held already.
+        if fenced {
+            self.route.deadline = Some(deadline);
+        } else {
+            self.route = self.route.fence(deadline);
+        }
+        Ok(())
+    }
+
+    fn extend(&mut self, epoch: u64, deadline: u64) -> Result<(), Refused> {
+        self.must_be_of(epoch)?;
+        if !self.route.fenced {
+            return Err(Refused::Stale { present: self.route.epoch });
+        }
+        self.route.deadline = Some(deadline);
+        Ok(())
+    }
+
+    fn hand_over(&mut self, now: u64, end: Position, start: Position) -> Result<(), Refused> {
+        let gateways = self.unacknowledged(now);
+        let fenced = self.route.fenced;
+        let stage = self.stage()?;
+        let (to, phase) = match stage.phase {
+            Phase::Fencing if fenced => (stage.to.clone(), Phase::Committed),
+            Phase::FencingBack if fenced => (stage.from.clone(), Phase::RolledBack),
+            present => return Err(Refused::Phase { present }),
+        };
+        if stage.must_verify && !stage.verified {
+            return Err(Refused::NotVerified);
+        }
+        if !gateways.is_empty() {
+            return Err(Refused::Unacknowledged { gateways });
+        }
+        stage.phase = phase;
+        stage.verified = false;
+        self.route = self.route.hand_over(to, end, start);
+        Ok(())
+    }
+
+    fn give_up(&mut self) -> Result<(), Refused> {
+        let stage = self.stage()?;
+        if !stage.phase.is_before_commit() && stage.phase != Phase::Aborting {
+            return Err(Refused::Phase { present: stage.phase });
+        }
+        stage.phase = Phase::Aborting;
+        stage.paused = false;
+        if self.route.fenced { self.lift() } else { Ok(()) }
+    }
+}

@@ -1,0 +1,22 @@
+//! The state machine of switches: what is stored, and every change that may be made to it.
+//!
+//! There is one stored [`State`] for each project. It changes only by compare-and-set, and only to
+//! what [`State::apply`] returns for an [`Event`]. Nothing here reads a clock, waits, or asks
+//! anybody: times and observations are arguments, so the model that is checked exhaustively
+//! (`tests/model`) runs these very functions.
+
+mod act;
+mod cutover;
+mod lease;
+mod phase;
+mod refused;
+mod route;
+mod state;
+
+pub use act::Act;
+pub use cutover::{CutOver, Seen, Step};
+pub use lease::Lease;
+pub use phase::Phase;
+pub use refused::Refused;
+pub use route::{Handover, Route};
+pub use state::{Event, Gateway, Stage, State, Strategy};

@@ -1,0 +1,93 @@
+//! Why a change of the stored state is refused.
+
+use std::fmt;
+
+use truststream_kernel::{Error, ErrorKind};
+
+use super::Phase;
+
+/// Why an event does not apply. Nothing has changed then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Another node leads switches, or has since this one did.
+    NotLeading,
+    /// The node that leads holds its lease still.
+    LeaseHeld {
+        /// That node.
+        holder: String,
+    },
+    /// The lease ran out, or there is none of this name: come back as new, with nothing in flight.
+    LeaseLost,
+    /// The route is of another epoch by now.
+    Stale {
+        /// Its epoch.
+        present: u64,
+    },
+    /// There is no switch, or another one.
+    NoSwitch,
+    /// A switch that is not over is in the way.
+    NotOver,
+    /// The switch can't do this where it stands.
+    Phase {
+        /// Where it stands.
+        present: Phase,
+    },
+    /// Both sides have not been compared in this switch.
+    NotVerified,
+    /// Gateways may still have writes of an older epoch in flight.
+    Unacknowledged {
+        /// These gateways.
+        gateways: Vec<String>,
+    },
+    /// The fence stands until later.
+    NotDue {
+        /// Until then, in milliseconds since 1970.
+        deadline: u64,
+    },
+    /// The steps of a cut-over have an order, and this one is not next.
+    OutOfOrder,
+    /// Writes are held: they must not wait for an operator.
+    WritesHeld,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::NotLeading => write!(out, "another node leads switches now"),
+            Refused::LeaseHeld { holder } => write!(out, "node {holder} leads switches"),
+            Refused::LeaseLost => write!(out, "the lease of this node ran out"),
+            Refused::Stale { present } => {
+                write!(out, "the route was changed by someone else (epoch {present})")
+            }
+            Refused::NoSwitch => write!(out, "there is no such switch"),
+            Refused::NotOver => write!(out, "another switch is not over"),
+            Refused::Phase { present } => {
+                write!(out, "the switch can't do this while it is {}", present.name())
+            }
+            Refused::NotVerified => write!(out, "the two sides have not been compared in this switch"),
+            Refused::Unacknowledged { gateways } => {
+                write!(out, "writes may be in flight in {}", gateways.join(", "))
+            }
+            Refused::NotDue { deadline } => write!(out, "the fence stands until {deadline}"),
+            Refused::OutOfOrder => write!(out, "this is not the next step of the cut-over"),
+            Refused::WritesHeld => write!(out, "writes are held; let it end or abort it"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        let code = match refused {
+            Refused::NotLeading
+            | Refused::LeaseHeld { .. }
+            | Refused::LeaseLost
+            | Refused::Stale { .. }
+            | Refused::NotDue { .. } => "BACKEND_007",
+            Refused::NotVerified => "BACKEND_009",
+            _ => "BACKEND_011",
+        };
+        Error::new(ErrorKind::Conflict, code, refused.to_string()).with_source(refused)
+    }
+}
