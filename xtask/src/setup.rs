@@ -15,6 +15,9 @@ pub fn all() -> Result<()> {
     if has("apt-get") && !Path::new("/usr/share/postgresql/15/extension/postgis.control").exists() {
         packages.push("postgresql-15-postgis-3");
     }
+    if has("apt-get") && !has("pgbouncer") && !Path::new("/usr/sbin/pgbouncer").exists() {
+        packages.push("pgbouncer");
+    }
     if !has("node") || !has("npm") {
         packages.extend(["nodejs", "npm"]);
     }

@@ -22,10 +22,13 @@ impl PostgresDriver {
     pub(crate) async fn apply_stream(&self, op: &Apply) -> Result<Applied> {
         let schema = self.schema();
         let connection = self.own().await?;
-        connection.batch_execute("begin").await.map_err(failed)?;
+        connection.begin("").await?;
         let applied = apply_within(&connection, &schema, op).await;
         let keep = matches!(applied, Ok(Applied::Done));
         connection.batch_execute(if keep { "commit" } else { "rollback" }).await.map_err(failed)?;
+        if let Some(replica) = self.shared.transactions.replica() {
+            replica.changed(&connection).await?;
+        }
         connection.give_back();
         applied
     }

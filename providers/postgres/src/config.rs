@@ -34,9 +34,29 @@ pub struct Config {
     /// Settings that functions and policies can read with `current_setting`.
     #[serde(default)]
     pub app_settings: BTreeMap<String, String>,
-    /// Prepare statements and keep them; to be switched off behind a pooler in transaction mode.
+    /// The pooler that `url` leads to, if it shares connections between clients: `transaction` for
+    /// pgbouncer, Supavisor and others in transaction mode. Nothing is then kept in a session.
+    #[serde(default)]
+    pub pooler: Option<Pooler>,
+    /// Connection URL that goes around the pooler, to listen for changes of the schema. Without one
+    /// they are found by looking (`schema_check_s`).
+    #[serde(default)]
+    pub direct_url: Option<Secret>,
+    /// Prepare statements and keep them. On unless there is a pooler; to be switched on again for one
+    /// that knows prepared statements (pgbouncer from 1.21 with `max_prepared_statements`).
+    #[serde(default)]
+    pub prepared_statements: Option<bool>,
+    /// Connection URL of a streaming replica, for reads outside of transactions. A caller who wrote
+    /// reads from the primary until the replica has received what was written.
+    #[serde(default)]
+    pub replica_url: Option<Secret>,
+    /// How often to look whether the schema changed without notice (seconds); 0 never looks.
+    #[serde(default = "ten_seconds")]
+    pub schema_check_s: u64,
+    /// Take `pgrst.db_pre_request`, `pgrst.db_extra_search_path` and `pgrst.app.settings.*` from the
+    /// settings of the connecting role (`alter role … set`), as PostgREST does.
     #[serde(default = "yes")]
-    pub prepared_statements: bool,
+    pub role_config: bool,
     /// The largest result whose estimated total is counted exactly; all are if absent.
     #[serde(default)]
     pub estimate_above: Option<u64>,
@@ -58,7 +78,12 @@ impl Config {
             extra_search_path: default_extra_search_path(),
             pre_request: None,
             app_settings: BTreeMap::new(),
-            prepared_statements: true,
+            pooler: None,
+            direct_url: None,
+            prepared_statements: None,
+            replica_url: None,
+            schema_check_s: ten_seconds(),
+            role_config: true,
             estimate_above: None,
             feed_retention_s: one_hour(),
             bootstrap: true,
@@ -80,9 +105,21 @@ impl Config {
         format!("{host}:{port}/{}", url.get_dbname().or(url.get_user()).unwrap_or_default())
     }
 
+    pub(crate) fn prepares(&self) -> bool {
+        self.prepared_statements.unwrap_or(self.pooler.is_none())
+    }
+
     pub(crate) fn statement_timeout(&self) -> Option<Duration> {
         self.statement_timeout_ms.map(Duration::from_millis)
     }
+}
+
+/// How a pooler shares connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooler {
+    /// A connection belongs to a client for one transaction.
+    Transaction,
 }
 
 /// How many connections are kept.
@@ -105,6 +142,10 @@ impl Default for PoolConfig {
 
 fn default_extra_search_path() -> Vec<String> {
     vec!["public".into(), "extensions".into()]
+}
+
+fn ten_seconds() -> u64 {
+    10
 }
 
 fn one_hour() -> u64 {

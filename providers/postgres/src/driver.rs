@@ -16,9 +16,10 @@ use truststream_services::database::{
 use crate::config::Config;
 use crate::error::{PROVIDER, failed};
 use crate::introspect;
-use crate::listen::keep_schema;
 use crate::pool::Connections;
+use crate::replica::Replica;
 use crate::schema::Schema;
+use crate::settings::Settings;
 use crate::transaction::Transactions;
 
 /// A PostgreSQL database. Cheap to clone.
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) installed: AtomicBool,
     /// When the change log was trimmed last.
     pub(crate) trims: Pace,
+    /// When a request had the catalogs looked at last.
+    pub(crate) looks: Pace,
 }
 
 /// Says when something is due again.
@@ -70,7 +73,7 @@ impl PostgresDriver {
     pub async fn connect(config: Config) -> Result<Self> {
         let config = Arc::new(config);
         let connections = Connections::open(&config).await?;
-        let transactions = Transactions::new(connections, Arc::clone(&config));
+        let transactions = Transactions::new(connections, Replica::of(&config)?, Arc::clone(&config));
         let shared = Shared {
             config,
             transactions,
@@ -78,13 +81,14 @@ impl PostgresDriver {
             reading: tokio::sync::Mutex::default(),
             installed: AtomicBool::new(false),
             trims: Pace::default(),
+            looks: Pace::default(),
         };
         let driver = PostgresDriver { shared: Arc::new(shared) };
         if driver.shared.config.bootstrap {
             driver.set_up().await?;
         }
         driver.reload().await?;
-        tokio::spawn(keep_schema(Arc::downgrade(&driver.shared)));
+        driver.watch()?;
         Ok(driver)
     }
 
@@ -104,10 +108,23 @@ impl PostgresDriver {
     pub(crate) async fn reload(&self) -> Result<Arc<Schema>> {
         let _one_at_a_time = self.shared.reading.lock().await;
         let connection = self.shared.transactions.connections().lease().await?;
-        let schema = Arc::new(introspect::read(&connection).await?);
+        let (schema, stored) = introspect::read(&connection).await?;
+        if let Some(replica) = self.shared.transactions.replica() {
+            replica.changed(&connection).await?;
+        }
         connection.give_back();
+        let schema = Arc::new(schema);
+        self.shared.transactions.set(Settings::new(&self.shared.config, stored));
         self.shared.schema.store(Arc::clone(&schema));
         Ok(schema)
+    }
+
+    /// Runs a request, and once more if it failed for something that is known only now.
+    async fn informed<T, F: Future<Output = Result<T>>>(&self, run: impl Fn() -> F) -> Result<T> {
+        match run().await {
+            Err(error) if self.knows_more_than(&error).await => run().await,
+            answered => answered,
+        }
     }
 
     /// The schema that requests are planned against.
@@ -122,27 +139,27 @@ impl DatabaseDriver for PostgresDriver {
     }
 
     async fn select(&self, cx: &Context, op: &Select) -> Result<Page> {
-        self.read(cx, op).await.map_err(|error| error.during("select", PROVIDER))
+        self.informed(|| self.read(cx, op)).await.map_err(|error| error.during("select", PROVIDER))
     }
 
     async fn insert(&self, cx: &Context, op: &Insert) -> Result<Page> {
-        self.add(cx, op).await.map_err(|error| error.during("insert", PROVIDER))
+        self.informed(|| self.add(cx, op)).await.map_err(|error| error.during("insert", PROVIDER))
     }
 
     async fn update(&self, cx: &Context, op: &Update) -> Result<Page> {
-        self.change(cx, op).await.map_err(|error| error.during("update", PROVIDER))
+        self.informed(|| self.change(cx, op)).await.map_err(|error| error.during("update", PROVIDER))
     }
 
     async fn delete(&self, cx: &Context, op: &Delete) -> Result<Page> {
-        self.remove(cx, op).await.map_err(|error| error.during("delete", PROVIDER))
+        self.informed(|| self.remove(cx, op)).await.map_err(|error| error.during("delete", PROVIDER))
     }
 
     async fn invoke(&self, cx: &Context, op: &Invoke) -> Result<Page> {
-        self.call(cx, op).await.map_err(|error| error.during("invoke", PROVIDER))
+        self.informed(|| self.call(cx, op)).await.map_err(|error| error.during("invoke", PROVIDER))
     }
 
     async fn batch(&self, cx: &Context, op: &Batch) -> Result<Vec<Page>> {
-        self.steps(cx, op).await.map_err(|error| error.during("batch", PROVIDER))
+        self.informed(|| self.steps(cx, op)).await.map_err(|error| error.during("batch", PROVIDER))
     }
 
     async fn begin(&self, cx: &Context, op: &Begin) -> Result<OpenTransaction> {
@@ -154,7 +171,7 @@ impl DatabaseDriver for PostgresDriver {
     }
 
     async fn authorize(&self, cx: &Context, op: &Authorize) -> Result<Vec<bool>> {
-        self.verdicts(cx, op).await.map_err(|error| error.during("authorize", PROVIDER))
+        self.informed(|| self.verdicts(cx, op)).await.map_err(|error| error.during("authorize", PROVIDER))
     }
 
     async fn describe(&self, _cx: &Context, op: &Describe) -> Result<Arc<Catalog>> {

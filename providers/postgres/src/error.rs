@@ -11,11 +11,9 @@ pub(crate) const PROVIDER: &str = "postgres";
 pub(crate) fn failed(error: tokio_postgres::Error) -> Error {
     match error.as_db_error() {
         Some(db) => reported(db).with_source(error),
-        None if error.is_closed() || is_io(&error) => {
-            Error::unavailable("the connection to the database was lost")
-                .with_outcome(Outcome::Unknown)
-                .with_source(error)
-        }
+        None if is_lost(&error) => Error::unavailable("the connection to the database was lost")
+            .with_outcome(Outcome::Unknown)
+            .with_source(error),
         None => Error::internal("the database could not be understood")
             .with_outcome(Outcome::Unknown)
             .with_source(error),
@@ -71,6 +69,11 @@ fn reported(db: &DbError) -> Error {
         error = error.with_hint(hint.to_owned());
     }
     error
+}
+
+/// Whether the connection is gone.
+pub(crate) fn is_lost(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_none() && (error.is_closed() || is_io(error))
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {

@@ -10,6 +10,13 @@ use crate::error::failed;
 /// Set-ups of several processes wait for one another.
 const LOCK: &str = "select pg_advisory_xact_lock(hashtextextended('truststream.install', 0))";
 
+/// The format of what TrustStream keeps. To change it, change `truststream.sql` so that it makes the new
+/// format of nothing and of every older one, and count on.
+///
+/// 1: rows of the log as JSON. 2: rows as records with the names of their fields. 3: formats are
+/// numbered, and changes of the schema are told of.
+const FORMAT: u32 = 3;
+
 /// Whether nobody has made anything in the database yet.
 const EMPTY: &str = "
     select not exists (
@@ -55,10 +62,11 @@ async fn install_once(client: &Client, set_up: bool) -> Result<()> {
 
 async fn install_within(client: &Client, set_up: bool) -> Result<()> {
     client.batch_execute(LOCK).await.map_err(failed)?;
-    let known = "select exists (select from pg_attribute \
-                 where attrelid = to_regclass('truststream.changes') and attname = 'names')";
-    if flag(client, known).await? {
-        return Ok(());
+    match format(client).await? {
+        Some(FORMAT) => return Ok(()),
+        Some(newer) if newer > FORMAT => return Err(made_by_newer(newer)),
+        Some(older) => tracing::info!("schema truststream is brought from format {older} to {FORMAT}"),
+        None => {}
     }
     let empty = flag(client, EMPTY).await?;
     client.batch_execute(include_str!("install/truststream.sql")).await.map_err(failed)?;
@@ -66,6 +74,26 @@ async fn install_within(client: &Client, set_up: bool) -> Result<()> {
         client.batch_execute(include_str!("install/roles.sql")).await.map_err(failed)?;
     }
     Ok(())
+}
+
+/// The format of what is there, if anything is.
+async fn format(client: &Client) -> Result<Option<u32>> {
+    if !flag(client, "select to_regclass('truststream.changes') is not null").await? {
+        return Ok(None);
+    }
+    let sql = "select coalesce(max(value), '2') from truststream.settings where name = 'format'";
+    let rows = client.query_typed(sql, &[]).await.map_err(failed)?;
+    let text: &str = match rows.first() {
+        Some(row) => row.try_get(0).map_err(failed)?,
+        None => return Ok(None),
+    };
+    text.parse().map(Some).map_err(|_| Error::internal("schema truststream has a malformed format"))
+}
+
+fn made_by_newer(format: u32) -> Error {
+    let message =
+        format!("schema truststream has format {format}, and this version knows formats up to {FORMAT}");
+    Error::configuration(message).with_hint("serve this database with the newer version that made it so")
 }
 
 /// The only value of a query that asks yes or no.

@@ -17,21 +17,27 @@ use truststream_services::database::{
 };
 use truststream_sql::relations::Relations;
 
+use crate::connector::Connection;
 use crate::error::failed;
 use crate::schema::{Handler, Schema};
+use crate::settings::Stored;
 use crate::sql::Sql;
 use crate::transaction::query_text;
+use crate::watch::fingerprint;
 use crate::wire::Param;
 use tree::origins;
 
 /// Reads the whole schema in one snapshot.
-pub(crate) async fn read(client: &Client) -> Result<Schema> {
+pub(crate) async fn read(connection: &Connection) -> Result<(Schema, Stored)> {
+    connection.begin(" isolation level repeatable read read only").await?;
     // Without a search path every name that is printed is qualified.
-    let begin = "begin isolation level repeatable read read only; set local search_path = ''";
-    client.batch_execute(begin).await.map_err(failed)?;
-    let read = read_all(client).await;
-    client.batch_execute("commit").await.map_err(failed)?;
-    read
+    connection.batch_execute("set local search_path = ''").await.map_err(failed)?;
+    let fingerprint = fingerprint(connection).await;
+    let schema = read_all(connection).await;
+    let stored: Result<Vec<Stored>> = rows(connection, include_str!("introspect/settings.sql")).await;
+    connection.batch_execute("commit").await.map_err(failed)?;
+    let schema = Schema { fingerprint: fingerprint?, ..schema? };
+    Ok((schema, stored?.into_iter().next().unwrap_or_default()))
 }
 
 async fn read_all(client: &Client) -> Result<Schema> {
@@ -72,6 +78,7 @@ async fn read_all(client: &Client) -> Result<Schema> {
             .collect(),
         time_zones: others.time_zones.into_iter().collect(),
         function_settings,
+        fingerprint: None,
     })
 }
 
@@ -127,6 +134,7 @@ struct RelationRow {
     comment: Option<String>,
     columns: Vec<ColumnRow>,
     primary_key: Vec<String>,
+    primary_key_name: Option<String>,
     unique_keys: Vec<UniqueKey>,
     foreign_keys: Vec<ForeignKey>,
     checks: Vec<Check>,
@@ -153,6 +161,7 @@ impl RelationRow {
             kind,
             columns: self.columns.into_iter().map(ColumnRow::into_column).collect(),
             primary_key: self.primary_key,
+            primary_key_name: self.primary_key_name,
             unique_keys: self.unique_keys,
             foreign_keys: self.foreign_keys,
             checks: self.checks,

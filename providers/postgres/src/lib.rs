@@ -7,12 +7,12 @@
 
 mod apply;
 mod config;
+mod connector;
 mod driver;
 mod error;
 mod feed;
 mod install;
 mod introspect;
-mod listen;
 mod migrate;
 mod page;
 mod plan;
@@ -22,16 +22,19 @@ mod provider;
 mod raw;
 mod record;
 mod render;
+mod replica;
 mod requests;
 mod rows;
 mod scan;
 mod schema;
 mod script;
 mod session;
+mod settings;
 mod sql;
 mod tls;
 mod transaction;
+mod watch;
 mod wire;
 
-pub use config::{Config, PoolConfig};
+pub use config::{Config, PoolConfig, Pooler};
 pub use driver::PostgresDriver;

@@ -27,7 +27,7 @@ impl PostgresDriver {
 
     pub(crate) async fn apply_migration(&self, op: &Migrate) -> Result<MigrationOutcome> {
         let connection = self.own().await?;
-        connection.batch_execute("begin").await.map_err(failed)?;
+        connection.begin("").await?;
         let outcome = migrate_within(&connection, op).await;
         let keep = outcome.is_ok() && !op.dry_run;
         connection.batch_execute(if keep { "commit" } else { "rollback" }).await.map_err(failed)?;

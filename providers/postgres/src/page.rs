@@ -1,10 +1,10 @@
 //! From the row a statement returns to the page of the reply.
 
 use bytes::Bytes;
-use serde_json::{Map, Value as Json};
 use tokio_postgres::Row;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Media, Page};
+use truststream_sql::response::{headers, status};
 
 use crate::error::failed;
 use crate::render::Statement;
@@ -29,7 +29,7 @@ pub(crate) fn page(statement: &Statement, rows: &[Row]) -> Result<Page> {
         status: status(row.try_get("status").map_err(failed)?)?,
         headers: headers(row.try_get("headers").map_err(failed)?)?,
         media_type: statement.media_type.clone(),
-        version: None,
+        ..Page::default()
     })
 }
 
@@ -45,39 +45,6 @@ fn plan(rows: &[Row]) -> Result<Page> {
 
 fn location(text: Option<&str>) -> Vec<(String, String)> {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
-}
-
-fn status(text: Option<&str>) -> Result<Option<u16>> {
-    let Some(text) = text else { return Ok(None) };
-    match text.parse() {
-        Ok(status) if (100..600).contains(&status) => Ok(Some(status)),
-        _ => Err(Error::new(
-            ErrorKind::Internal,
-            "PGRST112",
-            "response.status GUC must be a valid status code",
-        )),
-    }
-}
-
-fn headers(text: Option<&str>) -> Result<Vec<(String, String)>> {
-    let Some(text) = text else { return Ok(Vec::new()) };
-    let invalid = || {
-        Error::new(
-            ErrorKind::Internal,
-            "PGRST111",
-            "response.headers GUC must be a JSON array composed of objects with a single key and a string value",
-        )
-    };
-    let list: Vec<Map<String, Json>> = serde_json::from_str(text).map_err(|_| invalid())?;
-    list.into_iter()
-        .map(|object| {
-            let mut members = object.into_iter();
-            match (members.next(), members.next()) {
-                (Some((name, Json::String(value))), None) => Ok((name, value)),
-                _ => Err(invalid()),
-            }
-        })
-        .collect()
 }
 
 /// With a singular reply, any number of rows but one is an error.

@@ -14,7 +14,7 @@ const HEAD_ROOM: u32 = 100;
 impl PostgresDriver {
     pub(crate) async fn make_ready(&self, op: &Prepare) -> Result<()> {
         let connection = self.own().await?;
-        connection.batch_execute("begin").await.map_err(failed)?;
+        connection.begin("").await?;
         let done = match op {
             Prepare::Begin { migrations } => begin(&connection, migrations).await,
             Prepare::Finish => finish(&connection).await,

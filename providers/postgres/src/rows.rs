@@ -72,25 +72,6 @@ fn value(ty: &Type, field: Option<String>) -> Result<Value> {
 /// Rows as a JSON array of texts, for a relation of [`text_columns`]: so null and the JSON `null`
 /// stay apart.
 pub(crate) fn to_texts<'r>(table: &Table, rows: impl IntoIterator<Item = &'r Row>) -> String {
-    array(table, rows, |out, value, ty| match ty.map_or_else(|| value.to_text(), |ty| value.to_text_as(ty)) {
-        Some(text) => push_string(out, &text),
-        None => out.push_str("null"),
-    })
-}
-
-/// Rows as a JSON array, each value as its column's type writes it.
-pub(crate) fn to_json<'r>(table: &Table, rows: impl IntoIterator<Item = &'r Row>) -> String {
-    array(table, rows, |out, value, ty| match ty {
-        Some(ty) => out.push_str(&value.to_json_as(ty)),
-        None => value.write_json(out),
-    })
-}
-
-fn array<'r>(
-    table: &Table,
-    rows: impl IntoIterator<Item = &'r Row>,
-    mut push: impl FnMut(&mut String, &Value, Option<&Type>),
-) -> String {
     let mut out = String::from("[");
     for (index, row) in rows.into_iter().enumerate() {
         if index > 0 {
@@ -103,7 +84,11 @@ fn array<'r>(
             }
             push_string(&mut out, name);
             out.push(':');
-            push(&mut out, value, table.column(name).map(|column| &column.ty));
+            let ty = table.column(name).map(|column| &column.ty);
+            match ty.map_or_else(|| value.to_text(), |ty| value.to_text_as(ty)) {
+                Some(text) => push_string(&mut out, &text),
+                None => out.push_str("null"),
+            }
         }
         out.push('}');
     }

@@ -1,5 +1,6 @@
 //! Tables read in key order, and who may see rows given by value.
 
+use futures::join;
 use truststream_kernel::{Caller, Context, Result};
 use truststream_services::database::{Authorize, Chunk, Column, Policy, PolicyCommand, Scan};
 use truststream_sql::quote::{literal, qualified, quote};
@@ -7,7 +8,7 @@ use truststream_sql::quote::{literal, qualified, quote};
 use crate::driver::PostgresDriver;
 use crate::error::failed;
 use crate::feed::position_of;
-use crate::rows::{RowReader, key_columns, keyed, to_json};
+use crate::rows::{RowReader, key_columns, keyed, text_columns, to_texts, typed};
 use crate::sql::Sql;
 use crate::transaction::{Scope, query_text};
 use crate::wire::Param;
@@ -39,8 +40,14 @@ impl PostgresDriver {
             .bind(op.limit.to_string())
             .push(") chunk");
         let connection = self.shared.transactions.connections().lease().await?;
-        let rows = query_text(&connection, &sql).await?;
+        let (begun, rows, ended) = join!(
+            connection.begin(" read only"),
+            query_text(&connection, &sql),
+            connection.batch_execute("commit")
+        );
+        begun.and(ended.map_err(failed))?;
         connection.give_back();
+        let rows = rows?;
         let Some(row) = rows.first() else {
             return Err(truststream_kernel::Error::internal("a scan returned nothing"));
         };
@@ -61,14 +68,22 @@ impl PostgresDriver {
         let table = schema.table(&op.table)?;
         let condition = condition(&table.policies, &identity.role);
         let name = literal(&qualified(&op.table));
-        let row = quote(&op.table.name);
+        let columns: Vec<&Column> = table.columns.iter().collect();
+        let fields: Vec<String> = columns.iter().map(|column| typed(column)).collect();
+        // Rows of the table's own type, which policies may hand to functions; by texts, for a row as
+        // JSON could not tell null from the JSON null.
         let mut sql = Sql::new(format!(
             "select has_table_privilege(current_user, {name}, 'select') and \
              (not row_security_active({name}) or coalesce({condition}, false)) \
-             from json_populate_recordset(null::{}, ",
+             from unnest((select array_agg(row({})::{}) from json_to_recordset(",
+            fields.join(", "),
             qualified(&op.table)
         ));
-        sql.bind(to_json(table, &op.rows)).push(&format!("::json) as {row}"));
+        sql.bind(to_texts(table, &op.rows)).push(&format!(
+            "::json) as k({}))) as {}",
+            text_columns(&columns),
+            quote(&op.table.name)
+        ));
         let scope = Scope { schema: op.table.schema.clone(), read_only: true, ..Scope::default() };
         self.shared
             .transactions

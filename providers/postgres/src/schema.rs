@@ -21,6 +21,8 @@ pub(crate) struct Schema {
     pub(crate) time_zones: HashSet<String>,
     /// Settings of functions (`create function … set`), by name.
     pub(crate) function_settings: HashMap<TableName, Vec<(String, String)>>,
+    /// What the catalogs looked like.
+    pub(crate) fingerprint: Option<String>,
 }
 
 /// A function that answers a media type.

@@ -1,18 +1,27 @@
 //! One request, one transaction: role and claims set, the statement, commit; sent together
 //! wherever nothing must be decided in between.
 
+mod open;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use futures::{FutureExt, join};
 use postgres_types::{ToSql, Type};
 use tokio_postgres::{Client, Error as PgError, Row};
-use truststream_kernel::{Caller, Context, Error, ErrorKind, Result};
+use truststream_kernel::{Caller, Context, Error, Result};
 use truststream_sql::quote::{literal, quote};
 
 use crate::config::Config;
+use crate::connector::Connection;
 use crate::error::{failed, is_stale_statement};
-use crate::pool::{Connection, Connections, Lease};
+use crate::pool::Connections;
+use crate::replica::{Lsn, Replica};
+use crate::settings::{RoleSettings, Settings};
 use crate::sql::Sql;
+
+pub(crate) use open::Open;
 
 /// How a request's transaction is run.
 #[derive(Clone, Debug, Default)]
@@ -37,12 +46,24 @@ pub(crate) struct Scope {
 #[derive(Clone)]
 pub(crate) struct Transactions {
     connections: Connections,
+    replica: Option<Arc<Replica>>,
     config: Arc<Config>,
+    settings: Arc<ArcSwap<Settings>>,
 }
 
 impl Transactions {
-    pub(crate) fn new(connections: Connections, config: Arc<Config>) -> Self {
-        Transactions { connections, config }
+    pub(crate) fn new(connections: Connections, replica: Option<Arc<Replica>>, config: Arc<Config>) -> Self {
+        Transactions { connections, replica, config, settings: Arc::default() }
+    }
+
+    /// Requests run with these settings from now on.
+    pub(crate) fn set(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// The replica that reads may go to.
+    pub(crate) fn replica(&self) -> Option<&Arc<Replica>> {
+        self.replica.as_ref()
     }
 
     pub(crate) fn connections(&self) -> &Connections {
@@ -50,7 +71,7 @@ impl Transactions {
     }
 
     /// Runs statements in one transaction and judges the rows of each; an error undoes all if the
-    /// scope says that it is judged.
+    /// scope says that it is judged. Reads go to the replica if it has what their caller wrote.
     pub(crate) async fn run<T>(
         &self,
         cx: &Context,
@@ -58,22 +79,43 @@ impl Transactions {
         statement: &Sql,
         judge: impl Fn(Vec<Row>) -> Result<T>,
     ) -> Result<T> {
-        match self.attempt(cx, scope, statement, &judge).await {
-            Err(Failure::Statement(error)) if is_stale_statement(&error) => {
-                self.attempt(cx, scope, statement, &judge).await.map_err(Failure::into_error)
+        if scope.read_only
+            && let Some(replica) = self.replica.as_ref().filter(|replica| replica.serves(cx))
+        {
+            match self.attempts(replica.connections(), cx, scope, statement, &judge).await {
+                Err(failure) if replica.is_no_judge(&failure) => {}
+                other => return other.map_err(Failure::into_error),
             }
-            other => other.map_err(Failure::into_error),
         }
+        self.attempts(&self.connections, cx, scope, statement, &judge).await.map_err(Failure::into_error)
     }
 
-    async fn attempt<T>(
+    /// A second attempt where statements were prepared for what the schema was.
+    async fn attempts<T>(
         &self,
+        connections: &Connections,
         cx: &Context,
         scope: &Scope,
         statement: &Sql,
         judge: &impl Fn(Vec<Row>) -> Result<T>,
     ) -> Result<T, Failure> {
-        let connection = self.connections.lease().await?;
+        match self.attempt(connections, cx, scope, statement, judge).await {
+            Err(Failure::Statement(error)) if is_stale_statement(&error) => {
+                self.attempt(connections, cx, scope, statement, judge).await
+            }
+            other => other,
+        }
+    }
+
+    async fn attempt<T>(
+        &self,
+        connections: &Connections,
+        cx: &Context,
+        scope: &Scope,
+        statement: &Sql,
+        judge: &impl Fn(Vec<Row>) -> Result<T>,
+    ) -> Result<T, Failure> {
+        let connection = connections.lease().await?;
         let rows = self.rows(&connection, cx, scope, statement).await;
         let rows = match rows {
             Ok(rows) => rows,
@@ -90,34 +132,28 @@ impl Transactions {
         let judged = judge(rows);
         if scope.judged {
             let keep = judged.is_ok() && !scope.rollback;
-            connection.batch_execute(end_of(keep)).await?;
+            self.end(&connection, cx, end_of(keep), scope.read_only).await?;
         }
         connection.give_back();
         judged.map_err(Failure::Judged)
     }
 
-    /// Begins a transaction for several statements, each awaited before the next.
-    pub(crate) async fn open(&self, cx: &Context, scope: &Scope) -> Result<Open> {
-        let connection = self.connections.lease().await?;
-        let settings = self.settings(cx, scope);
-        let begin = begin(scope);
-        let (begun, set, checked) = join!(
-            connection.batch_execute(&begin),
-            query(&connection, &settings),
-            self.pre_request(&connection)
-        );
-        begun.and(set.map(drop)).and(checked).map_err(failed)?;
-        Ok(Open { connection, prepares: self.config.prepared_statements })
-    }
-
-    /// Acts for the caller of `cx` from now on, within an open transaction.
-    pub(crate) async fn enter(&self, open: &Open, cx: &Context, scope: &Scope) -> Result<()> {
-        let mut settings = self.settings(cx, scope);
-        if matches!(cx.caller, Caller::System) {
-            set(&mut settings, "role", "none".to_owned());
-            set(&mut settings, "request.jwt.claims", String::new());
+    /// Ends a transaction; if it wrote and there is a replica, its caller waits for that to catch up.
+    async fn end(
+        &self,
+        connection: &Connection,
+        cx: &Context,
+        end: &'static str,
+        read_only: bool,
+    ) -> Result<(), PgError> {
+        match self.replica.as_ref().filter(|_| !read_only && end == COMMIT) {
+            None => connection.batch_execute(end).await,
+            Some(replica) => {
+                let writing = replica.writing(cx);
+                let (ended, reached) = join!(connection.batch_execute(end), Lsn::reached(connection));
+                ended.and(reached).map(|lsn| writing.reached(lsn))
+            }
         }
-        open.query(&settings).await.map(drop)
     }
 
     /// Begins, sets up and runs the statement; ends the transaction too unless it is judged first.
@@ -128,10 +164,14 @@ impl Transactions {
         scope: &Scope,
         statement: &Sql,
     ) -> Result<Vec<Row>, PgError> {
-        let begin = begin(scope);
-        let settings = self.settings(cx, scope);
-        let end = if scope.judged { "" } else { end_of(!scope.rollback) };
-        let prepares = self.config.prepared_statements;
+        let standing = self.settings.load_full();
+        let begin = begin(connection, cx, scope, &standing);
+        let settings = self.local(cx, scope, &standing);
+        let finish = async || match scope.judged {
+            true => Ok(()),
+            false => self.end(connection, cx, end_of(!scope.rollback), scope.read_only).await,
+        };
+        let prepares = self.config.prepares();
         if prepares {
             prepare(connection, &settings.text).await?;
         }
@@ -139,39 +179,29 @@ impl Transactions {
             let (begun, set, checked) = join!(
                 connection.batch_execute(&begin),
                 query(connection, &settings),
-                self.pre_request(connection)
+                pre_request(connection, &standing)
             );
             begun.and(set.map(drop)).and(checked)
         };
         let (opened, rows) = if !prepares || connection.prepared(&statement.text).is_some() {
-            let running = async { join!(query(connection, statement), finish(connection, end)) };
+            let running = async { join!(query(connection, statement), finish()) };
             let (opened, (rows, ended)) = join!(opening, running);
             (opened, rows.and_then(|rows| ended.map(|()| rows)))
         } else {
             let (opened, prepared) = join!(opening, prepare(connection, &statement.text));
             opened?;
             prepared?;
-            let (rows, ended) = join!(query(connection, statement), finish(connection, end));
+            let (rows, ended) = join!(query(connection, statement), finish());
             (Ok(()), rows.and_then(|rows| ended.map(|()| rows)))
         };
         opened?;
         rows
     }
 
-    async fn pre_request(&self, connection: &Connection) -> Result<(), PgError> {
-        match &self.config.pre_request {
-            None => Ok(()),
-            Some(function) => {
-                let name: Vec<String> = function.split('.').map(quote).collect();
-                connection.batch_execute(&format!("select {}()", name.join("."))).await
-            }
-        }
-    }
-
     /// The settings that policies and functions read, for this transaction only.
-    fn settings(&self, cx: &Context, scope: &Scope) -> Sql {
+    fn local(&self, cx: &Context, scope: &Scope, standing: &Settings) -> Sql {
         let mut sql = Sql::new("select set_config('search_path', ");
-        sql.bind(self.search_path(&scope.schema)).push(", true)");
+        sql.bind(search_path(&scope.schema, &standing.extra_search_path)).push(", true)");
         if let Caller::Role(identity) = &cx.caller {
             set(&mut sql, "role", identity.role.clone());
             set(&mut sql, "request.jwt.claims", identity.claims_text.clone());
@@ -185,69 +215,49 @@ impl Transactions {
         if let Some(zone) = &scope.time_zone {
             set(&mut sql, "timezone", zone.clone());
         }
-        // What is left of the request's time may not lengthen what is configured.
-        let configured = self.config.statement_timeout().filter(|timeout| !timeout.is_zero());
-        if let Some(left) = cx.remaining().map(|left| configured.map_or(left, |most| left.min(most))) {
-            set(&mut sql, "statement_timeout", left.as_millis().max(1).to_string());
+        let role = standing.of(cx);
+        if let Some(timeout) = self.statement_timeout(cx, role) {
+            set(&mut sql, "statement_timeout", timeout.to_string());
         }
-        for (name, value) in self.config.app_settings.iter().chain(scope.settings.iter().map(|(n, v)| (n, v)))
-        {
+        let of_role = role.iter().flat_map(|role| &role.others).map(|(name, value)| (name, value));
+        let of_scope = scope.settings.iter().map(|(name, value)| (name, value));
+        for (name, value) in of_role.chain(&standing.app).chain(of_scope) {
             sql.push(&format!(", set_config({}, {}, true)", literal(name), literal(value)));
         }
         sql
     }
 
-    fn search_path(&self, schema: &str) -> String {
-        let mut path = vec![quote(schema)];
-        for name in &self.config.extra_search_path {
-            let name = quote(name);
-            if !path.contains(&name) {
-                path.push(name);
-            }
+    /// Milliseconds, unless what the session has holds. What is left of the request's time may not
+    /// lengthen what is set for the role or configured.
+    fn statement_timeout(&self, cx: &Context, role: Option<&RoleSettings>) -> Option<u128> {
+        let of_role = role.and_then(|role| role.statement_timeout).map(u128::from);
+        let configured = self.config.statement_timeout().map(|timeout| timeout.as_millis());
+        let limit = of_role.or(configured).filter(|limit| *limit > 0);
+        match cx.remaining() {
+            Some(left) => Some(limit.map_or(left.as_millis(), |limit| limit.min(left.as_millis())).max(1)),
+            None => of_role,
         }
-        path.join(", ")
     }
 }
 
-/// An open transaction. Dropped without an end, its connection is closed and nothing stays.
-pub(crate) struct Open {
-    connection: Lease,
-    prepares: bool,
+fn search_path(schema: &str, extra: &[String]) -> String {
+    let mut path = vec![quote(schema)];
+    for name in extra {
+        let name = quote(name);
+        if !path.contains(&name) {
+            path.push(name);
+        }
+    }
+    path.join(", ")
 }
 
-impl Open {
-    /// Runs a statement.
-    ///
-    /// # Errors
-    /// `Conflict` where the schema changed since it was prepared: the transaction then is to be
-    /// repeated as a whole.
-    pub(crate) async fn query(&self, sql: &Sql) -> Result<Vec<Row>> {
-        let running = async {
-            if self.prepares {
-                prepare(&self.connection, &sql.text).await?;
-            }
-            query(&self.connection, sql).await
-        };
-        running.await.map_err(|error| {
-            if !is_stale_statement(&error) {
-                return failed(error);
-            }
-            self.connection.forget();
-            let message = "the schema changed during the transaction; repeat it";
-            Error::new(ErrorKind::Conflict, "40001", message).with_source(error)
-        })
-    }
-
-    /// The connection, for statements of another shape.
-    pub(crate) fn client(&self) -> &Client {
-        &self.connection
-    }
-
-    /// Commits, or undoes all.
-    pub(crate) async fn end(self, keep: bool) -> Result<()> {
-        self.connection.batch_execute(end_of(keep)).await.map_err(failed)?;
-        self.connection.give_back();
-        Ok(())
+async fn pre_request(connection: &Connection, settings: &Settings) -> Result<(), PgError> {
+    match &settings.pre_request {
+        None => Ok(()),
+        Some(function) => {
+            let name: Vec<String> = function.split('.').map(quote).collect();
+            connection.batch_execute(&format!("select {}()", name.join("."))).await
+        }
     }
 }
 
@@ -255,27 +265,22 @@ fn set(sql: &mut Sql, name: &str, value: String) {
     sql.push(&format!(", set_config('{name}', ")).bind(value).push(", true)");
 }
 
-fn begin(scope: &Scope) -> String {
-    let mut text = "begin".to_owned();
-    if let Some(level) = &scope.isolation {
-        let known = ["serializable", "repeatable read", "read committed", "read uncommitted"];
-        if let Some(level) = known.iter().find(|known| *known == level) {
-            text.push_str(" isolation level ");
-            text.push_str(level);
-        }
-    }
+fn begin(connection: &Connection, cx: &Context, scope: &Scope, settings: &Settings) -> String {
+    let known = ["serializable", "repeatable read", "read committed", "read uncommitted"];
+    let of_role = || settings.of(cx).and_then(|role| role.isolation.as_ref());
+    let level = scope.isolation.as_ref().or_else(of_role);
+    let level = level.and_then(|level| known.iter().find(|known| *known == level));
+    let mut mode = level.map_or(Cow::Borrowed(""), |level| format!(" isolation level {level}").into());
     if scope.read_only {
-        text.push_str(" read only");
+        mode.to_mut().push_str(" read only");
     }
-    text
+    connection.beginning(&mode)
 }
+
+const COMMIT: &str = "commit";
 
 fn end_of(keep: bool) -> &'static str {
-    if keep { "commit" } else { "rollback" }
-}
-
-async fn finish(connection: &Connection, end: &str) -> Result<(), PgError> {
-    if end.is_empty() { Ok(()) } else { connection.batch_execute(end).await }
+    if keep { COMMIT } else { "rollback" }
 }
 
 async fn prepare(connection: &Connection, text: &str) -> Result<(), PgError> {
@@ -309,7 +314,7 @@ pub(crate) async fn query_text(client: &Client, sql: &Sql) -> Result<Vec<Row>> {
 }
 
 /// Why a transaction did not succeed.
-enum Failure {
+pub(crate) enum Failure {
     /// A statement or the connection failed.
     Statement(PgError),
     /// It was judged and undone, or there was no connection.

@@ -6,5 +6,8 @@ mod conformance;
 mod connections;
 mod exact;
 mod feed;
+mod pooler;
+mod replica;
 mod requests;
+mod schema;
 mod support;

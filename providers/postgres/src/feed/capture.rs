@@ -27,7 +27,7 @@ impl PostgresDriver {
             keyed(&schema, table)?;
         }
         let connection = self.own().await?;
-        connection.batch_execute("begin").await.map_err(failed)?;
+        connection.begin("").await?;
         let set = set_within(&connection, op).await;
         let end = if set.is_ok() { "commit" } else { "rollback" };
         connection.batch_execute(end).await.map_err(failed)?;

@@ -89,3 +89,34 @@ begin
               where attrelid = tg_relid and attnum > 0 and not attisdropped order by attnum);
   return null;
 end $$;
+
+-- Whoever listens hears of a schema that changed, also when it was changed by other means. Event
+-- triggers are the superuser's: without one the catalogs are looked at now and then.
+create or replace function truststream.tell_of_changes() returns event_trigger
+language plpgsql set search_path = 'pg_catalog' as $$
+begin
+  if tg_event = 'sql_drop' then
+    if not exists (select from pg_event_trigger_dropped_objects()
+                   where not is_temporary and object_name is distinct from 'truststream_capture'
+                     and object_name is distinct from 'truststream_capture_truncate') then
+      return;
+    end if;
+  elsif not exists (select from pg_event_trigger_ddl_commands()
+                    where coalesce(schema_name, '') not in ('truststream', 'pg_temp')
+                      and object_identity not like 'truststream_capture%'
+                      and command_tag not in ('REINDEX', 'REFRESH MATERIALIZED VIEW')) then
+    return;
+  end if;
+  notify pgrst, 'reload schema';
+end $$;
+do $$ begin
+  if not exists (select from pg_event_trigger where evtname = 'truststream_ddl') then
+    create event trigger truststream_ddl on ddl_command_end execute function truststream.tell_of_changes();
+    create event trigger truststream_drop on sql_drop execute function truststream.tell_of_changes();
+  end if;
+exception when insufficient_privilege then null;
+end $$;
+
+-- Which format all of this has: `FORMAT` in install.rs.
+insert into truststream.settings values ('format', '3')
+on conflict (name) do update set value = excluded.value;

@@ -40,7 +40,8 @@ select json_build_object(
                 where s like 'default_transaction_isolation=%'),
   'comment', obj_description(p.oid, 'pg_proc'),
   'settings', coalesce((select json_agg(json_build_array(split_part(s, '=', 1), substr(s, strpos(s, '=') + 1)))
-                        from unnest(p.proconfig) s where s not like 'default_transaction_isolation=%'), '[]')
+                        from unnest(p.proconfig) s
+                        where split_part(s, '=', 1) in ('statement_timeout', 'plan_filter.statement_cost_limit')), '[]')
 )::text
 from pg_proc p
 join pg_namespace n on n.oid = p.pronamespace

@@ -76,6 +76,7 @@ select json_build_object(
   'comment', obj_description(r.oid, 'pg_class'),
   'columns', coalesce((select c.all from columns c where c.attrelid = r.oid), '[]'),
   'primary_key', coalesce((select k.own from keys k where k.conrelid = r.oid and k.contype = 'p'), '[]'),
+  'primary_key_name', (select k.conname from keys k where k.conrelid = r.oid and k.contype = 'p'),
   'unique_keys', coalesce((
     select json_agg(json_build_object(
       'name', k.conname, 'columns', k.own, 'nulls_not_distinct', coalesce(k.nulls_equal, false)) order by k.conname)

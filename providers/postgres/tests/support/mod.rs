@@ -30,12 +30,22 @@ impl Server {
 
     /// Stops the server at once, as a crash would, and starts it again.
     pub fn restart(&self) {
+        self.control(&["restart", "-s", "-w", "-m", "immediate"]);
+    }
+
+    /// Stops the server at once.
+    pub fn stop(&self) {
+        self.control(&["stop", "-s", "-w", "-m", "immediate"]);
+    }
+
+    fn control(&self, what: &[&str]) {
         let status = command(&binaries().join("pg_ctl"), is_root())
-            .args(["restart", "-s", "-w", "-m", "immediate", "-D"])
+            .args(what)
+            .arg("-D")
             .arg(self.data())
             .stdout(Stdio::null())
             .status();
-        assert!(status.unwrap().success(), "PostgreSQL did not start again");
+        assert!(status.unwrap().success(), "pg_ctl {what:?} failed");
     }
 }
 
@@ -78,39 +88,131 @@ pub fn start() -> Server {
             assert!(Command::new("chown").arg("postgres").arg(path).status().unwrap().success());
         }
     }
-    let binaries = binaries();
-    let status = command(&binaries.join("initdb"), root)
+    let status = command(&binaries().join("initdb"), root)
         .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-D"])
         .arg(&data)
         .stdout(Stdio::null())
         .status()
         .unwrap();
     assert!(status.success(), "initdb failed");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    serve(folder, &data)
+}
+
+/// A replica of a server, which streams from it.
+pub fn replica_of(primary: &Server) -> Server {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    if is_root() {
+        assert!(Command::new("chown").arg("postgres").arg(folder.path()).status().unwrap().success());
+    }
+    let status = command(&binaries().join("pg_basebackup"), is_root())
+        .args(["-h", "127.0.0.1", "-U", "postgres", "-X", "stream", "-c", "fast", "-R", "--no-sync"])
+        .args(["-p", &primary.port.to_string(), "-D"])
+        .arg(&data)
+        .status()
+        .unwrap();
+    assert!(status.success(), "pg_basebackup failed");
+    serve(folder, &data)
+}
+
+/// Runs a server on the data in a folder.
+fn serve(folder: tempfile::TempDir, data: &Path) -> Server {
+    let port = free_port();
     let server = format!(
         "{} -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 & \
          read -r _; kill -INT $(head -n 1 {}/postmaster.pid); wait; rm -rf {}",
-        binaries.join("postgres").display(),
+        binaries().join("postgres").display(),
         data.display(),
         folder.path().display(),
         data.display(),
         folder.path().display()
     );
-    let process = command(Path::new("/bin/sh"), root)
-        .args(["-c", &server])
+    let process = watched(&server);
+    until_listening(port, "PostgreSQL");
+    Server { port, folder, _process: process }
+}
+
+/// pgbouncer in transaction mode.
+pub struct Pooler {
+    port: u16,
+    _folder: tempfile::TempDir,
+    _process: Process,
+}
+
+impl Pooler {
+    /// A pooler with so many connections for each database of this test run's server.
+    pub fn start(size: u32) -> Pooler {
+        let server = SERVER.get_or_init(start);
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let users = file("users", "\"postgres\" \"\"\n");
+        let settings = format!(
+            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {}\n\
+             pool_mode = transaction\ndefault_pool_size = {size}\nmax_client_conn = 500\n\
+             server_idle_timeout = 2\n",
+            server.port,
+            users.display()
+        );
+        let settings = file("pgbouncer.ini", &settings);
+        if is_root() {
+            assert!(
+                Command::new("chown")
+                    .arg("-R")
+                    .arg("postgres")
+                    .arg(folder.path())
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+        }
+        let program = pgbouncer();
+        let line =
+            format!("{} -q {} & pid=$!; read -r _; kill $pid; wait", program.display(), settings.display());
+        let process = watched(&line);
+        until_listening(port, "pgbouncer");
+        Pooler { port, _folder: folder, _process: process }
+    }
+
+    /// The URL through the pooler of a database, given its direct one.
+    pub fn url(&self, direct: &str) -> String {
+        url(self.port, direct.rsplit('/').next().unwrap())
+    }
+}
+
+fn pgbouncer() -> PathBuf {
+    let paths = ["/usr/sbin/pgbouncer", "/usr/local/bin/pgbouncer", "/usr/bin/pgbouncer"];
+    let found = paths.iter().map(PathBuf::from).find(|path| path.exists());
+    found.expect("pgbouncer is needed: cargo xtask setup installs it")
+}
+
+/// A shell that ends what it runs when its input is closed, which happens when this process ends.
+fn watched(line: &str) -> Process {
+    let process = command(Path::new("/bin/sh"), is_root())
+        .args(["-c", line])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .spawn();
+    Process(process.unwrap())
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn until_listening(port: u16, what: &str) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < deadline, "PostgreSQL did not start");
+        assert!(Instant::now() < deadline, "{what} did not start");
         std::thread::sleep(Duration::from_millis(20));
     }
     // It listens a moment before it answers.
     std::thread::sleep(Duration::from_millis(300));
-    Server { port, folder, _process: Process(process) }
 }
 
 /// PostgreSQL refuses to run as root.

@@ -1,0 +1,172 @@
+//! Single connections: what every session has, and the statements each has prepared.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::time::Duration;
+
+use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
+use parking_lot::Mutex;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Connection as PgConnection, Socket, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use truststream_kernel::{Error, Result, Secret};
+
+use crate::config::{Config, Pooler};
+use crate::error::{failed, unreachable};
+use crate::tls::Url;
+
+/// What values are printed and read like, whatever the database or the role has set.
+const SESSION: &[(&str, &str)] = &[
+    ("timezone", "UTC"),
+    ("standard_conforming_strings", "on"),
+    ("datestyle", "ISO"),
+    ("intervalstyle", "postgres"),
+    ("extra_float_digits", "1"),
+    ("bytea_output", "hex"),
+];
+
+/// A connection as it comes from the network.
+type Encrypted = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
+
+/// How long the server may take to hear that a statement is to be cancelled.
+const CANCEL: Duration = Duration::from_secs(5);
+
+/// Statements a connection keeps; beyond, all are prepared anew.
+const PREPARED_AT_MOST: usize = 500;
+
+/// One connection.
+pub(crate) struct Connection {
+    client: Client,
+    opening: String,
+    encryption: MakeRustlsConnect,
+    prepared: Mutex<HashMap<String, Statement>>,
+}
+
+impl Connection {
+    /// The statements that begin a transaction: ` read only` and the like follow the first word.
+    pub(crate) fn beginning(&self, mode: &str) -> String {
+        format!("begin{mode}{}", self.opening)
+    }
+
+    /// Begins a transaction.
+    pub(crate) async fn begin(&self, mode: &str) -> Result<()> {
+        self.client.batch_execute(&self.beginning(mode)).await.map_err(failed)
+    }
+
+    /// Asks the server to stop what it does here, unless it has ended.
+    pub(crate) async fn cancel(&self) {
+        if self.client.is_closed() {
+            return;
+        }
+        let token = self.client.cancel_token();
+        let cancelling = tokio::time::timeout(CANCEL, token.cancel_query(self.encryption.clone()));
+        // The server forgets what could be cancelled once the connection ends.
+        if let Ok(Err(error)) = cancelling.await {
+            tracing::debug!(%error, "a statement could not be cancelled");
+        }
+    }
+
+    /// The prepared statement of a text, if it was prepared here before.
+    pub(crate) fn prepared(&self, text: &str) -> Option<Statement> {
+        self.prepared.lock().get(text).cloned()
+    }
+
+    /// Keeps a prepared statement.
+    pub(crate) fn keep(&self, text: &str, statement: Statement) {
+        let mut prepared = self.prepared.lock();
+        if prepared.len() >= PREPARED_AT_MOST {
+            prepared.clear();
+        }
+        prepared.insert(text.to_owned(), statement);
+    }
+
+    /// Forgets all prepared statements.
+    pub(crate) fn forget(&self) {
+        self.prepared.lock().clear();
+    }
+}
+
+impl Deref for Connection {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// Makes connections.
+pub(crate) struct Connector {
+    config: tokio_postgres::Config,
+    encryption: MakeRustlsConnect,
+    /// What a transaction begins with, where sessions are not ours to set.
+    opening: String,
+}
+
+impl Connector {
+    /// Reads a URL and adds what every session has.
+    ///
+    /// Behind a pooler in transaction mode a session belongs to nobody: it is set again in each
+    /// transaction. Poolers refuse most of what a client asks for while it connects, too.
+    pub(crate) fn new(url: &Secret, config: &Config, pooler: Option<Pooler>) -> Result<Self> {
+        let parsed = Url::parse(url.expose())?;
+        let encryption = parsed.encryption()?;
+        let mut url = parsed.config;
+        if url.get_application_name().is_none() {
+            url.application_name("truststream");
+        }
+        if url.get_connect_timeout().is_none() {
+            url.connect_timeout(Duration::from_secs(10));
+        }
+        let timeout = config.statement_timeout().map(|timeout| timeout.as_millis().to_string());
+        let settings = SESSION.iter().copied().chain(timeout.iter().map(|ms| ("statement_timeout", &**ms)));
+        let mut opening = String::new();
+        if pooler.is_some() {
+            for (name, value) in settings {
+                opening.push_str(&format!("; set local {name} = '{value}'"));
+            }
+        } else {
+            let mut options = url.get_options().unwrap_or_default().to_owned();
+            for (name, value) in settings {
+                options.push_str(&format!(" -c {name}={value}"));
+            }
+            url.options(options.trim_start());
+        }
+        Ok(Connector { config: url, encryption, opening })
+    }
+
+    /// A connection whose messages the caller reads itself.
+    pub(crate) async fn listening(&self) -> Result<(Client, PgConnection<Socket, Encrypted>)> {
+        self.config.connect(self.encryption.clone()).await.map_err(unreachable)
+    }
+
+    async fn connect(&self) -> Result<Client> {
+        let (client, connection) = self.listening().await?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a PostgreSQL connection ended");
+            }
+        });
+        Ok(client)
+    }
+}
+
+impl Manager for Connector {
+    type Type = Connection;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Connection> {
+        Ok(Connection {
+            client: self.connect().await?,
+            opening: self.opening.clone(),
+            encryption: self.encryption.clone(),
+            prepared: Mutex::default(),
+        })
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Error> {
+        if connection.is_closed() {
+            return Err(RecycleError::message("closed"));
+        }
+        Ok(())
+    }
+}

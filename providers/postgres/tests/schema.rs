@@ -1,0 +1,183 @@
+//! The schema changes under us: formats of our own tables, and tables altered by others.
+
+use std::time::{Duration, Instant};
+
+use truststream_kernel::{Caller, Context, ErrorKind, Identity, Value};
+use truststream_postgres::{Config, PostgresDriver};
+use truststream_services::database::{
+    Authorize, Capture, Changes, DatabaseDriver, Describe, Migrate, Position, Query, Select, TableName,
+};
+
+use crate::support::{client, database};
+
+async fn migrated(url: &str, sql: &str) -> PostgresDriver {
+    let driver = PostgresDriver::connect(Config::new(url)).await.unwrap();
+    let op = Migrate { name: "1.sql".into(), sql: sql.into(), dry_run: false };
+    driver.migrate(&Context::system(), &op).await.unwrap();
+    driver
+}
+
+fn select(table: &str) -> Select {
+    Select::new(TableName::public(table), Query::default())
+}
+
+async fn rows(driver: &PostgresDriver, table: &str) -> String {
+    let page = driver.select(&Context::system(), &select(table)).await.unwrap();
+    String::from_utf8(page.body.to_vec()).unwrap()
+}
+
+async fn knows_column(driver: &PostgresDriver, table: &str, column: &str) -> bool {
+    let catalog = driver.describe(&Context::system(), &Describe::default()).await.unwrap();
+    catalog.table(&TableName::public(table)).is_some_and(|table| table.column(column).is_some())
+}
+
+async fn until_known(driver: &PostgresDriver, table: &str, column: &str) {
+    let until = Instant::now() + Duration::from_secs(10);
+    while !knows_column(driver, table, column).await {
+        assert!(Instant::now() < until, "{table}.{column} was not seen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_log_of_an_older_format_is_brought_up() {
+    let url = database().await;
+    let plain = client(&url).await;
+    plain.batch_execute(include_str!("install/format_1.sql")).await.unwrap();
+    let old = "create table notes (id int primary key, body jsonb);
+         create trigger truststream_capture after insert or update or delete on notes
+           for each row execute function truststream.capture();
+         alter table notes enable always trigger truststream_capture;
+         insert into truststream.captures values ('test', 'public', 'notes');
+         insert into truststream.migrations (name, sql) values ('0.sql', 'select 1');
+         insert into notes values (1, 'null')";
+    plain.batch_execute(old).await.unwrap();
+    let before = plain.query_one("select pg_current_xact_id()::text", &[]).await.unwrap();
+    let before: u64 = before.get::<_, String>(0).parse().unwrap();
+
+    let driver = PostgresDriver::connect(Config::new(&*url)).await.unwrap();
+    let applied = driver.migrations(&Context::system(), &Default::default()).await.unwrap();
+    assert_eq!(applied.iter().map(|one| &*one.name).collect::<Vec<_>>(), ["0.sql"]);
+    // What the old log held can't be told apart any more, so whoever was reading is told to start again.
+    let old = Position::Snapshot { low: before - 1, high: before - 1, running: vec![] };
+    let changes = |after| Changes { after, limit: 10, wait: Duration::ZERO };
+    let lost = driver.changes(&Context::system(), &changes(Some(old))).await.unwrap_err();
+    assert_eq!((lost.kind(), lost.code()), (ErrorKind::NotFound, "BACKEND_010"));
+
+    let capture = Capture { consumer: "test".into(), tables: vec![TableName::public("notes")] };
+    let start = driver.capture(&Context::system(), &capture).await.unwrap();
+    plain.batch_execute("insert into notes values (2, 'null'), (3, null)").await.unwrap();
+    let batch = driver.changes(&Context::system(), &changes(Some(start))).await.unwrap();
+    let bodies: Vec<_> = batch
+        .changes
+        .iter()
+        .map(|change| change.new.as_ref().unwrap().get("body").cloned().unwrap())
+        .collect();
+    assert_eq!(bodies, [Value::Json("null".into()), Value::Null]);
+    // A second connection finds nothing to do, and one of an older program would say so.
+    PostgresDriver::connect(Config::new(&*url)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_format_is_left_alone() {
+    let url = database().await;
+    PostgresDriver::connect(Config::new(&*url)).await.unwrap();
+    let newer = "update truststream.settings set value = '9000' where name = 'format'";
+    client(&url).await.batch_execute(newer).await.unwrap();
+    let Err(refused) = PostgresDriver::connect(Config::new(&*url)).await else { panic!("it connected") };
+    assert_eq!(refused.kind(), ErrorKind::Configuration);
+    assert!(refused.message().contains("9000"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_table_altered_by_others_is_seen_at_once() {
+    let url = database().await;
+    let driver =
+        migrated(&url, "create table items (id int primary key); insert into items values (1)").await;
+    // The event trigger tells of it, well before the catalogs would be looked at.
+    client(&url).await.batch_execute("alter table items add label text default 'new'").await.unwrap();
+    until_known(&driver, "items", "label").await;
+    assert_eq!(rows(&driver, "items").await, r#"[{"id":1,"label":"new"}]"#);
+    client(&url).await.batch_execute("alter table items drop label").await.unwrap();
+    let until = Instant::now() + Duration::from_secs(5);
+    while knows_column(&driver, "items", "label").await {
+        assert!(Instant::now() < until, "a dropped column is still known");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A database of a role that can't make event triggers, with nobody told of anything.
+async fn quiet() -> String {
+    let url = database().await;
+    let admin = client(&url).await;
+    let name = url.rsplit('/').next().unwrap();
+    let sql = format!(
+        "do $$ begin create role plain login createrole; exception when duplicate_object then null; end $$;
+         alter database {name} owner to plain; alter schema public owner to plain"
+    );
+    admin.batch_execute(&sql).await.unwrap();
+    url.replace("postgres@", "plain@")
+}
+
+#[tokio::test]
+async fn without_notice_the_catalogs_are_looked_at() {
+    let url = quiet().await;
+    let config = Config { schema_check_s: 1, ..Config::new(&*url) };
+    let driver = PostgresDriver::connect(config).await.unwrap();
+    let plain = client(&url).await;
+    let told = plain.query("select from pg_event_trigger", &[]).await.unwrap();
+    assert!(told.is_empty(), "the role could make an event trigger");
+    plain.batch_execute("create table seen (id int primary key)").await.unwrap();
+    until_known(&driver, "seen", "id").await;
+}
+
+#[tokio::test]
+async fn a_request_for_what_is_new_does_not_wait_for_that() {
+    let url = quiet().await;
+    let config = Config { schema_check_s: 0, ..Config::new(&*url) };
+    let driver = PostgresDriver::connect(config).await.unwrap();
+    let plain = client(&url).await;
+    plain
+        .batch_execute("create table fresh (id int primary key); insert into fresh values (7)")
+        .await
+        .unwrap();
+    assert_eq!(rows(&driver, "fresh").await, r#"[{"id":7}]"#);
+    // Who asks for what there is not has the catalogs looked at only so often.
+    let missing = driver.select(&Context::system(), &select("nothing")).await.unwrap_err();
+    assert_eq!(missing.code(), "PGRST205");
+}
+
+#[tokio::test]
+async fn policies_see_json_null_and_null_apart() {
+    let url = database().await;
+    let driver = migrated(
+        &url,
+        "create table notes (id int primary key, body jsonb);
+         alter table notes enable row level security;
+         create function shown(note notes) returns boolean language sql stable as $$ select note.id < 10 $$;
+         create policy present on notes for select to anon using (body is not null and shown(notes));
+         grant select on notes to anon",
+    )
+    .await;
+    let sql = "insert into notes values (1, 'null'), (2, null), (3, '{}'), (11, '1')";
+    client(&url).await.batch_execute(sql).await.unwrap();
+    let anon = Context {
+        caller: Caller::Role(std::sync::Arc::new(Identity::new("anon", serde_json::Map::new()))),
+        ..Context::default()
+    };
+    let page = driver.select(&anon, &select("notes")).await.unwrap();
+    assert_eq!(
+        &page.body[..],
+        br#"[{"id":1,"body":null}, 
+ {"id":3,"body":{}}]"#
+    );
+    let columns: std::sync::Arc<[String]> = ["id".to_owned(), "body".to_owned()].into();
+    let row = |id, body: Value| truststream_kernel::Row {
+        columns: std::sync::Arc::clone(&columns),
+        values: vec![Value::Int(id), body],
+    };
+    let json = |text: &str| Value::Json(text.to_owned());
+    let rows = vec![row(1, json("null")), row(2, Value::Null), row(3, json("{}")), row(11, json("1"))];
+    let op = Authorize { table: TableName::public("notes"), rows };
+    assert_eq!(driver.authorize(&anon, &op).await.unwrap(), [true, false, true, false]);
+}
