@@ -1,10 +1,14 @@
 //! Installing what the tests need on a machine that has only a Rust toolchain.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::shell::{has, root, run};
+use crate::shell::{NODE, cache, has, root, run};
+
+/// The oldest major version of Node whose test runner has what `tests/e2e/run.mjs` asks for.
+const OLDEST_NODE: u32 = 20;
 
 /// Installs all that is missing.
 pub fn all() -> Result<()> {
@@ -27,6 +31,7 @@ pub fn all() -> Result<()> {
     if !packages.is_empty() {
         install(&packages)?;
     }
+    node()?;
     if !root().join("tests/e2e/node_modules/.package-lock.json").exists() {
         run("tests/e2e", "npm", &["ci", "--no-audit", "--no-fund"])?;
     }
@@ -44,15 +49,23 @@ fn secantusdb() -> Result<()> {
     run(".", &format!("{path}/bin/pip"), &["install", "-q", "SecantusDB==0.7.0b3"])
 }
 
-/// Where what is downloaded for tests is kept.
-fn cache() -> PathBuf {
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache");
-    std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from)
+/// A Node that the official client and the test runner work on. Debian's may be older; the one that
+/// npm packs is then put beside it, for the tests only.
+fn node() -> Result<()> {
+    let asked = Command::new("node").args(["-p", "process.versions.node.split('.')[0]"]).output()?;
+    let major: u32 = String::from_utf8_lossy(&asked.stdout).trim().parse().unwrap_or_default();
+    let folder = cache().join(NODE);
+    if major >= OLDEST_NODE || folder.join("node_modules/node/bin/node").is_file() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&folder)?;
+    let Some(path) = folder.to_str() else { bail!("{} is no text", folder.display()) };
+    run(".", "npm", &["install", "--no-audit", "--no-fund", "--prefix", path, "node@22"])
 }
 
 /// Whether Python is here with what its virtual environments need.
 fn makes_venvs() -> bool {
-    let imports = std::process::Command::new("python3").args(["-c", "import venv, ensurepip"]).status();
+    let imports = Command::new("python3").args(["-c", "import venv, ensurepip"]).status();
     imports.is_ok_and(|status| status.success())
 }
 

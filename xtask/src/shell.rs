@@ -1,6 +1,6 @@
 //! Running programs.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,6 +12,23 @@ pub fn root() -> PathBuf {
     here.parent().map_or_else(|| here.to_owned(), Path::to_owned)
 }
 
+/// Where what is downloaded for tests is kept.
+pub fn cache() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache");
+    std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from)
+}
+
+/// Where a newer Node is kept than the machine has, in the cache.
+pub const NODE: &str = "truststream/node";
+
+/// The PATH, with what was downloaded for tests before it.
+fn path() -> Result<OsString> {
+    let own = cache().join(NODE).join("node_modules/node/bin");
+    let others = std::env::var_os("PATH").unwrap_or_default();
+    let folders = own.is_dir().then_some(own).into_iter().chain(std::env::split_paths(&others));
+    Ok(std::env::join_paths(folders)?)
+}
+
 /// Runs a program in a folder of the workspace; fails when it does.
 pub fn run<A: AsRef<OsStr>>(folder: &str, program: &str, arguments: &[A]) -> Result<()> {
     let shown: Vec<_> = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect();
@@ -19,6 +36,7 @@ pub fn run<A: AsRef<OsStr>>(folder: &str, program: &str, arguments: &[A]) -> Res
     let status = Command::new(program)
         .args(arguments)
         .current_dir(root().join(folder))
+        .env("PATH", path()?)
         .status()
         .with_context(|| format!("{program} can't be started"))?;
     if !status.success() {
