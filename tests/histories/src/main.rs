@@ -83,7 +83,7 @@ async fn main() -> Result<()> {
                 }
             }
             Err(error) => {
-                println!("{seed:>6}  did not end: {schedule}\n{error:?}");
+                println!("{seed:>6}  did not end: {schedule}\n{error:#}");
                 bad.push(seed);
             }
         }
