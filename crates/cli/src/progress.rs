@@ -68,5 +68,6 @@ fn describe(progress: &Progress) -> String {
     if let Some(table) = &progress.table {
         parts.push(table.clone());
     }
+    parts.extend(progress.note.clone());
     parts.join(" · ")
 }

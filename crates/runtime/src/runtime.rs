@@ -11,7 +11,9 @@ use truststream_services::auth::{Auth, AuthService};
 use truststream_services::database::Database;
 use truststream_services::realtime::Realtime;
 use truststream_services::storage::{Storage, StorageService};
-use truststream_switch::{ControlStore, Gate, Held, Options, Route, Routes, Switcher};
+use truststream_switch::{
+    ControlStore, Gate, Held, Options, Route, Routes, Strategy, Switcher, Verify,
+};
 
 use crate::backends::Backends;
 use crate::control::SqliteStore;
@@ -72,7 +74,11 @@ impl Runtime {
     ) -> Result<Arc<Runtime>> {
         let keys = Arc::new(Keys::load(&config.section("auth")?, config.development)?);
         let backends = Arc::new(Backends::new(Arc::clone(&config), Arc::clone(&keys)));
-        let route = Routes::load(&*control, Route::first(&config.file.active)).await?;
+        let held = Held { time: config.file.switch.hold, ..Held::default() };
+        let first = Route::first(&config.file.active);
+        let routes = Routes::open(Arc::clone(&control), first, held).await?;
+        let gate = Arc::clone(routes.gate());
+        let route = gate.route();
         backends.get(&route.owner).await?.install().await?;
         if let Some(handover) = &route.handover
             && let Err(error) = backends.get(&handover.from).await
@@ -83,9 +89,6 @@ impl Runtime {
                 "the backend that served before can't be reached"
             );
         }
-        let held = Held { time: config.file.switch.hold, ..Held::default() };
-        let gate = Gate::new(route, held);
-        let routes = Routes::new(Arc::clone(&control), Arc::clone(&gate));
         let switcher = Switcher::new(control, routes, Arc::clone(&backends) as _);
         let routed = Arc::new(RoutedDatabase::new(Arc::clone(&gate), Arc::clone(&backends) as _));
         let database = Database::new(edge_layers(routed, &config), Context::system());
@@ -169,7 +172,16 @@ impl Runtime {
         Options {
             chunk: settings.chunk,
             max_pause_ms: u64::try_from(settings.max_pause.as_millis()).unwrap_or(u64::MAX),
-            verify: settings.verify != "none",
+            verify: match settings.verify.as_str() {
+                "none" => Verify::None,
+                "sample" => Verify::Sample,
+                _ => Verify::Full,
+            },
+            strategy: match settings.strategy.as_str() {
+                "immediate" => Strategy::Immediate,
+                _ => Strategy::BlueGreen,
+            },
+            ..Options::default()
         }
     }
 

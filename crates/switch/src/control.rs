@@ -31,9 +31,12 @@ pub trait ControlStore: Send + Sync {
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Entry)>>>;
 }
 
+/// Code of the error of a lost compare-and-set.
+pub(crate) const LOST: &str = "BACKEND_007";
+
 /// The error of a lost compare-and-set.
 pub fn lost(key: &str) -> Error {
-    Error::new(ErrorKind::Conflict, "BACKEND_007", format!("`{key}` was changed by someone else"))
+    Error::new(ErrorKind::Conflict, LOST, format!("`{key}` was changed by someone else"))
 }
 
 /// A store that forgets when the process ends: for tests and for backends that do too.

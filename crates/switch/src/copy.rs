@@ -1,49 +1,120 @@
 //! Copying the rows that are there, while changes flow.
 
-use truststream_kernel::{Result, Value};
-use truststream_services::database::{Apply, Count, Format, Query, Scan, Select, TableName, Transaction};
+use std::time::{Duration, Instant};
+
+use truststream_kernel::{Error, Result, Row, Value};
+use truststream_services::database::{Apply, Catalog, Count, Query, Scan, Select, TableName};
 
 use crate::digest::TableDigest;
+use crate::pace::Pace;
 use crate::progress::Meter;
-use crate::{Plan, Report, Side};
+use crate::records::Records;
+use crate::signal::Signal;
+use crate::{Copied, Options, Record, Side};
 
-/// Copies all rows of the plan's tables in key order, chunk by chunk.
-///
-/// Correct because all copying is done before any change is applied, and changes are applied from a
-/// position before the first chunk: a chunk may be newer than the first changes that follow it,
-/// but the last change of a key always comes last, and it is a whole row.
-pub(crate) async fn copy_rows(
-    source: &Side,
-    target: &Side,
-    plan: &Plan,
-    origin: &str,
-    chunk: usize,
-    meter: &Meter,
-    report: &mut Report,
-) -> Result<()> {
-    for table in &plan.tables {
-        let key = &plan.keys[table];
-        let mut after = None;
-        loop {
-            let scan = Scan { table: table.clone(), after: after.take(), limit: chunk };
-            let rows = source.database.send(scan).await?.rows;
-            let Some(last) = rows.last() else { break };
-            let next = key_values(key, last);
-            let (count, done) = (rows.len() as u64, rows.len() < chunk);
-            report.rows += count;
-            report.bytes += rows.iter().map(canonical_size).sum::<u64>();
-            target.database.send(arriving(origin, table, rows)).await?;
-            meter.rows(&table.to_string(), count);
-            if done {
-                break;
-            }
-            after = Some(next);
-        }
-    }
-    Ok(())
+/// How often it is stored how far the copy is.
+const STORED: Duration = Duration::from_millis(500);
+
+/// What a copy works with.
+pub(crate) struct Copy<'a> {
+    pub(crate) source: &'a Side,
+    pub(crate) target: &'a Side,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) records: &'a Records,
+    pub(crate) meter: &'a Meter,
+    pub(crate) signal: &'a Signal,
 }
 
-fn arriving(origin: &str, table: &TableName, rows: Vec<truststream_kernel::Row>) -> Apply {
+impl Copy<'_> {
+    /// Copies all rows of the record's tables in key order, chunk by chunk, from where it says the
+    /// copy stands.
+    ///
+    /// Correct because all copying is done before any change is applied, and changes are applied
+    /// from a position before the first chunk: a chunk may be newer than the first changes that
+    /// follow it, but the last change of a key always comes last, and it is a whole row. For the
+    /// same reason a chunk may be copied twice.
+    pub(crate) async fn rows(&self, record: &mut Record) -> Result<()> {
+        let begun = record.copied.as_ref().map(|copied| copied.table.clone());
+        let from = record.tables.iter().position(|table| Some(table) == begun.as_ref()).unwrap_or(0);
+        let mut pace = Pace::new(&record.options);
+        self.meter.rows("", record.report.rows);
+        for table in record.tables[from..].to_vec() {
+            if record.copied.as_ref().is_none_or(|copied| copied.table != table) {
+                record.copied = Some(Copied { table: table.clone(), after: Vec::new() });
+            }
+            let copied = self.table(&table, record, &mut pace).await;
+            // Whatever ended it: what is in the target need not be copied again.
+            self.records.save(record).await?;
+            copied?;
+        }
+        Ok(())
+    }
+
+    async fn table(&self, table: &TableName, record: &mut Record, pace: &mut Pace) -> Result<()> {
+        let key = Key::of(self.catalog, table)?;
+        let (origin, limit) = (record.forward(), record.options.chunk);
+        let mut after = key.read(record.copied.as_ref().map_or(&[], |copied| &copied.after))?;
+        let mut stored = Instant::now();
+        loop {
+            self.signal.check()?;
+            let began = Instant::now();
+            let scan = Scan { table: table.clone(), after: after.take(), limit };
+            let rows = self.source.database.send(scan).await?.rows;
+            let busy = began.elapsed();
+            let Some(last) = rows.last() else { return Ok(()) };
+            let next = key.values(last);
+            let (count, done) = (rows.len() as u64, rows.len() < limit);
+            record.report.rows += count;
+            record.report.bytes += rows.iter().map(canonical_size).sum::<u64>();
+            self.target.database.send(arriving(&origin, table, rows)).await?;
+            self.meter.rows(&table.to_string(), count);
+            record.copied = Some(Copied { table: table.clone(), after: Key::write(&next) });
+            if done {
+                return Ok(());
+            }
+            if stored.elapsed() >= STORED {
+                self.records.save(record).await?;
+                stored = Instant::now();
+            }
+            after = Some(next);
+            pace.after(self.source, busy, self.signal).await?;
+        }
+    }
+}
+
+/// A table's primary key, to go on from.
+struct Key<'a> {
+    columns: &'a [String],
+    types: Vec<truststream_kernel::Type>,
+}
+
+impl<'a> Key<'a> {
+    fn of(catalog: &'a Catalog, name: &TableName) -> Result<Self> {
+        let gone = || Error::internal(format!("table {name} is gone since the switch began"));
+        let table = catalog.table(name).ok_or_else(gone)?;
+        let types = table.primary_key.iter().map(|key| table.column(key).map(|column| column.ty.clone()));
+        let types = types.collect::<Option<_>>().ok_or_else(gone)?;
+        Ok(Key { columns: &table.primary_key, types })
+    }
+
+    fn values(&self, row: &Row) -> Vec<Value> {
+        key_values(self.columns, row)
+    }
+
+    fn write(values: &[Value]) -> Vec<String> {
+        values.iter().map(|value| value.to_text().unwrap_or_default()).collect()
+    }
+
+    fn read(&self, texts: &[String]) -> Result<Option<Vec<Value>>> {
+        if texts.len() != self.types.len() {
+            return Ok(None);
+        }
+        let values = self.types.iter().zip(texts).map(|(ty, text)| Value::parse(ty, text));
+        values.collect::<Result<_>>().map(Some)
+    }
+}
+
+fn arriving(origin: &str, table: &TableName, rows: Vec<Row>) -> Apply {
     Apply {
         origin: origin.to_owned(),
         expected: None,
@@ -53,14 +124,14 @@ fn arriving(origin: &str, table: &TableName, rows: Vec<truststream_kernel::Row>)
     }
 }
 
-fn canonical_size(row: &truststream_kernel::Row) -> u64 {
+fn canonical_size(row: &Row) -> u64 {
     let mut bytes = Vec::new();
     row.write_canonical(&mut bytes);
     bytes.len() as u64
 }
 
 /// The key of a row, to go on from.
-fn key_values(key: &[String], row: &truststream_kernel::Row) -> Vec<Value> {
+fn key_values(key: &[String], row: &Row) -> Vec<Value> {
     key.iter().map(|column| row.get(column).cloned().unwrap_or(Value::Null)).collect()
 }
 
@@ -69,20 +140,22 @@ pub(crate) async fn digest_table(
     side: &Side,
     table: &TableName,
     key: &[String],
-    chunk: usize,
+    options: &Options,
     meter: &Meter,
+    signal: &Signal,
 ) -> Result<TableDigest> {
-    let mut digest = TableDigest::default();
+    let mut digest = TableDigest::new(options.verify);
     let mut after = None;
     loop {
-        let scan = Scan { table: table.clone(), after: after.take(), limit: chunk };
+        signal.check()?;
+        let scan = Scan { table: table.clone(), after: after.take(), limit: options.chunk };
         let rows = side.database.send(scan).await?.rows;
         for row in &rows {
             digest.put(key, row);
         }
         meter.rows(&table.to_string(), rows.len() as u64);
         match rows.last() {
-            Some(last) if rows.len() == chunk => after = Some(key_values(key, last)),
+            Some(last) if rows.len() == options.chunk => after = Some(key_values(key, last)),
             _ => return Ok(digest),
         }
     }
@@ -92,13 +165,8 @@ pub(crate) async fn digest_table(
 pub(crate) async fn count_rows(side: &Side, tables: &[TableName]) -> Result<u64> {
     let mut rows = 0;
     for table in tables {
-        let count = Select {
-            table: table.clone(),
-            query: Query { limit: Some(0), ..Query::all() },
-            count: Some(Count::Exact),
-            format: Format::default(),
-            transaction: Transaction::default(),
-        };
+        let query = Query { limit: Some(0), ..Query::all() };
+        let count = Select { count: Some(Count::Exact), ..Select::new(table.clone(), query) };
         rows += side.database.send(count).await?.total.unwrap_or(0);
     }
     Ok(rows)

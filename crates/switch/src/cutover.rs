@@ -1,82 +1,147 @@
 //! Changing the owner of the route, with no write lost and none refused.
 //!
-//! Fence, drain, read the end, apply up to it, arm the way back, open: in that order. Each of these
-//! steps out of order is a known way to lose writes (docs/switching.md).
+//! The order of the steps is [`CutOver`]'s; here each of them is done.
 
 use std::time::{Duration, Instant};
 
 use truststream_kernel::{Error, Outcome, Result};
-use truststream_services::database::{Changes, Position, Prepare};
+use truststream_services::database::{Changes, Database, Position, Prepare};
 
-use crate::Route;
 use crate::follow::Follower;
+use crate::machine::{Act, CutOver, Event, Seen, State, Step};
+use crate::progress::Meter;
 use crate::record::{Flip, now_ms};
 use crate::routes::Routes;
+use crate::signal::Signal;
+use crate::{Options, machine};
 
-/// How often a cut-over that would pause writes too long is tried again.
-const ATTEMPTS: u32 = 20;
+/// Longest wait before a cut-over that would pause writes too long is tried again.
+const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
-/// Makes the follower's target the owner of the route. Returns what happened and the position of
-/// the new owner's feed from which on its own changes follow.
-///
-/// # Errors
-/// When catching up never ends inside `max_pause`, or a step fails: the fence is lifted then, and
-/// the old owner serves as before.
-pub(crate) async fn cut_over(
-    routes: &Routes,
-    follower: &mut Follower,
-    max_pause: Duration,
-) -> Result<(Flip, Position)> {
-    let mut delay = Duration::from_millis(50);
-    for attempt in 1..=ATTEMPTS {
-        follower.catch_up().await.map_err(before_commit)?;
-        match try_once(routes, follower, max_pause).await? {
-            Some((mut flip, start)) => {
+/// How much longer than the longest pause a fence stands if nobody lifts it.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A cut-over: the sides are those of the follower.
+pub(crate) struct Flipping<'a> {
+    pub(crate) routes: &'a Routes,
+    pub(crate) follower: &'a mut Follower,
+    pub(crate) options: &'a Options,
+    pub(crate) meter: &'a Meter,
+    pub(crate) signal: &'a Signal,
+    /// How often it is tried, if not until it succeeds.
+    pub(crate) attempts: u32,
+}
+
+impl Flipping<'_> {
+    /// Makes the follower's target the owner of the route. Returns what happened and the position
+    /// of the new owner's feed from which on its own changes follow.
+    ///
+    /// # Errors
+    /// When catching up never ends inside the longest pause, or a step fails: the fence is lifted
+    /// then, and the old owner serves as before.
+    pub(crate) async fn run(&mut self) -> Result<(Flip, Position)> {
+        let mut delay = Duration::from_millis(50);
+        for attempt in 1..=self.attempts {
+            self.signal.check().map_err(before_commit)?;
+            self.follower.catch_up().await.map_err(before_commit)?;
+            if let Some((mut flip, start)) = self.try_once().await? {
                 flip.attempts = attempt;
                 return Ok((flip, start));
             }
-            None => {
-                tracing::warn!(
-                    attempt,
-                    "catching up did not end inside the longest pause; trying again later"
-                );
-                tokio::time::sleep(delay).await;
-                delay = (delay * 2).min(Duration::from_secs(5));
+            let note = format!(
+                "writes could not be held for less than {} ms, attempt {attempt}; nothing has changed, again in {} ms",
+                self.options.max_pause_ms,
+                delay.as_millis()
+            );
+            tracing::warn!("{note}");
+            self.meter.note(note);
+            self.signal.sleep(delay).await;
+            delay = (delay * 2).min(LONGEST_DELAY);
+        }
+        let message = format!("writes could not be held for less than {} ms", self.options.max_pause_ms);
+        Err(before_commit(Error::timeout(message))
+            .with_hint("try again when there is less to write, or allow a longer pause with --max-pause"))
+    }
+
+    async fn try_once(&mut self) -> Result<Option<(Flip, Position)>> {
+        let gate = self.routes.gate();
+        let from = gate.route().owner.clone();
+        gate.take_held();
+        gate.hold(self.options.hold_ms.map(Duration::from_millis));
+        let max_pause = Duration::from_millis(self.options.max_pause_ms);
+        let deadline = now_ms().saturating_add(millis(max_pause + GRACE));
+        let epoch = gate.route().epoch;
+        let fence = Act::Fence { epoch, deadline };
+        let fenced = self.routes.act(fence).await.map_err(before_commit)?;
+        let began = Instant::now();
+        let stepped = tokio::time::timeout(max_pause, self.steps(&fenced)).await;
+        let events = match stepped {
+            Ok(Ok(events)) => events,
+            other => {
+                self.lift(&fenced).await?;
+                return match other {
+                    Ok(Err(error)) => Err(before_commit(error)),
+                    _ => Ok(None),
+                };
             }
+        };
+        let committed = match self.routes.apply(&events).await {
+            Ok(state) => state,
+            // Nobody may serve before it is known who does: writes stay held.
+            Err(error) if error.outcome() == Outcome::Unknown => return Err(error),
+            Err(error) => {
+                self.lift(&fenced).await?;
+                return Err(before_commit(error));
+            }
+        };
+        let pause_ms = began.elapsed().as_secs_f64() * 1000.0;
+        let (held, _) = gate.take_held();
+        let start = committed.route.handover.map(|handover| handover.start);
+        let start = start.ok_or_else(|| Error::internal("a commit without the start of a feed"))?;
+        let to = committed.route.owner;
+        Ok(Some((Flip { from, to, at_ms: now_ms(), pause_ms, held, attempts: 1 }, start)))
+    }
+
+    async fn lift(&self, fenced: &State) -> Result<()> {
+        let lift = Act::Lift { epoch: fenced.route.epoch };
+        self.routes.act(lift).await.map(drop).map_err(before_commit)
+    }
+
+    /// Does the steps of a fenced epoch; returns what is to be stored for the commit.
+    async fn steps(&mut self, fenced: &State) -> Result<Vec<Event>> {
+        let (gateway, epoch) = (self.routes.node().to_owned(), fenced.route.epoch);
+        let drained = Event::Acknowledge { gateway, epoch };
+        let mut state = fenced.clone();
+        let mut cut = CutOver::begin(&state)?;
+        loop {
+            let seen = match cut.step() {
+                Step::Drain => {
+                    self.routes.gate().drained().await;
+                    state = state.apply(&drained)?;
+                    Seen::Drained { now: now_ms() }
+                }
+                Step::ReadEnd => Seen::End(end_of(&self.follower.source.database).await?),
+                Step::CatchUp { end } => {
+                    let end = end.clone();
+                    Seen::Applied(self.catch_up(end).await?)
+                }
+                Step::Arm { .. } => {
+                    self.follower.target.database.send(Prepare::Identities).await?;
+                    Seen::Armed(end_of(&self.follower.target.database).await?)
+                }
+                Step::Commit { .. } => return Ok(vec![drained, cut.commit(self.routes.term(), now_ms())?]),
+            };
+            cut = cut.saw(seen, &state)?;
         }
     }
-    Err(Error::timeout(format!("writes could not be held for less than {} ms", max_pause.as_millis()))
-        .with_hint("start the switch when there is less to write, or allow a longer pause with --max-pause"))
-}
 
-async fn try_once(
-    routes: &Routes,
-    follower: &mut Follower,
-    max_pause: Duration,
-) -> Result<Option<(Flip, Position)>> {
-    let gate = routes.gate();
-    let open = gate.route();
-    gate.take_held();
-    let fenced = open.fence(u64::MAX);
-    routes.change(fenced.clone()).await.map_err(before_commit)?;
-    let began = Instant::now();
-    let drained = tokio::time::timeout(max_pause, drain(routes, follower)).await;
-    let (end, start) = match drained {
-        Ok(Ok(positions)) => positions,
-        other => {
-            routes.change(fenced.lift()).await.map_err(before_commit)?;
-            return match other {
-                Ok(Err(error)) => Err(before_commit(error)),
-                _ => Ok(None),
-            };
-        }
-    };
-    let to = follower.target.name.clone();
-    hand_over(routes, &fenced, &to, end, start.clone()).await?;
-    let pause_ms = began.elapsed().as_secs_f64() * 1000.0;
-    let (held, _) = gate.take_held();
-    let flip = Flip { from: open.owner.clone(), to, at_ms: now_ms(), pause_ms, held, attempts: 1 };
-    Ok(Some((flip, start)))
+    /// Applies what is left. A feed that says it is at its end was read after `end` was, so its
+    /// follower has reached `end` even where positions only move with changes.
+    async fn catch_up(&mut self, end: Position) -> Result<Position> {
+        self.follower.catch_up().await?;
+        let at = self.follower.at().clone();
+        Ok(if machine::reaches(&at, &end) { at } else { end })
+    }
 }
 
 /// Whatever an operation on the way left unknown: the route has not changed.
@@ -84,42 +149,11 @@ fn before_commit(error: Error) -> Error {
     error.with_outcome(Outcome::NotApplied)
 }
 
-/// Changes the owner. This is the commit: when the store fails in it, what it holds decides.
-///
-/// # Errors
-/// With the old owner open again; or, where the store does not answer at all, with the outcome
-/// `Unknown` and writes still held: nobody may serve before it is known who does.
-async fn hand_over(routes: &Routes, fenced: &Route, to: &str, end: Position, start: Position) -> Result<()> {
-    let next = fenced.hand_over(to, end, start);
-    let Err(error) = routes.change(next.clone()).await else { return Ok(()) };
-    match routes.stored().await {
-        Ok(stored) if stored == next => {
-            tracing::warn!(?error, "the new route was stored although the store failed");
-            routes.adopt(next)
-        }
-        Ok(stored) if stored == *fenced => {
-            routes.change(fenced.lift()).await.map_err(before_commit)?;
-            Err(before_commit(error))
-        }
-        _ => {
-            tracing::error!(?error, "whether the new route is stored can't be told; writes stay held");
-            Err(error.with_outcome(Outcome::Unknown))
-        }
-    }
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Brings the target to the very end of the fenced source's feed. Returns that end and the place in
-/// the target's feed where its own changes will begin.
-async fn drain(routes: &Routes, follower: &mut Follower) -> Result<(Position, Position)> {
-    routes.gate().drained().await;
-    let end = end_of(&follower.source.database).await?;
-    follower.catch_up().await?;
-    follower.target.database.send(Prepare::Identities).await?;
-    let start = end_of(&follower.target.database).await?;
-    Ok((end, start))
-}
-
-async fn end_of(database: &truststream_services::database::Database) -> Result<Position> {
+async fn end_of(database: &Database) -> Result<Position> {
     let ask = Changes { after: None, limit: 0, wait: Duration::ZERO };
     Ok(database.send(ask).await?.position)
 }

@@ -10,6 +10,9 @@ use crate::digest::TableDigest;
 use crate::objects::ObjectMover;
 use crate::{Record, Side};
 
+/// Code of the error of a batch that another applier has applied.
+pub(crate) const STALE: &str = "BACKEND_008";
+
 /// Changes read at once.
 const BATCH: usize = 2000;
 
@@ -111,9 +114,14 @@ impl Follower {
             }
             Applied::Stale => {
                 let message = "another process applies the changes of this switch";
-                Err(Error::new(ErrorKind::Conflict, "BACKEND_008", message))
+                Err(Error::new(ErrorKind::Conflict, STALE, message))
             }
         }
+    }
+
+    /// How far the source's feed is applied.
+    pub(crate) fn at(&self) -> &Position {
+        &self.at
     }
 
     /// Follows until nothing more is there; returns how many changes were applied.
@@ -132,7 +140,7 @@ impl Follower {
         let Some(expected) = &mut self.expected else { return };
         for change in changes {
             let Some(key) = self.keys.get(&change.table) else { continue };
-            let digest = expected.entry(change.table.clone()).or_default();
+            let Some(digest) = expected.get_mut(&change.table) else { continue };
             if let Some(old) = &change.old {
                 digest.remove(key, old);
             }

@@ -1,62 +1,84 @@
 //! The way there: copy, follow, verify, cut over.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use truststream_kernel::{Error, Outcome, Result};
-use truststream_services::database::{Capture, Migrations, Position, Prepare};
+use truststream_kernel::{Error, ErrorKind, Outcome, Result};
+use truststream_services::database::{Capture, Catalog, Describe, Migrations, Position, Prepare, TableName};
 
-use crate::copy::{copy_rows, count_rows};
-use crate::cutover::cut_over;
+use crate::copy::{Copy, count_rows};
+use crate::cutover::Flipping;
 use crate::follow::Follower;
-use crate::plan::Plan;
+use crate::machine::{Act, Strategy};
 use crate::progress::Meter;
+use crate::record::now_ms;
 use crate::reverse::Reverse;
+use crate::signal::{Signal, Wish};
 use crate::switcher::Shared;
 use crate::verify::verify;
-use crate::{Flip, Phase, Record, Side};
+use crate::{Flip, Phase, Record, Side, Verify};
 
-/// One switch on its way to the target.
+/// How often a side that does not answer is asked again before the switch is given up.
+const RETRIES: u32 = 8;
+
+/// How long the fence of an immediate switch stands if nobody extends it.
+const FENCE: Duration = Duration::from_secs(60);
+
+/// One switch on its way to the target, from wherever it stands.
 pub(crate) struct Forward {
     shared: Arc<Shared>,
     record: Record,
-    plan: Plan,
     meter: Arc<Meter>,
-    cancelled: watch::Receiver<bool>,
+    signal: Signal,
+    failures: u32,
 }
 
 impl Forward {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        record: Record,
-        plan: Plan,
-        meter: Arc<Meter>,
-        cancelled: watch::Receiver<bool>,
-    ) -> Self {
-        Forward { shared, record, plan, meter, cancelled }
+    pub(crate) fn new(shared: Arc<Shared>, record: Record, meter: Arc<Meter>, signal: Signal) -> Self {
+        Forward { shared, record, meter, signal, failures: 0 }
     }
 
-    /// Runs to the commit, or leaves everything as it was. Returns the way back.
+    /// Runs to the commit, or until it is asked to stop, or leaves everything as it was. Returns
+    /// the way back.
     pub(crate) async fn run(mut self) -> Option<Reverse> {
-        let reached = self.reach_the_flip().await;
-        match reached {
-            Ok((flip, start)) => self.commit(flip, start).await,
-            Err(error) => {
-                self.give_up(&error).await;
-                None
+        loop {
+            match self.reach_the_flip().await {
+                Ok((flip, start)) => return self.commit(flip, start).await,
+                Err(error) if self.goes_on_after(&error).await => {}
+                Err(_) => return None,
             }
         }
+    }
+
+    /// Whether it is tried again from where it stands. If not, it is stopped or given up.
+    async fn goes_on_after(&mut self, error: &Error) -> bool {
+        if error.outcome() == Outcome::Unknown {
+            // The target may be the owner: nothing of it may be removed. The next start finds out.
+            tracing::error!(?error, "the switch broke off; the next start goes on with it");
+            self.meter.failed(error.message());
+            return false;
+        }
+        let wish = self.signal.wish();
+        if wish == Wish::Stop {
+            self.meter.note("stopped".to_owned());
+            return false;
+        }
+        if wish == Wish::Go && is_passing(error) && self.failures < RETRIES {
+            let delay = Duration::from_secs(1 << self.failures.min(5));
+            self.failures += 1;
+            tracing::warn!(?error, "the switch waits {delay:?} and goes on");
+            self.meter.note(format!("{}; again in {} s", error.message(), delay.as_secs()));
+            self.signal.sleep(delay).await;
+            return true;
+        }
+        self.give_up(error).await;
+        false
     }
 
     async fn give_up(&mut self, error: &Error) {
         tracing::error!(?error, "the switch was given up");
         self.meter.failed(error.message());
-        if error.outcome() == Outcome::Unknown {
-            // The target may be the owner: nothing of it may be removed. The next start finds out.
-            return;
-        }
-        // When the control store itself fails, the next start gives the switch up.
         if let Err(error) = self.shared.abandon(&mut self.record, error.message()).await {
             tracing::error!(
                 ?error,
@@ -67,29 +89,57 @@ impl Forward {
     }
 
     async fn reach_the_flip(&mut self) -> Result<(Flip, Position)> {
-        let mut cancelled = self.cancelled.clone();
-        let mut follower = tokio::select! {
-            follower = self.make_ready() => follower.map_err(|error| error.with_outcome(Outcome::NotApplied))?,
-            () = is_cancelled(&mut cancelled) => return Err(Error::invalid_input("aborted by the operator")),
+        let mut follower =
+            self.make_ready().await.map_err(|error| error.with_outcome(Outcome::NotApplied))?;
+        self.failures = 0;
+        self.record.enter(Phase::Fencing);
+        self.shared
+            .records
+            .save(&self.record)
+            .await
+            .map_err(|error| error.with_outcome(Outcome::NotApplied))?;
+        self.meter.enter(Phase::Fencing, 0);
+        let mut flipping = Flipping {
+            routes: &self.shared.routes,
+            follower: &mut follower,
+            options: &self.record.options,
+            meter: &self.meter,
+            signal: &self.signal,
+            attempts: u32::MAX,
         };
-        // From here on the route may change, so nothing is broken off half-way any more.
-        self.enter(Phase::Fencing, 0).await.map_err(|error| error.with_outcome(Outcome::NotApplied))?;
-        let max_pause = Duration::from_millis(self.record.options.max_pause_ms);
-        let reached = cut_over(&self.shared.routes, &mut follower, max_pause).await?;
+        let reached = flipping.run().await?;
         let objects = follower.objects();
         self.record.report.objects = objects.count;
         self.record.report.object_bytes = objects.bytes;
         Ok(reached)
     }
 
-    /// Everything that can be done while the source serves undisturbed.
+    /// Everything that is done before the cut-over, from the step that is stored.
     async fn make_ready(&mut self) -> Result<Follower> {
+        let state = self.shared.unfence().await?;
+        self.record.phase = state.switch.map_or(self.record.phase, |stage| stage.phase);
         let source = self.shared.sides.side(&self.record.from).await?;
         let target = self.shared.sides.side(&self.record.to).await?;
-        let start = self.prepare(&source, &target).await?;
-        self.copy(&source, &target).await?;
-        let origin = self.record.forward();
-        let keys = self.plan.keys.clone();
+        let catalog = source.database.send(Describe { fresh: true }).await?;
+        if matches!(self.record.phase, Phase::Planned | Phase::Preparing) {
+            self.prepare(&source, &target).await?;
+        }
+        let shared = Arc::clone(&self.shared);
+        let holds = self.record.options.strategy == Strategy::Immediate;
+        tokio::select! {
+            follower = self.bring(source, target, &catalog) => follower,
+            () = shared.hold_writes(), if holds => Err(Error::internal("a fence ended")),
+        }
+    }
+
+    /// Brings everything to the target.
+    async fn bring(&mut self, source: Side, target: Side, catalog: &Catalog) -> Result<Follower> {
+        if matches!(self.record.phase, Phase::Preparing | Phase::Copying) {
+            self.copy(&source, &target, catalog).await?;
+        }
+        let start = self.record.feed_start.clone();
+        let start = start.ok_or_else(|| Error::internal("a copy without the start of its feed"))?;
+        let (origin, keys) = (self.record.forward(), keys(catalog, &self.record.tables));
         let mut follower = Follower::resume(source, target, &self.record, origin, start, keys).await?;
         self.follow(&mut follower).await?;
         self.verify(&mut follower).await?;
@@ -98,29 +148,29 @@ impl Forward {
         Ok(follower)
     }
 
-    async fn prepare(&mut self, source: &Side, target: &Side) -> Result<Position> {
+    async fn prepare(&mut self, source: &Side, target: &Side) -> Result<()> {
         self.enter(Phase::Preparing, 0).await?;
         let migrations = source.database.send(Migrations).await?;
+        // What somebody before began, and did not end, must not be taken for what was there.
+        target.database.send(Prepare::Discard).await?;
         target.database.send(Prepare::Begin { migrations }).await?;
-        let capture = Capture { consumer: self.record.consumer(), tables: self.plan.tables.clone() };
-        let start = source.database.send(capture).await?;
-        self.record.feed_start = Some(start.clone());
-        Ok(start)
+        let capture = Capture { consumer: self.record.consumer(), tables: self.record.tables.clone() };
+        self.record.feed_start = Some(source.database.send(capture).await?);
+        Ok(())
     }
 
-    async fn copy(&mut self, source: &Side, target: &Side) -> Result<()> {
-        let total = count_rows(source, &self.plan.tables).await?;
+    async fn copy(&mut self, source: &Side, target: &Side, catalog: &Catalog) -> Result<()> {
+        let total = count_rows(source, &self.record.tables).await?;
         self.enter(Phase::Copying, total).await?;
-        let (origin, chunk) = (self.record.forward(), self.record.options.chunk);
-        let plan = &self.plan;
-        let report = &mut self.record.report;
-        copy_rows(source, target, plan, &origin, chunk, &self.meter, report).await
+        let (meter, signal, records) = (&self.meter, &self.signal, &self.shared.records);
+        Copy { source, target, catalog, records, meter, signal }.rows(&mut self.record).await
     }
 
     async fn follow(&mut self, follower: &mut Follower) -> Result<()> {
         self.enter(Phase::Following, 0).await?;
         follower.move_objects().await?;
         loop {
+            self.signal.check()?;
             let step = follower.step(Duration::ZERO).await?;
             self.record.report.changes += step.applied;
             self.meter.lag(step.applied);
@@ -130,32 +180,34 @@ impl Forward {
         }
         // Keys and foreign keys are put back, and thereby checked, once the rows are all there.
         follower.target.database.send(Prepare::Finish).await?;
-        let capture = Capture { consumer: self.record.consumer(), tables: self.plan.tables.clone() };
+        let capture = Capture { consumer: self.record.consumer(), tables: self.record.tables.clone() };
         follower.target.database.send(capture).await?;
         self.record.report.changes += follower.catch_up().await?;
         Ok(())
     }
 
     async fn verify(&mut self, follower: &mut Follower) -> Result<()> {
-        if !self.record.options.verify {
+        if self.record.options.verify == Verify::None {
             return Ok(());
         }
-        let total = count_rows(&follower.source, &self.plan.tables).await? * 2;
+        let total = count_rows(&follower.source, &self.record.tables).await? * 2;
         self.enter(Phase::Verifying, total).await?;
-        let chunk = self.record.options.chunk;
-        let (tables, changes) = verify(follower, &self.plan.tables, chunk, &self.meter).await?;
+        let (tables, options) = (&self.record.tables, &self.record.options);
+        let (tables, changes) = verify(follower, tables, options, &self.meter, &self.signal).await?;
         self.record.report.tables = tables;
         self.record.report.changes += changes;
-        Ok(())
+        self.shared.routes.act(Act::Verified).await.map(drop)
     }
 
     /// The target serves: whatever fails from here on, nothing is given up any more.
     async fn commit(mut self, flip: Flip, start: Position) -> Option<Reverse> {
         self.record.report.flips.push(flip);
         self.record.feed_start = Some(start);
-        if let Err(error) = self.enter(Phase::Committed, 0).await {
+        self.record.enter(Phase::Committed);
+        if let Err(error) = self.shared.records.save(&self.record).await {
             tracing::error!(?error, "the commit is stored in the route, but not yet in the switch");
         }
+        self.meter.enter(Phase::Committed, 0);
         match self.shared.backward_follower(&self.record).await {
             Ok(follower) => Some(Reverse::spawn(follower, self.meter)),
             Err(error) => {
@@ -166,16 +218,41 @@ impl Forward {
     }
 
     async fn enter(&mut self, phase: Phase, rows: u64) -> Result<()> {
-        self.record.enter(phase);
-        self.shared.records.save(&self.record).await?;
+        self.shared.enter(&mut self.record, phase).await?;
         self.meter.enter(phase, rows);
         Ok(())
     }
 }
 
-async fn is_cancelled(cancelled: &mut watch::Receiver<bool>) {
-    // A sender that is gone can't cancel any more.
-    if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
-        std::future::pending::<()>().await;
+/// Primary keys of the tables that are moved.
+pub(crate) fn keys(catalog: &Catalog, tables: &[TableName]) -> HashMap<TableName, Vec<String>> {
+    let key = |name: &TableName| Some((name.clone(), catalog.table(name)?.primary_key.clone()));
+    tables.iter().filter_map(key).collect()
+}
+
+/// Whether it may be over when tried again: a side that does not answer, or another applier that
+/// ended in the middle of a step.
+fn is_passing(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::RateLimited)
+        || error.code() == crate::follow::STALE
+}
+
+impl Shared {
+    /// Holds writes for as long as this is awaited: an immediate switch begins with it. When
+    /// somebody else lifts the fence, the changes made since are captured and followed.
+    async fn hold_writes(&self) {
+        loop {
+            let epoch = self.routes.gate().route().epoch;
+            let deadline = now_ms() + u64::try_from(FENCE.as_millis()).unwrap_or(u64::MAX);
+            let act = if self.routes.gate().route().fenced {
+                Act::Extend { epoch, deadline }
+            } else {
+                Act::Fence { epoch, deadline }
+            };
+            if let Err(error) = self.routes.act(act).await {
+                tracing::warn!(?error, "writes could not be held");
+            }
+            tokio::time::sleep(FENCE / 3).await;
+        }
     }
 }

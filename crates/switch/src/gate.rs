@@ -42,6 +42,7 @@ struct Writes {
     waiting: usize,
     held: u64,
     longest: Duration,
+    hold: Option<Duration>,
 }
 
 impl Gate {
@@ -94,7 +95,7 @@ impl Gate {
 
     async fn wait_for_route(self: &Arc<Self>) -> Result<Pass> {
         let since = Instant::now();
-        let _place = self.take_place()?;
+        let (_place, hold) = self.take_place()?;
         let mut routes = self.watch();
         loop {
             if let Some(pass) = self.enter() {
@@ -102,40 +103,35 @@ impl Gate {
                 writes.longest = writes.longest.max(since.elapsed());
                 return Ok(pass);
             }
-            let changed = timeout_at(since + self.limits.time, routes.changed()).await;
+            let changed = timeout_at(since + hold, routes.changed()).await;
             if !matches!(changed, Ok(Ok(()))) {
                 return Err(fenced("writes are held back while the backend changes"));
             }
         }
     }
 
-    fn take_place(&self) -> Result<Place<'_>> {
+    fn take_place(&self) -> Result<(Place<'_>, Duration)> {
         let mut writes = self.writes.lock();
         if writes.waiting >= self.limits.count {
             return Err(fenced("too many writes wait while the backend changes"));
         }
         writes.waiting += 1;
         writes.held += 1;
-        Ok(Place(self))
+        Ok((Place(self), writes.hold.unwrap_or(self.limits.time)))
     }
 
-    /// Replaces the route if it still has the epoch before the new one's.
-    ///
-    /// # Errors
-    /// `Conflict` (`BACKEND_007`) when another change was faster.
-    pub fn change(&self, next: Route) -> Result<()> {
+    /// Puts a stored route into force; one that is not newer than the present one changes nothing.
+    pub fn adopt(&self, stored: Route) {
         // Under the same lock as `enter`: whoever saw the old route is counted already.
         let _writes = self.writes.lock();
-        let present = self.route();
-        if present.epoch + 1 != next.epoch {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                "BACKEND_007",
-                "the route was changed by someone else",
-            ));
+        if stored.epoch > self.route().epoch {
+            self.route.send_replace(Arc::new(stored));
         }
-        self.route.send_replace(Arc::new(next));
-        Ok(())
+    }
+
+    /// How long writes wait at a fence from now on; `None` is as configured.
+    pub fn hold(&self, time: Option<Duration>) {
+        self.writes.lock().hold = time;
     }
 
     /// Waits until no write that passed before the fence is in flight.
@@ -206,7 +202,7 @@ mod tests {
     async fn a_fence_waits_for_writes_in_flight_and_holds_new_ones() {
         let gate = gate();
         let in_flight = gate.admit(Effect::Write).await.unwrap();
-        gate.change(gate.route().fence(u64::MAX)).unwrap();
+        gate.adopt(gate.route().fence(u64::MAX));
         assert!(tokio::time::timeout(Duration::from_millis(20), gate.drained()).await.is_err());
 
         let held = tokio::spawn({
@@ -220,7 +216,7 @@ mod tests {
         gate.drained().await;
         assert!(gate.admit(Effect::Read).await.is_ok());
         let end = truststream_services::database::Position::Sequence(1);
-        gate.change(gate.route().hand_over("cloud", end.clone(), end)).unwrap();
+        gate.adopt(gate.route().hand_over("cloud", end.clone(), end));
         assert_eq!(held.await.unwrap().unwrap(), "cloud");
         assert_eq!(gate.take_held().0, 1);
     }
@@ -228,17 +224,18 @@ mod tests {
     #[tokio::test]
     async fn a_write_held_too_long_is_refused_without_effect() {
         let gate = gate();
-        gate.change(gate.route().fence(u64::MAX)).unwrap();
+        gate.adopt(gate.route().fence(u64::MAX));
         let error = gate.admit(Effect::Write).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Fenced);
         assert_eq!(error.outcome(), truststream_kernel::Outcome::NotApplied);
     }
 
     #[tokio::test]
-    async fn only_one_of_two_changes_of_an_epoch_wins() {
+    async fn a_route_that_comes_late_changes_nothing() {
         let gate = gate();
-        let (first, second) = (gate.route().fence(u64::MAX), gate.route().fence(u64::MAX));
-        gate.change(first).unwrap();
-        assert_eq!(gate.change(second).unwrap_err().code(), "BACKEND_007");
+        let (open, fenced) = (gate.route(), gate.route().fence(u64::MAX));
+        gate.adopt(fenced.lift());
+        gate.adopt(fenced);
+        assert_eq!((gate.route().epoch, gate.route().fenced), (open.epoch + 2, false));
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! The protocol and its invariants are in `docs/switching.md`. [`Route`] says who serves; [`Gate`]
 //! is where every operation asks which backend it goes to, and where writes wait while the route
-//! changes; [`Switcher`] runs the switches, whose phases ([`Phase`]) are persisted in a
-//! [`ControlStore`] before each step.
+//! changes; [`Switcher`] runs the switches. What is stored of both ([`machine::State`]) changes only
+//! by the transitions of [`machine`], each a compare-and-set in a [`ControlStore`] before the step
+//! that it speaks of.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod control;
@@ -15,6 +16,7 @@ mod forward;
 mod gate;
 pub mod machine;
 mod objects;
+mod pace;
 mod plan;
 mod progress;
 mod record;
@@ -22,15 +24,16 @@ mod records;
 mod reverse;
 mod routes;
 mod side;
+mod signal;
 mod switcher;
 mod verify;
 
 pub use control::{ControlStore, Entry, MemoryStore, lost};
 pub use gate::{Gate, Held, Pass};
-pub use machine::{Handover, Phase, Route};
+pub use machine::{Handover, Phase, Route, Strategy};
 pub use plan::Plan;
 pub use progress::Progress;
-pub use record::{Flip, Options, Record, Report, TableReport};
+pub use record::{Copied, Flip, Options, Record, Report, TableReport, Verify};
 pub use routes::Routes;
 pub use side::{Side, Sides};
 pub use switcher::Switcher;

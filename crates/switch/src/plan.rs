@@ -1,7 +1,5 @@
 //! What would be moved, and why it can't be where it can't.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Describe, Migrations, Ping, Problem, Review, TableKind, TableName};
@@ -24,8 +22,6 @@ pub struct Plan {
     pub moves_objects: bool,
     /// What the target can't hold.
     pub problems: Vec<Problem>,
-    #[serde(skip)]
-    pub(crate) keys: HashMap<TableName, Vec<String>>,
 }
 
 /// Looks at both sides and changes nothing.
@@ -36,7 +32,6 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
     target.database.send(Ping).await?;
     let catalog = source.database.send(Describe { fresh: true }).await?;
     let mut problems = Vec::new();
-    let mut keys = HashMap::new();
     let mut tables = Vec::new();
     for (name, table) in &catalog.tables {
         if table.kind != TableKind::Table || name.schema == "truststream" {
@@ -51,7 +46,6 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
             });
             continue;
         }
-        keys.insert(name.clone(), table.primary_key.clone());
         tables.push(name.clone());
     }
     let migrations = source.database.send(Migrations).await?;
@@ -63,7 +57,6 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
         tables,
         moves_objects: source.objects_place != target.objects_place,
         problems,
-        keys,
     })
 }
 

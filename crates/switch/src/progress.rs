@@ -31,6 +31,9 @@ pub struct Progress {
     pub lag: u64,
     /// Seconds until this phase ends, if it can be told.
     pub eta_seconds: Option<f64>,
+    /// What it waits for, if something keeps it from going on.
+    #[serde(default)]
+    pub note: Option<String>,
     /// What went wrong, if the switch ended for it.
     pub failure: Option<String>,
 }
@@ -54,6 +57,7 @@ impl Meter {
             rows_per_second: 0.0,
             lag: 0,
             eta_seconds: None,
+            note: None,
             failure: None,
         };
         Meter { progress: watch::Sender::new(progress), began: Mutex::new(Instant::now()) }
@@ -72,6 +76,7 @@ impl Meter {
             progress.table = None;
             progress.rows_per_second = 0.0;
             progress.eta_seconds = None;
+            progress.note = None;
         });
     }
 
@@ -87,6 +92,11 @@ impl Meter {
             let known = progress.rows_per_second > 0.0 && progress.rows_total > 0;
             progress.eta_seconds = known.then(|| left / progress.rows_per_second);
         });
+    }
+
+    /// Says why it does not go on, until the next phase begins.
+    pub(crate) fn note(&self, note: String) {
+        self.progress.send_modify(|progress| progress.note = Some(note));
     }
 
     pub(crate) fn lag(&self, changes: u64) {

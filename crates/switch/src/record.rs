@@ -5,23 +5,63 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use truststream_services::database::{Position, TableName};
 
-use crate::Phase;
+use crate::machine::{Phase, Strategy};
 
 /// How a switch is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Options {
+    /// In which order writes are held and rows are copied.
+    pub strategy: Strategy,
     /// Rows in a chunk of the copy.
     pub chunk: usize,
     /// Longest pause of writes, in milliseconds; past it the fence is lifted and tried again later.
     pub max_pause_ms: u64,
-    /// Compare every row of both sides before the target serves.
-    pub verify: bool,
+    /// How long one write waits in a pause before it is refused, in milliseconds; as configured if
+    /// absent.
+    pub hold_ms: Option<u64>,
+    /// What is compared before the target serves.
+    pub verify: Verify,
+    /// Share of its time that the copy may read the source, in percent.
+    pub throttle: u8,
+    /// The copy waits while the source takes longer than this to answer, in milliseconds.
+    pub max_latency_ms: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { chunk: 1000, max_pause_ms: 1000, verify: true }
+        Options {
+            strategy: Strategy::default(),
+            chunk: 1000,
+            max_pause_ms: 1000,
+            hold_ms: None,
+            verify: Verify::default(),
+            throttle: 100,
+            max_latency_ms: None,
+        }
     }
+}
+
+/// What is compared before a side serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// Nothing.
+    None,
+    /// One row in sixteen, chosen by its key.
+    Sample,
+    /// Every row.
+    #[default]
+    Full,
+}
+
+/// How far the copy is: rows up to here are in the target, and durable there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Copied {
+    /// The table that is being copied; those before it are done.
+    pub table: TableName,
+    /// Text of the key of the last row copied.
+    pub after: Vec<String>,
 }
 
 /// A switch as the control store keeps it.
@@ -37,8 +77,14 @@ pub struct Record {
     pub phase: Phase,
     /// How it is made.
     pub options: Options,
+    /// Stopped by the operator until resumed.
+    #[serde(default)]
+    pub paused: bool,
     /// Tables that are moved.
     pub tables: Vec<TableName>,
+    /// How far the copy is, for whoever goes on with it.
+    #[serde(default)]
+    pub copied: Option<Copied>,
     /// Where the feed that is being followed begins: the source's before the commit, the target's
     /// after it.
     pub feed_start: Option<Position>,
@@ -57,7 +103,9 @@ impl Record {
             to: to.to_owned(),
             phase: Phase::Planned,
             options,
+            paused: false,
             tables: Vec::new(),
+            copied: None,
             feed_start: None,
             history: vec![(Phase::Planned, now_ms())],
             report: Report::default(),

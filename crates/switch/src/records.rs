@@ -4,26 +4,38 @@ use std::sync::Arc;
 
 use truststream_kernel::{Error, Result};
 
-use crate::{ControlStore, Record};
+use crate::machine::Phase;
+use crate::{ControlStore, Record, Routes};
 
 const PREFIX: &str = "switch/";
 
-/// Stored switches.
+/// Stored switches: what they did. Where the latest one stands is in the stored state, which
+/// decides; its record follows.
 pub(crate) struct Records {
     control: Arc<dyn ControlStore>,
+    routes: Routes,
 }
 
 impl Records {
-    pub(crate) fn new(control: Arc<dyn ControlStore>) -> Self {
-        Records { control }
+    pub(crate) fn new(control: Arc<dyn ControlStore>, routes: Routes) -> Self {
+        Records { control, routes }
     }
 
     /// The latest switch.
     pub(crate) async fn latest(&self) -> Result<Option<Record>> {
         let Some((_, entry)) = self.control.list(PREFIX).await?.pop() else { return Ok(None) };
-        serde_json::from_value(entry.value)
-            .map(Some)
-            .map_err(|error| Error::internal("the stored switch can't be read").with_source(error))
+        let mut record: Record = serde_json::from_value(entry.value)
+            .map_err(|error| Error::internal("the stored switch can't be read").with_source(error))?;
+        let stage = self.routes.stored().await?.switch;
+        match stage.filter(|stage| stage.id == record.id) {
+            Some(stage) => {
+                record.phase = stage.phase;
+                record.paused = stage.paused;
+            }
+            // It was recorded, and then the process ended before anything was begun.
+            None => record.phase = Phase::Aborted,
+        }
+        Ok(Some(record))
     }
 
     /// Stores a switch as it is now.

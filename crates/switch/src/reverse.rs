@@ -1,6 +1,5 @@
 //! The way back: keeping the old side in sync, and returning to it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +8,18 @@ use tokio::task::JoinHandle;
 use truststream_kernel::{Error, Result};
 use truststream_services::database::Describe;
 
-use crate::cutover::cut_over;
+use crate::cutover::Flipping;
 use crate::follow::Follower;
+use crate::forward::keys;
+use crate::machine::Act;
 use crate::progress::Meter;
+use crate::signal::Signal;
 use crate::switcher::Shared;
 use crate::verify::verify;
-use crate::{Phase, Record};
+use crate::{Phase, Record, Verify};
+
+/// How often a return that would pause writes too long is tried: somebody waits for its answer.
+const ATTEMPTS: u32 = 20;
 
 /// Longest wait for a change before looking again.
 const WAIT: Duration = Duration::from_millis(500);
@@ -75,11 +80,7 @@ impl Shared {
         let source = self.sides.side(&record.to).await?;
         let target = self.sides.side(&record.from).await?;
         let catalog = source.database.send(Describe::default()).await?;
-        let keys: HashMap<_, _> = record
-            .tables
-            .iter()
-            .filter_map(|name| Some((name.clone(), catalog.table(name)?.primary_key.clone())))
-            .collect();
+        let keys = keys(&catalog, &record.tables);
         let start = record
             .feed_start
             .clone()
@@ -95,18 +96,21 @@ impl Shared {
         meter: &Meter,
     ) -> Result<Record> {
         record.report.changes_back += follower.catch_up().await?;
-        if record.options.verify {
+        let (_wish, signal) = Signal::new();
+        if record.options.verify != Verify::None {
             meter.enter(Phase::Verifying, 0);
-            let chunk = record.options.chunk;
-            let (tables, changes) = verify(follower, &record.tables, chunk, meter).await?;
+            let (tables, changes) = verify(follower, &record.tables, &record.options, meter, &signal).await?;
             record.report.tables = tables;
             record.report.changes_back += changes;
+            self.routes.act(Act::Verified).await?;
         }
         record.enter(Phase::FencingBack);
         self.records.save(&record).await?;
         meter.enter(Phase::FencingBack, 0);
-        let max_pause = Duration::from_millis(record.options.max_pause_ms);
-        match cut_over(&self.routes, follower, max_pause).await {
+        let routes = &self.routes;
+        let options = &record.options;
+        let mut flipping = Flipping { routes, follower, options, meter, signal: &signal, attempts: ATTEMPTS };
+        match flipping.run().await {
             Ok((flip, _)) => {
                 record.report.flips.push(flip);
                 record.enter(Phase::RolledBack);

@@ -1,36 +1,40 @@
-//! The route as it is stored and as it is in force.
+//! The state as it is stored, and its route as it is in force here.
 
 use std::sync::Arc;
 
-use truststream_kernel::{Error, Result};
+use truststream_kernel::{Error, Outcome, Result};
 
-use crate::{ControlStore, Gate, Route};
+use crate::control::LOST;
+use crate::machine::{Act, Event, State};
+use crate::{ControlStore, Gate, Held, Route};
 
 const KEY: &str = "route";
 
-/// Changes the stored route and the gate together: first what is durable, then what is in force.
+/// Changes the stored state and the gate together: first what is durable, then what is in force.
 #[derive(Clone)]
 pub struct Routes {
     control: Arc<dyn ControlStore>,
     gate: Arc<Gate>,
+    /// Name of this process.
+    node: String,
+    /// The term under which it leads switches.
+    term: u64,
 }
 
 impl Routes {
-    /// The stored route and a gate that has it in force.
-    pub fn new(control: Arc<dyn ControlStore>, gate: Arc<Gate>) -> Self {
-        Routes { control, gate }
-    }
-
-    /// The stored route; `first` is stored if there is none yet.
+    /// Opens the stored state for the only process there is, whose gate has its route in force;
+    /// `first` is the route of a project that has none yet.
     ///
     /// # Errors
     /// Whatever the control store reports.
-    pub async fn load(control: &dyn ControlStore, first: Route) -> Result<Route> {
-        if let Some(entry) = control.get(KEY).await? {
-            return read(entry.value);
+    pub async fn open(control: Arc<dyn ControlStore>, first: Route, held: Held) -> Result<Self> {
+        if control.get(KEY).await?.is_none() {
+            control.put(KEY, write(&State::first(first))?, 0).await?;
         }
-        control.put(KEY, write(&first)?, 0).await?;
-        Ok(first)
+        let node = uuid::Uuid::new_v4().simple().to_string();
+        let state = change(&*control, &[Event::Alone { node: node.clone() }]).await?;
+        let gate = Gate::new(state.route, held);
+        Ok(Routes { control, gate, node, term: state.coordinator.term })
     }
 
     /// The gate.
@@ -38,50 +42,133 @@ impl Routes {
         &self.gate
     }
 
-    /// The route as it is stored, whatever is in force here.
+    /// Name of this process, under which its gate is a gateway of the stored state.
+    pub(crate) fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// The term under which this process leads switches.
+    pub(crate) fn term(&self) -> u64 {
+        self.term
+    }
+
+    /// The state as it is stored, whatever is in force here.
     ///
     /// # Errors
     /// Whatever the control store reports.
-    pub async fn stored(&self) -> Result<Route> {
-        match self.control.get(KEY).await? {
-            Some(entry) => read(entry.value),
-            None => Err(Error::internal("there is no stored route")),
-        }
+    pub async fn stored(&self) -> Result<State> {
+        stored(&*self.control).await.map(|(state, _)| state)
     }
 
-    /// Puts the route that was found stored into force.
+    /// Does what a coordinator does.
     ///
     /// # Errors
-    /// `Conflict` when it is not of the next epoch.
-    pub fn adopt(&self, stored: Route) -> Result<()> {
-        self.gate.change(stored)
+    /// As [`Routes::apply`].
+    pub(crate) async fn act(&self, act: Act) -> Result<State> {
+        self.apply(&[Event::Act { term: self.term, act }]).await
     }
 
-    /// Replaces the route by one of the next epoch.
+    /// Stores the state after these events, as one change, and puts its route into force.
     ///
     /// # Errors
-    /// `Conflict` (`BACKEND_007`) when someone else changed it first; the gate then keeps its route.
-    pub async fn change(&self, next: Route) -> Result<()> {
-        let version = match self.control.get(KEY).await? {
-            None => 0,
-            Some(entry) => {
-                if read(entry.value)?.epoch + 1 != next.epoch {
-                    return Err(crate::lost(KEY));
-                }
-                entry.version
-            }
-        };
-        self.control.put(KEY, write(&next)?, version).await?;
-        self.gate.change(next)
+    /// Why they do not apply; whatever the control store reports, with the outcome `Unknown` where
+    /// it can't be told what it holds.
+    pub(crate) async fn apply(&self, events: &[Event]) -> Result<State> {
+        let next = change(&*self.control, events).await?;
+        self.gate.adopt(next.route.clone());
+        Ok(next)
     }
 }
 
-fn read(value: serde_json::Value) -> Result<Route> {
+/// When somebody else changed the state meanwhile, the events are judged by what is stored then.
+async fn change(control: &dyn ControlStore, events: &[Event]) -> Result<State> {
+    loop {
+        let (state, version) =
+            stored(control).await.map_err(|error| error.with_outcome(Outcome::NotApplied))?;
+        let next = events.iter().try_fold(state, |state, event| state.apply(event))?;
+        match control.put(KEY, write(&next)?, version).await {
+            Ok(()) => return Ok(next),
+            Err(error) if error.code() == LOST => {}
+            Err(error) => return find_out(control, next, error).await,
+        }
+    }
+}
+
+/// What the store holds decides whether a change was made on which it failed.
+async fn find_out(control: &dyn ControlStore, wanted: State, error: Error) -> Result<State> {
+    match stored(control).await {
+        Ok((stored, _)) if stored == wanted => {
+            tracing::warn!(?error, "the state was stored although the store failed");
+            Ok(wanted)
+        }
+        Ok(_) => Err(error.with_outcome(Outcome::NotApplied)),
+        Err(_) => {
+            tracing::error!(?error, "whether the state is stored can't be told");
+            Err(error.with_outcome(Outcome::Unknown))
+        }
+    }
+}
+
+async fn stored(control: &dyn ControlStore) -> Result<(State, i64)> {
+    let entry = control.get(KEY).await?;
+    let entry = entry.ok_or_else(|| Error::internal("there is no stored route"))?;
+    Ok((read(entry.value)?, entry.version))
+}
+
+fn read(value: serde_json::Value) -> Result<State> {
     serde_json::from_value(value)
         .map_err(|error| Error::internal("the stored route can't be read").with_source(error))
 }
 
-fn write(route: &Route) -> Result<serde_json::Value> {
-    serde_json::to_value(route)
+fn write(state: &State) -> Result<serde_json::Value> {
+    serde_json::to_value(state)
         .map_err(|error| Error::internal("the route can't be stored").with_source(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStore;
+    use crate::machine::{Phase, Strategy};
+
+    async fn open(store: &Arc<MemoryStore>) -> Routes {
+        let control: Arc<dyn ControlStore> = Arc::<MemoryStore>::clone(store);
+        Routes::open(control, Route::first("main"), Held::default()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_a_former_process_still_asks_for_is_refused() {
+        let store = Arc::new(MemoryStore::default());
+        let former = open(&store).await;
+        let plan =
+            |id| Act::Plan { id, to: "cloud".into(), strategy: Strategy::default(), must_verify: true };
+        former.act(plan(1)).await.unwrap();
+        let present = open(&store).await;
+        let error = former.act(Act::Enter(Phase::Preparing)).await.unwrap_err();
+        assert_eq!(error.code(), "BACKEND_007");
+        assert_eq!(present.act(plan(2)).await.unwrap_err().code(), "BACKEND_011", "the first is not over");
+        let state = present.act(Act::GiveUp).await.unwrap();
+        assert_eq!(state.switch.unwrap().phase, Phase::Aborting);
+    }
+
+    #[tokio::test]
+    async fn a_fence_needs_both_sides_compared() {
+        let routes = open(&Arc::default()).await;
+        let plan = Act::Plan { id: 1, to: "cloud".into(), strategy: Strategy::default(), must_verify: true };
+        for act in
+            [plan, Act::Enter(Phase::Preparing), Act::Enter(Phase::Copying), Act::Enter(Phase::Following)]
+        {
+            routes.act(act).await.unwrap();
+        }
+        assert_eq!(routes.act(Act::Enter(Phase::Ready)).await.unwrap_err().code(), "BACKEND_009");
+        routes.act(Act::Enter(Phase::Verifying)).await.unwrap();
+        routes.act(Act::Verified).await.unwrap();
+        routes.act(Act::Enter(Phase::Ready)).await.unwrap();
+        let epoch = routes.gate().route().epoch;
+        routes.act(Act::Fence { epoch, deadline: 0 }).await.unwrap();
+        assert!(routes.gate().route().fenced);
+        let state = routes.apply(&[Event::Expire { epoch: epoch + 1, now: 1 }]).await.unwrap();
+        assert_eq!(state.switch.unwrap().phase, Phase::Ready);
+        assert!(!routes.gate().route().fenced);
+    }
 }

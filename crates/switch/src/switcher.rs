@@ -9,11 +9,13 @@ use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Capture, Prepare};
 
 use crate::forward::Forward;
+use crate::machine::{Act, State};
 use crate::plan::{Plan, plan};
 use crate::progress::Meter;
 use crate::records::Records;
 use crate::reverse::Reverse;
-use crate::{ControlStore, Options, Phase, Progress, Record, Routes, Sides};
+use crate::signal::{Signal, Wish};
+use crate::{ControlStore, Options, Phase, Progress, Record, Routes, Sides, Verify};
 
 /// Runs the switches of one project, one at a time.
 pub struct Switcher {
@@ -32,58 +34,54 @@ pub(crate) struct Shared {
 /// The one task a switch may have.
 enum Running {
     Nothing,
-    Forward { task: JoinHandle<Option<Reverse>>, cancel: watch::Sender<bool> },
+    Forward { task: JoinHandle<Option<Reverse>>, wish: watch::Sender<Wish> },
     Reverse(Reverse),
 }
 
 impl Switcher {
     /// A switcher over the stored route and switches.
     pub fn new(control: Arc<dyn ControlStore>, routes: Routes, sides: Arc<dyn Sides>) -> Self {
-        let shared = Arc::new(Shared { routes, records: Records::new(control), sides });
+        let records = Records::new(control, routes.clone());
+        let shared = Arc::new(Shared { routes, records, sides });
         Switcher { shared, running: tokio::sync::Mutex::new(Running::Nothing), meter: Mutex::new(None) }
     }
 
-    /// Goes on after a restart: a switch that had not committed is given up, one that had keeps its
-    /// old side in sync.
+    /// Goes on after a restart with whatever had not ended: on the way there from the step that is
+    /// stored, after the commit by keeping the old side in sync, while giving up or finalizing by
+    /// doing that again.
     ///
     /// # Errors
     /// When the control store or a side does not answer.
     pub async fn recover(&self) -> Result<()> {
+        let state = self.shared.unfence().await?;
         let Some(mut record) = self.shared.records.latest().await? else { return Ok(()) };
-        let route = self.shared.routes.gate().route();
+        let mut running = self.running.lock().await;
         match record.phase {
-            phase if phase.is_over() => Ok(()),
-            Phase::Fencing if route.owner == record.to => self.recover_committed(record).await,
-            phase if phase.is_before_commit() => {
-                self.lift().await?;
-                let reason = "the process ended before the target served";
-                self.shared.abandon(&mut record, reason).await
+            Phase::Aborting => {
+                let reason = record.report.failure.clone().unwrap_or_else(|| "aborted".to_owned());
+                self.shared.abandon(&mut record, &reason).await
             }
-            Phase::FencingBack if route.owner == record.from => {
-                record.enter(Phase::RolledBack);
-                self.shared.records.save(&record).await
+            Phase::Finalizing => self.shared.finalize(&mut record).await,
+            Phase::Committed => {
+                record.feed_start = state.route.handover.map(|handover| handover.start);
+                self.shared.records.save(&record).await?;
+                *running = Running::Reverse(self.new_reverse(&record).await?);
+                Ok(())
             }
-            _ => {
-                self.lift().await?;
-                self.recover_committed(record).await
+            phase if phase.is_before_commit() && !record.paused => {
+                *running = self.forward(record);
+                Ok(())
             }
+            _ => Ok(()),
         }
     }
 
-    async fn lift(&self) -> Result<()> {
-        let route = self.shared.routes.gate().route();
-        if route.fenced { self.shared.routes.change(route.lift()).await } else { Ok(()) }
-    }
-
-    async fn recover_committed(&self, mut record: Record) -> Result<()> {
-        let route = self.shared.routes.gate().route();
-        if record.phase != Phase::Committed {
-            record.feed_start = route.handover.as_ref().map(|handover| handover.start.clone());
-            record.enter(Phase::Committed);
-            self.shared.records.save(&record).await?;
-        }
-        *self.running.lock().await = Running::Reverse(self.new_reverse(&record).await?);
-        Ok(())
+    /// A task that brings a switch on from where it stands.
+    fn forward(&self, record: Record) -> Running {
+        let meter = self.new_meter(&record);
+        let (wish, signal) = Signal::new();
+        let forward = Forward::new(Arc::clone(&self.shared), record, meter, signal);
+        Running::Forward { task: tokio::spawn(forward.run()), wish }
     }
 
     /// A way back that goes on where the old side stands.
@@ -123,14 +121,51 @@ impl Switcher {
         let plan = self.plan(to).await?;
         plan.check()?;
         let id = latest.map_or(1, |latest| latest.id + 1);
+        let (strategy, must_verify) = (options.strategy, options.verify != Verify::None);
         let mut record = Record::new(id, &plan.from, to, options);
-        record.tables = plan.tables.clone();
+        record.tables = plan.tables;
+        // A record without its plan is one that was never begun; the other way round it would be lost.
         self.shared.records.save(&record).await?;
-        let meter = self.new_meter(&record);
-        let (cancel, cancelled) = watch::channel(false);
-        let forward = Forward::new(Arc::clone(&self.shared), record.clone(), plan, meter, cancelled);
-        *running = Running::Forward { task: tokio::spawn(forward.run()), cancel };
+        self.shared.routes.act(Act::Plan { id, to: to.to_owned(), strategy, must_verify }).await?;
+        *running = self.forward(record.clone());
         Ok(record)
+    }
+
+    /// Stops a switch that has not committed, until it is resumed; a restart does not resume it.
+    ///
+    /// # Errors
+    /// When none is under way, or it holds writes at this moment.
+    pub async fn pause(&self) -> Result<Record> {
+        let mut running = self.running.lock().await;
+        self.shared.routes.act(Act::Pause).await?;
+        self.stop(&mut running, Wish::Stop).await;
+        self.shared.records.latest().await?.ok_or_else(nothing_committed)
+    }
+
+    /// Goes on with a switch that was paused, or that stopped because a side did not answer.
+    ///
+    /// # Errors
+    /// When none is under way, or it goes on already.
+    pub async fn resume(&self) -> Result<Record> {
+        let mut running = self.running.lock().await;
+        if matches!(&*running, Running::Forward { task, .. } if !task.is_finished()) {
+            return Err(Error::new(ErrorKind::Conflict, "BACKEND_011", "the switch goes on already"));
+        }
+        let latest = self.shared.records.latest().await?;
+        let Some(mut record) = latest.filter(|record| record.phase.is_before_commit()) else {
+            return Err(Error::new(ErrorKind::NotFound, "BACKEND_011", "no switch is under way"));
+        };
+        self.shared.routes.act(Act::Resume).await?;
+        record.paused = false;
+        *running = self.forward(record.clone());
+        Ok(record)
+    }
+
+    async fn stop(&self, running: &mut Running, how: Wish) {
+        if let Running::Forward { wish, .. } = &*running {
+            wish.send_replace(how);
+        }
+        self.settle(running).await;
     }
 
     /// Waits until the running switch has committed or ended, keeping what keeps the way back open.
@@ -173,15 +208,17 @@ impl Switcher {
         let mut running = self.running.lock().await;
         self.settle(&mut running).await;
         let mut record = match self.shared.records.latest().await? {
-            Some(record) if matches!(record.phase, Phase::Committed | Phase::RolledBack) => record,
+            Some(record)
+                if matches!(record.phase, Phase::Committed | Phase::RolledBack | Phase::Finalizing) =>
+            {
+                record
+            }
             _ => return Err(nothing_committed()),
         };
         if let Running::Reverse(reverse) = std::mem::replace(&mut *running, Running::Nothing) {
             record.report.changes_back += reverse.stop().await?.1;
         }
-        self.shared.clean(&record).await?;
-        record.enter(Phase::Finalized);
-        self.shared.records.save(&record).await?;
+        self.shared.finalize(&mut record).await?;
         if let Some(meter) = &*self.meter.lock() {
             meter.enter(Phase::Finalized, 0);
         }
@@ -194,10 +231,7 @@ impl Switcher {
     /// When none is running or it has committed already.
     pub async fn abort(&self) -> Result<Record> {
         let mut running = self.running.lock().await;
-        if let Running::Forward { cancel, .. } = &*running {
-            cancel.send_replace(true);
-        }
-        self.settle(&mut running).await;
+        self.stop(&mut running, Wish::Abort).await;
         match self.shared.records.latest().await? {
             Some(record) if record.phase == Phase::Aborted => Ok(record),
             Some(record) if record.phase == Phase::Committed => {
@@ -206,8 +240,7 @@ impl Switcher {
                     .with_hint("`truststream switch back` returns with nothing lost"))
             }
             // One whose cleaning up failed, now or at the last start.
-            Some(mut record) if record.phase.is_before_commit() => {
-                self.lift().await?;
+            Some(mut record) if record.phase.is_before_commit() || record.phase == Phase::Aborting => {
                 self.shared.abandon(&mut record, "aborted by the operator").await?;
                 Ok(record)
             }
@@ -235,14 +268,10 @@ impl Switcher {
         self.meter.lock().as_ref().map(|meter| meter.watch())
     }
 
-    /// Stops what runs in the background, for shutdown. A committed switch goes on at the next
-    /// start; one that has not committed is given up now.
+    /// Stops what runs in the background, for shutdown. The next start goes on with it.
     pub async fn close(&self) {
         let mut running = self.running.lock().await;
-        if let Running::Forward { cancel, .. } = &*running {
-            cancel.send_replace(true);
-        }
-        self.settle(&mut running).await;
+        self.stop(&mut running, Wish::Stop).await;
         if let Running::Reverse(reverse) = std::mem::replace(&mut *running, Running::Nothing)
             && let Err(error) = reverse.stop().await
         {
@@ -252,34 +281,53 @@ impl Switcher {
 }
 
 impl Shared {
+    /// Enters a phase that does not change the route.
+    pub(crate) async fn enter(&self, record: &mut Record, phase: Phase) -> Result<()> {
+        self.routes.act(Act::Enter(phase)).await?;
+        record.enter(phase);
+        self.records.save(record).await
+    }
+
+    /// Lifts the fence of a cut-over that nobody is in the middle of.
+    pub(crate) async fn unfence(&self) -> Result<State> {
+        let state = self.routes.stored().await?;
+        let phase = state.switch.as_ref().map(|stage| stage.phase);
+        if state.route.fenced && matches!(phase, None | Some(Phase::Fencing | Phase::FencingBack)) {
+            return self.routes.act(Act::Lift { epoch: state.route.epoch }).await;
+        }
+        Ok(state)
+    }
+
     /// Leaves the source as it was and the target empty.
     ///
     /// # Errors
     /// When the target serves: what it holds is then all there is.
     pub(crate) async fn abandon(&self, record: &mut Record, reason: &str) -> Result<()> {
-        if self.routes.stored().await?.owner == record.to {
-            return Err(Error::internal("the target serves; the switch can't be given up"));
-        }
+        self.routes.act(Act::GiveUp).await?;
+        record.report.failure = Some(reason.to_owned());
+        record.enter(Phase::Aborting);
+        self.records.save(record).await?;
         let source = self.sides.side(&record.from).await?;
         let target = self.sides.side(&record.to).await?;
         let consumer = record.consumer();
         source.database.send(Capture { consumer: consumer.clone(), tables: Vec::new() }).await?;
         target.database.send(Capture { consumer, tables: Vec::new() }).await?;
         target.database.send(Prepare::Discard).await?;
-        record.report.failure = Some(reason.to_owned());
-        record.enter(Phase::Aborted);
-        self.records.save(record).await
+        self.enter(record, Phase::Aborted).await
     }
 
-    /// Removes what a switch that is over installed.
-    async fn clean(&self, record: &Record) -> Result<()> {
+    /// Closes the way back and removes what a switch installed. The side that does not serve is
+    /// emptied if it is the target.
+    async fn finalize(&self, record: &mut Record) -> Result<()> {
+        self.enter(record, Phase::Finalizing).await?;
         for name in [&record.from, &record.to] {
             let side = self.sides.side(name).await?;
             side.database.send(Capture { consumer: record.consumer(), tables: Vec::new() }).await?;
         }
-        let prepare = if record.phase == Phase::RolledBack { Prepare::Discard } else { Prepare::Keep };
+        let rolled_back = self.routes.stored().await?.route.owner == record.from;
+        let prepare = if rolled_back { Prepare::Discard } else { Prepare::Keep };
         self.sides.side(&record.to).await?.database.send(prepare).await?;
-        Ok(())
+        self.enter(record, Phase::Finalized).await
     }
 }
 

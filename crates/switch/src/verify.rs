@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::TableName;
 
+use crate::Options;
 use crate::copy::digest_table;
 use crate::follow::Follower;
 use crate::progress::Meter;
 use crate::record::TableReport;
+use crate::signal::Signal;
 
 /// Compares every row of `tables` and returns what was compared.
 ///
@@ -21,14 +23,18 @@ use crate::record::TableReport;
 pub(crate) async fn verify(
     follower: &mut Follower,
     tables: &[TableName],
-    chunk: usize,
+    options: &Options,
     meter: &Meter,
+    signal: &Signal,
 ) -> Result<(Vec<TableReport>, u64)> {
     follower.catch_up().await?;
     let mut read = HashMap::new();
     for table in tables {
         let key = follower.keys()[table].clone();
-        read.insert(table.clone(), digest_table(&follower.source, table, &key, chunk, meter).await?);
+        read.insert(
+            table.clone(),
+            digest_table(&follower.source, table, &key, options, meter, signal).await?,
+        );
     }
     // Everything that was read is at most as new as the end of the feed now; replaying all changes
     // since before the reading brings each key to its last state.
@@ -39,7 +45,7 @@ pub(crate) async fn verify(
     let mut differing = Vec::new();
     for table in tables {
         let key = follower.keys()[table].clone();
-        let found = digest_table(&follower.target, table, &key, chunk, meter).await?;
+        let found = digest_table(&follower.target, table, &key, options, meter, signal).await?;
         let wanted = &expected[table];
         let differences = wanted.differences(&found);
         if differences > 0 {

@@ -5,7 +5,7 @@ use futures::stream;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_runtime::{Runtime, Status};
 
-pub use truststream_switch::{Options, Phase, Plan, Progress, Record, Report};
+pub use truststream_switch::{Options, Phase, Plan, Progress, Record, Report, Strategy, Verify};
 
 /// The switches of a project.
 ///
@@ -89,6 +89,22 @@ impl<'r> Switch<'r> {
             Some(record) => Ok(record),
             None => Err(Error::new(ErrorKind::NotFound, "BACKEND_011", "no switch was started")),
         }
+    }
+
+    /// Stops a switch that has not committed, until it is resumed.
+    ///
+    /// # Errors
+    /// When none is under way, or it holds writes at this moment.
+    pub async fn pause(&self) -> Result<Record> {
+        self.runtime.switcher().pause().await
+    }
+
+    /// Goes on with a switch that was paused, from where it stands.
+    ///
+    /// # Errors
+    /// When none is under way, or it goes on already.
+    pub async fn resume(&self) -> Result<Record> {
+        self.runtime.switcher().resume().await
     }
 
     /// Returns to the backend that served before, with everything written since.

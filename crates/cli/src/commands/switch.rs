@@ -24,6 +24,10 @@ pub enum SwitchCommand {
     Start(Start),
     /// Show where the latest switch stands
     Status,
+    /// Stop a switch that has not flipped yet, until it is resumed; writes are not held meanwhile
+    Pause,
+    /// Go on with a switch that was paused or stopped, from where it stands
+    Resume(Resume),
     /// Return to the backend that served before, with everything written since
     Back,
     /// Close the way back and remove what was installed for it
@@ -40,15 +44,35 @@ pub struct Start {
     /// Don't wait: print the switch and return
     #[arg(long)]
     detach: bool,
+    /// Copy while writes go on and hold them for a moment at the end, or hold them first
+    #[arg(long, value_name = "HOW", value_parser = ["blue-green", "immediate"])]
+    strategy: Option<String>,
     /// Longest pause of writes in milliseconds; past it the fence is lifted and tried again
     #[arg(long, value_name = "MS")]
     max_pause: Option<u64>,
-    /// Compare both sides row by row before the flip
-    #[arg(long, value_name = "none|full", value_parser = ["none", "full"])]
+    /// How long one write waits in a pause before it is refused (retry later), in milliseconds
+    #[arg(long, value_name = "MS")]
+    hold: Option<u64>,
+    /// Compare every row of both sides before the flip, or one in sixteen, or none
+    #[arg(long, value_name = "WHAT", value_parser = ["none", "sample", "full"])]
     verify: Option<String>,
+    /// Share of its time that the copy may read the source
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    throttle: Option<u8>,
+    /// Let the copy wait while the source takes longer to answer, in milliseconds
+    #[arg(long, value_name = "MS")]
+    max_latency: Option<u64>,
     /// Rows in a chunk of the copy
     #[arg(long)]
     chunk: Option<usize>,
+}
+
+/// How to go on with a switch.
+#[derive(Args)]
+pub struct Resume {
+    /// Don't wait: print the switch and return
+    #[arg(long)]
+    detach: bool,
 }
 
 impl SwitchCommand {
@@ -68,6 +92,8 @@ impl SwitchCommand {
                 }
                 Ok(())
             }
+            SwitchCommand::Pause => ended(&client, "pause", common).await,
+            SwitchCommand::Resume(resume) => resume.run(&client, common).await,
             SwitchCommand::Back => ended(&client, "back", common).await,
             SwitchCommand::Finalize => ended(&client, "finalize", common).await,
             SwitchCommand::Abort => ended(&client, "abort", common).await,
@@ -77,35 +103,51 @@ impl SwitchCommand {
 
 impl Start {
     async fn run(&self, client: &AdminClient, common: &Common) -> Done {
-        let mut body = json!({ "to": self.to });
-        if let Some(pause) = self.max_pause {
-            body["max_pause_ms"] = json!(pause);
-        }
-        if let Some(verify) = &self.verify {
-            body["verify"] = json!(verify == "full");
-        }
-        if let Some(chunk) = self.chunk {
-            body["chunk"] = json!(chunk);
-        }
+        let body = json!({
+            "to": self.to,
+            "strategy": self.strategy,
+            "chunk": self.chunk,
+            "max_pause_ms": self.max_pause,
+            "hold_ms": self.hold,
+            "verify": self.verify,
+            "throttle": self.throttle,
+            "max_latency_ms": self.max_latency,
+        });
         let started = client.post("switch", &body).await?;
         if self.detach {
             println!("{started}");
             return Ok(());
         }
-        let shown = watch(client).await?;
-        let record = read_record(&shown["record"])
-            .ok_or_else(|| Failure::answered(&json!({ "message": "the gateway forgot the switch" })))?;
-        print_record(&record, &shown, common.json);
-        if record.phase == Phase::Aborted {
-            let reason = record.report.failure.unwrap_or_default();
-            return Err(Failure::answered(&json!({
-                "code": "BACKEND_011",
-                "message": format!("the switch was given up: {reason}"),
-                "hint": format!("{} serves as before; nothing has changed", record.from),
-            })));
-        }
-        Ok(())
+        to_its_end(client, common).await
     }
+}
+
+impl Resume {
+    async fn run(&self, client: &AdminClient, common: &Common) -> Done {
+        let resumed = client.post("switch/resume", &Json::Null).await?;
+        if self.detach {
+            println!("{resumed}");
+            return Ok(());
+        }
+        to_its_end(client, common).await
+    }
+}
+
+/// Watches a switch until it has committed, was paused or ended, and prints its report.
+async fn to_its_end(client: &AdminClient, common: &Common) -> Done {
+    let shown = watch(client).await?;
+    let record = read_record(&shown["record"])
+        .ok_or_else(|| Failure::answered(&json!({ "message": "the gateway forgot the switch" })))?;
+    print_record(&record, &shown, common.json);
+    if record.phase == Phase::Aborted {
+        let reason = record.report.failure.unwrap_or_default();
+        return Err(Failure::answered(&json!({
+            "code": "BACKEND_011",
+            "message": format!("the switch was given up: {reason}"),
+            "hint": format!("{} serves as before; nothing has changed", record.from),
+        })));
+    }
+    Ok(())
 }
 
 /// Shows progress until the switch has committed or ended.
@@ -116,8 +158,11 @@ async fn watch(client: &AdminClient) -> Done<Json> {
         if let Ok(progress) = serde_json::from_value::<Progress>(shown["progress"].clone()) {
             bar.show(&progress);
         }
-        let phase = read_record(&shown["record"]).map(|record| record.phase);
-        if phase.is_none_or(|phase| phase.is_over() || phase == Phase::Committed) {
+        let record = read_record(&shown["record"]);
+        let ended = |record: &Record| {
+            record.phase.is_over() || record.phase == Phase::Committed || record.paused
+        };
+        if record.as_ref().is_none_or(ended) {
             bar.finish();
             return Ok(shown);
         }
@@ -180,8 +225,9 @@ pub fn print_record(record: &Record, shown: &Json, as_json: bool) {
 /// The report of a switch as text.
 pub fn report(record: &Record) -> String {
     let report = &record.report;
+    let paused = if record.paused { ", paused" } else { "" };
     let mut text =
-        format!("switch {}: {} → {}, {}\n", record.id, record.from, record.to, record.phase.name());
+        format!("switch {}: {} → {}, {}{paused}\n", record.id, record.from, record.to, record.phase.name());
     text.push_str(&format!(
         "  copied    {} rows ({}), {} objects ({})\n",
         thousands(report.rows),

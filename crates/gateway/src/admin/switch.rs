@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use truststream_kernel::Result;
-use truststream_switch::{Progress, Record};
+use truststream_switch::{Progress, Record, Strategy, Verify};
 
 use super::Admin;
 use super::reply::{error, json};
@@ -16,9 +16,13 @@ use super::reply::{error, json};
 #[serde(deny_unknown_fields)]
 pub(super) struct Start {
     to: String,
+    strategy: Option<Strategy>,
     chunk: Option<usize>,
     max_pause_ms: Option<u64>,
-    verify: Option<bool>,
+    hold_ms: Option<u64>,
+    verify: Option<Verify>,
+    throttle: Option<u8>,
+    max_latency_ms: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,6 +52,10 @@ pub(super) async fn start(State(admin): State<Admin>, Json(start): Json<Start>) 
     options.chunk = start.chunk.unwrap_or(options.chunk).max(1);
     options.max_pause_ms = start.max_pause_ms.unwrap_or(options.max_pause_ms);
     options.verify = start.verify.unwrap_or(options.verify);
+    options.strategy = start.strategy.unwrap_or(options.strategy);
+    options.hold_ms = start.hold_ms.or(options.hold_ms);
+    options.throttle = start.throttle.unwrap_or(options.throttle);
+    options.max_latency_ms = start.max_latency_ms.or(options.max_latency_ms);
     answer(StatusCode::ACCEPTED, admin.runtime.switcher().start(&start.to, options).await)
 }
 
@@ -63,6 +71,17 @@ pub(super) async fn finalize(State(admin): State<Admin>) -> Response {
         StatusCode::OK,
         detached(admin, |admin| async move { admin.runtime.switcher().finalize().await }).await,
     )
+}
+
+pub(super) async fn pause(State(admin): State<Admin>) -> Response {
+    answer(
+        StatusCode::OK,
+        detached(admin, |admin| async move { admin.runtime.switcher().pause().await }).await,
+    )
+}
+
+pub(super) async fn resume(State(admin): State<Admin>) -> Response {
+    answer(StatusCode::ACCEPTED, admin.runtime.switcher().resume().await)
 }
 
 pub(super) async fn abort(State(admin): State<Admin>) -> Response {

@@ -148,6 +148,9 @@ impl State {
         self.must_be_of(epoch)?;
         let fenced = self.route.fenced;
         let stage = self.stage()?;
+        if stage.paused {
+            return Err(Refused::Paused);
+        }
         let early = stage.strategy == Strategy::Immediate && stage.phase.is_before_commit();
         let phase = match stage.phase {
             Phase::Ready => Phase::Fencing,

@@ -14,6 +14,7 @@ mod route;
 mod state;
 
 pub use act::Act;
+pub(crate) use cutover::reaches;
 pub use cutover::{CutOver, Seen, Step};
 pub use lease::Lease;
 pub use phase::Phase;

@@ -48,6 +48,8 @@ pub enum Refused {
     OutOfOrder,
     /// Writes are held: they must not wait for an operator.
     WritesHeld,
+    /// The operator has stopped the switch.
+    Paused,
 }
 
 impl fmt::Display for Refused {
@@ -70,6 +72,7 @@ impl fmt::Display for Refused {
             }
             Refused::NotDue { deadline } => write!(out, "the fence stands until {deadline}"),
             Refused::OutOfOrder => write!(out, "this is not the next step of the cut-over"),
+            Refused::Paused => write!(out, "the switch is paused"),
             Refused::WritesHeld => write!(out, "writes are held; let it end or abort it"),
         }
     }
