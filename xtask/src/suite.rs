@@ -28,7 +28,17 @@ pub enum Part {
     /// A switch there and back over 100,000 rows under load; fails if a request fails or a write is
     /// lost or doubled.
     Switch,
+    /// Ten switches under faults that follow from seeds, judged by what clients saw.
+    Histories,
 }
+
+/// Engines that histories are run between, from and to, with how many seeds of ten.
+const PAIRS: &[(&str, &str, u64)] = &[
+    ("sqlite", "postgres", 4),
+    ("postgres", "sqlite", 3),
+    ("postgres", "postgres", 2),
+    ("sqlite", "sqlite", 1),
+];
 
 const ALL: &[Part] = &[
     Part::Fmt,
@@ -39,6 +49,7 @@ const ALL: &[Part] = &[
     Part::Python,
     Part::Postgrest,
     Part::Switch,
+    Part::Histories,
 ];
 
 /// Runs the given parts, or all.
@@ -79,14 +90,36 @@ fn one(part: Part) -> Result<()> {
             run("tests/postgrest", "python3", &["replay.py", "--backend", "sqlite"])
         }
         Part::Switch => run(".", "cargo", &["run", "--release", "--locked", "--", "demo", "--json"]),
+        Part::Histories => {
+            build()?;
+            histories(1, 1)
+        }
     }
 }
 
-/// What takes too long for every change: 10,000 random requests on SQLite and PostgreSQL, others each
-/// day. A difference is printed with the seed that finds it again.
+/// Switches under faults between all pairs of engines: `times` as many as there are for every change,
+/// by the seeds from `first` on.
+fn histories(first: u64, times: u64) -> Result<()> {
+    let mut seed = first;
+    for (from, to, seeds) in PAIRS {
+        let seeds = seeds * times;
+        let (begin, count) = (seed.to_string(), seeds.to_string());
+        let arguments = ["--seed", &begin, "--seeds", &count, "--from", from, "--to", to];
+        let cargo = ["run", "--locked", "-q", "-p", "truststream-histories", "--"];
+        run(".", "cargo", &[&cargo[..], &arguments[..]].concat())?;
+        seed += seeds;
+    }
+    Ok(())
+}
+
+/// What takes too long for every change: 200 switches under faults, and 10,000 random requests on
+/// SQLite and PostgreSQL, others each day. What goes wrong is printed with the seed that finds it again.
 pub fn nightly() -> Result<()> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seed = format!("TRUSTSTREAM_SEED={}", since.as_secs() / 86_400);
+    let day = since.as_secs() / 86_400;
+    build()?;
+    histories(day * 1_000, 20)?;
+    let seed = format!("TRUSTSTREAM_SEED={day}");
     let test = ["test", "--locked", "-p", "truststream-conformance", "--test", "main", "differential"];
     let mut command = vec!["TRUSTSTREAM_CASES=10000", &seed, "cargo"];
     command.extend(test);
