@@ -20,7 +20,8 @@ pub fn respond(error: &Error, anonymous: bool) -> Response {
         };
     }
     let status = status(error, anonymous);
-    if status.is_server_error() {
+    // A write that lost against another one has PostgREST's status, but is nobody's failure.
+    if status.is_server_error() && error.kind() != ErrorKind::Conflict {
         tracing::warn!(?error, "a request to the data API failed");
     }
     let mut body = json!({
