@@ -6,9 +6,7 @@ use std::sync::Arc;
 use truststream_kernel::{Context, Error, Features, Result};
 
 use super::{
-    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
-    ChangeBatch, Changes, Chunk, Delete, Describe, Insert, Invoke, Migrate, MigrationOutcome, Migrations,
-    OpenTransaction, Page, Ping, Position, Prepare, Problem, Raw, Review, Scan, Select, Update,
+    Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog, ChangeBatch, Changes, Chunk, Delete, Describe, Insert, Introspect, Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Problem, Raw, Rehearse, Revert, Review, Scan, Select, Update,
 };
 
 /// A database.
@@ -87,6 +85,36 @@ pub trait DatabaseDriver: Send + Sync + 'static {
         cx: &Context,
         op: &Migrations,
     ) -> impl Future<Output = Result<Vec<AppliedMigration>>> + Send;
+
+    /// Takes a migration back and forgets it.
+    ///
+    /// # Behavior
+    /// All of it or nothing. `BACKEND_003` if it was not applied, or a statement fails.
+    fn revert(&self, _cx: &Context, _op: &Revert) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Err(Error::unsupported("this database can't take migrations back")))
+    }
+
+    /// Records a migration as applied without running it.
+    fn adopt(&self, _cx: &Context, _op: &Adopt) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Err(Error::unsupported("this database records only migrations that it runs")))
+    }
+
+    /// What is really in the database.
+    ///
+    /// # Behavior
+    /// Nothing is changed. What TrustStream keeps for itself is left out.
+    fn introspect(
+        &self,
+        _cx: &Context,
+        _op: &Introspect,
+    ) -> impl Future<Output = Result<Introspection>> + Send {
+        std::future::ready(Err(Error::unsupported("the schema of this database can't be found out")))
+    }
+
+    /// What migrations would make of an empty database of this kind.
+    fn rehearse(&self, _cx: &Context, _op: &Rehearse) -> impl Future<Output = Result<Introspection>> + Send {
+        std::future::ready(Err(Error::unsupported("this database can't rehearse migrations")))
+    }
 
     /// Answers if the database does.
     fn ping(&self, cx: &Context, op: &Ping) -> impl Future<Output = Result<()>> + Send;

@@ -45,6 +45,10 @@ operations! {
         Review => review -> Vec<Problem>, Admin, true;
         Migrate => migrate -> MigrationOutcome, Admin, true;
         Migrations => migrations -> Vec<AppliedMigration>, Admin, true;
+        Revert => revert -> (), Admin, false;
+        Adopt => adopt -> (), Admin, true;
+        Introspect => introspect -> Introspection, Admin, true;
+        Rehearse => rehearse -> Introspection, Admin, true;
         Ping => ping -> (), Read, true;
         Capture => capture -> Position, Admin, true;
         Changes => changes -> ChangeBatch, Read, true;

@@ -1,6 +1,11 @@
 //! The schema: the catalog and the migrations that make it.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 use truststream_kernel::Requires;
+
+use crate::database::Catalog;
 
 /// Asks for the catalog. Cheap: drivers keep it and renew it when the schema changes.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +18,7 @@ impl Requires for Describe {}
 
 /// Asks what of a set of migrations the engine can't hold, before any of them is applied. Those
 /// applied already are passed over.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Review {
     /// The migrations, in order.
     pub migrations: Vec<AppliedMigration>,
@@ -22,7 +27,7 @@ pub struct Review {
 impl Requires for Review {}
 
 /// Something in a migration that an engine can't hold.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// Name of the migration.
     pub migration: String,
@@ -35,7 +40,7 @@ pub struct Problem {
 }
 
 /// Applies a migration once: all of it or nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Migrate {
     /// Unique name, such as the file name `20240101000000_tracks.sql`; decides the order.
     pub name: String,
@@ -48,7 +53,8 @@ pub struct Migrate {
 impl Requires for Migrate {}
 
 /// What [`Migrate`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MigrationOutcome {
     /// It was applied (or could be, in a dry run).
     Applied,
@@ -63,10 +69,66 @@ pub struct Migrations;
 impl Requires for Migrations {}
 
 /// One migration that was applied.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedMigration {
     /// Its name.
     pub name: String,
     /// Its text, so that it can be applied to another backend.
     pub sql: String,
+}
+
+/// Takes a migration back: runs what undoes it and forgets it, all of it or nothing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Revert {
+    /// Name of the migration.
+    pub name: String,
+    /// PostgreSQL SQL that undoes it; without it the migration is only forgotten.
+    pub sql: Option<String>,
+    /// Only check whether it could be taken back.
+    pub dry_run: bool,
+}
+
+impl Requires for Revert {}
+
+/// Records a migration as applied without running it; a text recorded before is replaced.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Adopt {
+    /// Name of the migration.
+    pub name: String,
+    /// Its text.
+    pub sql: String,
+}
+
+impl Requires for Adopt {}
+
+/// Asks what is really in the database, made by whomever: not only what migrations made of it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Introspect {
+    /// How many documents of a collection are looked at, where there is no schema; all if absent.
+    pub sample: Option<usize>,
+}
+
+impl Requires for Introspect {}
+
+/// Asks what migrations would make of an empty database of this kind, told as [`Introspect`] tells
+/// what is there. The database itself stays as it is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Rehearse {
+    /// All migrations, in order.
+    pub migrations: Vec<AppliedMigration>,
+}
+
+impl Requires for Rehearse {}
+
+/// A schema as it was found, which may be more than a catalog says, or less.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Introspection {
+    /// The schema; where the database has none of its own, the one that is proposed.
+    pub catalog: Catalog,
+    /// Statements that make single objects exactly, by the keys that objects have where a catalog
+    /// is written as SQL. What is not listed is made from the catalog.
+    pub definitions: BTreeMap<String, String>,
+    /// What is there and can't be told as a schema, and what was guessed, in words.
+    pub notes: Vec<String>,
 }
