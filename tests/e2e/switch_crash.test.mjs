@@ -23,6 +23,11 @@ after(() => app.stop())
 const ROWS = 20_000
 const status = () => truststream(app.folder, 'status')
 const count = async () => (await app.service().from('feedback').select('*', { count: 'exact', head: true })).count
+const progress = async () => (await truststream(app.folder, 'switch', 'status')).progress
+const copying = (rows) =>
+  eventually(async () => (await progress())?.rows_done >= rows, { pause: 5, what: `copying row ${rows}` })
+const reached = (phase) =>
+  eventually(async () => (await status()).switch.phase === phase, { pause: 50, patience: 60_000, what: phase })
 
 before(async () => {
   for (let n = 0; n < ROWS; n += 2_000) {
@@ -32,15 +37,23 @@ before(async () => {
 })
 
 describe('killed', () => {
-  test('while copying: it is given up, and nothing has changed', async () => {
-    // Small chunks make the copy last long enough to be hit.
-    await truststream(app.folder, 'switch', 'start', 'cloud', '--chunk', '20', '--detach')
-    await eventually(async () => (await status()).switch.phase === 'copying', { pause: 5, what: 'copying' })
+  test('while copying: it goes on from where it stood, and commits', async () => {
+    // Small chunks and a throttle make the copy last long enough to be hit.
+    await truststream(app.folder, 'switch', 'start', 'cloud', '--chunk', '20', '--throttle', '20', '--detach')
+    await copying(2_000)
     await app.restart('SIGKILL')
-    const { route, switch: record } = await status()
-    assert.deepEqual([route.owner, route.fenced, record.phase], ['main', false, 'aborted'])
-    assert.equal(await count(), ROWS)
     ok(await app.service().from('feedback').insert({ message: 'it goes on' }))
+    await reached('committed')
+    const { record } = await truststream(app.folder, 'switch', 'status')
+    const copied = record.history.filter(([phase]) => phase === 'copying')
+    assert.equal(copied.length, 2, 'the copy was entered once more')
+    // Begun anew it would have copied what was there before the kill a second time.
+    assert.ok(record.report.rows < ROWS + 2_000, `${record.report.rows} rows copied`)
+    assert.equal((await status()).route.owner, 'cloud')
+    assert.equal(await count(), ROWS + 1)
+    await truststream(app.folder, 'switch', 'back')
+    await truststream(app.folder, 'switch', 'finalize')
+    assert.equal(await count(), ROWS + 1)
   })
 
   test('after the flip: the new side serves on, and the way back is open', async () => {
@@ -53,5 +66,39 @@ describe('killed', () => {
     await truststream(app.folder, 'switch', 'back')
     assert.equal((await status()).route.owner, 'main')
     assert.equal(await count(), ROWS + 3)
+    await truststream(app.folder, 'switch', 'finalize')
+  })
+})
+
+describe('stopped by the operator', () => {
+  const start = (...more) =>
+    truststream(app.folder, 'switch', 'start', 'cloud', '--chunk', '20', '--throttle', '20', '--detach', ...more)
+
+  test('paused, it copies nothing, not even after a restart; resumed, it goes on', async () => {
+    await start()
+    await copying(1_000)
+    await truststream(app.folder, 'switch', 'pause')
+    await app.restart('SIGKILL')
+    const before = (await truststream(app.folder, 'switch', 'status')).record
+    assert.deepEqual([before.phase, before.paused], ['copying', true])
+    ok(await app.service().from('feedback').insert({ message: 'while paused' }))
+    const after = (await truststream(app.folder, 'switch', 'status')).record
+    assert.equal(after.report.rows, before.report.rows)
+    await truststream(app.folder, 'switch', 'resume', '--detach')
+    await copying(before.report.rows + 1_000)
+  })
+
+  test('aborted, it leaves the source as it was and can be begun again', async () => {
+    const record = await truststream(app.folder, 'switch', 'abort')
+    assert.equal(record.record.phase, 'aborted')
+    assert.deepEqual([(await status()).route.owner, await count()], ['main', ROWS + 4])
+  })
+
+  test('an immediate switch holds writes first', async () => {
+    const { record } = await truststream(app.folder, 'switch', 'start', 'cloud', '--strategy', 'immediate')
+    assert.equal(record.phase, 'committed')
+    assert.equal(record.report.changes, 0)
+    assert.deepEqual([(await status()).route.owner, await count()], ['cloud', ROWS + 4])
+    ok(await app.service().from('feedback').insert({ message: 'on the new side' }))
   })
 })

@@ -115,6 +115,11 @@ fn histories(first: u64, times: u64) -> Result<()> {
 /// What takes too long for every change: 200 switches under faults, and 10,000 random requests on
 /// SQLite and PostgreSQL, others each day. What goes wrong is printed with the seed that finds it again.
 pub fn nightly() -> Result<()> {
+    let model = ["cargo", "test", "--release", "--locked", "-p", "truststream-switch", "--test", "main"];
+    let mut command = vec!["TRUSTSTREAM_MODEL=large"];
+    command.extend(model);
+    command.extend(["--", "--nocapture"]);
+    run(".", "env", &command)?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let day = since.as_secs() / 86_400;
     build()?;

@@ -37,7 +37,7 @@ impl Copy<'_> {
         let begun = record.copied.as_ref().map(|copied| copied.table.clone());
         let from = record.tables.iter().position(|table| Some(table) == begun.as_ref()).unwrap_or(0);
         let mut pace = Pace::new(&record.options);
-        self.meter.rows("", record.report.rows);
+        self.meter.resume(record.report.rows);
         for table in record.tables[from..].to_vec() {
             if record.copied.as_ref().is_none_or(|copied| copied.table != table) {
                 record.copied = Some(Copied { table: table.clone(), after: Vec::new() });
@@ -114,7 +114,8 @@ impl<'a> Key<'a> {
     }
 }
 
-fn arriving(origin: &str, table: &TableName, rows: Vec<Row>) -> Apply {
+/// Whole rows on their way to a table.
+pub(crate) fn arriving(origin: &str, table: &TableName, rows: Vec<Row>) -> Apply {
     Apply {
         origin: origin.to_owned(),
         expected: None,

@@ -70,7 +70,8 @@ impl TableDigest {
     }
 }
 
-fn key_hash(key: &[String], row: &Row) -> RowHash {
+/// The hash of a row's key.
+pub(crate) fn key_hash(key: &[String], row: &Row) -> RowHash {
     let mut bytes = Vec::with_capacity(64);
     for column in key {
         row.get(column).unwrap_or(&Value::Null).write_canonical(&mut bytes);

@@ -41,7 +41,8 @@ pub struct Progress {
 /// Where the steps of a switch say how far they are.
 pub(crate) struct Meter {
     progress: watch::Sender<Progress>,
-    began: Mutex<Instant>,
+    /// When the phase began in this process, and the rows that were done before.
+    began: Mutex<(Instant, u64)>,
 }
 
 impl Meter {
@@ -60,7 +61,7 @@ impl Meter {
             note: None,
             failure: None,
         };
-        Meter { progress: watch::Sender::new(progress), began: Mutex::new(Instant::now()) }
+        Meter { progress: watch::Sender::new(progress), began: Mutex::new((Instant::now(), 0)) }
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Progress> {
@@ -68,7 +69,7 @@ impl Meter {
     }
 
     pub(crate) fn enter(&self, phase: Phase, rows_total: u64) {
-        *self.began.lock() = Instant::now();
+        *self.began.lock() = (Instant::now(), 0);
         self.progress.send_modify(|progress| {
             progress.phase = phase;
             progress.rows_total = rows_total;
@@ -80,13 +81,20 @@ impl Meter {
         });
     }
 
+    /// So many rows of this phase were done by a process before.
+    pub(crate) fn resume(&self, rows: u64) {
+        *self.began.lock() = (Instant::now(), rows);
+        self.progress.send_modify(|progress| progress.rows_done = rows);
+    }
+
     pub(crate) fn rows(&self, table: &str, more: u64) {
-        let seconds = self.began.lock().elapsed().as_secs_f64();
+        let (began, before) = *self.began.lock();
+        let seconds = began.elapsed().as_secs_f64();
         self.progress.send_modify(|progress| {
             progress.rows_done += more;
             progress.table = Some(table.to_owned());
             if seconds > 0.0 {
-                progress.rows_per_second = progress.rows_done as f64 / seconds;
+                progress.rows_per_second = progress.rows_done.saturating_sub(before) as f64 / seconds;
             }
             let left = progress.rows_total.saturating_sub(progress.rows_done) as f64;
             let known = progress.rows_per_second > 0.0 && progress.rows_total > 0;

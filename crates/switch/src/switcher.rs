@@ -13,6 +13,7 @@ use crate::machine::{Act, State};
 use crate::plan::{Plan, plan};
 use crate::progress::Meter;
 use crate::records::Records;
+use crate::rehearse::{Rehearsal, rehearse};
 use crate::reverse::Reverse;
 use crate::signal::{Signal, Wish};
 use crate::{ControlStore, Options, Phase, Progress, Record, Routes, Sides, Verify};
@@ -106,6 +107,23 @@ impl Switcher {
             return Err(Error::invalid_input(format!("`{to}` serves already")));
         }
         plan(&self.shared.sides.side(&route.owner).await?, &self.shared.sides.side(to).await?).await
+    }
+
+    /// Tries a switch to `to` on some rows of every table, and removes them again.
+    ///
+    /// # Errors
+    /// When a switch is not over, a side does not answer, or the target holds rows already.
+    pub async fn rehearse(&self, to: &str) -> Result<Rehearsal> {
+        let _nothing_else = self.running.lock().await;
+        let latest = self.shared.records.latest().await?;
+        // What a switch that went back left on its target is discarded by finalizing it.
+        let holds = |record: &&Record| !matches!(record.phase, Phase::Finalized | Phase::Aborted);
+        if let Some(latest) = latest.as_ref().filter(holds) {
+            return Err(not_over(latest));
+        }
+        let plan = self.plan(to).await?;
+        let source = self.shared.sides.side(&plan.from).await?;
+        rehearse(&source, &self.shared.sides.side(to).await?, plan).await
     }
 
     /// Starts a switch to `to`; it goes on by itself until the target serves.

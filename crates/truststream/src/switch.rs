@@ -5,7 +5,7 @@ use futures::stream;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_runtime::{Runtime, Status};
 
-pub use truststream_switch::{Options, Phase, Plan, Progress, Record, Report, Strategy, Verify};
+pub use truststream_switch::{Options, Phase, Plan, Progress, Record, Rehearsal, Report, Strategy, Verify};
 
 /// The switches of a project.
 ///
@@ -38,6 +38,15 @@ impl<'r> Switch<'r> {
     /// When a side does not answer, or `BACKEND_001` when there is no such backend.
     pub async fn plan(&self, to: &str) -> Result<Plan> {
         self.runtime.switcher().plan(to).await
+    }
+
+    /// Tries a switch on some rows of every table, and removes them again: how long it would take,
+    /// and which columns the target does not keep exactly.
+    ///
+    /// # Errors
+    /// When a switch is not over, or the target holds rows already.
+    pub async fn rehearse(&self, to: &str) -> Result<Rehearsal> {
+        self.runtime.switcher().rehearse(to).await
     }
 
     /// Starts a switch, made as the configuration says; it goes on by itself.

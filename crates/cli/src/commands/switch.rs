@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
-use truststream_switch::{Phase, Progress, Record};
+use truststream_switch::{Phase, Progress, Record, Rehearsal};
 
 use crate::Common;
 use crate::client::AdminClient;
@@ -17,6 +17,11 @@ use crate::text::{bytes, table, thousands};
 pub enum SwitchCommand {
     /// Show what a switch would move and what stands in its way; changes nothing
     Plan {
+        /// Backend to move to, a name from truststream.toml
+        to: String,
+    },
+    /// Try a switch on some rows of every table, and remove them: how long, and what would differ
+    Rehearse {
         /// Backend to move to, a name from truststream.toml
         to: String,
     },
@@ -82,6 +87,10 @@ impl SwitchCommand {
             SwitchCommand::Plan { to } => {
                 let plan = client.get(&format!("switch/plan?to={to}")).await?;
                 print_plan(&plan, common.json)
+            }
+            SwitchCommand::Rehearse { to } => {
+                let shown = client.post(&format!("switch/rehearse?to={to}"), &Json::Null).await?;
+                print_rehearsal(&shown, common.json)
             }
             SwitchCommand::Start(start) => start.run(&client, common).await,
             SwitchCommand::Status => {
@@ -159,9 +168,8 @@ async fn watch(client: &AdminClient) -> Done<Json> {
             bar.show(&progress);
         }
         let record = read_record(&shown["record"]);
-        let ended = |record: &Record| {
-            record.phase.is_over() || record.phase == Phase::Committed || record.paused
-        };
+        let ended =
+            |record: &Record| record.phase.is_over() || record.phase == Phase::Committed || record.paused;
         if record.as_ref().is_none_or(ended) {
             bar.finish();
             return Ok(shown);
@@ -209,6 +217,36 @@ fn print_plan(plan: &Json, as_json: bool) -> Done {
                 );
             }
         }
+    }
+    Ok(())
+}
+
+fn print_rehearsal(shown: &Json, as_json: bool) -> Done {
+    if as_json {
+        println!("{shown}");
+        return Ok(());
+    }
+    print_plan(&shown["plan"], false)?;
+    let Ok(tried) = serde_json::from_value::<Rehearsal>(shown.clone()) else { return Ok(()) };
+    if !tried.plan.problems.is_empty() {
+        return Ok(());
+    }
+    println!(
+        "tried {} rows: copies {} rows/s, compares {} rows/s; all of it ({}) in about {:.0} s",
+        thousands(tried.rows),
+        thousands(tried.copied_per_second as u64),
+        thousands(tried.verified_per_second as u64),
+        bytes(tried.bytes),
+        tried.seconds.ceil(),
+    );
+    if tried.altered.is_empty() {
+        println!("every value tried came back as it was");
+        return Ok(());
+    }
+    println!("not kept exactly by {}, nor after the way back:", tried.plan.to);
+    for one in &tried.altered {
+        let (rows, name) = (thousands(one.rows), format!("{}.{}", one.table, one.column));
+        println!("  {name} in {rows} rows: {} came back as {}", one.sent, one.received);
     }
     Ok(())
 }

@@ -47,6 +47,14 @@ pub(super) async fn plan(State(admin): State<Admin>, Query(to): Query<To>) -> Re
     answer(StatusCode::OK, admin.runtime.switcher().plan(&to.to).await)
 }
 
+pub(super) async fn rehearse(State(admin): State<Admin>, Query(to): Query<To>) -> Response {
+    // To its end even if the caller goes away: what it copied has to be removed again.
+    let work = async move { admin.runtime.switcher().rehearse(&to.to).await };
+    let broke_off =
+        |error| Err(truststream_kernel::Error::internal("the rehearsal broke off").with_source(error));
+    answer(StatusCode::OK, tokio::spawn(work).await.unwrap_or_else(broke_off))
+}
+
 pub(super) async fn start(State(admin): State<Admin>, Json(start): Json<Start>) -> Response {
     let mut options = admin.runtime.switch_options();
     options.chunk = start.chunk.unwrap_or(options.chunk).max(1);
