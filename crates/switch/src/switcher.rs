@@ -324,6 +324,7 @@ impl Shared {
         self.routes.act(Act::GiveUp).await?;
         record.report.failure = Some(reason.to_owned());
         record.enter(Phase::Aborting);
+        record.paused = false;
         self.records.save(record).await?;
         let source = self.sides.side(&record.from).await?;
         let target = self.sides.side(&record.to).await?;
