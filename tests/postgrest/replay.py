@@ -28,7 +28,7 @@ import dump
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # Cases that passed when this was written, under the base configuration and under all others.
-FLOORS = {"postgres": {"base": 584, "other": 68}, "sqlite": {"base": 427, "other": 0}}
+FLOORS = {"postgres": {"base": 589, "other": 70}, "sqlite": {"base": 427, "other": 0}}
 DUMPED = pathlib.Path("/tmp/projects_dump.csv")  # the file that foreign table test.projects_dump names
 ROLES = """
 create role "Postgrest_Test_Authenticator" login noinherit;
@@ -38,12 +38,15 @@ grant postgrest_test_anonymous, postgrest_test_default_role, postgrest_test_auth
   to "Postgrest_Test_Authenticator";
 alter database postgres set request.jwt.claim.id = '-1';
 """
-# What a dump doesn't bring: a view that reads itself, and what the planner learnt of some tables.
+# What a dump doesn't bring: a view that reads itself, and what the planner knows of the tables. PostgREST's suite
+# makes keys before rows, so that the planner knows nothing; restoring a dump makes them after and counts the rows.
 LEFT_OUT = """
 drop view if exists test.infinite_recursion;
 create view test.infinite_recursion as select * from test.projects;
 create or replace view test.infinite_recursion as select * from test.infinite_recursion;
 grant select on test.infinite_recursion to postgrest_test_anonymous;
+update pg_class set reltuples = -1, relpages = 0
+where relkind in ('r', 'p', 'm') and relnamespace in (select oid from pg_namespace where nspname !~ '^(pg_|information_schema)');
 analyze test.items, test.child_entities;
 """
 def postgres_settings(port):
