@@ -37,7 +37,9 @@ impl Conn {
     pub(crate) fn reader(place: &Place) -> Result<Self> {
         let conn = place.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         conn.execute_batch("PRAGMA query_only=ON;").map_err(convert)?;
-        Conn::ready(conn)
+        let conn = Conn::ready(conn)?;
+        conn.session.read_only();
+        Ok(conn)
     }
 
     fn ready(sql: Connection) -> Result<Self> {

@@ -1,5 +1,6 @@
 //! The file's tables from the catalog.
 
+pub(crate) mod cascade;
 pub(crate) mod existing;
 
 use rusqlite::Connection;
@@ -8,13 +9,15 @@ use truststream_services::database::{
     Catalog, Column, ForeignKey, Index, ReferentialAction, Table, TableKind, TableName, UniqueKey,
 };
 use truststream_sql::expression;
-use truststream_sql::quote::{literal, quote};
-use truststream_sql::schema::{Statement, enum_name};
+use truststream_sql::quote::quote;
+use truststream_sql::schema::{Statement, enum_name, row_number, sequence_of};
+use truststream_sql::sqlite::{self, numbers};
 
 use crate::collation;
 use crate::error::convert;
 use crate::migrate::gone;
 use crate::schema::{physical, physical_name};
+use crate::sequence;
 use crate::translate::of_table;
 
 /// Brings the file from one catalog to the next, as a statement does.
@@ -44,10 +47,13 @@ pub(crate) fn change(
         match before.tables.get(name) {
             None => {
                 run(conn, &create(after, name, table, &physical_name(name))?)?;
+                if let Some(number) = numbers::before_first(after, name, table) {
+                    sequence::seed(conn, &physical_name(name), number)?;
+                }
                 indexes(conn, after, name, table)?;
             }
-            Some(old) if stored_alike(old, table) => {}
-            Some(old) => rebuild(conn, after, name, old, table)?,
+            Some(old) if stored_alike(old, table) && counted_alike(before, after, name) => {}
+            Some(old) => rebuild(conn, (before, after), statement, name, (old, table))?,
         }
     }
     Ok(())
@@ -97,29 +103,40 @@ fn stored_alike(old: &Table, new: &Table) -> bool {
 }
 
 /// Makes a table anew under its name, and takes its rows over.
-fn rebuild(conn: &Connection, catalog: &Catalog, name: &TableName, old: &Table, new: &Table) -> Result<()> {
+fn rebuild(
+    conn: &Connection,
+    (before, catalog): (&Catalog, &Catalog),
+    statement: &Statement,
+    name: &TableName,
+    (old, new): (&Table, &Table),
+) -> Result<()> {
+    let conversions = statement.conversions(name);
     let interim = format!("truststream_new_{}", physical_name(name));
     run(conn, &create(catalog, name, new, &interim)?)?;
     let (mut columns, mut values) = (Vec::new(), Vec::new());
     for column in new.columns.iter().filter(|column| column.generated.is_none()) {
-        let Some(was) = old.column(&column.name) else { continue };
+        if old.column(&column.name).is_none() {
+            continue;
+        }
         let quoted = quote(&column.name);
-        values.push(if stored_as(&was.ty) == stored_as(&column.ty) {
-            quoted.clone()
-        } else {
-            format!(
-                "ts_cast({quoted}, {}, {})",
-                literal(&stored_as(&was.ty)),
-                literal(&stored_as(&column.ty))
-            )
+        let conversion = conversions.iter().find(|(one, _)| *one == column.name);
+        values.push(match conversion {
+            Some((_, using)) => converted(before, catalog, name, column, using.as_deref())?,
+            None => quoted.clone(),
         });
         columns.push(quoted);
+    }
+    // SQLite would number rows whose new row id is null.
+    if let Some(key) = row_number(catalog, name, new)
+        && old.column(&key.name).is_some_and(|was| was.nullable)
+    {
+        existing::refuse_nulls(conn, name, key)?;
     }
     if !columns.is_empty() {
         let (columns, values) = (columns.join(", "), values.join(", "));
         let from = physical(name);
         let sql = format!("INSERT INTO {} ({columns}) SELECT {values} FROM {from}", quote(&interim));
-        conn.execute_batch(&sql).map_err(|error| existing::unfit(name, error))?;
+        conn.execute_batch(&sql).map_err(|error| existing::unfit(name, new, error))?;
     }
     // Numbers that were given once are not given again.
     conn.execute(
@@ -140,22 +157,48 @@ fn rebuild(conn: &Connection, catalog: &Catalog, name: &TableName, old: &Table, 
     indexes(conn, catalog, name, new)
 }
 
-/// A type by the name that casts know: an enum is a text.
-fn stored_as(ty: &Type) -> String {
-    match ty {
-        Type::Enum(_) => Type::Text.sql_name(),
-        other => other.sql_name(),
+/// The value of a column under its new type.
+fn converted(
+    before: &Catalog,
+    after: &Catalog,
+    name: &TableName,
+    column: &Column,
+    using: Option<&str>,
+) -> Result<String> {
+    // Types may be new, but names mean the columns as they were.
+    let mut known = after.clone();
+    if let Some(table) = before.table(name) {
+        known.tables[name] = table.clone();
     }
+    let text = using.map_or_else(|| quote(&column.name), str::to_owned);
+    sqlite::assigned(&known, name, &text, &column.ty).map_err(|unsupported| match using {
+        Some(_) => Error::from(unsupported),
+        None => {
+            let message = format!(
+                "column \"{}\" cannot be cast automatically to type {}",
+                column.name, column.type_name
+            );
+            let hint = format!("You might need to specify \"USING {}::{}\".", column.name, column.type_name);
+            Error::new(truststream_kernel::ErrorKind::InvalidInput, "42804", message).with_hint(hint)
+        }
+    })
+}
+
+/// Whether the numbers of a table's columns are counted alike in two catalogs.
+fn counted_alike(before: &Catalog, after: &Catalog, name: &TableName) -> bool {
+    let counted = |catalog: &Catalog| -> Vec<_> {
+        let table = catalog.table(name);
+        let columns = table.into_iter().flat_map(|table| &table.columns);
+        columns.map(|column| sequence_of(catalog, name, column)).collect()
+    };
+    counted(before) == counted(after)
 }
 
 fn create(catalog: &Catalog, name: &TableName, table: &Table, called: &str) -> Result<String> {
-    let alone = match table.primary_key.as_slice() {
-        [key] => table.column(key).filter(|column| is_integer(&column.ty)).map(|column| column.name.as_str()),
-        _ => None,
-    };
+    let alone = row_number(catalog, name, table).map(|column| column.name.as_str());
     let mut parts = Vec::new();
     for column in &table.columns {
-        parts.push(column_sql(catalog, name, column, alone == Some(column.name.as_str()))?);
+        parts.push(column_sql(catalog, (name, table), column, alone == Some(column.name.as_str()))?);
     }
     if alone.is_none() && !table.primary_key.is_empty() {
         parts.push(format!("PRIMARY KEY ({})", list(&table.primary_key)));
@@ -168,16 +211,19 @@ fn create(catalog: &Catalog, name: &TableName, table: &Table, called: &str) -> R
     Ok(format!("CREATE TABLE {} ({})", quote(called), parts.join(", ")))
 }
 
-fn is_integer(ty: &Type) -> bool {
-    matches!(ty, Type::Int2 | Type::Int4 | Type::Int8)
-}
-
 fn list(columns: &[String]) -> String {
     columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ")
 }
 
-fn column_sql(catalog: &Catalog, name: &TableName, column: &Column, row_id: bool) -> Result<String> {
+fn column_sql(
+    catalog: &Catalog,
+    (name, table): (&TableName, &Table),
+    column: &Column,
+    row_id: bool,
+) -> Result<String> {
     let storage = match &column.ty {
+        // A primary key of this very type would be the row id.
+        Type::Int2 | Type::Int4 | Type::Int8 if !row_id => "BIGINT",
         Type::Bool | Type::Int2 | Type::Int4 | Type::Int8 | Type::Timestamptz | Type::Timestamp => "INTEGER",
         // Without an affinity: that of reals makes -0.0 an integer.
         Type::Float4 | Type::Float8 | Type::Bytes => "BLOB",
@@ -192,11 +238,10 @@ fn column_sql(catalog: &Catalog, name: &TableName, column: &Column, row_id: bool
     if let Some(generated) = &column.generated {
         let value = expression::value(generated, &column.ty, &scope).map_err(Error::from)?;
         sql.push_str(&format!(" GENERATED ALWAYS AS ({value}) STORED"));
-    } else if let Some(default) = column.default.as_ref().filter(|_| column.identity.is_none()) {
-        let value = expression::value(default, &column.ty, &scope).map_err(Error::from)?;
+    } else if let Some(value) = numbers::default(catalog, (name, table), column).map_err(Error::from)? {
         sql.push_str(&format!(" DEFAULT ({value})"));
     }
-    if !column.nullable && !row_id && column.identity.is_none() {
+    if !column.nullable && !row_id {
         sql.push_str(" NOT NULL");
     }
     Ok(sql)
@@ -211,13 +256,14 @@ fn foreign_key(key: &ForeignKey) -> String {
         ReferentialAction::SetDefault => "SET DEFAULT",
     };
     format!(
-        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}) ON DELETE {} ON UPDATE {}",
+        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}) ON DELETE {} ON UPDATE {}{}",
         quote(&key.name),
         list(&key.columns),
         physical(&key.references),
         list(&key.referenced_columns),
         action(key.on_delete),
-        action(key.on_update)
+        action(key.on_update),
+        if key.deferred { " DEFERRABLE INITIALLY DEFERRED" } else { "" }
     )
 }
 

@@ -10,7 +10,7 @@ use truststream_services::database::{
     Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
     ChangeBatch, Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke, Migrate,
     MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Problem, Review, Scan,
-    Select, Step, Update,
+    Select, Step, Table, Update,
 };
 
 use crate::config::{Config, MemoryConfig, Synchronous};
@@ -54,12 +54,12 @@ impl SqliteDriver {
     /// What SQLite can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
         use DatabaseFeature::{
-            Aggregates, ChangeFeed, Embeds, FullText, Functions, Policies, Ranges, Regex, Snapshots,
-            Transactions,
+            Aggregates, ChangeFeed, Embeds, FullText, Functions, Policies, Ranges, Regex, RequestFacts,
+            Snapshots, Transactions,
         };
         Features {
             native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Snapshots, Transactions]),
-            emulated: FeatureSet::of(&[FullText, Functions, Policies, Ranges, Regex]),
+            emulated: FeatureSet::of(&[FullText, Functions, Policies, Ranges, Regex, RequestFacts]),
         }
     }
 
@@ -130,13 +130,31 @@ impl Shared {
         F: FnOnce(&Write<'_>) -> Result<T> + Send + 'static,
     {
         let (shared, caller) = (self.clone(), cx.clone());
-        self.writer
-            .run(cx, move |conn| {
-                // Read here, on the writing thread, it is the schema of this very transaction.
-                let schema = shared.schema();
-                work(&Write { conn, schema: &schema, cx: &caller }).map(|done| fate(done, rollback))
-            })
-            .await
+        let work = move |conn: &Conn| {
+            // Read here, on the writing thread, it is the schema of this very transaction.
+            let schema = shared.schema();
+            work(&Write { conn, schema: &schema, cx: &caller }).map(|done| fate(done, rollback))
+        };
+        // What is looked at when a transaction ends must not fail others.
+        if self.schema().defers {
+            return self.writer.run_alone(cx, work).await;
+        }
+        self.writer.run(cx, work).await
+    }
+
+    /// Writes with all foreign keys looked at when the request is over.
+    async fn write_deferred<T, F>(&self, cx: &Context, rollback: bool, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Write<'_>) -> Result<T> + Send + 'static,
+    {
+        let (shared, caller) = (self.clone(), cx.clone());
+        let work = move |conn: &Conn| {
+            conn.sql.execute_batch("PRAGMA defer_foreign_keys=ON").map_err(crate::error::convert)?;
+            let schema = shared.schema();
+            work(&Write { conn, schema: &schema, cx: &caller }).map(|done| fate(done, rollback))
+        };
+        self.writer.run_alone(cx, work).await
     }
 
     /// Does something on the writing thread without planning.
@@ -174,8 +192,15 @@ impl DatabaseDriver for SqliteDriver {
     }
 
     async fn insert(&self, cx: &Context, op: &Insert) -> Result<Page> {
-        let op = op.clone();
-        self.shared.write(cx, op.options.transaction.rollback, move |write| write.insert(&op)).await
+        let (op, rollback) = (op.clone(), op.options.transaction.rollback);
+        let refers = |table: &Table| table.foreign_keys.iter().any(|key| key.references == op.table);
+        // Rows of one request may refer to one another in any order.
+        let many = op.rows.first() == Some(&b'[')
+            && self.shared.schema().catalog.table(&op.table).is_some_and(refers);
+        if many {
+            return self.shared.write_deferred(cx, rollback, move |write| write.insert(&op)).await;
+        }
+        self.shared.write(cx, rollback, move |write| write.insert(&op)).await
     }
 
     async fn update(&self, cx: &Context, op: &Update) -> Result<Page> {

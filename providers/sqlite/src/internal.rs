@@ -15,8 +15,7 @@ CREATE TABLE IF NOT EXISTS truststream_changes (
 CREATE TABLE IF NOT EXISTS truststream_captures (
     consumer TEXT NOT NULL, tbl TEXT NOT NULL, PRIMARY KEY (consumer, tbl));
 CREATE TABLE IF NOT EXISTS truststream_streams (origin TEXT PRIMARY KEY, position TEXT);
-CREATE TABLE IF NOT EXISTS truststream_sequences (
-    tbl TEXT NOT NULL, col TEXT NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (tbl, col));
+CREATE TABLE IF NOT EXISTS truststream_numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS truststream_indexes (name TEXT PRIMARY KEY, sql TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS truststream_begun (id INTEGER PRIMARY KEY CHECK (id = 1), migrations TEXT NOT NULL);
 ";

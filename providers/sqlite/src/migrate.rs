@@ -5,14 +5,15 @@ use truststream_services::database::{
     AppliedMigration, Catalog, Migrate, MigrationOutcome, Problem, TableKind, TableName,
 };
 use truststream_sql::schema::{self, Kind, Statement};
+use truststream_sql::sqlite::numbers;
 
 use crate::connection::Conn;
-use crate::ddl::existing;
+use crate::ddl::{cascade, existing};
 use crate::driver::Shared;
 use crate::error::convert;
 use crate::writer::Fate;
 use crate::{ddl, derived};
-use crate::{feed, internal};
+use crate::{feed, internal, sequence};
 
 /// Applies a migration once.
 pub(crate) async fn migrate(shared: &Shared, cx: &Context, op: &Migrate) -> Result<MigrationOutcome> {
@@ -43,15 +44,17 @@ pub(crate) fn run(conn: &Conn, catalog: &mut Catalog, name: &str, sql: &str) -> 
     }
     feed::remove(&conn.sql)?;
     let mut last = None;
+    let mut applying = Applying { conn, catalog, derived: true, cascades: false };
     for statement in schema::parse(sql).map_err(|error| failed(name, 1, &error))? {
-        step(conn, catalog, &statement).map_err(|error| failed(name, statement.line, &error))?;
+        applying.step(&statement).map_err(|error| failed(name, statement.line, &error))?;
         if matches!(statement.kind, Kind::Data | Kind::Schema) {
             last = Some(statement.line);
         }
     }
     // Dumps fill tables in any order, so that rows refer to others only when all are there.
     if let Some(line) = last {
-        existing::references(&conn.sql, catalog).map_err(|error| failed(name, line, &error))?;
+        let whole = applying.finish().and_then(|()| existing::references(&conn.sql, catalog));
+        whole.map_err(|error| failed(name, line, &error))?;
     }
     catalog.relationships = schema::view_relationships(catalog);
     catalog.relationships.extend(truststream_sql::computed::relationships(catalog));
@@ -63,23 +66,67 @@ pub(crate) fn run(conn: &Conn, catalog: &mut Catalog, name: &str, sql: &str) -> 
     Ok(MigrationOutcome::Applied)
 }
 
-fn step(conn: &Conn, catalog: &mut Catalog, statement: &Statement) -> Result<()> {
-    match &statement.kind {
-        Kind::Noise => Ok(()),
-        Kind::Unknown(reason) => Err(Error::unsupported(reason.clone())),
-        Kind::Data => {
-            for sql in truststream_sql::sqlite::data(catalog, statement)? {
-                conn.sql.execute_batch(&sql).map_err(|error| existing::violated(catalog, error))?;
+/// A migration on its way.
+struct Applying<'a> {
+    conn: &'a Conn,
+    catalog: &'a mut Catalog,
+    /// Whether views and triggers are there. While tables change they are not, and may name what is
+    /// there no longer, or not yet.
+    derived: bool,
+    /// Whether foreign keys do what they say.
+    cascades: bool,
+}
+
+impl Applying<'_> {
+    fn step(&mut self, statement: &Statement) -> Result<()> {
+        match &statement.kind {
+            Kind::Noise => Ok(()),
+            Kind::Unknown(reason) => Err(Error::unsupported(reason.clone())),
+            Kind::Data => {
+                self.derive()?;
+                if !std::mem::replace(&mut self.cascades, true) {
+                    cascade::create(&self.conn.sql, self.catalog)?;
+                }
+                for sql in truststream_sql::sqlite::data(self.catalog, statement)? {
+                    let done = self.conn.sql.execute_batch(&sql);
+                    done.map_err(|error| existing::violated(self.catalog, error))?;
+                }
+                Ok(())
             }
-            Ok(())
+            Kind::Schema => {
+                self.bare()?;
+                let before = self.catalog.clone();
+                schema::apply(self.catalog, statement)?;
+                ddl::change(&self.conn.sql, &before, self.catalog, statement)?;
+                sequence::begin(self.conn, &before, self.catalog);
+                match numbers::after(self.catalog, statement) {
+                    Some(sql) => self.conn.sql.execute_batch(&sql).map_err(convert),
+                    None => Ok(()),
+                }
+            }
         }
-        Kind::Schema => {
-            let before = catalog.clone();
-            schema::apply(catalog, statement)?;
-            derived::remove(&conn.sql, &before)?;
-            ddl::change(&conn.sql, &before, catalog, statement)?;
-            derived::create(&conn.sql, catalog)
+    }
+
+    fn derive(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.derived, true) {
+            return Ok(());
         }
+        derived::create(&self.conn.sql, self.catalog)
+    }
+
+    fn bare(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.cascades) {
+            cascade::remove(&self.conn.sql)?;
+        }
+        if std::mem::take(&mut self.derived) {
+            derived::remove(&self.conn.sql, self.catalog)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.derive()?;
+        if std::mem::take(&mut self.cascades) { cascade::remove(&self.conn.sql) } else { Ok(()) }
     }
 }
 

@@ -23,9 +23,9 @@ pub(crate) async fn prepare(shared: &Shared, cx: &Context, op: &Prepare) -> Resu
         let catalog = planner.schema().catalog.as_ref().clone();
         let catalog = match &op {
             Prepare::Begin { migrations } => begin(conn, catalog, migrations)?,
-            Prepare::Finish => finish(&conn.sql, catalog)?,
+            Prepare::Finish => finish(conn, catalog)?,
             Prepare::Identities => {
-                identities(&conn.sql, &catalog)?;
+                identities(conn, &catalog)?;
                 catalog
             }
             Prepare::Discard => discard(conn, catalog)?,
@@ -105,7 +105,8 @@ fn take_indexes(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-fn finish(conn: &Connection, catalog: Catalog) -> Result<Catalog> {
+fn finish(writer: &Conn, catalog: Catalog) -> Result<Catalog> {
+    let conn = &writer.sql;
     let kept: Vec<String> = conn
         .prepare("SELECT sql FROM truststream_indexes")
         .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
@@ -124,19 +125,19 @@ fn finish(conn: &Connection, catalog: Catalog) -> Result<Catalog> {
         let message = format!("rows received in table {table} refer to none in table {parent}");
         return Err(Error::new(ErrorKind::Constraint, "23503", message));
     }
-    identities(conn, &catalog)?;
+    identities(writer, &catalog)?;
     Ok(catalog)
 }
 
-fn identities(conn: &Connection, catalog: &Catalog) -> Result<()> {
+fn identities(conn: &Conn, catalog: &Catalog) -> Result<()> {
     for (name, table) in catalog.tables.iter().filter(|(_, table)| table.kind == TableKind::Table) {
         let sql = format!(
             "UPDATE sqlite_sequence SET seq = max(seq, (SELECT coalesce(max(rowid), 0) FROM {}) + {HEAD_ROOM}) \
              WHERE name = ?1",
             physical(name)
         );
-        conn.execute(&sql, [physical_name(name)]).map_err(convert)?;
-        sequence::advance(conn, name, table, HEAD_ROOM)?;
+        conn.sql.execute(&sql, [physical_name(name)]).map_err(convert)?;
+        sequence::advance(conn, catalog, name, table, HEAD_ROOM)?;
     }
     Ok(())
 }

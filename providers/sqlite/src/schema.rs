@@ -21,6 +21,8 @@ pub(crate) struct Schema {
     pub(crate) relations: Relations,
     /// What functions return that is like no table.
     results: HashMap<TableName, Table>,
+    /// Whether any foreign key is looked at only when a transaction ends.
+    pub(crate) defers: bool,
     /// Requests planned with it.
     pub(crate) plans: Plans,
     /// Policies translated with it.
@@ -31,8 +33,11 @@ impl Schema {
     pub(crate) fn new(catalog: Catalog) -> Self {
         let relations = Relations::of(&catalog);
         let results = results(&catalog);
+        let mut keys = catalog.tables.values().flat_map(|table| &table.foreign_keys);
+        let defers = keys.any(|key| key.deferred);
         Schema {
             results,
+            defers,
             catalog: Arc::new(catalog),
             relations,
             plans: Plans::default(),

@@ -1,10 +1,14 @@
 //! Who a connection works for right now: read by functions that policies and defaults call.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rusqlite::types::Value as Cell;
 use serde_json::Value as Json;
-use truststream_kernel::{Caller, Context, Identity};
+use truststream_kernel::{Caller, Context, Identity, RequestFacts};
+
+use crate::sequence::Counters;
 
 /// The state of one connection that SQL functions see.
 #[derive(Clone, Debug, Default)]
@@ -13,8 +17,15 @@ pub(crate) struct Session(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     caller: Caller,
+    request: Option<Arc<RequestFacts>>,
     origin: Option<String>,
     now: i64,
+    /// What functions set for the rest of the transaction.
+    settings: HashMap<String, String>,
+    /// Variables of the triggers that fire at the moment, innermost last.
+    variables: Vec<HashMap<String, Cell>>,
+    counters: Counters,
+    only_reads: bool,
 }
 
 impl State {
@@ -32,7 +43,24 @@ impl Session {
         let mut state = self.0.lock();
         state.now = now();
         state.origin = None;
+        state.variables.clear();
+        state.settings.clear();
+        state.request.clone_from(&cx.request);
         state.caller = cx.caller.clone();
+    }
+
+    /// Works for readers only from now on.
+    pub(crate) fn read_only(&self) {
+        self.0.lock().only_reads = true;
+    }
+
+    pub(crate) fn only_reads(&self) -> bool {
+        self.0.lock().only_reads
+    }
+
+    /// Does something with the numbers of sequences.
+    pub(crate) fn count<T>(&self, work: impl FnOnce(&mut Counters) -> T) -> T {
+        work(&mut self.0.lock().counters)
     }
 
     /// Marks what is written from now on as coming from a stream.
@@ -60,8 +88,48 @@ impl Session {
         }
     }
 
+    /// A setting by name; `None` if there is none.
+    pub(crate) fn setting(&self, name: &str) -> Option<String> {
+        let state = self.0.lock();
+        if let Some(value) = state.settings.get(name) {
+            return Some(value.clone());
+        }
+        match (name, &state.request) {
+            ("request.method", Some(facts)) => Some(facts.method.clone()),
+            ("request.path", Some(facts)) => Some(facts.path.clone()),
+            ("request.headers", Some(facts)) => Some(facts.headers.clone()),
+            ("request.cookies", Some(facts)) => Some(facts.cookies.clone()),
+            ("request.jwt.claims", _) => state.identity().map(|identity| identity.claims_text.clone()),
+            ("role", _) => Some(state.identity().map_or("postgres", |identity| &identity.role).to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Sets one for the rest of the transaction.
+    pub(crate) fn set_setting(&self, name: &str, value: String) {
+        self.0.lock().settings.insert(name.to_owned(), value);
+    }
+
     pub(crate) fn origin(&self) -> Option<String> {
         self.0.lock().origin.clone()
+    }
+
+    /// Begins or ends the life of a trigger's variables.
+    pub(crate) fn frame(&self, begins: bool) {
+        let variables = &mut self.0.lock().variables;
+        if begins { variables.push(HashMap::new()) } else { drop(variables.pop()) }
+    }
+
+    /// Sets a variable of the innermost trigger.
+    pub(crate) fn set_variable(&self, name: String, value: Cell) {
+        if let Some(frame) = self.0.lock().variables.last_mut() {
+            frame.insert(name, value);
+        }
+    }
+
+    /// A variable of the innermost trigger; null until it is set.
+    pub(crate) fn variable(&self, name: &str) -> Cell {
+        self.0.lock().variables.last().and_then(|frame| frame.get(name).cloned()).unwrap_or(Cell::Null)
     }
 
     /// When the request began: microseconds since 1970.

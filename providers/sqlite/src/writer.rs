@@ -2,14 +2,16 @@
 
 use std::sync::mpsc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 use tokio::sync::{oneshot, watch};
 use truststream_kernel::{Context, Error, Outcome, Result};
 
 use crate::config::Synchronous;
 use crate::connection::Conn;
+use crate::ddl::existing;
 use crate::error::convert;
 use crate::place::Place;
+use crate::{internal, sequence};
 
 /// Requests that share a commit at most.
 const GROUP: usize = 256;
@@ -61,6 +63,7 @@ impl Writer {
     /// Opens the database and starts the thread.
     pub(crate) fn start(place: &Place, synchronous: Synchronous) -> Result<Self> {
         let conn = Conn::writer(place, synchronous)?;
+        sequence::load(&conn)?;
         let (jobs, queue) = mpsc::channel();
         let (bell, commits) = watch::channel(0);
         std::thread::Builder::new()
@@ -174,7 +177,7 @@ fn unchecked(conn: &Conn, job: Job) {
 
 /// Runs a group in one transaction, each in a savepoint, and answers when it is committed.
 fn commit(conn: &Conn, group: Vec<Job>) {
-    let begun = conn.sql.execute_batch("BEGIN IMMEDIATE").map_err(convert).err();
+    let begun = run_kept(&conn.sql, "BEGIN IMMEDIATE").map_err(convert).err();
     let single = group.len() == 1;
     let mut done = Vec::with_capacity(group.len());
     let mut changed = false;
@@ -184,8 +187,7 @@ fn commit(conn: &Conn, group: Vec<Job>) {
         changed |= ended.keep;
         done.push(ended);
     }
-    let last = if changed { "COMMIT" } else { "ROLLBACK" };
-    let mut failure = begun.or_else(|| conn.sql.execute_batch(last).map_err(convert).err());
+    let mut failure = begun.or_else(|| end(conn, changed).err());
     if !conn.sql.is_autocommit() {
         // A commit that failed leaves its transaction open.
         let _ = conn.sql.execute_batch("ROLLBACK");
@@ -199,8 +201,24 @@ fn commit(conn: &Conn, group: Vec<Job>) {
     }
 }
 
+/// Commits, or undoes what did not change anything.
+fn end(conn: &Conn, changed: bool) -> Result<()> {
+    if !changed {
+        return run_kept(&conn.sql, "ROLLBACK").map_err(convert);
+    }
+    sequence::keep(conn).map_err(convert)?;
+    run_kept(&conn.sql, "COMMIT").map_err(|error| match error.sqlite_error() {
+        // Foreign keys that are looked at last.
+        Some(native) if native.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
+            let missing = internal::catalog(&conn.sql).and_then(|all| existing::references(&conn.sql, &all));
+            missing.err().unwrap_or_else(|| convert(error))
+        }
+        _ => convert(error),
+    })
+}
+
 fn in_savepoint(conn: &Connection, work: impl FnOnce() -> Ended) -> Ended {
-    let run = |sql: &str| conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop);
+    let run = |sql| run_kept(conn, sql);
     let began = run("SAVEPOINT request");
     let ended = work();
     let end = if ended.keep { Ok(()) } else { run("ROLLBACK TO request") };
@@ -210,7 +228,16 @@ fn in_savepoint(conn: &Connection, work: impl FnOnce() -> Ended) -> Ended {
     ended
 }
 
+/// Runs a statement that is compiled once.
+fn run_kept(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([]).map(drop)
+}
+
 /// Each of a group learns of the failure that met them all.
 fn copied(error: &Error) -> Error {
-    Error::new(error.kind(), error.code().to_owned(), error.message().to_owned())
+    let copy = Error::new(error.kind(), error.code().to_owned(), error.message().to_owned());
+    match error.details() {
+        Some(details) => copy.with_details(details.clone()),
+        None => copy,
+    }
 }

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod definitions;
 mod discard;
 mod durability;
 mod feed;
 mod memory;
 mod plans;
+mod projects;
 mod schema;
 mod support;
 mod writes;

@@ -4,17 +4,17 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use truststream_kernel::Type;
 
-use super::TableName;
+use super::{DefaultGrant, Domain, Relationship, Sequence, TableName};
 
 /// The schema of a database as TrustStream sees it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Catalog {
     /// Tables and views by name.
-    #[serde(with = "tables_as_list")]
+    #[serde(with = "named_as_list")]
     pub tables: IndexMap<TableName, Table>,
     /// Enum types: labels in order.
-    #[serde(with = "enums_as_list")]
+    #[serde(with = "named_as_list")]
     pub enums: IndexMap<TableName, Vec<String>>,
     /// Functions; overloads stand beside one another.
     pub functions: Vec<Function>,
@@ -84,49 +84,6 @@ impl Table {
     pub fn primary_key_name(&self, table: &TableName) -> String {
         self.primary_key_name.clone().unwrap_or_else(|| format!("{}_pkey", table.name))
     }
-}
-
-/// A type with rules of its own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Domain {
-    /// The type below, as SQL.
-    pub base: String,
-    /// Whether it takes no nulls.
-    pub not_null: bool,
-    /// What columns of it are by default, as SQL.
-    pub default: Option<String>,
-    /// Conditions on `value`.
-    pub checks: Vec<Check>,
-}
-
-/// A sequence of numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sequence {
-    /// The first number.
-    pub start: i64,
-    /// From each number to the next.
-    pub increment: i64,
-    /// The last number there can be, if it is limited.
-    pub limit: Option<i64>,
-    /// The column it belongs to, and goes with.
-    pub owner: Option<(TableName, String)>,
-}
-
-impl Default for Sequence {
-    fn default() -> Self {
-        Sequence { start: 1, increment: 1, limit: None, owner: None }
-    }
-}
-
-/// A grant or revoke on what is not made yet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DefaultGrant {
-    /// The schema it is for; every schema if absent.
-    pub schema: Option<String>,
-    /// On functions rather than tables and views.
-    pub functions: bool,
-    /// What is granted or revoked.
-    pub grant: Grant,
 }
 
 /// What kind of relation a table is.
@@ -388,76 +345,6 @@ pub struct Returns {
     /// A set that is said to be of one row (`rows 1`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_row: bool,
-}
-
-/// How rows of one table belong to rows of another.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Relationship {
-    /// From this table.
-    pub from: TableName,
-    /// To this one.
-    pub to: TableName,
-    /// What links them.
-    pub link: Link,
-    /// Whether a row has at most one partner.
-    pub to_one: bool,
-}
-
-/// What links the rows of a relationship.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Link {
-    /// Equal columns, by a foreign key.
-    Key {
-        /// Constraint name.
-        constraint: String,
-        /// Columns of `from` and of `to`, pairwise.
-        columns: Vec<(String, String)>,
-    },
-    /// Rows of a third table that refer to both.
-    Junction {
-        /// The third table.
-        table: TableName,
-        /// Constraint from the third table to `from`, columns of `from` and of the third.
-        source: (String, Vec<(String, String)>),
-        /// Constraint from the third table to `to`, columns of the third and of `to`.
-        target: (String, Vec<(String, String)>),
-    },
-    /// A function from a row of `from` to rows of `to`.
-    Computed {
-        /// The function.
-        function: TableName,
-    },
-}
-
-mod tables_as_list {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::{IndexMap, Table, TableName};
-
-    pub fn serialize<S: Serializer>(tables: &IndexMap<TableName, Table>, out: S) -> Result<S::Ok, S::Error> {
-        tables.iter().collect::<Vec<_>>().serialize(out)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<IndexMap<TableName, Table>, D::Error> {
-        Ok(Vec::<(TableName, Table)>::deserialize(from)?.into_iter().collect())
-    }
-}
-
-mod enums_as_list {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::{IndexMap, TableName};
-
-    type Enums = IndexMap<TableName, Vec<String>>;
-
-    pub fn serialize<S: Serializer>(enums: &Enums, out: S) -> Result<S::Ok, S::Error> {
-        enums.iter().collect::<Vec<_>>().serialize(out)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Enums, D::Error> {
-        Ok(Vec::<(TableName, Vec<String>)>::deserialize(from)?.into_iter().collect())
-    }
 }
 
 mod named_as_list {

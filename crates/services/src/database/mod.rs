@@ -2,6 +2,7 @@
 
 mod catalog;
 mod change;
+mod definitions;
 mod driver;
 mod features;
 pub mod language;
@@ -10,6 +11,7 @@ mod query;
 
 pub use catalog::*;
 pub use change::*;
+pub use definitions::*;
 pub use driver::DatabaseDriver;
 pub use features::DatabaseFeature;
 /// The typed face of the Database service; the builders of the library stand on top of it.

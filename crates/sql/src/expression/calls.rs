@@ -107,6 +107,9 @@ impl Translator<'_> {
         if let Some(term) = self.of_text(name, arguments)? {
             return Ok(Some(term));
         }
+        if let Some(term) = crate::sqlite::numbers::call(self.scope.catalog, name, arguments)? {
+            return Ok(Some(term));
+        }
         match (name, arguments) {
             ("coalesce", terms) if !terms.is_empty() => self.coalesce(terms).map(Some),
             ("nullif", [left, right]) => {
@@ -122,7 +125,12 @@ impl Translator<'_> {
                 let terms = terms.collect::<Result<Vec<_>, Unsupported>>()?;
                 Ok(Some(Term::new(format!("concat({})", terms.join(", ")), Type::Text)))
             }
-            ("current_setting", [setting, ..]) => self.setting(setting).map(Some),
+            ("current_setting", [setting]) => self.setting(setting, &Term::new("0", Type::Bool)).map(Some),
+            ("current_setting", [setting, missing]) => self.setting(setting, missing).map(Some),
+            ("set_config", [name, value, _]) => {
+                let (name, value) = (self.as_text(name)?, self.as_text(value)?);
+                Ok(Some(Term::new(format!("ts_set_setting({}, {})", name.sql, value.sql), Type::Text)))
+            }
             ("timezone", [zone, moment]) => self.timezone(zone, moment).map(Some),
             ("abs" | "round" | "floor" | "ceil" | "ceiling" | "trunc", _) => self.of_number(name, arguments),
             ("cardinality", [array]) => Ok(array_length(array)),
@@ -199,9 +207,12 @@ impl Translator<'_> {
         }
     }
 
-    /// The claims, by the settings PostgREST makes of them.
-    fn setting(&self, name: &Term) -> Result<Term, Unsupported> {
-        let text = name.sql.trim_matches('\'');
+    /// A setting: the claims and facts of the request as PostgREST gives them, and what functions set.
+    fn setting(&self, name: &Term, missing: &Term) -> Result<Term, Unsupported> {
+        let TermType::Literal(text) = &name.ty else {
+            let (name, missing) = (self.as_text(name)?, self.coerced(missing.clone(), &Type::Bool)?);
+            return Ok(Term::new(format!("ts_setting({}, {})", name.sql, missing.sql), Type::Text));
+        };
         if text == "request.jwt.claims" {
             return Ok(Term::new("ts_auth_jwt()", Type::Text));
         }
@@ -209,6 +220,11 @@ impl Translator<'_> {
         match claim {
             Some(claim) => Ok(Term::new(format!("ts_get(ts_auth_jwt(), '{claim}', 1)"), Type::Text)),
             None if text == "role" => Ok(Term::new("ts_current_user()", Type::Text)),
+            // Those with a dot are for everybody to make.
+            None if text.contains('.') => {
+                let missing = self.coerced(missing.clone(), &Type::Bool)?;
+                Ok(Term::new(format!("ts_setting({}, {})", name.sql, missing.sql), Type::Text))
+            }
             None => Err(Unsupported::new(&name.sql, "a setting that only PostgreSQL has")),
         }
     }

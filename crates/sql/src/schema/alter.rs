@@ -11,12 +11,14 @@ use super::constraints;
 use super::create::{add_column, number_serially};
 use super::names::{ident, parts, relation_taken, table_name};
 use super::type_names::type_of;
-use super::{fault, no_such_column, no_such_table, rename};
+use super::{dependents, fault, follow, no_such_column, no_such_table, rename, sequences};
 
 pub(super) fn table(catalog: &mut Catalog, alter: &AlterTable) -> Result<()> {
     let name = table_name(&alter.name);
     if !catalog.tables.contains_key(&name) {
-        return if alter.if_exists { Ok(()) } else { Err(no_such_table(&name)) };
+        let owner = |operation: &Operation| matches!(operation, Operation::OwnerTo { .. });
+        let of_sequence = sequences::exists(catalog, &name) && alter.operations.iter().all(owner);
+        return if alter.if_exists || of_sequence { Ok(()) } else { Err(no_such_table(&name)) };
     }
     for operation in &alter.operations {
         apply(catalog, &name, operation)?;
@@ -42,7 +44,15 @@ fn apply(catalog: &mut Catalog, name: &TableName, operation: &Operation) -> Resu
         }
         Operation::DropColumn { column_names, if_exists, drop_behavior, .. } => {
             let cascade = *drop_behavior == Some(sqlparser::ast::DropBehavior::Cascade);
-            column_names.iter().try_for_each(|column| drop_column(catalog, name, column, *if_exists, cascade))
+            let before = catalog.clone();
+            for column in column_names.iter().map(ident) {
+                if !*if_exists || definition(catalog, name)?.column(&column).is_some() {
+                    drop_column(catalog, name, &column, cascade)?;
+                }
+                let what = format!("column {column} of table {}", name.name);
+                dependents::settle(&before, catalog, &what, cascade)?;
+            }
+            Ok(())
         }
         Operation::DropConstraint { if_exists, name: constraint, .. } => {
             drop_constraint(catalog, name, &ident(constraint), *if_exists)
@@ -54,7 +64,7 @@ fn apply(catalog: &mut Catalog, name: &TableName, operation: &Operation) -> Resu
             rename_table(catalog, name, &table_name(to).name)
         }
         Operation::RenameConstraint { old_name, new_name } => {
-            rename_constraint(definition(catalog, name)?, &ident(old_name), &ident(new_name))
+            rename_constraint(name, definition(catalog, name)?, &ident(old_name), &ident(new_name))
         }
         Operation::AlterColumn { column_name, op } => alter_column(catalog, name, column_name, op),
         Operation::EnableRowLevelSecurity => {
@@ -114,50 +124,51 @@ fn alter_column(
                 column.ty = ty;
             }
         }
-        AlterColumnOperation::AddGenerated { generated_as, .. } => {
+        AlterColumnOperation::AddGenerated { generated_as, sequence_options } => {
             column.identity = Some(match generated_as {
                 Some(GeneratedAs::ByDefault) => Identity::ByDefault,
                 _ => Identity::Always,
             });
+            sequences::keep_options(catalog, table, &name, sequence_options.as_ref());
         }
     }
     Ok(())
 }
 
-fn drop_column(
+pub(super) fn drop_column(
     catalog: &mut Catalog,
     table: &TableName,
-    column: &Ident,
-    if_exists: bool,
+    column: &str,
     cascade: bool,
 ) -> Result<()> {
-    let column = ident(column);
     let known = definition(catalog, table)?;
-    if known.column(&column).is_none() {
-        return if if_exists { Ok(()) } else { Err(no_such_column(&column, table)) };
+    if known.column(column).is_none() {
+        return Err(no_such_column(column, table));
     }
-    if !cascade && known.policies.iter().any(|policy| policy_names(policy, &column)) {
+    if !cascade && known.policies.iter().any(|policy| policy_names(policy, column)) {
         let text =
             format!("cannot drop column {column} of table {} because other objects depend on it", table.name);
         return Err(fault("2BP01", text));
     }
-    let has = |columns: &[String]| columns.contains(&column);
+    let has = |columns: &[String]| columns.iter().any(|one| one == column);
     if has(&known.primary_key) {
         known.primary_key.clear();
+        known.primary_key_name = None;
     }
     known.unique_keys.retain(|key| !has(&key.columns));
     known.foreign_keys.retain(|key| !has(&key.columns));
-    known.checks.retain(|check| !names_column(&check.expression, &column));
+    known.checks.retain(|check| !names_column(&check.expression, column));
     known.indexes.retain(|index| {
-        let predicate = index.predicate.as_ref().is_some_and(|text| names_column(text, &column));
-        !predicate && !index.terms.iter().any(|term| names_column(term, &column))
+        let predicate = index.predicate.as_ref().is_some_and(|text| names_column(text, column));
+        !predicate && !index.terms.iter().any(|term| names_column(term, column))
     });
-    known.policies.retain(|policy| !policy_names(policy, &column));
+    known.policies.retain(|policy| !policy_names(policy, column));
     known.columns.retain(|candidate| candidate.name != column);
+    sequences::sweep(catalog);
     for other in catalog.tables.values_mut() {
-        other
-            .foreign_keys
-            .retain(|key| key.references != *table || !key.referenced_columns.contains(&column));
+        other.foreign_keys.retain(|key| {
+            key.references != *table || !key.referenced_columns.iter().any(|one| one == column)
+        });
     }
     Ok(())
 }
@@ -183,8 +194,9 @@ fn drop_constraint(catalog: &mut Catalog, table: &TableName, name: &str, if_exis
     known.foreign_keys.retain(|key| key.name != name);
     known.unique_keys.retain(|key| key.name != name);
     let mut found = known.checks.len() + known.foreign_keys.len() + known.unique_keys.len() < before;
-    if !found && name == format!("{}_pkey", table.name) && !known.primary_key.is_empty() {
+    if !found && !known.primary_key.is_empty() && name == known.primary_key_name(table) {
         known.primary_key.clear();
+        known.primary_key_name = None;
         found = true;
     }
     if found || if_exists {
@@ -194,7 +206,11 @@ fn drop_constraint(catalog: &mut Catalog, table: &TableName, name: &str, if_exis
     Err(fault("42704", text))
 }
 
-fn rename_constraint(table: &mut Table, old: &str, new: &str) -> Result<()> {
+fn rename_constraint(name: &TableName, table: &mut Table, old: &str, new: &str) -> Result<()> {
+    if !table.primary_key.is_empty() && old == table.primary_key_name(name) {
+        table.primary_key_name = Some(new.to_owned());
+        return Ok(());
+    }
     let checks = table.checks.iter_mut().map(|check| &mut check.name);
     let keys = table.foreign_keys.iter_mut().map(|key| &mut key.name);
     let unique = table.unique_keys.iter_mut().map(|key| &mut key.name);
@@ -213,11 +229,8 @@ fn rename_column(catalog: &mut Catalog, table: &TableName, old: &str, new: &str)
         let text = format!("column \"{new}\" of relation \"{}\" already exists", table.name);
         return Err(fault("42701", text));
     }
-    if named_in_query(catalog, table, old) {
-        let text = format!("column \"{old}\" is named by a policy with a query");
-        return Err(Error::unsupported(text).with_hint("drop it, rename the column, and create it again"));
-    }
     column(catalog, table, old)?;
+    follow::column(catalog, table, old, new)?;
     rename::column_of(definition(catalog, table)?, old, new);
     for other in catalog.tables.values_mut() {
         for key in other.foreign_keys.iter_mut().filter(|key| key.references == *table) {
@@ -228,23 +241,18 @@ fn rename_column(catalog: &mut Catalog, table: &TableName, old: &str, new: &str)
     Ok(())
 }
 
-/// Whether a policy's query may name a column: it has names of its own, which are not told apart here.
-fn named_in_query(catalog: &Catalog, table: &TableName, column: &str) -> bool {
-    catalog.tables.iter().any(|(name, known)| {
-        let texts = known.policies.iter().flat_map(|policy| policy.using.iter().chain(&policy.check));
-        texts
-            .filter(|text| name == table || names_column(text, &table.name))
-            .any(|text| names_column(&text.to_lowercase(), "select") && names_column(text, column))
-    })
-}
-
 fn rename_table(catalog: &mut Catalog, old: &TableName, new: &str) -> Result<()> {
     let new = TableName::new(&old.schema, new);
     if relation_taken(catalog, &new.schema, &new.name) {
         return Err(fault("42P07", format!("relation \"{}\" already exists", new.name)));
     }
+    follow::table(catalog, old, &new)?;
     let place = catalog.tables.get_index_of(old).ok_or_else(|| no_such_table(old))?;
-    if let Some(table) = catalog.tables.shift_remove(old) {
+    if let Some(mut table) = catalog.tables.shift_remove(old) {
+        // Constraints keep their names.
+        if !table.primary_key.is_empty() {
+            table.primary_key_name = Some(table.primary_key_name(old));
+        }
         catalog.tables.shift_insert(place, new.clone(), table);
     }
     for key in catalog.tables.values_mut().flat_map(|table| &mut table.foreign_keys) {

@@ -1,8 +1,8 @@
 //! Constraints, named as PostgreSQL names them.
 
 use sqlparser::ast::{
-    CheckConstraint, ColumnDef, ColumnOption, DeferrableInitial, Expr, ForeignKeyConstraint, Ident,
-    IndexColumn, NullsDistinctOption, TableConstraint,
+    CheckConstraint, ColumnDef, ColumnOption, ConstraintCharacteristics, DeferrableInitial, Expr,
+    ForeignKeyConstraint, Ident, IndexColumn, NullsDistinctOption, TableConstraint,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
@@ -13,7 +13,7 @@ use truststream_services::database::{
 
 use super::create::column_of;
 use super::names::{generated, ident, idents, relation_taken, table_name};
-use super::{fault, no_such_column, no_such_table, shown};
+use super::{fault, no_such_column, no_such_table, sequences, shown};
 
 /// Adds the constraints written with a column.
 pub(super) fn of_column(catalog: &mut Catalog, table: &TableName, definition: &ColumnDef) -> Result<()> {
@@ -21,13 +21,19 @@ pub(super) fn of_column(catalog: &mut Catalog, table: &TableName, definition: &C
     for option in &definition.options {
         let name = option.name.as_ref();
         match &option.option {
-            ColumnOption::PrimaryKey(_) => primary_key(catalog, table, column.clone())?,
+            ColumnOption::PrimaryKey(key) => {
+                primary_key(catalog, table, name.or(key.name.as_ref()), column.clone())?;
+            }
             ColumnOption::Unique(key) => {
+                refuse_deferred(key.characteristics.as_ref())?;
                 let together = key.nulls_distinct == NullsDistinctOption::NotDistinct;
                 unique(catalog, table, name.or(key.name.as_ref()), column.clone(), together)?;
             }
             ColumnOption::ForeignKey(key) => {
                 foreign_key(catalog, table, name.or(key.name.as_ref()), column.clone(), key)?;
+            }
+            ColumnOption::Generated { sequence_options, generation_expr: None, .. } => {
+                sequences::keep_options(catalog, table, &column[0], sequence_options.as_ref());
             }
             ColumnOption::Check(rule) => check(catalog, table, name.or(rule.name.as_ref()), rule)?,
             _ => {}
@@ -39,8 +45,11 @@ pub(super) fn of_column(catalog: &mut Catalog, table: &TableName, definition: &C
 /// Adds a constraint of a table.
 pub(super) fn add(catalog: &mut Catalog, table: &TableName, constraint: &TableConstraint) -> Result<()> {
     match constraint {
-        TableConstraint::PrimaryKey(key) => primary_key(catalog, table, plain_columns(&key.columns)?),
+        TableConstraint::PrimaryKey(key) => {
+            primary_key(catalog, table, key.name.as_ref(), plain_columns(&key.columns)?)
+        }
         TableConstraint::Unique(key) => {
+            refuse_deferred(key.characteristics.as_ref())?;
             let together = key.nulls_distinct == NullsDistinctOption::NotDistinct;
             unique(catalog, table, key.name.as_ref(), plain_columns(&key.columns)?, together)
         }
@@ -50,7 +59,7 @@ pub(super) fn add(catalog: &mut Catalog, table: &TableName, constraint: &TableCo
         TableConstraint::Check(rule) => check(catalog, table, rule.name.as_ref(), rule),
         TableConstraint::PrimaryKeyUsingIndex(key) => {
             let columns = take_index(catalog, table, &ident(&key.index_name))?;
-            primary_key(catalog, table, columns)
+            primary_key(catalog, table, key.name.as_ref().or(Some(&key.index_name)), columns)
         }
         TableConstraint::UniqueUsingIndex(key) => {
             let columns = take_index(catalog, table, &ident(&key.index_name))?;
@@ -58,6 +67,15 @@ pub(super) fn add(catalog: &mut Catalog, table: &TableName, constraint: &TableCo
         }
         other => Err(Error::unsupported(format!("constraint \"{other}\" can't be kept in the catalog"))),
     }
+}
+
+/// A unique key is checked with each row.
+fn refuse_deferred(rule: Option<&ConstraintCharacteristics>) -> Result<()> {
+    if rule.is_some_and(|rule| rule.deferrable == Some(true) || rule.initially.is_some()) {
+        let text = "a unique key that is checked later than its rows runs on PostgreSQL only";
+        return Err(Error::unsupported(text).with_hint("leave \"deferrable\" away"));
+    }
+    Ok(())
 }
 
 fn plain_columns(terms: &[IndexColumn]) -> Result<Vec<String>> {
@@ -94,12 +112,22 @@ fn refuse_taken(table: &TableName, definition: &Table, name: &str) -> Result<()>
 }
 
 fn is_taken(definition: &Table, name: &str) -> bool {
-    definition.checks.iter().any(|check| check.name == name)
+    definition.primary_key_name.as_deref() == Some(name)
+        || definition.checks.iter().any(|check| check.name == name)
         || definition.foreign_keys.iter().any(|key| key.name == name)
         || definition.unique_keys.iter().any(|key| key.name == name)
 }
 
-fn primary_key(catalog: &mut Catalog, table: &TableName, columns: Vec<String>) -> Result<()> {
+fn primary_key(
+    catalog: &mut Catalog,
+    table: &TableName,
+    name: Option<&Ident>,
+    columns: Vec<String>,
+) -> Result<()> {
+    let name = name.map(ident).filter(|name| *name != format!("{}_pkey", table.name));
+    if let Some(name) = name.as_ref().filter(|name| relation_taken(catalog, &table.schema, name)) {
+        return Err(fault("42P07", format!("relation \"{name}\" already exists")));
+    }
     let known = definition(catalog, table)?;
     require(table, known, &columns)?;
     if !known.primary_key.is_empty() {
@@ -110,6 +138,7 @@ fn primary_key(catalog: &mut Catalog, table: &TableName, columns: Vec<String>) -
         column.nullable = false;
     }
     known.primary_key = columns;
+    known.primary_key_name = name;
     Ok(())
 }
 

@@ -6,9 +6,9 @@ use sqlparser::ast::{
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{Catalog, Column, Identity, Index, Table, TableName};
 
-use super::constraints;
 use super::names::{generated, ident, parts, relation_taken, table_name};
 use super::type_names::{type_of, written};
+use super::{constraints, copy, defaults, domains};
 use super::{fault, no_such_column, no_such_table};
 
 pub(super) fn schema(catalog: &mut Catalog, name: &SchemaName, if_not_exists: bool) -> Result<()> {
@@ -36,13 +36,18 @@ pub(super) fn table(catalog: &mut Catalog, create: &CreateTable) -> Result<()> {
     }
     refuse_special(create)?;
     catalog.schemas.entry(name.schema.clone()).or_default();
-    let mut table = Table::default();
-    for definition in &create.columns {
+    let mut table = match &create.query {
+        Some(query) => copy::of_query(catalog, create, query)?,
+        None => Table::default(),
+    };
+    table.grants = defaults::of_table(catalog, &name);
+    let defined = if create.query.is_some() { &[][..] } else { create.columns.as_slice() };
+    for definition in defined {
         add_column(catalog, &name, &mut table, definition)?;
     }
     // Constraints come after all columns, which they may name; the table may refer to itself.
     catalog.tables.insert(name.clone(), table);
-    for definition in &create.columns {
+    for definition in defined {
         constraints::of_column(catalog, &name, definition)?;
     }
     for constraint in &create.constraints {
@@ -52,10 +57,8 @@ pub(super) fn table(catalog: &mut Catalog, create: &CreateTable) -> Result<()> {
 }
 
 fn refuse_special(create: &CreateTable) -> Result<()> {
-    let special = if create.query.is_some() {
-        "a table made of a query"
-    } else if create.like.is_some() {
-        "a table like another one"
+    let special = if create.like.is_some() {
+        "a table like another one, without parentheses,"
     } else if create.inherits.is_some() {
         "a table that inherits"
     } else if create.partition_by.is_some() || create.partition_of.is_some() {
@@ -80,6 +83,10 @@ pub(super) fn add_column(
         let text = format!("column \"{}\" of relation \"{}\" already exists", column.name, name.name);
         return Err(fault("42701", text));
     }
+    let mut column = column;
+    if let Some(domain) = domains::of(catalog, &definition.data_type) {
+        domains::rule(domain, table, &mut column);
+    }
     table.columns.push(column);
     Ok(())
 }
@@ -91,6 +98,9 @@ fn column(catalog: &Catalog, table: &TableName, definition: &ColumnDef) -> Resul
     let type_name = match &ty {
         Type::Text => written(&definition.data_type).to_lowercase(),
         Type::Enum(_) | Type::Other(_) => written(&definition.data_type).to_lowercase(),
+        _ if domains::of(catalog, &definition.data_type).is_some() => {
+            written(&definition.data_type).to_lowercase()
+        }
         known => known.sql_name(),
     };
     let type_name = type_name.strip_prefix("public.").map_or(type_name.clone(), str::to_owned);

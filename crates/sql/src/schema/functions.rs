@@ -2,8 +2,8 @@
 
 use sqlparser::ast::Statement;
 use sqlparser::ast::{
-    ArgMode, CreateFunction, CreateFunctionBody, DataType, DropFunction, Expr, FunctionBehavior,
-    FunctionCalledOnNull, FunctionReturnType, FunctionSecurity, OperateFunctionArg,
+    ArgMode, CreateFunction, CreateFunctionBody, DataType, DropBehavior, DropFunction, Expr,
+    FunctionBehavior, FunctionCalledOnNull, FunctionReturnType, FunctionSecurity, OperateFunctionArg,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -12,7 +12,7 @@ use truststream_services::database::{Catalog, Function, Parameter, Returns, Tabl
 
 use super::names::{ident, table_name};
 use super::type_names::{type_of, written};
-use super::{fault, planning};
+use super::{dependents, fault, planning};
 
 pub(super) fn create(catalog: &mut Catalog, create: &CreateFunction, text: &str) -> Result<()> {
     let name = table_name(&create.name);
@@ -28,7 +28,7 @@ pub(super) fn create(catalog: &mut Catalog, create: &CreateFunction, text: &str)
         catalog.functions.retain(|known| !same(known));
     }
     let returns = Returns { one_row: planning::one_row(text), ..returns(catalog, create) };
-    catalog.functions.push(Function {
+    let mut function = Function {
         variadic: parameters.iter().any(|parameter| parameter.variadic),
         reads_only: matches!(create.behavior, Some(FunctionBehavior::Stable | FunctionBehavior::Immutable)),
         language: create.language.as_ref().map_or("sql".into(), |name| name.value.to_lowercase()),
@@ -44,7 +44,9 @@ pub(super) fn create(catalog: &mut Catalog, create: &CreateFunction, text: &str)
         returns,
         parameters,
         name,
-    });
+    };
+    function.grants = super::defaults::of_function(catalog, &function);
+    catalog.functions.push(function);
     Ok(())
 }
 
@@ -155,6 +157,7 @@ fn body(create: &CreateFunction) -> Option<String> {
 }
 
 pub(super) fn drop(catalog: &mut Catalog, drop: &DropFunction) -> Result<()> {
+    let all = catalog.clone();
     for function in &drop.func_desc {
         let name = table_name(&function.name);
         let arguments: Option<Vec<_>> = function
@@ -170,5 +173,7 @@ pub(super) fn drop(catalog: &mut Catalog, drop: &DropFunction) -> Result<()> {
             return Err(fault("42883", format!("function {}() does not exist", name.name)));
         }
     }
-    Ok(())
+    let names: Vec<_> = drop.func_desc.iter().map(|one| format!("function {}()", one.name)).collect();
+    let cascade = drop.drop_behavior == Some(DropBehavior::Cascade);
+    dependents::settle(&all, catalog, &names.join(", "), cascade)
 }

@@ -1,11 +1,11 @@
-//! Grants and revokes on tables and functions. Those on schemas and sequences are taken note of
-//! nowhere: reaching a table is decided by the table's own grants.
+//! Grants and revokes on tables and functions. Those on sequences are taken note of nowhere: who may
+//! insert is given numbers.
 
 use sqlparser::ast::{
     Action, DataType, Grant, GrantObjects, Grantee, GranteeName, Ident, ObjectName, Privileges, Revoke,
 };
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Catalog, Function, Grant as Entry, TableName};
+use truststream_services::database::{Catalog, DefaultGrant, Function, Grant as Entry, TableName};
 
 use super::functions::spelled;
 use super::names::{idents, parts, table_name};
@@ -37,21 +37,65 @@ fn record(
         return on_functions(catalog, grantees, revoke, |known| schemas.contains(&known.name.schema))
             .map(drop);
     }
+    if let Some(GrantObjects::Schemas(names)) = objects {
+        return on_schemas(catalog, names, grantees, revoke);
+    }
     let tables = tables(catalog, objects)?;
     if tables.is_empty() {
         return Ok(());
     }
+    let entries = entries(privileges, grantees, revoke)?;
+    for table in &tables {
+        catalog.tables[table].grants.extend(entries.iter().cloned());
+    }
+    Ok(())
+}
+
+/// What is granted or revoked, role by role.
+pub(super) fn entries(privileges: &Privileges, grantees: &[Grantee], revoke: bool) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
     for (privileges, columns) in privilege_sets(privileges)? {
         for role in grantees.iter().map(role) {
-            let role = role?;
-            for table in &tables {
-                catalog.tables[table].grants.push(Entry {
-                    role: role.clone(),
-                    privileges: privileges.clone(),
-                    columns: columns.clone(),
-                    revoke,
-                });
-            }
+            entries.push(Entry {
+                role: role?,
+                privileges: privileges.clone(),
+                columns: columns.clone(),
+                revoke,
+            });
+        }
+    }
+    Ok(entries)
+}
+
+/// A schema that is closed to a role: all that is in it, or will be, is. That one is open says
+/// nothing of what is in it.
+fn on_schemas(
+    catalog: &mut Catalog,
+    schemas: &[ObjectName],
+    grantees: &[Grantee],
+    revoke: bool,
+) -> Result<()> {
+    let roles = grantees.iter().map(role).collect::<Result<Vec<_>>>()?;
+    // The roles of requests may enter schemas by their own names, not as everybody.
+    let closed: Vec<_> = roles.into_iter().filter(|role| revoke && role != "public").collect();
+    for (schema, role) in
+        schemas.iter().flat_map(|name| closed.iter().map(|role| (parts(name).join("."), role)))
+    {
+        let entry = |privilege: &str| Entry {
+            role: role.clone(),
+            privileges: vec![privilege.to_owned()],
+            columns: Vec::new(),
+            revoke: true,
+        };
+        for (_, table) in catalog.tables.iter_mut().filter(|(table, _)| table.schema == schema) {
+            table.grants.push(entry("all"));
+        }
+        for function in catalog.functions.iter_mut().filter(|function| function.name.schema == schema) {
+            function.grants.push(entry("execute"));
+        }
+        for functions in [false, true] {
+            let grant = entry(if functions { "execute" } else { "all" });
+            catalog.default_grants.push(DefaultGrant { schema: Some(schema.clone()), functions, grant });
         }
     }
     Ok(())
@@ -155,6 +199,7 @@ fn privilege(action: &Action) -> Result<(&'static str, Option<&[Ident]>)> {
         Action::Delete => ("delete", None),
         Action::Truncate => ("truncate", None),
         Action::Trigger => ("trigger", None),
+        Action::Execute { .. } => ("execute", None),
         other => return Err(Error::unsupported(format!("privilege {other} on a table can't be kept"))),
     })
 }

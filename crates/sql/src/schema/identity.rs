@@ -1,15 +1,14 @@
 //! Options of identity columns, in any order, as PostgreSQL takes them.
 
-use sqlparser::ast;
+use sqlparser::ast::{Expr, SequenceOptions};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
-
-use super::Statement;
+use truststream_services::database::Sequence;
 
 /// A statement whose options of identities stand in the one order that the parser reads; `None` if
 /// it has none. The sequence's name and what does not change its numbers is left out.
 pub(super) fn reordered(text: &str) -> Option<String> {
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize().ok()?;
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).with_unescape(false).tokenize().ok()?;
     let (mut result, mut found) = (String::with_capacity(text.len()), false);
     let mut rest = tokens.as_slice();
     while let Some((token, after)) = rest.split_first() {
@@ -53,34 +52,16 @@ fn options(tokens: &[Token]) -> String {
     if all.is_empty() { String::new() } else { format!(" ({})", all.join(" ")) }
 }
 
-/// The first option of an identity in a statement that gives other numbers than 1, 2, 3.
-pub(crate) fn uncommon(statement: &Statement) -> Option<String> {
-    use ast::{AlterColumnOperation, AlterTableOperation as Operation, ColumnOption, Statement as Parsed};
-    let of_column = |column: &ast::ColumnDef| {
-        column.options.iter().find_map(|option| match &option.option {
-            ColumnOption::Generated { sequence_options: Some(options), .. } => first(options),
-            _ => None,
-        })
-    };
-    match statement.parsed.as_deref()? {
-        Parsed::CreateTable(table) => table.columns.iter().find_map(of_column),
-        Parsed::AlterTable(alter) => alter.operations.iter().find_map(|operation| match operation {
-            Operation::AddColumn { column_def, .. } => of_column(column_def),
-            Operation::AlterColumn {
-                op: AlterColumnOperation::AddGenerated { sequence_options: Some(options), .. },
-                ..
-            } => first(options),
-            _ => None,
-        }),
-        _ => None,
+/// How an identity column's options let it count.
+pub(super) fn counted(options: &[SequenceOptions]) -> Sequence {
+    let number = |expr: &Expr| expr.to_string().replace(' ', "").parse::<i64>().ok();
+    let mut sequence = Sequence::default();
+    for option in options {
+        match option {
+            SequenceOptions::IncrementBy(by, _) => sequence.increment = number(by).unwrap_or(1),
+            SequenceOptions::StartWith(start, _) => sequence.start = number(start).unwrap_or(1),
+            _ => {}
+        }
     }
-}
-
-fn first(options: &[ast::SequenceOptions]) -> Option<String> {
-    let other = |option: &&ast::SequenceOptions| match option {
-        ast::SequenceOptions::IncrementBy(by, _) => by.to_string() != "1",
-        ast::SequenceOptions::StartWith(start, _) => start.to_string() != "1",
-        _ => false,
-    };
-    options.iter().find(other).map(|option| option.to_string().trim().to_lowercase())
+    sequence
 }

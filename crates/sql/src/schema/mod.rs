@@ -5,16 +5,25 @@
 //! an engine makes of it is the engine's to say ([`crate::sqlite::review()`]).
 
 mod alter;
+mod blocks;
+mod comments;
 mod constraints;
+mod copy;
 mod create;
+mod defaults;
+mod dependents;
+mod domains;
 mod drop;
+mod follow;
 mod functions;
 mod grants;
 mod identity;
 mod names;
+mod own;
 mod planning;
 mod policies;
 mod rename;
+mod sequences;
 mod split;
 mod triggers;
 mod type_names;
@@ -23,16 +32,18 @@ mod views;
 #[cfg(test)]
 mod tests;
 
-use sqlparser::ast;
+use sqlparser::ast::{self, ObjectType};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, TableName};
 
 pub(crate) use functions::{columns_of_result, row_type};
-pub(crate) use identity::uncommon;
 pub use names::table_name;
 pub(crate) use names::{ident, parts};
+pub(crate) use own::Own;
+pub use sequences::{column_of as column_of_sequence, of_column as sequence_of, row_number};
+pub(crate) use sequences::{exists as sequence_exists, sequence_name};
 pub use split::{Piece, split};
 pub use type_names::{enum_name, enum_table, type_named, type_of};
 pub use views::{view_query, view_relationships};
@@ -47,6 +58,10 @@ pub struct Statement {
     /// What it does, as far as one can tell without a catalog.
     pub kind: Kind,
     pub(crate) parsed: Option<Box<ast::Statement>>,
+    /// What it is, if the parser of SQL does not read it.
+    pub(crate) own: Option<own::Own>,
+    /// SQLSTATEs of failures that let everything be as it was.
+    pub(crate) tolerates: Vec<String>,
 }
 
 /// What a statement does.
@@ -72,6 +87,23 @@ impl Statement {
         }
     }
 
+    /// The columns of a table whose type it changes, each with what its values become.
+    pub fn conversions(&self, table: &TableName) -> Vec<(String, Option<String>)> {
+        use ast::{AlterColumnOperation as Change, AlterTableOperation as Operation};
+        let Some(ast::Statement::AlterTable(alter)) = self.parsed.as_deref() else { return Vec::new() };
+        let one = |operation: &Operation| match operation {
+            Operation::AlterColumn { column_name, op: Change::SetDataType { using, .. } } => {
+                Some((ident(column_name), using.as_ref().map(ToString::to_string)))
+            }
+            _ => None,
+        };
+        if table_name(&alter.name) == *table {
+            alter.operations.iter().filter_map(one).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
     /// The table, old and new name of a column that it renames.
     pub fn column_renamed(&self) -> Option<(TableName, String, String)> {
         let ast::Statement::AlterTable(alter) = self.parsed.as_deref()? else { return None };
@@ -88,18 +120,14 @@ impl Statement {
 const NOISE: &[&str] = &[
     "abort",
     "alter database",
-    "alter default privileges",
     "alter publication",
-    "alter sequence",
     "analyze",
     "begin",
     "comment on",
     "commit",
     "create publication",
     "create role",
-    "create sequence",
     "drop publication",
-    "drop sequence",
     "end",
     "notify",
     "reset",
@@ -115,10 +143,20 @@ const NOISE: &[&str] = &[
 /// # Errors
 /// 42601 with the line if the script can't even be cut into statements.
 pub fn parse(sql: &str) -> Result<Vec<Statement>> {
-    Ok(split(sql)?.into_iter().map(statement).collect())
+    let pieces = split(sql)?.into_iter();
+    let read = |piece| blocks::read(piece).unwrap_or_else(|| vec![statement(piece)]);
+    Ok(pieces.flat_map(read).flat_map(copy::filled).collect())
 }
 
 fn statement(piece: Piece<'_>) -> Statement {
+    let (line, text) = (piece.line, piece.text.to_owned());
+    if let Some(own) = own::read(piece.text) {
+        let (kind, own) = match own {
+            Ok(own) => (Kind::Schema, Some(own)),
+            Err(reason) => (Kind::Unknown(reason), None),
+        };
+        return Statement { line, text, kind, parsed: None, own, tolerates: Vec::new() };
+    }
     let parsed = parse_one(piece.text).or_else(|reason| match identity::reordered(piece.text) {
         Some(text) => parse_one(&text),
         None => match planning::without(piece.text) {
@@ -131,7 +169,7 @@ fn statement(piece: Piece<'_>) -> Statement {
         Err(_) if is_noise(piece.text) => (Kind::Noise, None),
         Err(reason) => (Kind::Unknown(foreign(piece.text).unwrap_or(reason)), None),
     };
-    Statement { line: piece.line, text: piece.text.to_owned(), kind, parsed }
+    Statement { line, text, kind, parsed, own: None, tolerates: Vec::new() }
 }
 
 fn parse_one(text: &str) -> Result<ast::Statement, String> {
@@ -161,9 +199,6 @@ fn is_noise(text: &str) -> bool {
 fn foreign(text: &str) -> Option<String> {
     let words = words(text);
     let is = |start: &str| words.starts_with(start);
-    if is("do ") || is("do$") {
-        return Some("blocks of procedural code (do) run on PostgreSQL only".into());
-    }
     if is("create function") || is("create or replace function") || is("create procedure") {
         return Some("this function can't be read".into());
     }
@@ -178,6 +213,7 @@ fn kind_of(statement: &ast::Statement, text: &str) -> Kind {
         | S::CreateIndex(_)
         | S::AlterIndex { .. }
         | S::CreateType { .. }
+        | S::DropDomain(_)
         | S::AlterType(_)
         | S::CreatePolicy(_)
         | S::AlterPolicy(_)
@@ -195,10 +231,15 @@ fn kind_of(statement: &ast::Statement, text: &str) -> Kind {
         | S::Comment { .. }
         | S::Drop { .. } => Kind::Schema,
         S::Insert(_) | S::Update(_) | S::Delete(_) | S::Truncate(_) => Kind::Data,
-        S::Query(_) if ["set_config(", "setval("].iter().any(|call| text.to_lowercase().contains(call)) => {
-            Kind::Noise
-        }
-        S::Query(_) => Kind::Unknown("a query in a migration runs on PostgreSQL only".into()),
+        S::Query(_) if text.to_lowercase().contains("set_config(") => Kind::Noise,
+        S::Query(_) if text.to_lowercase().contains("setval(") => Kind::Data,
+        S::Query(_) if text.to_lowercase().contains("cron.") => Kind::Unknown(
+            "schedules (pg_cron) run on PostgreSQL only: call what they run from a scheduler outside".into(),
+        ),
+        S::Query(_) => Kind::Unknown(
+            "a query in a migration runs on PostgreSQL only: write what it changes as insert, update or delete"
+                .into(),
+        ),
         _ if is_noise(text) => Kind::Noise,
         _ => Kind::Unknown("this statement runs on PostgreSQL only".into()),
     }
@@ -211,16 +252,38 @@ fn kind_of(statement: &ast::Statement, text: &str) -> Kind {
 /// PostgreSQL's codes: 42P01 and 42703 for unknown tables and columns, 42P07, 42701, 42710 for
 /// what exists already, 0A000 for what can't be kept in a catalog.
 pub fn apply(catalog: &mut Catalog, statement: &Statement) -> Result<()> {
-    use ast::Statement as S;
     if let Kind::Unknown(reason) = &statement.kind {
         return Err(Error::unsupported(reason.clone()));
     }
-    let (Kind::Schema, Some(parsed)) = (&statement.kind, &statement.parsed) else { return Ok(()) };
+    if statement.kind != Kind::Schema {
+        return Ok(());
+    }
+    if statement.tolerates.is_empty() {
+        return define(catalog, statement);
+    }
+    let before = catalog.clone();
+    let tolerated =
+        |error: &Error| statement.tolerates.iter().any(|code| code == "others" || code == error.code());
+    define(catalog, statement).or_else(|error| {
+        *catalog = before;
+        if tolerated(&error) { Ok(()) } else { Err(error) }
+    })
+}
+
+fn define(catalog: &mut Catalog, statement: &Statement) -> Result<()> {
+    use ast::Statement as S;
+    if let Some(own) = &statement.own {
+        return own::apply(catalog, own);
+    }
+    let Some(parsed) = &statement.parsed else { return Ok(()) };
     match parsed.as_ref() {
         S::CreateTable(table) => create::table(catalog, table),
         S::AlterTable(table) => alter::table(catalog, table),
         S::CreateIndex(index) => create::index(catalog, index),
         S::AlterIndex { name, operation } => alter::index(catalog, name, operation),
+        S::DropDomain(drop) => {
+            drop::objects(catalog, ObjectType::Type, std::slice::from_ref(&drop.name), drop.if_exists, false)
+        }
         S::CreateType { name, representation } => type_names::create(catalog, name, representation.as_ref()),
         S::AlterType(change) => type_names::alter(catalog, change),
         S::CreatePolicy(policy) => policies::create(catalog, policy),

@@ -65,9 +65,10 @@ fn clipped(text: &str, mut length: usize) -> &str {
 pub(crate) fn relation_taken(catalog: &Catalog, schema: &str, name: &str) -> bool {
     catalog.tables.iter().filter(|(table, _)| table.schema == schema).any(|(table, definition)| {
         table.name == name
+            || definition.primary_key_name.as_deref() == Some(name)
             || definition.indexes.iter().any(|index| index.name == name)
             || definition.unique_keys.iter().any(|key| key.name == name)
-    })
+    }) || catalog.sequences.contains_key(&TableName::new(schema, name))
 }
 
 #[cfg(test)]

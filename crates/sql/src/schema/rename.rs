@@ -8,7 +8,7 @@ use crate::quote::quote;
 
 /// An expression over one table with a column's new name.
 pub(super) fn column_in(expression: &str, old: &str, new: &str) -> String {
-    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, expression).tokenize() else {
+    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, expression).with_unescape(false).tokenize() else {
         return expression.to_owned();
     };
     let mut renamed = String::with_capacity(expression.len());
@@ -47,7 +47,9 @@ pub(super) fn column_of(table: &mut Table, old: &str, new: &str) {
     }
     texts.extend(table.checks.iter_mut().map(|check| &mut check.expression));
     for policy in &mut table.policies {
-        texts.extend(policy.using.iter_mut().chain(&mut policy.check));
+        let parts = policy.using.iter_mut().chain(&mut policy.check);
+        // Those with a query have names of their own.
+        texts.extend(parts.filter(|text| !text.to_lowercase().contains("select")));
     }
     for column in &mut table.columns {
         texts.extend(&mut column.generated);

@@ -36,6 +36,9 @@ pub fn type_of(catalog: &Catalog, data_type: &DataType) -> Type {
             if catalog.enums.contains_key(&name) {
                 return Type::Enum(enum_name(&name));
             }
+            if let Some(domain) = catalog.domains.get(&name) {
+                return type_named(catalog, &domain.base);
+            }
         }
         _ => {}
     }

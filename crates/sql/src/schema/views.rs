@@ -44,7 +44,8 @@ pub(super) fn create(catalog: &mut Catalog, view: &CreateView) -> Result<()> {
         deletable: false,
         invoker: is_invoker(&view.options),
     };
-    let mut table = Table { kind, columns, ..Table::default() };
+    let grants = super::defaults::of_table(catalog, &name);
+    let mut table = Table { kind, columns, grants, ..Table::default() };
     if let Some(before) = before {
         table.grants.clone_from(&before.grants);
         table.comment.clone_from(&before.comment);
@@ -52,7 +53,12 @@ pub(super) fn create(catalog: &mut Catalog, view: &CreateView) -> Result<()> {
     catalog.schemas.entry(name.schema.clone()).or_default();
     catalog.tables.insert(name.clone(), table);
     let key = inherited_key(catalog, &name);
-    catalog.tables[&name].primary_key = key;
+    let writable = crate::updatable::base(catalog, &name).is_some();
+    let table = &mut catalog.tables[&name];
+    table.primary_key = key;
+    if let TableKind::View { insertable, updatable, deletable, .. } = &mut table.kind {
+        (*insertable, *updatable, *deletable) = (writable, writable, writable);
+    }
     Ok(())
 }
 
@@ -67,7 +73,7 @@ fn is_invoker(options: &CreateTableOptions) -> bool {
     })
 }
 
-fn columns(catalog: &Catalog, query: &Query) -> Result<Vec<Column>> {
+pub(super) fn columns(catalog: &Catalog, query: &Query) -> Result<Vec<Column>> {
     let (_, found) = Translator::new(&Scope::new(catalog)).query(query)?;
     let origins = origins(catalog, query);
     let column = |(at, (name, ty)): (usize, (String, truststream_kernel::Type))| {

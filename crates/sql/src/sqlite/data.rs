@@ -1,9 +1,10 @@
 //! `insert`, `update`, `delete` and `truncate` of migrations and seeds.
 
-use sqlparser::ast::{ObjectName, Statement as Parsed, Truncate};
+use sqlparser::ast::{CascadeOption, Statement as Parsed, Truncate, TruncateIdentityOption};
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Catalog, PolicyCommand, Table, TableName};
+use truststream_services::database::{Catalog, TableName};
 
+use super::numbers;
 use super::write::{Rules, known, write};
 use crate::expression::{Scope, Translator, file_name};
 use crate::quote::quote;
@@ -19,40 +20,43 @@ pub fn data(catalog: &Catalog, statement: &Statement) -> Result<Vec<String>> {
         return self::truncate(catalog, truncate);
     }
     let parsed = parsed.ok_or_else(|| Error::unsupported("this statement runs on PostgreSQL only"))?;
-    let done = write(
-        &mut Translator::new(&Scope::new(catalog)),
-        parsed,
-        &Rules { numbered: true, ..Rules::default() },
-    )?;
-    let mut statements = vec![done.sql];
-    if done.command == PolicyCommand::Insert {
-        statements.extend(numbering(&done.table, known(catalog, &done.table)?));
+    if let Parsed::Query(_) = parsed {
+        return numbers::setval(catalog, parsed);
+    }
+    let done = write(&mut Translator::new(&Scope::new(catalog)), parsed, &Rules::default())?;
+    Ok(vec![done.sql])
+}
+
+/// Empties tables: with those that refer to them if that is asked for.
+fn truncate(catalog: &Catalog, truncate: &Truncate) -> Result<Vec<String>> {
+    let mut names: Vec<TableName> =
+        truncate.table_names.iter().map(|target| table_name(&target.name)).collect();
+    let cascade = truncate.cascade == Some(CascadeOption::Cascade);
+    let mut at = 0;
+    while let Some(name) = names.get(at).cloned() {
+        known(catalog, &name)?;
+        for (other, table) in &catalog.tables {
+            let refers = table.foreign_keys.iter().any(|key| key.references == name);
+            if !refers || names.contains(other) {
+                continue;
+            }
+            if !cascade {
+                let text = "cannot truncate a table referenced in a foreign key constraint";
+                return Err(Error::unsupported(text)
+                    .with_details(format!("Table \"{}\" references \"{}\".", other.name, name.name))
+                    .with_hint("Truncate both at the same time, or use TRUNCATE ... CASCADE."));
+            }
+            names.push(other.clone());
+        }
+        at += 1;
+    }
+    // Those that refer to others go before them.
+    let mut statements: Vec<String> =
+        names.iter().rev().map(|name| format!("DELETE FROM {}", quote(&file_name(name)))).collect();
+    if truncate.identity == Some(TruncateIdentityOption::Restart) {
+        for name in &names {
+            statements.extend(numbers::restarted(catalog, name, known(catalog, name)?));
+        }
     }
     Ok(statements)
-}
-
-/// Numbers for identity columns that are not the row id and were not given.
-fn numbering(name: &TableName, table: &Table) -> Vec<String> {
-    let file = quote(&file_name(name));
-    let mut statements = Vec::new();
-    for column in table.columns.iter().filter(|column| column.identity.is_some()) {
-        if table.primary_key == [column.name.clone()] {
-            continue;
-        }
-        let column = quote(&column.name);
-        statements.push(format!(
-            "UPDATE {file} SET {column} = n.v FROM (SELECT rowid AS r, (SELECT coalesce(max({column}), 0) FROM {file}) \
-             + row_number() OVER (ORDER BY rowid) AS v FROM {file} WHERE {column} IS NULL) AS n WHERE {file}.rowid = n.r"
-        ));
-    }
-    statements
-}
-
-fn truncate(catalog: &Catalog, truncate: &Truncate) -> Result<Vec<String>> {
-    let one = |name: &ObjectName| {
-        let name = table_name(name);
-        known(catalog, &name)?;
-        Ok(format!("DELETE FROM {}", quote(&file_name(&name))))
-    };
-    truncate.table_names.iter().map(|target| one(&target.name)).collect()
 }

@@ -7,7 +7,9 @@ use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{Catalog, Column, PolicyCommand, Table, TableName};
 
 use super::trigger;
-use super::write::{Rules, Write, assignments, column, known, last, returning, target, value, within};
+use super::write::{
+    Rules, Write, assignments, column, fitted, known, last, returning, target, value, within,
+};
 use crate::expression::{Columns, Relation, Term, TermType, Translator, file_name};
 use crate::quote::quote;
 use crate::schema::ident;
@@ -29,9 +31,8 @@ pub(super) fn insert(translator: &mut Translator<'_>, insert: &Insert, rules: &R
     };
     let (columns, rows) = match &insert.source {
         None => (Vec::new(), "DEFAULT VALUES".to_owned()),
-        Some(source) => self::rows(translator, &columns, source)?,
+        Some(source) => self::rows(translator, (&name, table), &columns, source)?,
     };
-    refuse_unnumbered(&name, table, &columns, rules)?;
     let mut sql = inserted(translator.catalog(), (&name, table), &columns, rows, rules)?;
     let alias = insert.table_alias.as_ref().map(|alias| ident(&alias.alias));
     let target = target(&name, table, alias);
@@ -46,21 +47,6 @@ pub(super) fn insert(translator: &mut Translator<'_>, insert: &Insert, rules: &R
     }
     let returning = returning(translator, target, insert.returning.as_deref())?;
     Ok(Write { table: name, command: PolicyCommand::Insert, sql, returning, upserts })
-}
-
-fn refuse_unnumbered(name: &TableName, table: &Table, given: &[&Column], rules: &Rules<'_>) -> Result<()> {
-    let missing = |column: &&Column| {
-        column.identity.is_some()
-            && table.primary_key != [column.name.clone()]
-            && !given.iter().any(|one| one.name == column.name)
-    };
-    match table.columns.iter().find(missing) {
-        Some(column) if !rules.numbered => Err(Error::unsupported(format!(
-            "an insert into {name} without {}, an identity that is not the primary key, runs on PostgreSQL only",
-            column.name
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// The insert of rows, as the table's triggers make them.
@@ -103,6 +89,7 @@ fn inserted(
 /// The rows of an insert, and the columns they are for.
 fn rows<'c>(
     translator: &mut Translator<'_>,
+    target: (&TableName, &Table),
     columns: &[&'c Column],
     source: &Query,
 ) -> Result<(Vec<&'c Column>, String)> {
@@ -111,8 +98,10 @@ fn rows<'c>(
         let columns = columns.get(..width).ok_or_else(too_many)?.to_vec();
         let mut rows = Vec::new();
         for row in &values.rows {
-            let cells =
-                columns.iter().zip(&row.content).map(|(column, expr)| value(translator, column, expr));
+            let cells = columns
+                .iter()
+                .zip(&row.content)
+                .map(|(column, expr)| value(translator, target, column, expr));
             rows.push(format!("({})", cells.collect::<Result<Vec<_>, _>>()?.join(", ")));
         }
         return Ok((columns, format!("VALUES {}", rows.join(", "))));
@@ -137,9 +126,11 @@ fn converted(
     let cells = found.into_iter().zip(names).zip(columns).map(|(((_, ty), name), column)| {
         let term = Term { sql: name.clone(), ty };
         let text = matches!(term.ty, TermType::Known(Type::Text));
-        let cell =
-            if text { translator.cast_to(term, &column.ty) } else { translator.assigned(term, &column.ty) };
-        cell.map(|term| term.sql)
+        let long = matches!(column.ty, Type::Varchar(Some(_)) | Type::Char(_));
+        if text && !long {
+            return translator.cast_to(term, &column.ty).map(|term| term.sql);
+        }
+        fitted(translator, term, &column.ty, false)
     });
     Ok(cells.collect::<Result<Vec<_>, _>>()?.join(", "))
 }

@@ -2,6 +2,7 @@
 
 mod data;
 mod insert;
+pub mod numbers;
 mod review;
 pub mod routine;
 pub mod trigger;
@@ -13,4 +14,4 @@ mod tests;
 pub use data::data;
 pub(crate) use review::is_held;
 pub use review::review;
-pub use write::Guard;
+pub use write::{Guard, assigned_text as assigned};

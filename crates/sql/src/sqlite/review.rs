@@ -8,8 +8,35 @@ use crate::expression::{self, Scope, Unsupported, file_name};
 use crate::schema::{self, Kind, Statement};
 
 /// Extensions whose functions are known here, or that change nothing.
-const EXTENSIONS: &[&str] =
-    &["pgcrypto", "uuid-ossp", "moddatetime", "plpgsql", "pg_stat_statements", "pgjwt", "pg_graphql"];
+/// What they bring besides is named where it is used.
+const EXTENSIONS: &[&str] = &[
+    "btree_gin",
+    "btree_gist",
+    "citext",
+    "fuzzystrmatch",
+    "http",
+    "hypopg",
+    "index_advisor",
+    "intarray",
+    "moddatetime",
+    "pg_cron",
+    "pg_graphql",
+    "pg_jsonschema",
+    "pg_net",
+    "pg_stat_statements",
+    "pg_trgm",
+    "pgaudit",
+    "pgcrypto",
+    "pgjwt",
+    "pgsodium",
+    "pgtap",
+    "plpgsql",
+    "plpgsql_check",
+    "supabase_vault",
+    "unaccent",
+    "uuid-ossp",
+    "wrappers",
+];
 
 /// Types that are carried as text and that the provider has the operators of, besides ranges.
 const HELD: &[&str] = &["tsvector", "tsquery"];
@@ -71,13 +98,8 @@ fn unheld(error: &Error) -> Vec<String> {
 
 /// Statements that the catalog can keep but SQLite has nothing for.
 fn foreign(statement: &Statement) -> Option<String> {
-    use sqlparser::ast::Statement as Parsed;
-    if let Some(option) = schema::uncommon(statement) {
-        return Some(format!("identities count 1, 2, 3 here: \"{option}\" runs on PostgreSQL only"));
-    }
-    match statement.parsed.as_deref()? {
-        Parsed::CreateExtension(extension) => {
-            let name = extension.name.value.to_lowercase();
+    match &statement.own {
+        Some(schema::Own::Extension(name)) => {
             let known = EXTENSIONS.contains(&name.as_str());
             (!known).then(|| format!("extension {name} lives on PostgreSQL only"))
         }
@@ -146,11 +168,12 @@ fn faults(catalog: &Catalog, name: &TableName, table: &Table) -> Vec<String> {
         if let Some(other) = foreign_type(&column.ty) {
             faults.push(format!("column \"{}\": type {other} lives on PostgreSQL only", column.name));
         } else if column.type_name.trim_start_matches("extensions.") == "citext" {
-            faults.push(format!("column \"{}\": citext lives on PostgreSQL only", column.name));
+            faults.push(format!(
+                "column \"{}\": citext lives on PostgreSQL only; use text with a unique index on lower({})",
+                column.name, column.name
+            ));
         }
-        if let Some(default) = column.default.as_ref().filter(|_| column.identity.is_none()) {
-            results.push(expression::value(default, &column.ty, &Scope::new(catalog)));
-        }
+        results.push(super::numbers::default(catalog, (name, table), column).map(Option::unwrap_or_default));
         if let Some(generated) = &column.generated {
             results.push(expression::value(generated, &column.ty, &scope));
         }

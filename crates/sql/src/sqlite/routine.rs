@@ -1,6 +1,6 @@
 //! A function that is called for itself: its statements, one after another.
 
-use sqlparser::ast::Statement as Parsed;
+use sqlparser::ast::{Expr, ObjectName, Set, Statement as Parsed};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Function, PolicyCommand, TableName};
 
@@ -8,7 +8,8 @@ use super::write::{Guard, Rules, write};
 use crate::expression::{
     Scope, Term, Translator, Unsupported, check_row_function, parameter_type, result_columns, statements,
 };
-use crate::quote::quote;
+use crate::quote::{literal, quote};
+use crate::schema::parts;
 
 /// One statement of a function's body.
 #[derive(Clone, Debug)]
@@ -80,6 +81,9 @@ fn step(
         };
         return Ok(Step { sql, written: None });
     }
+    if let Parsed::Set(Set::SingleAssignment { variable, values, .. }) = statement {
+        return Ok(Step { sql: setting(translator, variable, values)?, written: None });
+    }
     let done = write(translator, statement, &Rules { guard, ..Rules::default() })?;
     let mut cells = vec!["rowid".to_owned()];
     if let Some(columns) = columns {
@@ -101,6 +105,17 @@ fn step(
             returns: columns.is_some(),
         }),
     })
+}
+
+/// `set local "response.status" = '404'`
+fn setting(translator: &mut Translator<'_>, name: &ObjectName, values: &[Expr]) -> Result<String> {
+    let name = parts(name).join(".");
+    let [value] = values else { return Err(Error::unsupported(format!("setting {name} to a list"))) };
+    if !name.contains('.') {
+        return Err(Error::unsupported(format!("setting {name}, which only PostgreSQL has")));
+    }
+    let value = translator.expr(value)?;
+    Ok(format!("SELECT ts_set_setting({}, {})", literal(&name), value.sql))
 }
 
 /// Whether a function can be called on SQLite, by those that no policy concerns.

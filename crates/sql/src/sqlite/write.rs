@@ -10,9 +10,9 @@ use sqlparser::parser::Parser;
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{Catalog, Column, PolicyCommand, Table, TableName};
 
-use super::trigger;
+use super::{numbers, trigger};
 use crate::expression::{Relation, Scope, Term, Translator, Unsupported, file_name};
-use crate::quote::quote;
+use crate::quote::{literal, quote};
 use crate::schema::{ident, no_such_column, no_such_table, parts};
 
 /// The condition under which a command may touch existing rows of a table.
@@ -25,8 +25,6 @@ pub(crate) struct Rules<'a> {
     pub(crate) guard: Option<&'a Guard<'a>>,
     /// The condition under which it is done at all.
     pub(crate) only_if: Option<&'a str>,
-    /// Whether numbers of identity columns that are not the row id are given afterwards.
-    pub(crate) numbered: bool,
 }
 
 /// The one statement of a text.
@@ -119,15 +117,13 @@ pub(super) fn returning(
 
 pub(super) fn value(
     translator: &mut Translator<'_>,
+    target: (&TableName, &Table),
     column: &Column,
     expr: &Expr,
 ) -> Result<String, Unsupported> {
     if is_default(expr) {
-        let scope = Scope::new(translator.catalog());
-        return match (&column.default, column.identity) {
-            (Some(default), None) => crate::expression::value(default, &column.ty, &scope),
-            _ => Ok("NULL".into()),
-        };
+        let default = numbers::default(translator.catalog(), target, column)?;
+        return Ok(default.unwrap_or_else(|| "NULL".into()));
     }
     assigned(translator, expr, &column.ty)
 }
@@ -147,8 +143,49 @@ pub(super) fn assigned(
     {
         return Ok(term.sql);
     }
+    let plain = matches!(expr, Expr::Value(_) | Expr::Identifier(_) | Expr::CompoundIdentifier(_));
     let term = translator.expr(expr)?;
-    Ok(translator.assigned(term, ty)?.sql)
+    fitted(translator, term, ty, plain)
+}
+
+/// An expression over a table's columns as a value of a column.
+///
+/// # Errors
+/// What can't be translated.
+pub fn assigned_text(
+    catalog: &Catalog,
+    table: &TableName,
+    text: &str,
+    ty: &Type,
+) -> Result<String, Unsupported> {
+    let mut translator = Translator::of_expression(&Scope::of_table(catalog, table));
+    assigned(&mut translator, &crate::expression::parse(text)?, ty)
+}
+
+/// A term as a value that fits its column. A plain one of the column's own type does.
+pub(super) fn fitted(
+    translator: &Translator<'_>,
+    term: Term,
+    ty: &Type,
+    plain: bool,
+) -> Result<String, Unsupported> {
+    let whole = |ty: &Type| matches!(ty, Type::Int2 | Type::Int4 | Type::Int8);
+    let text = |ty: &Type| matches!(ty, Type::Text | Type::Varchar(_) | Type::Char(_));
+    let Some(from) = term.known().filter(|from| !plain || *from != ty).cloned() else {
+        return Ok(translator.assigned(term, ty)?.sql);
+    };
+    Ok(match ty {
+        Type::Int2 | Type::Int4 if whole(&from) => {
+            format!("ts_fit_integer({}, {})", term.sql, literal(&ty.sql_name()))
+        }
+        Type::Varchar(Some(length)) | Type::Char(length) => {
+            let called = if matches!(ty, Type::Char(_)) { "character" } else { "character varying" };
+            let given = if text(&from) { term } else { translator.assigned(term, &Type::Text)? };
+            let sql = format!("ts_fit_text({}, {length}, {})", given.sql, literal(called));
+            translator.assigned(Term::new(sql, ty.clone()), ty)?.sql
+        }
+        _ => translator.assigned(term, ty)?.sql,
+    })
 }
 
 pub(super) fn assignments(
@@ -162,7 +199,7 @@ pub(super) fn assignments(
             return Err(Error::unsupported("an assignment of a row"));
         };
         let column = column(table, name, &last(target))?;
-        Ok((column.name.clone(), value(translator, column, &assignment.value)?))
+        Ok((column.name.clone(), value(translator, (name, table), column, &assignment.value)?))
     };
     let cells = assignments.iter().map(one).collect::<Result<Vec<_>>>()?;
     let catalog = translator.catalog();

@@ -2,11 +2,12 @@
 //! PostgreSQL's words.
 
 use rusqlite::{Connection, ffi};
-use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Catalog, Table, TableKind, TableName};
+use truststream_kernel::{Error, ErrorKind, Result, Type};
+use truststream_services::database::{Catalog, Column, ForeignKey, Table, TableKind, TableName};
+use truststream_sql::quote::quote;
 
 use crate::error::convert;
-use crate::schema::physical_name;
+use crate::schema::{physical, physical_name};
 
 /// What a statement of a migration that writes rows violates.
 pub(crate) fn violated(catalog: &Catalog, error: rusqlite::Error) -> Error {
@@ -63,14 +64,14 @@ fn key(catalog: &Catalog, subject: &str) -> Option<String> {
         subject.split(", ").map(|column| column.strip_prefix(&prefix).unwrap_or(column)).collect();
     let same = |key: &[String]| key.iter().map(String::as_str).eq(columns.iter().copied());
     if same(&table.primary_key) {
-        return Some(format!("{}_pkey", name.name));
+        return Some(table.primary_key_name(name));
     }
     let keys = table.unique_keys.iter().find(|key| same(&key.columns)).map(|key| key.name.clone());
     keys.or_else(|| table.indexes.iter().find(|index| same(&index.terms)).map(|index| index.name.clone()))
 }
 
 /// Why the rows of a table don't fit what the table is to be.
-pub(super) fn unfit(name: &TableName, error: rusqlite::Error) -> Error {
+pub(super) fn unfit(name: &TableName, table: &Table, error: rusqlite::Error) -> Error {
     let text = error.to_string();
     let subject = text.split_once("failed: ").map_or("", |(_, subject)| subject);
     match error.sqlite_error().map(|native| native.extended_code) {
@@ -87,10 +88,20 @@ pub(super) fn unfit(name: &TableName, error: rusqlite::Error) -> Error {
             Error::new(ErrorKind::Constraint, "23514", message)
         }
         Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID) => {
-            duplicated(&format!("{}_pkey", name.name))
+            duplicated(&table.primary_key_name(name))
         }
         _ => convert(error),
     }
+}
+
+/// Refuses a key that is null in some row.
+pub(super) fn refuse_nulls(conn: &Connection, name: &TableName, key: &Column) -> Result<()> {
+    let sql = format!("SELECT 1 FROM {} WHERE {} IS NULL", physical(name), quote(&key.name));
+    if conn.prepare(&sql).and_then(|mut statement| statement.exists([])).map_err(convert)? {
+        let message = format!("column \"{}\" of relation \"{}\" contains null values", key.name, name.name);
+        return Err(Error::new(ErrorKind::Constraint, "23502", message));
+    }
+    Ok(())
 }
 
 /// Why a unique index can't be made.
@@ -122,8 +133,36 @@ pub(crate) fn references(conn: &Connection, catalog: &Catalog) -> Result<()> {
         Some((name, table)) => (name.name.as_str(), table.foreign_keys.iter().rev().nth(number)),
         None => (called.as_str(), None),
     };
+    let row: Option<i64> = row.get(1).map_err(convert)?;
     let constraint = key.map_or(parent.as_str(), |key| key.name.as_str());
     let message =
         format!("insert or update on table \"{table}\" violates foreign key constraint \"{constraint}\"");
-    Err(Error::new(ErrorKind::Constraint, "23503", message))
+    let error = Error::new(ErrorKind::Constraint, "23503", message);
+    let details = match (file(catalog, &called), key, row) {
+        (Some((_, table)), Some(key), Some(row)) => missed(conn, table, &called, key, row)?,
+        _ => return Err(error),
+    };
+    Err(error.with_details(details))
+}
+
+/// The key that a row misses.
+fn missed(conn: &Connection, table: &Table, called: &str, key: &ForeignKey, row: i64) -> Result<String> {
+    let columns: Vec<_> = key.columns.iter().map(|column| quote(column)).collect();
+    let sql = format!("SELECT {} FROM {} WHERE rowid = ?1", columns.join(", "), quote(called));
+    let texts = |row: &rusqlite::Row<'_>| -> rusqlite::Result<Vec<rusqlite::types::Value>> {
+        (0..columns.len()).map(|at| row.get(at)).collect()
+    };
+    let cells = conn.query_row(&sql, [row], texts).map_err(convert)?;
+    let mut values = Vec::new();
+    for (cell, column) in cells.iter().zip(&key.columns) {
+        let ty = table.column(column).map_or(Type::Text, |column| column.ty.clone());
+        let value = crate::storage::value(cell.into(), &ty)?;
+        values.push(value.to_text_as(&ty).unwrap_or_default());
+    }
+    Ok(format!(
+        "Key ({})=({}) is not present in table \"{}\".",
+        key.columns.join(", "),
+        values.join(", "),
+        key.references.name
+    ))
 }

@@ -2,12 +2,16 @@
 
 mod aggregate;
 pub(crate) mod compare;
+mod fit;
 mod json;
+mod numbers;
 mod pattern;
 mod range;
 mod search;
+mod settings;
 mod shared;
 mod text;
+mod variables;
 
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
@@ -36,6 +40,10 @@ pub(crate) fn register(conn: &Connection, session: &Session) -> Result<()> {
     range::register(conn)?;
     search::register(conn)?;
     shared::register(conn)?;
+    settings::register(conn, session)?;
+    variables::register(conn, session)?;
+    numbers::register(conn, session)?;
+    fit::register(conn)?;
     about_the_caller(conn, session)
 }
 

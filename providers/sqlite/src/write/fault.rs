@@ -60,7 +60,7 @@ fn unique(name: &TableName, table: &Table, given: &Given<'_>, subject: &str) -> 
         if let Some(index) = subject.strip_prefix("index '").and_then(|index| index.strip_suffix('\'')) {
             index.strip_prefix(&format!("{}.", name.schema)).unwrap_or(index).to_owned()
         } else if same(&table.primary_key) {
-            format!("{}_pkey", name.name)
+            table.primary_key_name(name)
         } else if let Some(key) = table.unique_keys.iter().find(|key| same(&key.columns)) {
             key.name.clone()
         } else {
@@ -149,7 +149,8 @@ impl Write<'_> {
     }
 
     fn default_value(&self, name: &TableName, column: &Column) -> Result<Value> {
-        let sql = format!("SELECT {}", self.default(name, column)?);
+        // The number that the row was given, not one more.
+        let sql = format!("SELECT {}", self.default(name, column)?.replacen("ts_nextval(", "ts_currval(", 1));
         self.one(&sql, [], column)
     }
 

@@ -13,7 +13,6 @@ use super::{Rows, Write, explain};
 use crate::access::Access;
 use crate::error::convert;
 use crate::schema::physical;
-use crate::sequence;
 use crate::storage;
 
 /// What became of a row of an upsert.
@@ -26,18 +25,37 @@ enum Row {
 impl Write<'_> {
     /// Inserts rows, or updates those whose key exists.
     pub(crate) fn insert(&self, op: &Insert) -> Result<Page> {
+        if let Some(view) = self.through(&op.table)? {
+            return self.insert_through(op, &view);
+        }
+        let (written, inserted) = self.inserted(op)?;
+        let mut page = self.answer(&op.table, &op.query, &written, &op.options)?;
+        page.inserted = Some(inserted);
+        if let (Returning::HeadersOnly, Some(first)) = (op.options.returning, written.first()) {
+            page.location = self.location(op, self.schema.table(&op.table)?, *first)?;
+        }
+        Ok(page)
+    }
+
+    /// Inserts rows into a table: the row ids of those written, and how many are new.
+    pub(super) fn inserted(&self, op: &Insert) -> Result<(Vec<i64>, u64)> {
         let table = self.table(&op.table)?;
         // A caller without the right learns nothing of the columns.
-        Access::of(self.cx).check(self.schema, &op.table, PolicyCommand::Insert)?;
+        let access = Access::of(self.cx).by_columns();
+        access.check(self.schema, &op.table, PolicyCommand::Insert)?;
         let columns = op.columns.as_deref();
         let rows = Rows::read(self.schema, (&op.table, table), &op.rows, columns, op.missing_default)?;
+        let names: Vec<String> = rows.columns.iter().map(|column| column.name.clone()).collect();
+        access.may_write(self.schema, &op.table, PolicyCommand::Insert, &names)?;
         let key = self.conflict_key(op, table)?;
         let (mut written, mut inserted, mut updated) = (Vec::new(), Vec::new(), Vec::new());
         let mut touched = HashSet::new();
         for row in &rows.rows {
             match self.put(op, table, &rows.columns, row, key.as_deref())? {
                 Row::Inserted(id) => {
-                    touched.insert(id);
+                    if key.is_some() {
+                        touched.insert(id);
+                    }
                     inserted.push(id);
                     written.push(id);
                 }
@@ -54,14 +72,7 @@ impl Write<'_> {
         let readable = op.options.returning == Returning::Representation || key.is_some();
         self.check(&op.table, &inserted, PolicyCommand::Insert, readable)?;
         self.check(&op.table, &updated, PolicyCommand::Update, true)?;
-        let mut page = self.answer(&op.table, &op.query, &written, &op.options)?;
-        page.inserted = Some(inserted.len() as u64);
-        if op.options.returning == Returning::HeadersOnly
-            && let Some(first) = written.first()
-        {
-            page.location = self.location(op, table, *first)?;
-        }
-        Ok(page)
+        Ok((written, inserted.len() as u64))
     }
 
     fn put(
@@ -78,7 +89,10 @@ impl Write<'_> {
             if !on_conflict.merge {
                 return Ok(Row::Skipped);
             }
-            let using = Access::of(self.cx).using(self.schema, &op.table, PolicyCommand::Update)?;
+            let access = Access::of(self.cx).by_columns();
+            let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+            access.may_write(self.schema, &op.table, PolicyCommand::Update, &names)?;
+            let using = access.using(self.schema, &op.table, PolicyCommand::Update)?;
             if let Some(using) = using
                 && self.meeting(&op.table, &[existing], &using)? == 0
             {
@@ -104,28 +118,18 @@ impl Write<'_> {
         columns: &[&Column],
         row: &[Option<Value>],
     ) -> Result<Option<i64>> {
-        let (mut names, mut cells) = (Vec::new(), Vec::new());
+        let (mut names, mut cells) = (Vec::with_capacity(row.len()), Vec::with_capacity(row.len()));
         for (column, value) in columns.iter().zip(row) {
             let Some(value) = value else { continue };
             refuse_generated(column)?;
-            names.push(column.name.clone());
+            names.push(column.name.as_str());
             cells.push(storage::cell(value)?);
-        }
-        let given = |column: &Column| {
-            columns.iter().zip(row).any(|(one, value)| one.name == column.name && value.is_some())
-        };
-        for column in sequence::columns(table).filter(|column| !given(column)) {
-            names.push(column.name.clone());
-            cells.push(Cell::Integer(sequence::next(&self.conn.sql, &op.table, column)?));
         }
         let sql = self.insertion(op, table, &names)?;
         let run = || -> rusqlite::Result<Option<i64>> {
-            let mut statement = self.conn.sql.prepare_cached(&sql)?;
-            let mut rows = statement.query(params_from_iter(&cells))?;
-            let id = rows.next()?.map(|row| row.get(0)).transpose()?;
-            // The statement ends, and its constraints are checked, only when it is read to its end.
-            while rows.next()?.is_some() {}
-            Ok(id)
+            // `RETURNING` would keep what it returns in a table of its own, made for each statement.
+            let inserted = self.conn.sql.prepare_cached(&sql)?.execute(params_from_iter(&cells))?;
+            Ok((inserted > 0).then(|| self.conn.sql.last_insert_rowid()))
         };
         run().map_err(|error| {
             let given: Vec<(&Column, &Value)> = columns
@@ -138,24 +142,23 @@ impl Write<'_> {
     }
 
     /// The insert of a row with cells for these columns, as triggers make it.
-    fn insertion(&self, op: &Insert, table: &Table, names: &[String]) -> Result<String> {
+    fn insertion(&self, op: &Insert, table: &Table, names: &[&str]) -> Result<String> {
         let target = physical(&op.table);
-        let cells: Vec<_> =
-            names.iter().enumerate().map(|(at, name)| (name.clone(), format!("?{}", at + 1))).collect();
-        let catalog = &self.schema.catalog;
-        let before = before(catalog, (&op.table, table), PolicyCommand::Insert, &cells, None)?;
-        let (names, rows) = match before {
-            Some(before) => (before.columns, before.sql),
-            None if names.is_empty() => {
-                return Ok(format!("INSERT INTO {target} DEFAULT VALUES RETURNING rowid"));
+        if !table.triggers.is_empty() {
+            let cells: Vec<_> =
+                (1..).zip(names).map(|(at, name)| ((*name).to_owned(), format!("?{at}"))).collect();
+            let catalog = &self.schema.catalog;
+            if let Some(before) = before(catalog, (&op.table, table), PolicyCommand::Insert, &cells, None)? {
+                let names: Vec<_> = before.columns.iter().map(|name| quote(name)).collect();
+                return Ok(format!("INSERT INTO {target} ({}) {}", names.join(", "), before.sql));
             }
-            None => {
-                let cells: Vec<_> = cells.into_iter().map(|(_, cell)| cell).collect();
-                (names.to_vec(), format!("VALUES ({})", cells.join(", ")))
-            }
-        };
+        }
+        if names.is_empty() {
+            return Ok(format!("INSERT INTO {target} DEFAULT VALUES"));
+        }
         let names: Vec<_> = names.iter().map(|name| quote(name)).collect();
-        Ok(format!("INSERT INTO {target} ({}) {rows} RETURNING rowid", names.join(", ")))
+        let cells = vec!["?"; names.len()].join(",");
+        Ok(format!("INSERT INTO {target} ({}) VALUES ({cells})", names.join(",")))
     }
 
     /// The row that has the same key already.
@@ -203,7 +206,7 @@ impl Write<'_> {
         Ok(Some(columns.clone()))
     }
 
-    fn location(&self, op: &Insert, table: &Table, id: i64) -> Result<Vec<(String, String)>> {
+    pub(super) fn location(&self, op: &Insert, table: &Table, id: i64) -> Result<Vec<(String, String)>> {
         let mut location = Vec::with_capacity(table.primary_key.len());
         for name in &table.primary_key {
             let Some(column) = table.column(name) else { continue };

@@ -3,13 +3,15 @@
 //! Each step of a body is one more select around the last. None of them is merged with another,
 //! as each has a limit, so what is random stays what it was.
 
+use sqlparser::ast::Expr;
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{Catalog, Column, PolicyCommand, Table, TableName};
 
-use super::{Routine, concerns, raised, routines, translator};
-use crate::expression::{self, Relation, Scope, Translator, Unsupported, file_name, parse};
+use super::{Routine, concerns, raised, routines, translator, variables};
+use crate::expression::{Relation, Translator, file_name, parse};
 use crate::plpgsql::Step;
 use crate::quote::quote;
+use crate::sqlite::numbers;
 
 /// What triggers make of the rows that are to be written.
 #[derive(Clone, Debug)]
@@ -48,7 +50,7 @@ pub fn before(
         let cell = match found {
             Some((_, cell)) => cell.clone(),
             None if update => format!("{}.{}", quote(&file_name(name)), quote(&column.name)),
-            None => absent(catalog, column)?,
+            None => numbers::default(catalog, (name, table), column)?.unwrap_or_else(|| "NULL".into()),
         };
         cells.push(format!("{cell} AS {}", quote(&column.name)));
     }
@@ -66,13 +68,9 @@ pub fn before(
     Ok(Some(Before { columns, sql }))
 }
 
-fn absent(catalog: &Catalog, column: &Column) -> Result<String, Unsupported> {
-    match &column.default {
-        Some(default) if column.identity.is_none() => {
-            Ok(format!("({})", expression::value(default, &column.ty, &Scope::new(catalog))?))
-        }
-        _ => Ok("NULL".into()),
-    }
+/// The cell that a variable is.
+fn variable_cell(name: &str) -> String {
+    format!("variable {name}")
 }
 
 /// A row on its way through the bodies.
@@ -148,15 +146,24 @@ impl<'a> Flow<'a> {
         if !self.update {
             old.cells = Some(old.columns.iter().map(|_| "NULL".to_owned()).collect());
         }
-        let rows = vec![new, old];
-        translator(self.catalog, routine, (self.name, self.event), rows)
+        let variables = variables::relation(self.catalog, routine, |name| self.cell(&variable_cell(name)));
+        translator(self.catalog, routine, (self.name, self.event), vec![new, old], variables)
     }
 
     fn trigger(&mut self, routine: &Routine<'_>) -> Result<()> {
         let number = self.level;
         let (done, active) = (format!("done {number}"), format!("active {number}"));
         self.set(&done, "0");
-        let condition = match &routine.trigger.condition {
+        // They are known as names only once all of them are there.
+        for variable in &routine.body.variables {
+            self.set(&variable_cell(&variable.name), "NULL");
+        }
+        for variable in &routine.body.variables {
+            if let Some(value) = &variable.value {
+                self.keep(routine, (&variable.name, &parse(value)?), None)?;
+            }
+        }
+        let condition = match &routine.condition {
             Some(condition) => {
                 let sql = self.translator(routine).condition(&parse(condition)?)?;
                 format!("({sql}) IS TRUE")
@@ -165,7 +172,7 @@ impl<'a> Flow<'a> {
         };
         let condition = format!("({condition} AND NOT {})", self.cell("skip"));
         self.set(&active, &condition);
-        self.steps(routine, &routine.steps, &active, &done)
+        self.steps(routine, &routine.body.steps, &active, &done)
     }
 
     /// Whether a mark is set and the body has not returned.
@@ -178,6 +185,14 @@ impl<'a> Flow<'a> {
             match step {
                 Step::Nothing => {}
                 Step::Assign { column, value } => self.assign(routine, (column, value), mark, done)?,
+                Step::Set { variable, value } => {
+                    self.keep(routine, (variable, &parse(value)?), Some((mark, done)))?;
+                }
+                Step::Into { variables, sql } => {
+                    for (variable, value) in variables.iter().zip(variables::cells(sql, variables.len())?) {
+                        self.keep(routine, (variable, &value), Some((mark, done)))?;
+                    }
+                }
                 Step::If { branches, otherwise } => {
                     self.branches(routine, (branches, otherwise), mark, done)?;
                 }
@@ -216,6 +231,28 @@ impl<'a> Flow<'a> {
         if !self.assigned.iter().any(|one| one == name) {
             self.assigned.push(name.to_owned());
         }
+        Ok(())
+    }
+
+    /// Sets a variable, where its step is reached.
+    fn keep(
+        &mut self,
+        routine: &Routine<'_>,
+        (variable, value): (&str, &Expr),
+        reached: Option<(&str, &str)>,
+    ) -> Result<()> {
+        let ty = variables::type_of(self.catalog, routine, variable);
+        let mut translator = self.translator(routine);
+        let term = translator.expr(value)?;
+        let value = translator.cast_to(term, &ty)?.sql;
+        let cell = variable_cell(variable);
+        let value = match reached {
+            Some((mark, done)) => {
+                format!("CASE WHEN {} THEN {value} ELSE {} END", self.runs(mark, done), self.cell(&cell))
+            }
+            None => value,
+        };
+        self.set(&cell, &value);
         Ok(())
     }
 

@@ -5,12 +5,14 @@
 
 mod after;
 mod before;
+mod rows;
+mod variables;
 
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{Catalog, Function, PolicyCommand, Table, TableName, Trigger};
 
 use crate::expression::{Relation, Rights, Scope, Source, Translator, Unsupported};
-use crate::plpgsql::{self, Step};
+use crate::plpgsql::{self, Body, Step};
 use crate::quote::literal;
 
 pub use after::after;
@@ -19,7 +21,9 @@ pub use before::{Before, before};
 /// What a trigger does.
 struct Routine<'c> {
     trigger: &'c Trigger,
-    steps: Vec<Step>,
+    /// The condition under which it fires.
+    condition: Option<String>,
+    body: Body,
     /// It reads and writes with the rights of its owner.
     definer: bool,
 }
@@ -33,16 +37,18 @@ fn routines<'c>(
 ) -> Result<Vec<Routine<'c>>> {
     let meant =
         |trigger: &&Trigger| trigger.before == before && trigger.events.iter().any(|one| one == event);
-    table.triggers.iter().filter(meant).map(|trigger| routine(catalog, trigger)).collect()
+    table.triggers.iter().filter(meant).map(|trigger| routine(catalog, table, trigger)).collect()
 }
 
-fn routine<'c>(catalog: &'c Catalog, trigger: &'c Trigger) -> Result<Routine<'c>> {
+fn routine<'c>(catalog: &'c Catalog, table: &Table, trigger: &'c Trigger) -> Result<Routine<'c>> {
+    let condition = trigger.condition.as_ref().map(|condition| rows::spelled_out(condition, table));
     if trigger.function.name == "moddatetime"
         && let [column] = trigger.arguments.as_slice()
     {
         let steps =
             vec![Step::Assign { column: column.clone(), value: "now()".into() }, Step::Return("new".into())];
-        return Ok(Routine { trigger, steps, definer: true });
+        let body = Body { steps, ..Body::default() };
+        return Ok(Routine { trigger, condition, body, definer: true });
     }
     let refuse = |why: String| Error::unsupported(format!("trigger {}: {why}", trigger.name));
     let known = |function: &&Function| function.name == trigger.function && function.parameters.is_empty();
@@ -51,14 +57,14 @@ fn routine<'c>(catalog: &'c Catalog, trigger: &'c Trigger) -> Result<Routine<'c>
     if function.language != "plpgsql" {
         return Err(refuse(format!("a function in {} runs on PostgreSQL only", function.language)));
     }
-    let body = function.body.as_deref().unwrap_or_default();
-    let steps = plpgsql::read(body).map_err(|fault| {
+    let text = rows::spelled_out(function.body.as_deref().unwrap_or_default(), table);
+    let body = plpgsql::read(&text).map_err(|fault| {
         refuse(format!(
             "line {} of function {}: {} runs on PostgreSQL only",
             fault.line, function.name, fault.text
         ))
     })?;
-    Ok(Routine { trigger, steps, definer: function.security_definer })
+    Ok(Routine { trigger, condition, body, definer: function.security_definer })
 }
 
 /// What tables are read through by a trigger with the rights of who writes.
@@ -75,6 +81,7 @@ fn translator<'a>(
     routine: &Routine<'_>,
     (name, event): (&TableName, &str),
     rows: Vec<Relation>,
+    variables: Relation,
 ) -> Translator<'a> {
     let source: Option<&'a Source<'a>> = if routine.definer { None } else { Some(&closed) };
     let rights = if routine.definer { Rights::Owner } else { Rights::Caller };
@@ -90,7 +97,7 @@ fn translator<'a>(
     let mut facts =
         Relation::new("", told.iter().map(|(fact, _)| ((*fact).to_owned(), text.clone())).collect());
     facts.cells = Some(told.iter().map(|(_, value)| literal(value)).collect());
-    translator.push_level(vec![facts]);
+    translator.push_level(vec![facts, variables]);
     translator.push_level(rows);
     translator
 }

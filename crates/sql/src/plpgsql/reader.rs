@@ -1,40 +1,14 @@
-//! The simple shapes of PL/pgSQL bodies: assignments to the new row, conditions, statements on
-//! rows, `raise` and `return`. Variables, loops and handlers of exceptions are not among them.
+//! A body's text as steps.
 
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
-/// What is not understood of a body, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Line within the body, from 1.
-    pub line: u64,
-    /// The part, or what is missing.
-    pub text: String,
-}
-
-/// One statement of a body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// `new.column := value;`
-    Assign { column: String, value: String },
-    /// `if … then … elsif … else … end if;`
-    If { branches: Vec<(String, Vec<Step>)>, otherwise: Vec<Step> },
-    /// `return …;` with the text behind it, which may be empty.
-    Return(String),
-    /// `return query …;`
-    ReturnQuery(String),
-    /// `raise exception …;`
-    Raise { code: String, message: String, arguments: Vec<String> },
-    /// A statement on rows.
-    Sql(String),
-    /// What changes nothing: `null;`, notices.
-    Nothing,
-}
+use super::{Body, Fault, Step, Variable};
 
 /// Reads a body.
-pub(crate) fn read(body: &str) -> Result<Vec<Step>, Fault> {
+pub(crate) fn read(body: &str) -> Result<Body, Fault> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, body)
+        .with_unescape(false)
         .tokenize_with_location()
         .map_err(|error| Fault { line: error.location.line, text: error.message })?;
     let tokens = tokens
@@ -42,39 +16,20 @@ pub(crate) fn read(body: &str) -> Result<Vec<Step>, Fault> {
         .filter(|one| !matches!(&one.token, Token::Whitespace(space) if space.to_string().trim() != ""))
         .map(|one| (one.token, one.span.start.line))
         .collect();
-    let mut reader = Reader { tokens, at: 0 };
+    let mut reader = Reader { tokens, at: 0, variables: Vec::new() };
+    if reader.take("declare") {
+        reader.declarations()?;
+    }
     reader.expect("begin")?;
     let steps = reader.steps(&["end"])?;
     reader.expect("end")?;
-    Ok(steps)
-}
-
-/// A body that is only statements one after another, as they would be in `language sql`.
-pub(crate) fn plain(body: &str) -> Result<String, Fault> {
-    let mut statements = Vec::new();
-    let steps = read(body)?;
-    let last = steps.len().saturating_sub(1);
-    for (at, step) in steps.into_iter().enumerate() {
-        match step {
-            Step::Nothing => {}
-            Step::Sql(sql) => statements.push(sql),
-            Step::Return(value) if value.is_empty() => {}
-            Step::Return(value) if at == last => statements.push(format!("select {value}")),
-            Step::ReturnQuery(query) if at >= last.saturating_sub(1) => statements.push(query),
-            _ => {
-                return Err(Fault {
-                    line: 1,
-                    text: "a body with conditions, or that goes on after it returned".into(),
-                });
-            }
-        }
-    }
-    Ok(statements.join(";\n"))
+    Ok(Body { variables: reader.variables, steps })
 }
 
 struct Reader {
     tokens: Vec<(Token, u64)>,
     at: usize,
+    variables: Vec<Variable>,
 }
 
 impl Reader {
@@ -145,6 +100,88 @@ impl Reader {
         Ok(text.trim().to_owned())
     }
 
+    /// `name type [:= value];` up to the body's `begin`.
+    fn declarations(&mut self) -> Result<(), Fault> {
+        while self.peek() != "begin" {
+            self.take("declare");
+            let name = self.name()?;
+            self.take("constant");
+            let mut ty = Vec::new();
+            while !self.at_value() {
+                self.skip_spaces();
+                match self.tokens.get(self.at) {
+                    Some((Token::Mod, _)) => return self.fault("a type taken from a column or table (%)"),
+                    Some((token, _)) => ty.push(token.to_string()),
+                    None => return self.fault("a declaration that does not end"),
+                }
+                self.at += 1;
+            }
+            let type_name = ty.join(" ").replace(" . ", ".").replace('"', "").to_lowercase();
+            if type_name == "record" || type_name.is_empty() {
+                return self.fault("a variable that is a row");
+            }
+            let value = if self.take_token(&Token::SemiColon) {
+                None
+            } else {
+                self.at += 1;
+                Some(self.rest()?)
+            };
+            self.variables.push(Variable { name, type_name, value });
+        }
+        Ok(())
+    }
+
+    /// Whether a declaration's type is over.
+    fn at_value(&mut self) -> bool {
+        let default = self.peek() == "default";
+        let token = self.tokens.get(self.at).map(|(token, _)| token);
+        default || matches!(token, Some(Token::SemiColon | Token::Assignment | Token::Eq))
+    }
+
+    /// A name in the form PostgreSQL knows it.
+    fn name(&mut self) -> Result<String, Fault> {
+        self.skip_spaces();
+        let Some((Token::Word(word), _)) = self.tokens.get(self.at).cloned() else {
+            return self.fault("what is no name");
+        };
+        self.at += 1;
+        Ok(if word.quote_style.is_some() { word.value } else { word.value.to_lowercase() })
+    }
+
+    fn is_variable(&self, name: &str) -> bool {
+        self.variables.iter().any(|variable| variable.name == name)
+    }
+
+    /// A statement of SQL, and the variables it puts what it finds into.
+    fn statement(&mut self) -> Result<Step, Fault> {
+        let word = self.peek();
+        let mut sql = self.text_until(&["into"])?;
+        let inserts = word == "insert" && sql.eq_ignore_ascii_case("insert");
+        if inserts {
+            sql.push_str(" into");
+            self.at += 1;
+            sql.push_str(&self.text_until(&["into"])?.replacen("", " ", 1));
+        }
+        if !self.take("into") {
+            self.at += 1;
+            return if word == "select" {
+                self.fault("a query whose result goes nowhere")
+            } else {
+                Ok(Step::Sql(sql))
+            };
+        }
+        self.take("strict");
+        let mut variables = vec![self.name()?];
+        while self.take_token(&Token::Comma) {
+            variables.push(self.name()?);
+        }
+        if let Some(other) = variables.iter().find(|name| !self.is_variable(name)) {
+            return self.fault(format!("\"into {other}\", which is no variable,"));
+        }
+        let sql = format!("{sql} {}", self.rest()?).trim().to_owned();
+        Ok(Step::Into { variables, sql })
+    }
+
     fn rest(&mut self) -> Result<String, Fault> {
         let text = self.text_until(&[])?;
         self.at += 1;
@@ -178,9 +215,16 @@ impl Reader {
                 Ok(Step::Sql(format!("select {}", self.rest()?)))
             }
             "null" => self.rest().map(|_| Step::Nothing),
-            "insert" | "update" | "delete" => Ok(Step::Sql(self.rest()?)),
+            "insert" | "update" | "delete" | "select" | "with" => self.statement(),
             "new" => self.assignment(),
             "exception" => self.fault("a handler of exceptions"),
+            name if self.is_variable(name) => {
+                let variable = self.name()?;
+                if !self.take_token(&Token::Assignment) && !self.take_token(&Token::Eq) {
+                    return self.fault("what is no assignment");
+                }
+                Ok(Step::Set { variable, value: self.rest()? })
+            }
             other => {
                 let shown = if other.is_empty() { "this".to_owned() } else { format!("\"{other}\"") };
                 self.fault(format!("{shown} in a body of plpgsql"))
@@ -262,7 +306,7 @@ impl Reader {
         if !self.take_token(&Token::SemiColon) {
             return self.fault("this form of \"raise\"");
         }
-        Ok(Step::Raise { code, message, arguments })
+        Ok(Step::Raise { code, message: message.replace("''", "'"), arguments })
     }
 
     /// One argument of `raise`.
@@ -300,41 +344,4 @@ fn code_of(text: &str) -> String {
         _ => return text.to_owned(),
     }
     .to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn simple_bodies_are_read() {
-        let body = "begin
-          -- why
-          if new.a is null then new.a := case when new.b then 1 else 2 end; elsif new.a < 0 then
-            raise exception 'no % here', new.a using errcode = 'check_violation';
-          end if;
-          insert into log (a) values (new.a);
-          return new;
-        end;";
-        let steps = read(body).unwrap();
-        assert_eq!(steps.len(), 3);
-        assert_eq!(steps[1], Step::Sql("insert into log (a) values (new.a)".into()));
-        assert_eq!(steps[2], Step::Return("new".into()));
-        let Step::If { branches, otherwise } = &steps[0] else { panic!("{steps:?}") };
-        assert!(otherwise.is_empty());
-        assert_eq!(branches[0].0, "new.a is null");
-        let raised = Step::Raise {
-            code: "23514".into(),
-            message: "no % here".into(),
-            arguments: vec!["new . a".into()],
-        };
-        assert_eq!(branches[1].1, [raised]);
-    }
-
-    #[test]
-    fn what_is_not_simple_is_named_with_its_line() {
-        let fault = read("begin\n  new.a := 1;\n  for i in 1..3 loop null; end loop;\nend").unwrap_err();
-        assert_eq!((fault.line, fault.text.as_str()), (3, "\"for\" in a body of plpgsql"));
-        assert!(read("declare x int; begin return new; end").is_err());
-    }
 }

@@ -1,0 +1,89 @@
+//! What a schema defines besides tables and functions: domains, sequences, grants in advance, and
+//! relationships.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Check, Grant, TableName};
+
+/// A type with rules of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Domain {
+    /// The type below, as SQL.
+    pub base: String,
+    /// Whether it takes no nulls.
+    pub not_null: bool,
+    /// What columns of it are by default, as SQL.
+    pub default: Option<String>,
+    /// Conditions on `value`.
+    pub checks: Vec<Check>,
+}
+
+/// A sequence of numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequence {
+    /// The first number.
+    pub start: i64,
+    /// From each number to the next.
+    pub increment: i64,
+    /// The last number there can be, if it is limited.
+    pub limit: Option<i64>,
+    /// The column it belongs to, and goes with.
+    pub owner: Option<(TableName, String)>,
+}
+
+impl Default for Sequence {
+    fn default() -> Self {
+        Sequence { start: 1, increment: 1, limit: None, owner: None }
+    }
+}
+
+/// A grant or revoke on what is not made yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DefaultGrant {
+    /// The schema it is for; every schema if absent.
+    pub schema: Option<String>,
+    /// On functions rather than tables and views.
+    pub functions: bool,
+    /// What is granted or revoked.
+    pub grant: Grant,
+}
+
+/// How rows of one table belong to rows of another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Relationship {
+    /// From this table.
+    pub from: TableName,
+    /// To this one.
+    pub to: TableName,
+    /// What links them.
+    pub link: Link,
+    /// Whether a row has at most one partner.
+    pub to_one: bool,
+}
+
+/// What links the rows of a relationship.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// Equal columns, by a foreign key.
+    Key {
+        /// Constraint name.
+        constraint: String,
+        /// Columns of `from` and of `to`, pairwise.
+        columns: Vec<(String, String)>,
+    },
+    /// Rows of a third table that refer to both.
+    Junction {
+        /// The third table.
+        table: TableName,
+        /// Constraint from the third table to `from`, columns of `from` and of the third.
+        source: (String, Vec<(String, String)>),
+        /// Constraint from the third table to `to`, columns of the third and of `to`.
+        target: (String, Vec<(String, String)>),
+    },
+    /// A function from a row of `from` to rows of `to`.
+    Computed {
+        /// The function.
+        function: TableName,
+    },
+}

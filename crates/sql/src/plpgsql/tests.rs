@@ -1,0 +1,76 @@
+//! Bodies read.
+
+use super::*;
+
+#[test]
+fn simple_bodies_are_read() {
+    let body = "begin
+      -- why
+      if new.a is null then new.a := case when new.b then 1 else 2 end; elsif new.a < 0 then
+        raise exception 'no % here', new.a using errcode = 'check_violation';
+      end if;
+      insert into log (a) values (new.a);
+      return new;
+    end;";
+    let steps = read(body).unwrap().steps;
+    assert_eq!(steps.len(), 3);
+    assert_eq!(steps[1], Step::Sql("insert into log (a) values (new.a)".into()));
+    assert_eq!(steps[2], Step::Return("new".into()));
+    let Step::If { branches, otherwise } = &steps[0] else { panic!("{steps:?}") };
+    assert!(otherwise.is_empty());
+    assert_eq!(branches[0].0, "new.a is null");
+    let raised =
+        Step::Raise { code: "23514".into(), message: "no % here".into(), arguments: vec!["new . a".into()] };
+    assert_eq!(branches[1].1, [raised]);
+}
+
+#[test]
+fn what_is_not_simple_is_named_with_its_line() {
+    let fault = read("begin\n  new.a := 1;\n  for i in 1..3 loop null; end loop;\nend").unwrap_err();
+    assert_eq!((fault.line, fault.text.as_str()), (3, "\"for\" in a body of plpgsql"));
+    let fault = read("declare r record; begin return new; end").unwrap_err();
+    assert_eq!(fault.text, "a variable that is a row");
+}
+
+#[test]
+fn variables_are_declared_set_and_filled() {
+    let body = "declare a int; b text := 'x' || new.t; c timestamp with time zone default now();
+      begin
+        select count(*) into a from t;
+        select 1 from t where n > a limit 1 into b;
+        insert into t (n) values (a) returning id into a;
+        a := a + 1;
+        return a;
+      end";
+    let body = read(body).unwrap();
+    let names: Vec<_> =
+        body.variables.iter().map(|one| (one.name.as_str(), one.type_name.as_str())).collect();
+    assert_eq!(names, [("a", "int"), ("b", "text"), ("c", "timestamp with time zone")]);
+    assert_eq!(body.variables[1].value.as_deref(), Some("'x' || new.t"));
+    let into = |variable: &str, sql: &str| Step::Into { variables: vec![variable.into()], sql: sql.into() };
+    assert_eq!(body.steps[0], into("a", "select count(*) from t"));
+    assert_eq!(body.steps[1], into("b", "select 1 from t where n > a limit 1"));
+    assert_eq!(body.steps[2], into("a", "insert into t (n) values (a) returning id"));
+    assert_eq!(body.steps[3], Step::Set { variable: "a".into(), value: "a + 1".into() });
+}
+
+#[test]
+fn what_only_reads_becomes_one_expression() {
+    let plain = plain(
+        "declare n int; begin select count(*) from t where t.u = who into n;
+        if n = 0 then return 'none'; end if; return n || '!'; end",
+    )
+    .unwrap();
+    assert_eq!(
+        plain,
+        "select case when cast((select count(*) from t where t.u = who limit 1) as int) = 0 then 'none' \
+         else cast((select count(*) from t where t.u = who limit 1) as int) || '!' end"
+    );
+}
+
+#[test]
+fn what_is_random_is_not_read_twice() {
+    let fault =
+        plain("declare n uuid := gen_random_uuid(); begin return n::text || n::text; end").unwrap_err();
+    assert!(fault.text.contains("random"), "{fault:?}");
+}

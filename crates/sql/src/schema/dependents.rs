@@ -1,0 +1,89 @@
+//! What depends on what is dropped: views, policies and triggers.
+
+use truststream_kernel::Result;
+use truststream_services::database::{Catalog, TableKind, TableName};
+
+use super::{fault, views};
+use crate::expression::{self, Scope};
+
+/// Something that can't be without something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Dependent {
+    View(TableName),
+    Policy(TableName, String),
+    Trigger(TableName, String),
+}
+
+impl std::fmt::Display for Dependent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Dependent::View(name) => write!(f, "view {}", super::shown(name)),
+            Dependent::Policy(table, name) => write!(f, "policy {name} on table {}", super::shown(table)),
+            Dependent::Trigger(table, name) => write!(f, "trigger {name} on table {}", super::shown(table)),
+        }
+    }
+}
+
+/// Drops what depended on something that `before` had, or refuses to if that was not asked for.
+///
+/// # Errors
+/// 2BP01 with the dependents.
+pub(super) fn settle(before: &Catalog, catalog: &mut Catalog, what: &str, cascade: bool) -> Result<()> {
+    loop {
+        let lost: Vec<_> = broken(catalog).into_iter().filter(|one| !broken(before).contains(one)).collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        if !cascade {
+            let text = format!("cannot drop {what} because other objects depend on it");
+            let told: Vec<_> = lost.iter().map(|one| format!("{one} depends on {what}")).collect();
+            return Err(fault("2BP01", text)
+                .with_details(told.join("\n"))
+                .with_hint("Use DROP ... CASCADE to drop the dependent objects too."));
+        }
+        for one in lost {
+            drop(catalog, &one);
+        }
+    }
+}
+
+fn drop(catalog: &mut Catalog, dependent: &Dependent) {
+    match dependent {
+        Dependent::View(name) => {
+            catalog.tables.shift_remove(name);
+        }
+        Dependent::Policy(table, name) => {
+            catalog.tables[table].policies.retain(|policy| policy.name != *name)
+        }
+        Dependent::Trigger(table, name) => {
+            catalog.tables[table].triggers.retain(|trigger| trigger.name != *name)
+        }
+    }
+}
+
+fn broken(catalog: &Catalog) -> Vec<Dependent> {
+    let mut found = Vec::new();
+    for (name, table) in &catalog.tables {
+        if table.kind != TableKind::Table {
+            if views::view_query(&Scope::new(catalog), table).is_err() {
+                found.push(Dependent::View(name.clone()));
+            }
+            continue;
+        }
+        let file = expression::file_name(name);
+        let scope = Scope { alias: Some(&file), ..Scope::of_table(catalog, name) };
+        for policy in &table.policies {
+            let texts = [&policy.using, &policy.check];
+            if texts.into_iter().flatten().any(|text| expression::condition(text, &scope).is_err()) {
+                found.push(Dependent::Policy(name.clone(), policy.name.clone()));
+            }
+        }
+        for trigger in &table.triggers {
+            let own = trigger.function.name == "moddatetime";
+            if !own && !catalog.functions.iter().any(|function| function.name == trigger.function) {
+                found.push(Dependent::Trigger(name.clone(), trigger.name.clone()));
+            }
+        }
+    }
+    found
+}
