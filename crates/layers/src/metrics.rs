@@ -1,16 +1,18 @@
 //! Counts and times every call.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use ::metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use ::metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram};
+use parking_lot::RwLock;
 use truststream_kernel::{BoxFuture, Call, Context, Features, Layer, Operation, Result, Service, Stack};
 
 const CALLS: &str = "truststream_calls_total";
 const SECONDS: &str = "truststream_call_seconds";
 
 /// `truststream_calls_total` and `truststream_call_seconds` with the labels `service`, `op`,
-/// `provider` and `kind` (`ok`, or the error's kind).
+/// `provider` and `kind` (`ok`, or the error's kind). They go to the recorder that is installed when an
+/// operation first ends in its way.
 #[derive(Clone, Debug)]
 pub struct MetricsLayer {
     provider: &'static str,
@@ -27,13 +29,44 @@ impl MetricsLayer {
 
 impl<S: Service> Layer<S> for MetricsLayer {
     fn wrap(&self, inner: Stack<S>) -> Stack<S> {
-        Arc::new(Measured { inner, provider: self.provider })
+        Arc::new(Measured { inner, provider: self.provider, meters: RwLock::default() })
     }
 }
 
 struct Measured<S: Service> {
     inner: Stack<S>,
     provider: &'static str,
+    meters: RwLock<Vec<Meter>>,
+}
+
+/// What counts and times one operation with one outcome; found once, as a recorder looks it up by
+/// all its labels.
+struct Meter {
+    op: &'static str,
+    kind: &'static str,
+    calls: Counter,
+    seconds: Histogram,
+}
+
+impl Meter {
+    fn record(&self, elapsed: Duration) {
+        self.calls.increment(1);
+        self.seconds.record(elapsed);
+    }
+}
+
+impl<S: Service> Measured<S> {
+    fn record(&self, op: &'static str, kind: &'static str, elapsed: Duration) {
+        let is_it = |meter: &&Meter| meter.op == op && meter.kind == kind;
+        if let Some(meter) = self.meters.read().iter().find(is_it) {
+            return meter.record(elapsed);
+        }
+        let labels = [("service", S::NAME), ("op", op), ("provider", self.provider), ("kind", kind)];
+        let (calls, seconds) = (counter!(CALLS, &labels), histogram!(SECONDS, &labels));
+        let meter = Meter { op, kind, calls, seconds };
+        meter.record(elapsed);
+        self.meters.write().push(meter);
+    }
 }
 
 impl<S: Service> Call<S> for Measured<S> {
@@ -46,10 +79,7 @@ impl<S: Service> Call<S> for Measured<S> {
             let start = Instant::now();
             let outcome = self.inner.call(cx, op).await;
             let kind = outcome.as_ref().map_or_else(|error| error.kind().name(), |_| "ok");
-            let labels =
-                [("service", S::NAME), ("op", op.info().name), ("provider", self.provider), ("kind", kind)];
-            counter!(CALLS, &labels).increment(1);
-            histogram!(SECONDS, &labels).record(start.elapsed());
+            self.record(op.info().name, kind, start.elapsed());
             outcome
         })
     }

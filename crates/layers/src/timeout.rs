@@ -1,6 +1,8 @@
 //! Ends attempts that take too long.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -64,8 +66,12 @@ impl<S: Service> Call<S> for Limited<S> {
             let error = Error::timeout(format!("{} was not started: its deadline had passed", info.name));
             return Box::pin(std::future::ready(Err(error)));
         }
-        let attempt = self.inner.call(cx, op);
+        let mut attempt = self.inner.call(cx, op);
         Box::pin(async move {
+            // What is answered at once needs no timer.
+            if let Poll::Ready(outcome) = poll_fn(|task| Poll::Ready(attempt.as_mut().poll(task))).await {
+                return outcome;
+            }
             match tokio::time::timeout(limit, attempt).await {
                 Ok(outcome) => outcome,
                 Err(_) => {

@@ -1,8 +1,34 @@
 //! The body of a write: one JSON object or an array of them.
 
+use std::borrow::Cow;
+use std::hash::Hash;
+
 use indexmap::IndexMap;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use truststream_kernel::{Error, ErrorKind, Result};
+
+/// A row of a body: its members as they are written.
+pub type Object<'b> = IndexMap<Key<'b>, &'b RawValue>;
+
+/// A member's name, where it lies in the body unless it has escapes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(transparent)]
+pub struct Key<'b>(#[serde(borrow)] Cow<'b, str>);
+
+impl std::borrow::Borrow<str> for Key<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Key<'_> {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// What a body holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,23 +47,26 @@ impl Payload {
     /// # Errors
     /// PGRST102 if it is not JSON, or its objects don't have the same keys.
     pub fn read(body: &[u8]) -> Result<Self> {
-        if Payload::is_object(body) {
-            let object: IndexMap<String, IgnoredAny> = parse(body)?;
-            return Ok(Payload { object: true, rows: 1, columns: object.into_keys().collect() });
-        }
-        if body.trim_ascii_start().first() != Some(&b'[') {
-            Payload::check(body)?;
-            return Err(keys_differ());
-        }
-        let rows: Vec<IndexMap<String, IgnoredAny>> = serde_json::from_slice(body)
-            .map_err(|error| if error.is_data() { keys_differ() } else { invalid(error) })?;
-        let count = rows.len();
-        let mut rows = rows.into_iter();
-        let first = rows.next().unwrap_or_default();
-        if rows.any(|row| row.len() != first.len() || row.keys().any(|key| !first.contains_key(key))) {
-            return Err(keys_differ());
-        }
-        Ok(Payload { object: false, rows: count, columns: first.into_keys().collect() })
+        let object = Payload::is_object(body);
+        let rows: Vec<IndexMap<String, IgnoredAny>> = like(body)?;
+        let (count, first) = (rows.len(), rows.into_iter().next().unwrap_or_default());
+        Ok(Payload { object, rows: count, columns: first.into_keys().collect() })
+    }
+
+    /// The rows of a body, which all have the keys of the first.
+    ///
+    /// # Errors
+    /// Those of [`Payload::read`].
+    pub fn like_rows(body: &[u8]) -> Result<Vec<Object<'_>>> {
+        like(body)
+    }
+
+    /// The rows of a body, whatever keys each has.
+    ///
+    /// # Errors
+    /// PGRST102 if it is not JSON, or neither an object nor an array of objects.
+    pub fn any_rows(body: &[u8]) -> Result<Vec<Object<'_>>> {
+        if Payload::is_object(body) { parse(body).map(|object| vec![object]) } else { parse(body) }
     }
 
     /// Whether a body looks like one object.
@@ -54,7 +83,30 @@ impl Payload {
     }
 }
 
-fn parse<'b, T: serde::Deserialize<'b>>(body: &'b [u8]) -> Result<T> {
+/// The rows of a body, which all have the keys of the first.
+fn like<'b, K, V>(body: &'b [u8]) -> Result<Vec<IndexMap<K, V>>>
+where
+    K: Deserialize<'b> + Eq + Hash,
+    V: Deserialize<'b>,
+{
+    if Payload::is_object(body) {
+        return Ok(vec![parse(body)?]);
+    }
+    if body.trim_ascii_start().first() != Some(&b'[') {
+        Payload::check(body)?;
+        return Err(keys_differ());
+    }
+    let rows: Vec<IndexMap<K, V>> = serde_json::from_slice(body)
+        .map_err(|error| if error.is_data() { keys_differ() } else { invalid(error) })?;
+    if let Some((first, others)) = rows.split_first()
+        && others.iter().any(|row| row.len() != first.len() || row.keys().any(|key| !first.contains_key(key)))
+    {
+        return Err(keys_differ());
+    }
+    Ok(rows)
+}
+
+fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(invalid)
 }
 

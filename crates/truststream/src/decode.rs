@@ -1,7 +1,41 @@
-//! Rows from the engine's JSON, with errors that name the column.
+//! Rows from what the engine gave, with errors that name the column.
+
+mod row;
 
 use serde::de::DeserializeOwned;
+use truststream_kernel::value::Rows;
 use truststream_kernel::{Error, Result};
+use truststream_services::database::Page;
+
+/// The rows of a page.
+pub(crate) fn rows<T: DeserializeOwned>(page: &Page) -> Result<Vec<T>> {
+    let Some(values) = &page.values else { return decode(&page.body) };
+    let mut rows = Vec::with_capacity(values.len());
+    for row in row::rows(values) {
+        match T::deserialize(row) {
+            Ok(row) => rows.push(row),
+            Err(_) => return by_json(values),
+        }
+    }
+    Ok(rows)
+}
+
+/// The only row of a page that has one.
+pub(crate) fn one<T: DeserializeOwned>(page: &Page) -> Result<T> {
+    let Some(values) = &page.values else { return decode(&page.body) };
+    let row = row::rows(values).next().ok_or_else(|| Error::internal("a page of one row has none"))?;
+    T::deserialize(row).or_else(|_| {
+        let rows = values.to_json();
+        decode(&rows.as_bytes()[1..rows.len() - 1])
+    })
+}
+
+/// A type that values don't fit is read from the JSON they stand for: it tells what is wrong, and
+/// some types can only be read from JSON.
+#[cold]
+fn by_json<T: DeserializeOwned>(values: &Rows) -> Result<Vec<T>> {
+    decode(values.to_json().as_bytes())
+}
 
 /// Reads a value out of the engine's JSON.
 pub(crate) fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T> {

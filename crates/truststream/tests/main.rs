@@ -3,6 +3,7 @@
 
 mod faults;
 mod queries;
+mod rows;
 mod services;
 mod support;
 mod together;

@@ -1,12 +1,13 @@
 //! Selects.
 
 use truststream_kernel::{Context, Error, ErrorKind, Result};
-use truststream_services::database::{Comparison, Filter, Media, Operator, Page, Select, Table};
+use truststream_services::database::{Comparison, Filter, Format, Media, Operator, Page, Select, Table};
 
 use crate::connection::Conn;
 use crate::error::convert;
-use crate::plan::{self, Purpose, Source};
-use crate::render::{number, render};
+use crate::plan::{self, Purpose, Source, Statement};
+use crate::render::{in_format, not_one, number, render};
+use crate::rows;
 use crate::schema::Schema;
 
 /// Reads of at most so many rows are done on the thread that asks.
@@ -34,9 +35,30 @@ pub(crate) fn select(conn: &Conn, schema: &Schema, cx: &Context, op: &Select) ->
         }
         total = Some(found);
     }
-    let (body, rows) = render(conn, schema, cx, (&op.table, &op.query), &Source::Table, &op.format)?;
+    let (table, query) = (&op.table, &op.query);
+    let page = if op.as_values && matches!(op.format.media, Media::Json | Media::Object) {
+        let statement = plan::statement(schema, cx, Purpose::Rows, (table, query), &Source::Table)?;
+        values(conn, &statement, &op.format)?
+    } else {
+        let (body, rows) = render(conn, schema, cx, (table, query), &Source::Table, &op.format)?;
+        Page { body, rows, ..Page::default() }
+    };
     drop(snapshot);
-    Ok(Page { body, rows, total, ..Page::default() })
+    Ok(Page { total, ..page })
+}
+
+/// A page of values, as the body would have them.
+fn values(conn: &Conn, statement: &Statement, format: &Format) -> Result<Page> {
+    if statement.names.is_empty() || format.strip_nulls {
+        let (body, rows) = in_format(conn, format, &|_| Ok(statement.clone()))?;
+        return Ok(Page { body, rows, ..Page::default() });
+    }
+    let values = rows::values(conn, statement)?;
+    let rows = values.len() as u64;
+    if format.media == Media::Object && rows != 1 {
+        return Err(not_one(rows));
+    }
+    Ok(Page { rows, values: Some(values), ..Page::default() })
 }
 
 /// Whether a read is done sooner than a thread wakes: a small page, or a row by its key.
@@ -50,21 +72,17 @@ pub(crate) fn is_cheap(schema: &Schema, op: &Select) -> bool {
 }
 
 fn names_key(table: &Table, filter: &Filter) -> bool {
-    let mut names = Vec::new();
-    equalities(filter, &mut names);
-    let covers =
-        |key: &[String]| !key.is_empty() && key.iter().all(|column| names.contains(&column.as_str()));
+    let covers = |key: &[String]| !key.is_empty() && key.iter().all(|column| gives(filter, column));
     covers(&table.primary_key) || table.unique_keys.iter().any(|key| covers(&key.columns))
 }
 
-fn equalities<'f>(filter: &'f Filter, names: &mut Vec<&'f str>) {
+/// Whether a filter gives a column its value.
+fn gives(filter: &Filter, column: &str) -> bool {
     match filter {
-        Filter::And(all) => all.iter().for_each(|one| equalities(one, names)),
-        Filter::Compare(Comparison { field, operator: Operator::Eq, quantifier: None, .. })
-            if field.path.is_empty() =>
-        {
-            names.push(&field.name);
+        Filter::And(all) => all.iter().any(|one| gives(one, column)),
+        Filter::Compare(Comparison { field, operator: Operator::Eq, quantifier: None, .. }) => {
+            field.path.is_empty() && field.name == column
         }
-        _ => {}
+        _ => false,
     }
 }

@@ -1,11 +1,14 @@
-//! Rows as JSON, written cell by cell from where SQLite holds them.
+//! Rows as JSON or as values, written cell by cell from where SQLite holds them.
 //!
-//! The text is what `json_group_array(json_object(…))` would make of them; a scalar function call a
+//! The JSON is what `json_group_array(json_object(…))` would make of them; a scalar function call a
 //! cell and a second copy of every row are what it saves.
+
+use std::sync::Arc;
 
 use rusqlite::params_from_iter;
 use rusqlite::types::{Type as CellType, ValueRef};
 use truststream_kernel::value::json::{push_number, push_string};
+use truststream_kernel::value::{Cell, Rows};
 use truststream_kernel::{Result, Type, Value};
 
 use crate::connection::Conn;
@@ -29,8 +32,7 @@ pub(crate) fn json(conn: &Conn, statement: &Statement) -> Result<(String, u64)> 
             if at > 0 {
                 out.push(',');
             }
-            push_string(&mut out, &field.name);
-            out.push(':');
+            out.push_str(&field.key);
             cell(&mut out, row.get_ref(at).map_err(convert)?, &field.term.ty)?;
         }
         out.push('}');
@@ -38,6 +40,33 @@ pub(crate) fn json(conn: &Conn, statement: &Statement) -> Result<(String, u64)> 
     }
     out.push(']');
     Ok((out, count))
+}
+
+/// The rows of a statement as values.
+pub(crate) fn values(conn: &Conn, statement: &Statement) -> Result<Rows> {
+    let mut prepared = conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
+    let mut rows = prepared.query(params_from_iter(&statement.parameters)).map_err(convert)?;
+    let mut values = Rows::new(Arc::clone(&statement.names));
+    while let Some(row) = rows.next().map_err(convert)? {
+        for (at, field) in statement.fields.iter().enumerate() {
+            let (value, ty) = (row.get_ref(at).map_err(convert)?, &field.term.ty);
+            match (value, ty) {
+                (ValueRef::Null, _) => values.push(Cell::Null),
+                (ValueRef::Integer(number), Type::Int2 | Type::Int4 | Type::Int8) => {
+                    values.push(Cell::Int(number));
+                }
+                (ValueRef::Integer(number), Type::Bool) => values.push(Cell::Bool(number != 0)),
+                (ValueRef::Real(number), Type::Float8) if number.is_finite() => {
+                    values.push(Cell::Float(number));
+                }
+                (ValueRef::Text(_), Type::Text | Type::Varchar(_) | Type::Enum(_) | Type::Uuid) => {
+                    values.push(Cell::Text(text(value)?));
+                }
+                _ => values.push_json(|out| cell(out, value, ty))?,
+            }
+        }
+    }
+    Ok(values)
 }
 
 /// Appends a cell of a column of type `ty`.

@@ -196,6 +196,17 @@ impl KeptPage {
                 .into(),
         };
         let KeptPage { rows, total, inserted, location, status, headers, media_type, version, .. } = self;
-        Ok(Page { body, rows, total, inserted, location, status, headers, media_type, version })
+        Ok(Page {
+            body,
+            rows,
+            total,
+            inserted,
+            location,
+            status,
+            headers,
+            media_type,
+            version,
+            ..Page::default()
+        })
     }
 }

@@ -58,11 +58,16 @@ impl Layered {
 
     async fn answer(&self, cx: &Context, op: &DatabaseOp) -> Result<DatabaseReply> {
         let soft = self.soft().await?;
-        if let DatabaseOp::Begin(begin) = op {
-            return self.begin(cx, *begin, soft).await.map(DatabaseReply::Begin);
-        }
         if soft.is_empty() && needs_nothing(cx, op) {
             return self.inner.call(cx, op).await.map(|reply| told(op, reply));
+        }
+        // Boxed, because it is large and most operations need nothing of it.
+        Box::pin(self.extended(cx, op, soft)).await
+    }
+
+    async fn extended(&self, cx: &Context, op: &DatabaseOp, soft: Arc<SoftDelete>) -> Result<DatabaseReply> {
+        if let DatabaseOp::Begin(begin) = op {
+            return self.begin(cx, *begin, soft).await.map(DatabaseReply::Begin);
         }
         let Some(steps) = steps(op) else { return self.inner.call(cx, op).await };
         for (index, step) in steps.iter().enumerate() {

@@ -27,7 +27,7 @@ pub(super) fn of_row(json: &[u8]) -> String {
 
 /// Whether a read gives one whole row, which then has a version.
 pub(super) fn reads_whole(op: &Select) -> bool {
-    is_whole(&op.query, &op.format)
+    !op.as_values && is_whole(&op.query, &op.format)
 }
 
 /// Whether a write returns one whole row.

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 use truststream_kernel::{Context, Result};
 use truststream_services::database::{
-    Count, Delete, Field, Filter, Format, Insert, Order, Query, Returning, Select, Transaction, Update,
-    WriteOptions,
+    Count, Delete, Field, Filter, Insert, Order, Query, Returning, Select, Update, WriteOptions,
 };
 use truststream_services::storage::{Bucket, CreateBucket, UpdateBucket};
 
@@ -75,13 +74,8 @@ impl StorageEngine {
         let database = self.caller(cx);
         find_bucket(&database, id).await?.ok_or_else(no_such_bucket)?;
         // Objects the caller can't see keep a bucket as well.
-        let held = Select {
-            table: objects(),
-            query: Query { filter: Some(Filter::eq("bucket_id", id)), limit: Some(0), ..Query::all() },
-            count: Some(Count::Exact),
-            format: Format::default(),
-            transaction: Transaction::default(),
-        };
+        let any = Query { filter: Some(Filter::eq("bucket_id", id)), limit: Some(0), ..Query::all() };
+        let held = Select { count: Some(Count::Exact), ..Select::new(objects(), any) };
         if self.database.send(held).await?.total != Some(0) {
             return Err(bucket_not_empty());
         }

@@ -29,6 +29,7 @@ pub(super) fn selection(state: &GatewayState, request: &RestRequest) -> Result<S
         count: request.prefer.count,
         format: Format::default(),
         transaction: request.prefer.transaction(settings.tx_end),
+        as_values: false,
     })
 }
 

@@ -18,6 +18,7 @@ mod json_lexer;
 pub mod jsonb;
 mod parse;
 pub mod range;
+mod rows;
 mod text;
 pub mod tsvector;
 mod types;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub use float::{real_as_double, text as float_text, text_of_real};
+pub use rows::{Cell, Rows};
 
 /// White space between and around values, as C's `isspace` has it.
 fn is_space(c: char) -> bool {

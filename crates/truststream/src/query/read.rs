@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{self, Count, Database, Media, Page, Step};
 
-use super::request::{COUNTED, Request, send_step, total};
+use super::request::{COUNTED, Request, total};
 use super::version::Versioned;
-use crate::decode::decode;
+use crate::decode::{one, rows};
 
 /// A read that has not been sent yet.
 pub type Select<'c> = Request<'c, Rows>;
@@ -39,7 +39,7 @@ impl Request<'_, Rows> {
     /// # Errors
     /// What is wrong in the request or not allowed; a row that does not fit `T`, naming the column.
     pub async fn fetch<T: DeserializeOwned>(self) -> Result<Vec<T>> {
-        decode(&self.send(Media::Json, None).await?.body)
+        rows(&self.send_for_values(Media::Json, None).await?)
     }
 
     /// The only row.
@@ -47,7 +47,7 @@ impl Request<'_, Rows> {
     /// # Errors
     /// `PGRST116` when there is none or more than one; as [`Request::fetch`] otherwise.
     pub async fn single<T: DeserializeOwned>(self) -> Result<T> {
-        decode(&self.send(Media::Object, None).await?.body)
+        one(&self.send_for_values(Media::Object, None).await?)
     }
 
     /// The only row, or `None` if there is none.
@@ -57,8 +57,7 @@ impl Request<'_, Rows> {
     pub async fn maybe_single<T: DeserializeOwned>(mut self) -> Result<Option<T>> {
         // Two rows tell as much as all of them.
         self.query.limit = Some(self.query.limit.map_or(2, |limit| limit.min(2)));
-        let page = self.send(Media::Json, None).await?;
-        let mut rows = decode::<Vec<T>>(&page.body)?;
+        let mut rows = rows::<T>(&self.send_for_values(Media::Json, None).await?)?;
         match rows.len() {
             0 | 1 => Ok(rows.pop()),
             _ => Err(several()),
@@ -80,8 +79,8 @@ impl Request<'_, Rows> {
     /// # Errors
     /// As [`Request::fetch`].
     pub async fn fetch_counted<T: DeserializeOwned>(self) -> Result<(Vec<T>, u64)> {
-        let page = self.send(Media::Json, COUNTED).await?;
-        Ok((decode(&page.body)?, total(&page)?))
+        let page = self.send_for_values(Media::Json, COUNTED).await?;
+        Ok((rows(&page)?, total(&page)?))
     }
 
     /// The rows as the JSON text that the engine made.
@@ -113,18 +112,29 @@ impl Request<'_, Rows> {
     }
 
     /// The read as a step of several.
-    pub(crate) fn into_step(mut self, media: Media, count: Option<Count>) -> Result<Step> {
+    pub(crate) fn into_step(self, media: Media, count: Option<Count>) -> Result<Step> {
+        self.into_select(media, count).map(Step::from)
+    }
+
+    fn into_select(mut self, media: Media, count: Option<Count>) -> Result<database::Select> {
         self.check()?;
         let mut select = database::Select::new(self.target, self.query);
         select.format.media = media;
         select.count = count;
         select.transaction.include_deleted = self.action.with_deleted;
-        Ok(select.into())
+        Ok(select)
     }
 
     pub(super) async fn send(self, media: Media, count: Option<Count>) -> Result<Page> {
         let database = self.database;
-        send_step(database, self.into_step(media, count)?).await
+        database.send(self.into_select(media, count)?).await
+    }
+
+    /// Sends what is read as typed rows, which need not become JSON on their way.
+    async fn send_for_values(self, media: Media, count: Option<Count>) -> Result<Page> {
+        let database = self.database;
+        let select = self.into_select(media, count)?;
+        database.send(database::Select { as_values: true, ..select }).await
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) struct Plans(RwLock<HashMap<Box<[u8]>, Arc<Plan>>>);
 struct Plan {
     sql: Arc<str>,
     fields: Arc<[Out]>,
+    names: Arc<[String]>,
     slots: Vec<Slot>,
 }
 
@@ -129,6 +130,7 @@ pub(crate) fn statement(
         let plan = Plan {
             sql: Arc::clone(&statement.sql),
             fields: Arc::clone(&statement.fields),
+            names: Arc::clone(&statement.names),
             slots: recorder.slots,
         };
         let mut plans = schema.plans.0.write();
@@ -158,6 +160,7 @@ impl Plan {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(Statement { sql: Arc::clone(&self.sql), parameters, fields: Arc::clone(&self.fields) })
+        let (fields, names) = (Arc::clone(&self.fields), Arc::clone(&self.names));
+        Ok(Statement { sql: Arc::clone(&self.sql), parameters, fields, names })
     }
 }

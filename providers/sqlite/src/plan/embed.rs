@@ -1,13 +1,14 @@
 //! Related resources inside a `select`.
 
+use truststream_kernel::value::json::push_string;
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{Embed, Item, Link, Query, Relationship};
 use truststream_sql::quote::quote;
+use truststream_sql::{computed, expression};
 
 use super::field::{Term, as_json};
 use super::read::{Level, Out, Part};
 use super::{Planner, Scope};
-use crate::schema::physical;
 
 /// The embed that a filter or order names.
 pub(super) fn named<'q>(query: &'q Query, name: &str) -> Option<&'q Embed> {
@@ -122,6 +123,14 @@ impl Planner<'_> {
         scope: &Scope,
         relationship: &Relationship,
     ) -> Result<(String, Vec<String>)> {
+        if let Link::Computed { function } = &relationship.link {
+            let name = &relationship.from;
+            let function = computed::rows(&self.schema.catalog, function, name).ok_or_else(|| {
+                Error::internal(format!("a relationship without its function: {function} of {name}"))
+            })?;
+            let rows = self.computed(parent, |within| expression::computed_rows(function, within))?;
+            return Ok((format!("({rows}) AS {}", scope.alias), Vec::new()));
+        }
         let from = self.from(scope)?;
         let tie = |left: &str, right: &str, columns: &[(String, String)]| -> Vec<String> {
             columns
@@ -139,10 +148,7 @@ impl Planner<'_> {
                 let exists = format!("EXISTS (SELECT 1 FROM {junction} WHERE {})", inner.join(" AND "));
                 Ok((from, vec![exists]))
             }
-            Link::Computed { function } => Err(Error::unsupported(format!(
-                "computed relationships are not supported by this database: {function} on {}",
-                physical(&relationship.from)
-            ))),
+            Link::Computed { .. } => Ok((from, Vec::new())),
         }
     }
 }
@@ -150,6 +156,9 @@ impl Planner<'_> {
 impl Out {
     pub(super) fn new(name: String, term: Term) -> Self {
         let json = as_json(&term);
-        Out { name, json, term }
+        let mut key = String::with_capacity(name.len() + 3);
+        push_string(&mut key, &name);
+        key.push(':');
+        Out { name, key, json, term }
     }
 }

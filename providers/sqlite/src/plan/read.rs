@@ -20,6 +20,8 @@ use crate::translate;
 pub(crate) struct Out {
     /// Its name.
     pub(crate) name: String,
+    /// Its name as it stands in an object: `"name":`.
+    pub(crate) key: String,
     /// Its value as an argument of SQLite's JSON functions.
     pub(crate) json: String,
     /// Its value as it lies in the file.
@@ -74,6 +76,15 @@ pub(crate) struct Statement {
     pub(crate) sql: Arc<str>,
     pub(crate) parameters: Vec<Cell>,
     pub(crate) fields: Arc<[Out]>,
+    /// Names of the fields.
+    pub(crate) names: Arc<[String]>,
+}
+
+impl Statement {
+    pub(super) fn new(sql: String, parameters: Vec<Cell>, fields: Vec<Out>) -> Self {
+        let names = fields.iter().map(|field| field.name.clone()).collect();
+        Statement { sql: sql.into(), parameters, fields: fields.into(), names }
+    }
 }
 
 /// A statement, and what was noted while it was planned.
@@ -90,8 +101,7 @@ pub(super) fn name_of(field: &Field) -> String {
 
 impl<'a> Planner<'a> {
     fn done(self, sql: String, fields: Vec<Out>) -> Planned<'a> {
-        let statement = Statement { sql: sql.into(), parameters: self.parameters, fields: fields.into() };
-        (statement, self.recorder)
+        (Statement::new(sql, self.parameters, fields), self.recorder)
     }
 
     /// The rows one by one, a result column a field.

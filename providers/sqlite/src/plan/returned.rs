@@ -72,5 +72,5 @@ fn planned<'a>(
         [] => sql,
         given => format!("WITH given AS (SELECT {}) {sql}", given.join(", ")),
     };
-    Ok(Statement { sql: sql.into(), parameters: planner.parameters, fields: fields.into() })
+    Ok(Statement::new(sql, planner.parameters, fields))
 }

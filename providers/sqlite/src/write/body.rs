@@ -1,10 +1,8 @@
 //! Bodies of writes as typed values.
 
-use indexmap::IndexMap;
-use serde_json::value::RawValue;
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, Table, TableName};
-use truststream_sql::payload::Payload;
+use truststream_sql::payload::{Object, Payload};
 
 use crate::plan::checked;
 use crate::schema::Schema;
@@ -30,45 +28,27 @@ impl<'t> Rows<'t> {
         columns: Option<&[String]>,
         missing_default: bool,
     ) -> Result<Self> {
-        let names = match columns {
-            Some(columns) => {
-                Payload::check(body)?;
-                columns.to_vec()
-            }
-            None => Payload::read(body)?.columns,
+        let objects = match columns {
+            Some(_) => Payload::any_rows(body)?,
+            None => Payload::like_rows(body)?,
         };
-        let columns = names
-            .iter()
-            .map(|column| table.column(column).ok_or_else(|| unknown(name, column)))
-            .collect::<Result<Vec<_>>>()?;
-        let rows = objects(body)?
-            .into_iter()
-            .map(|object| {
-                let read = |column: &&Column| match object.get(&column.name) {
-                    Some(json) => {
-                        checked(schema, &column.ty, Value::from_raw_json(&column.ty, json)?).map(Some)
-                    }
-                    None if missing_default => Ok(None),
-                    None => Ok(Some(Value::Null)),
-                };
-                columns.iter().map(read).collect()
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let column = |column: &str| table.column(column).ok_or_else(|| unknown(name, column));
+        let columns = match (columns, objects.first()) {
+            (Some(names), _) => names.iter().map(|name| column(name)).collect::<Result<Vec<_>>>()?,
+            (None, Some(first)) => {
+                first.keys().map(|key| column(key.as_str())).collect::<Result<Vec<_>>>()?
+            }
+            (None, None) => Vec::new(),
+        };
+        let read = |object: &Object<'_>, column: &Column| match object.get(column.name.as_str()) {
+            Some(json) => checked(schema, &column.ty, Value::from_raw_json(&column.ty, json)?).map(Some),
+            None if missing_default => Ok(None),
+            None => Ok(Some(Value::Null)),
+        };
+        let row = |object: &Object<'_>| columns.iter().map(|column| read(object, column)).collect();
+        let rows = objects.iter().map(row).collect::<Result<Vec<_>>>()?;
         Ok(Rows { columns, rows })
     }
-}
-
-type Object<'b> = IndexMap<String, &'b RawValue>;
-
-fn objects(body: &[u8]) -> Result<Vec<Object<'_>>> {
-    let parsed = if Payload::is_object(body) {
-        serde_json::from_slice(body).map(|object| vec![object])
-    } else {
-        serde_json::from_slice(body)
-    };
-    parsed.map_err(|error| {
-        Error::new(ErrorKind::InvalidInput, "PGRST102", "Empty or invalid json").with_source(error)
-    })
 }
 
 fn unknown(table: &TableName, column: &str) -> Error {

@@ -58,6 +58,23 @@ impl<'t> Cursor<'t> {
         &rest[..end]
     }
 
+    /// Passes over a name of nothing but ASCII letters, digits and `_`, as most are, and returns it;
+    /// `None` where none comes or it may go on with other characters.
+    pub(super) fn take_plain(&mut self) -> Option<&'t str> {
+        let rest = self.rest();
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let end = rest.bytes().position(|byte| !plain(&byte)).unwrap_or(rest.len());
+        let goes_on = match rest.as_bytes().get(end) {
+            Some(byte) => matches!(byte, b' ' | b'$' | b'-') || !byte.is_ascii(),
+            None => false,
+        };
+        if end == 0 || goes_on {
+            return None;
+        }
+        self.at += end;
+        Some(&rest[..end])
+    }
+
     pub(super) fn take_rest(&mut self) -> &'t str {
         let rest = self.rest();
         self.at = self.text.len();

@@ -10,6 +10,9 @@ pub(super) fn name(cursor: &mut Cursor<'_>) -> Result<String> {
     if cursor.peek() == Some('"') {
         return cursor.quoted();
     }
+    if let Some(plain) = cursor.take_plain() {
+        return Ok(plain.to_owned());
+    }
     let mut text = String::new();
     loop {
         text.push_str(cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ' ' | '$')));

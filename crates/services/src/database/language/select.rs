@@ -3,8 +3,8 @@
 use truststream_kernel::Result;
 
 use super::cursor::Cursor;
-use super::name::{field, name};
-use crate::database::{Aggregate, AggregateFunction, Embed, Item, Query};
+use super::name::{name, path};
+use crate::database::{Aggregate, AggregateFunction, Embed, Field, Item, Query};
 
 /// Deepest nesting of embeds; deeper ones are refused before any work.
 const DEEPEST: usize = 32;
@@ -62,25 +62,19 @@ fn item(cursor: &mut Cursor<'_>, depth: usize) -> Result<Item> {
     if cursor.take("count()") {
         return Ok(Item::Count { alias: None, cast: cast(cursor)? });
     }
-    let first = *cursor;
-    let candidate = name(cursor)?;
-    let alias = if cursor.peek() == Some(':') && !cursor.rest().starts_with("::") {
+    let (mut alias, mut named) = (None, name(cursor)?);
+    if cursor.peek() == Some(':') && !cursor.rest().starts_with("::") {
         cursor.next();
-        Some(candidate)
-    } else {
-        *cursor = first;
-        None
-    };
-    if cursor.take("count()") {
-        return Ok(Item::Count { alias, cast: cast(cursor)? });
+        alias = Some(named);
+        if cursor.take("count()") {
+            return Ok(Item::Count { alias, cast: cast(cursor)? });
+        }
+        named = name(cursor)?;
     }
-    let before = *cursor;
-    let relation = name(cursor)?;
     if matches!(cursor.peek(), Some('!' | '(')) {
-        return embed(cursor, relation, alias, false, depth);
+        return embed(cursor, named, alias, false, depth);
     }
-    *cursor = before;
-    let field = field(cursor)?;
+    let field = Field { name: named, path: path(cursor)? };
     let cast_before = cast(cursor)?;
     let aggregate = aggregate(cursor)?;
     Ok(Item::Column { field, alias, cast: cast_before, aggregate })

@@ -19,12 +19,22 @@ pub struct Select {
     pub format: Format,
     /// How the transaction is run.
     pub transaction: Transaction,
+    /// The rows may come as [`Page::values`] instead of a JSON body, where the provider holds them so:
+    /// for who reads them in the same process.
+    pub as_values: bool,
 }
 
 impl Select {
     /// A JSON reply without a count.
     pub fn new(table: TableName, query: Query) -> Self {
-        Select { table, query, count: None, format: Format::default(), transaction: Transaction::default() }
+        Select {
+            table,
+            query,
+            count: None,
+            format: Format::default(),
+            transaction: Transaction::default(),
+            as_values: false,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! How replies are wanted, how transactions are run, and what comes back.
 
 use bytes::Bytes;
+use truststream_kernel::value::Rows;
 
 /// How a reply is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -85,4 +86,6 @@ pub struct Page {
     pub media_type: Option<String>,
     /// Version of the row in the body, where that is one whole row.
     pub version: Option<String>,
+    /// The rows in place of the body, where [`Select::as_values`](super::Select::as_values) asked for them.
+    pub values: Option<Rows>,
 }
