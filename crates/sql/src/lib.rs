@@ -30,6 +30,8 @@ pub mod payload;
 mod plpgsql;
 pub mod quote;
 pub mod relations;
+pub mod response;
 pub mod schema;
 pub mod sqlite;
 pub mod text_search;
+pub mod updatable;

@@ -52,11 +52,28 @@ impl<'a> Access<'a> {
     pub(crate) fn may_read(self, table: &Table, name: &TableName, column: &str) -> Result<()> {
         let Some(role) = self.role.filter(|_| self.by_columns) else { return Ok(()) };
         if granted(table, role, PolicyCommand::Select)
-            || columns_granted(table, role).any(|granted| granted == column)
+            || columns_granted(table, role, PolicyCommand::Select).any(|granted| granted == column)
         {
             return Ok(());
         }
         Err(denied(table, name))
+    }
+
+    /// Refuses a write to columns that are closed to the caller.
+    ///
+    /// # Errors
+    /// 42501.
+    pub(crate) fn may_write(
+        self,
+        schema: &Schema,
+        name: &TableName,
+        command: PolicyCommand,
+        columns: &[String],
+    ) -> Result<()> {
+        let (Some(role), table) = (self.role, schema.table(name)?) else { return Ok(()) };
+        let open: Vec<&str> = columns_granted(table, role, command).collect();
+        let all = !columns.is_empty() && columns.iter().all(|column| open.contains(&column.as_str()));
+        if all || granted(table, role, command) { Ok(()) } else { Err(denied(table, name)) }
     }
 
     pub(crate) fn depth(self) -> usize {
@@ -101,11 +118,7 @@ impl<'a> Access<'a> {
     ) -> Result<Option<String>> {
         let Some(role) = self.role else { return self.condition(schema, name, command, part) };
         let table = schema.table(name)?;
-        let some = || {
-            self.by_columns
-                && command == PolicyCommand::Select
-                && columns_granted(table, role).next().is_some()
-        };
+        let some = || self.by_columns && columns_granted(table, role, command).next().is_some();
         if !granted(table, role, command) && !some() {
             return Err(denied(table, name));
         }
@@ -166,12 +179,7 @@ fn denied(table: &Table, name: &TableName) -> Error {
 /// Whether a role may touch a table at all: tables with row-level security are open unless revoked,
 /// others closed unless granted.
 fn granted(table: &Table, role: &str, command: PolicyCommand) -> bool {
-    let privilege = match command {
-        PolicyCommand::Select | PolicyCommand::All => "select",
-        PolicyCommand::Insert => "insert",
-        PolicyCommand::Update => "update",
-        PolicyCommand::Delete => "delete",
-    };
+    let privilege = privilege(command);
     let mut open = table.row_security || matches!(table.kind, TableKind::View { invoker: true, .. });
     for grant in table.grants.iter().filter(|grant| grant.columns.is_empty()) {
         let concerns = grant.role == role || grant.role == "public";
@@ -182,12 +190,28 @@ fn granted(table: &Table, role: &str, command: PolicyCommand) -> bool {
     open
 }
 
-/// The columns that a role may read although the table is not open to it.
-fn columns_granted<'t>(table: &'t Table, role: &str) -> impl Iterator<Item = &'t str> {
+fn privilege(command: PolicyCommand) -> &'static str {
+    match command {
+        PolicyCommand::Select | PolicyCommand::All => "select",
+        PolicyCommand::Insert => "insert",
+        PolicyCommand::Update => "update",
+        PolicyCommand::Delete => "delete",
+    }
+}
+
+/// The columns that are open to a role's command although the table is not.
+fn columns_granted<'t>(
+    table: &'t Table,
+    role: &str,
+    command: PolicyCommand,
+) -> impl Iterator<Item = &'t str> {
+    let privilege = privilege(command);
     let mut open: Vec<&str> = Vec::new();
-    for grant in &table.grants {
+    // Rows are deleted whole.
+    let grants = table.grants.iter().filter(|_| command != PolicyCommand::Delete);
+    for grant in grants {
         let concerns = grant.role == role || grant.role == "public";
-        if !concerns || !grant.privileges.iter().any(|one| one == "select" || one == "all") {
+        if !concerns || !grant.privileges.iter().any(|one| one == privilege || one == "all") {
             continue;
         }
         match (grant.columns.is_empty(), grant.revoke) {

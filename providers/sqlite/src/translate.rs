@@ -61,6 +61,39 @@ pub(crate) fn source(schema: &Schema, name: &TableName, access: Access<'_>) -> R
     })
 }
 
+/// A view's rows with the row ids of the table written through it: those that a command may touch, or
+/// without one all, to show what was written.
+///
+/// # Errors
+/// 42501 where the table is closed to a caller whose rights count; what can't be translated.
+pub(crate) fn rows_through(
+    schema: &Schema,
+    view: &TableName,
+    access: Access<'_>,
+    command: Option<PolicyCommand>,
+) -> Result<String> {
+    let inner = access.deeper();
+    let invoker = matches!(schema.table(view)?.kind, TableKind::View { invoker: true, .. });
+    let read = |other: &TableName| source(schema, other, inner).map_err(|error| Unsupported::carried(&error));
+    let base = |table: &TableName| -> std::result::Result<String, Unsupported> {
+        let Some(command) = command.filter(|_| invoker) else { return Ok(physical(table)) };
+        let open =
+            |command| inner.using(schema, table, command).map_err(|error| Unsupported::carried(&error));
+        let conditions: Vec<_> =
+            [open(command)?, open(PolicyCommand::Select)?].into_iter().flatten().collect();
+        Ok(match conditions.is_empty() {
+            true => physical(table),
+            false => {
+                let (name, conditions) = (physical(table), conditions.join(" AND "));
+                format!("(SELECT rowid AS rowid, * FROM {name} WHERE {conditions})")
+            }
+        })
+    };
+    let scope = Scope { role: access.role(), ..Scope::new(&schema.catalog) };
+    let scope = if invoker { Scope { source: Some(&read), ..scope } } else { scope };
+    truststream_sql::updatable::rows(&scope, view, command.is_some(), &base).map_err(Error::from)
+}
+
 /// The scope of a check, default or index of a table.
 pub(crate) fn of_table<'a>(catalog: &'a Catalog, table: &'a TableName) -> Scope<'a> {
     Scope::of_table(catalog, table)

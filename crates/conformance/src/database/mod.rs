@@ -4,6 +4,7 @@ mod aggregates;
 mod apply;
 mod batches;
 mod build;
+mod computed;
 mod concurrency;
 mod constraints;
 mod embeds;
@@ -140,6 +141,13 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     triggers::change_the_row_before_it_is_written: Functions,
     triggers::fire_on_the_updates_they_are_for: Functions,
     triggers::write_elsewhere_after_it: Functions,
+    computed::columns_of_a_row: Functions,
+    computed::relationships_of_a_row: Functions,
+    computed::results_with_names: Functions,
+    computed::settings_and_the_reply: Functions,
+    computed::views_are_written_through: Functions,
+    computed::views_of_who_asks_are_written_by_their_policies: Functions,
+    computed::rights_on_columns_open_writes_to_them: Functions,
     views::are_read_like_tables: Functions,
     views::are_embedded_by_the_keys_of_their_tables: Functions,
     views::have_the_rights_they_were_made_with: Functions,

@@ -34,7 +34,7 @@ fn invoke(function: &str, arguments: Arguments) -> Invoke {
     }
 }
 
-fn posted(function: &str, arguments: &str) -> Invoke {
+pub(super) fn posted(function: &str, arguments: &str) -> Invoke {
     invoke(function, Arguments::Json(arguments.to_owned().into()))
 }
 

@@ -60,7 +60,7 @@ impl Call {
 }
 
 /// Whether a name is that of an aggregate or of a window function.
-pub(super) fn is_aggregate(name: &str) -> bool {
+pub(crate) fn is_aggregate(name: &str) -> bool {
     AGGREGATES.contains(&name) || WINDOW.contains(&name)
 }
 

@@ -34,6 +34,7 @@ use sqlparser::parser::Parser;
 use truststream_kernel::{Error, Type};
 use truststream_services::database::{Catalog, Index, TableName};
 
+pub(crate) use aggregates::is_aggregate;
 pub use cast::stored_literal;
 pub use documents::as_json;
 pub(crate) use from::file_name;

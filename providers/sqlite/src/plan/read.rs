@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Result, Type};
 use truststream_services::database::{
-    Aggregate, AggregateFunction, Field, Item, JsonKey, PolicyCommand, Query, TableName,
+    Aggregate, AggregateFunction, Field, Item, JsonKey, PolicyCommand, Query, TableKind, TableName,
 };
 use truststream_sql::quote::{literal, quote};
 
@@ -61,10 +61,11 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// The row ids, as SQLite's `json_each` reads them.
+    /// The row id, or several as SQLite's `json_each` reads them.
     pub(super) fn cell(&self) -> Cell {
         match self {
             Source::Table => Cell::Null,
+            Source::Rows(ids) if ids.len() == 1 => Cell::Integer(ids[0]),
             Source::Rows(ids) => Cell::Text(serde_json::to_string(ids).unwrap_or_default()),
         }
     }
@@ -137,9 +138,16 @@ impl<'a> Planner<'a> {
             conditions.push(self.allowed(table, PolicyCommand::Select)?);
         }
         let guarded = conditions.into_iter().flatten().collect::<Vec<_>>();
-        let name = physical(table);
-        let from =
-            format!("(SELECT rowid AS rowid, * FROM {name} WHERE {}) AS {}", all(guarded), scope.alias);
+        let from = match self.schema.table(table)?.kind {
+            TableKind::Table => {
+                let (name, guarded) = (physical(table), all(guarded));
+                format!("(SELECT rowid AS rowid, * FROM {name} WHERE {guarded}) AS {}", scope.alias)
+            }
+            TableKind::View { .. } => {
+                let rows = translate::rows_through(self.schema, table, self.access, Some(command))?;
+                format!("({rows}) AS {}", scope.alias)
+            }
+        };
         let matched = all(self.conditions(&scope, query)?);
         let order = self.order(&scope, query)?;
         let page = self.page(query);
@@ -154,17 +162,26 @@ impl<'a> Planner<'a> {
                 let from = self.from(&scope)?;
                 self.level(&scope, query, from, Vec::new())
             }
-            Source::Rows(_) => {
+            Source::Rows(ids) => {
                 if let Some(recorder) = &mut self.recorder {
                     recorder.written();
                 }
                 let list = self.push(source.cell());
                 let alias = &scope.alias;
-                let from = format!(
-                    "(SELECT {alias}.* FROM json_each({list}) AS picked CROSS JOIN {} AS {alias} \
-                     ON {alias}.rowid = picked.value ORDER BY picked.key) AS {alias}",
-                    physical(table)
-                );
+                let rows = match self.schema.table(table)?.kind {
+                    TableKind::Table => physical(table),
+                    TableKind::View { .. } => {
+                        format!("({})", translate::rows_through(self.schema, table, self.access, None)?)
+                    }
+                };
+                let from = match ids.len() {
+                    1 => format!("(SELECT {alias}.* FROM {rows} AS {alias} WHERE {alias}.rowid = {list})"),
+                    _ => format!(
+                        "(SELECT {alias}.* FROM json_each({list}) AS picked CROSS JOIN {rows} AS {alias} \
+                         ON {alias}.rowid = picked.value ORDER BY picked.key)"
+                    ),
+                };
+                let from = format!("{from} AS {alias}");
                 let shown = Query { filter: None, limit: None, offset: 0, ..query.clone() };
                 self.level(&scope, &shown, from, Vec::new())
             }

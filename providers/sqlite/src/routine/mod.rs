@@ -10,6 +10,7 @@ use truststream_services::database::{Function, Invoke, Media, Page, PolicyComman
 use truststream_sql::callable::Callable;
 use truststream_sql::expression::{Scope, Unsupported, result_columns};
 use truststream_sql::quote::quote;
+use truststream_sql::response;
 use truststream_sql::sqlite::routine::{self, Step, Written};
 
 use crate::access::Access;
@@ -72,12 +73,21 @@ impl Write<'_> {
             }
         }
         if function.returns.void {
-            return Ok(Page { status: Some(204), ..Page::default() });
+            return self.told(Page { status: Some(204), ..Page::default() });
         }
         if rows.sql.is_empty() {
             (rows.sql, rows.parameters) = self.values(function, Vec::new())?;
         }
-        self.page(op, &callable.query, function, &rows)
+        let page = self.page(op, &callable.query, function, &rows)?;
+        self.told(page)
+    }
+
+    /// The page with what the function said of the reply.
+    fn told(&self, page: Page) -> Result<Page> {
+        let told = |name: &str| self.conn.session.setting(name).filter(|value| !value.is_empty());
+        let status = response::status(told("response.status").as_deref())?;
+        let headers = response::headers(told("response.headers").as_deref())?;
+        Ok(Page { status: status.or(page.status), headers, ..page })
     }
 
     fn steps(&self, function: &Function) -> Result<Vec<Step>> {

@@ -4,6 +4,7 @@ mod body;
 mod delete;
 mod fault;
 mod insert;
+mod through;
 mod update;
 
 use rusqlite::types::Value as Cell;
@@ -137,13 +138,13 @@ impl<'a> Write<'a> {
 
     /// How many of these rows meet a condition.
     fn meeting(&self, name: &TableName, rows: &[i64], condition: &str) -> Result<usize> {
-        let sql = format!(
-            "SELECT count(*) FROM {} WHERE rowid IN (SELECT value FROM json_each(?1)) AND {condition}",
-            physical(name)
-        );
+        let sql = format!("SELECT 1 FROM {} WHERE rowid = ?1 AND {condition}", physical(name));
         let mut statement = self.conn.sql.prepare_cached(&sql).map_err(convert)?;
-        let count: i64 = statement.query_row([list(rows)], |row| row.get(0)).map_err(convert)?;
-        Ok(usize::try_from(count).unwrap_or_default())
+        let mut count = 0;
+        for row in rows {
+            count += usize::from(statement.exists([row]).map_err(convert)?);
+        }
+        Ok(count)
     }
 }
 

@@ -7,26 +7,39 @@ use truststream_sql::quote::quote;
 use truststream_sql::sqlite::trigger::before;
 
 use super::{Rows, Write, explain, list};
+use crate::access::Access;
 use crate::schema::physical;
 use crate::storage;
 
 impl Write<'_> {
     /// Changes the rows that the query matches.
     pub(crate) fn update(&self, op: &Update) -> Result<Page> {
+        if let Some(view) = self.through(&op.table)? {
+            return self.update_through(op, &view);
+        }
+        self.table(&op.table)?;
+        let written = self.updated(op, self.targets(&op.table, &op.query, PolicyCommand::Update)?)?;
+        self.answer(&op.table, &op.query, &written, &op.options)
+    }
+
+    /// Changes rows of a table, and gives the row ids they have afterwards.
+    pub(super) fn updated(&self, op: &Update, targets: Vec<i64>) -> Result<Vec<i64>> {
         let table = self.table(&op.table)?;
         let columns = op.columns.as_deref();
         let values = Rows::read(self.schema, (&op.table, table), &op.values, columns, op.missing_default)?;
-        let mut targets = self.targets(&op.table, &op.query, PolicyCommand::Update)?;
         let Some(row) = values.rows.first().filter(|_| !values.columns.is_empty()) else {
-            return self.answer(&op.table, &op.query, &[], &op.options);
+            return Ok(Vec::new());
         };
         let given: Vec<(&Column, &Option<Value>)> = values.columns.iter().copied().zip(row).collect();
-        if !targets.is_empty() {
-            targets = self.set(&op.table, table, &given, &targets)?;
-        }
+        let names: Vec<String> = given.iter().map(|(column, _)| column.name.clone()).collect();
+        Access::of(self.cx).may_write(self.schema, &op.table, PolicyCommand::Update, &names)?;
+        let written = match targets.is_empty() {
+            true => targets,
+            false => self.set(&op.table, table, &given, &targets)?,
+        };
         let readable = op.query.filter.is_some() || op.options.returning == Returning::Representation;
-        self.check(&op.table, &targets, PolicyCommand::Update, readable)?;
-        self.answer(&op.table, &op.query, &targets, &op.options)
+        self.check(&op.table, &written, PolicyCommand::Update, readable)?;
+        Ok(written)
     }
 
     /// What is set: the cells given, or what triggers make of them.

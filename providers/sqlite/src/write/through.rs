@@ -1,0 +1,173 @@
+//! Writes through views that show rows of one table: the view's names become the table's, and the
+//! table is written with the rights of the view's owner, or of who asks where the view says so.
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
+use truststream_kernel::{Context, Error, ErrorKind, Result};
+use truststream_services::database::{
+    Delete, Insert, OnConflict, Page, PolicyCommand, Query, Returning, TableKind, TableName, Update,
+    WriteOptions,
+};
+use truststream_sql::payload::Payload;
+use truststream_sql::updatable::{self, Base};
+
+use super::Write;
+use crate::access::Access;
+
+/// A view and what is written through it.
+pub(super) struct Through<'v> {
+    view: &'v TableName,
+    base: Base,
+}
+
+impl Write<'_> {
+    /// What is written through a view; `None` for a table.
+    ///
+    /// # Errors
+    /// 55000 if nothing can be.
+    pub(super) fn through<'v>(&self, view: &'v TableName) -> Result<Option<Through<'v>>> {
+        if self.schema.table(view)?.kind == TableKind::Table {
+            return Ok(None);
+        }
+        match updatable::base(&self.schema.catalog, view) {
+            Some(base) => Ok(Some(Through { view, base })),
+            None => {
+                let message = format!("cannot write to view \"{}\"", view.name);
+                Err(Error::new(ErrorKind::Unsupported, "55000", message).with_details(
+                    "Only views that show rows of one table, neither grouped nor joined, can be written through.",
+                ))
+            }
+        }
+    }
+
+    /// Inserts through a view.
+    pub(super) fn insert_through(&self, op: &Insert, through: &Through<'_>) -> Result<Page> {
+        let access = Access::of(self.cx);
+        let columns = through.columns(&op.rows, op.columns.as_deref())?;
+        access.may_write(self.schema, through.view, PolicyCommand::Insert, &columns)?;
+        if op.on_conflict.as_ref().is_some_and(|rule| rule.merge) {
+            access.may_write(self.schema, through.view, PolicyCommand::Update, &columns)?;
+        }
+        let on_conflict = match &op.on_conflict {
+            None => None,
+            Some(rule) => Some(OnConflict {
+                columns: rule
+                    .columns
+                    .as_ref()
+                    .map(|names| through.renamed(names, "insert into"))
+                    .transpose()?,
+                ..rule.clone()
+            }),
+        };
+        let inner = Insert {
+            table: through.base.table.clone(),
+            rows: through.body(&op.rows)?,
+            columns: Some(through.renamed(&columns, "insert into")?),
+            on_conflict,
+            query: Query::all(),
+            options: WriteOptions { returning: Returning::Minimal, ..WriteOptions::default() },
+            ..op.clone()
+        };
+        let owner = Context::system();
+        let (written, inserted) = through.writer(self, &owner).inserted(&inner)?;
+        let mut page = self.answer(through.view, &op.query, &written, &op.options)?;
+        page.inserted = Some(inserted);
+        if let (Returning::HeadersOnly, Some(first)) = (op.options.returning, written.first()) {
+            let table = self.schema.table(&through.base.table)?;
+            let location = self.location(&inner, table, *first)?;
+            let shown =
+                |(name, value): (String, String)| Some((through.base.shown(&name)?.to_owned(), value));
+            page.location = location.into_iter().filter_map(shown).collect();
+        }
+        Ok(page)
+    }
+
+    /// Updates through a view.
+    pub(super) fn update_through(&self, op: &Update, through: &Through<'_>) -> Result<Page> {
+        let columns = through.columns(&op.values, op.columns.as_deref())?;
+        Access::of(self.cx).may_write(self.schema, through.view, PolicyCommand::Update, &columns)?;
+        let targets = self.targets(through.view, &op.query, PolicyCommand::Update)?;
+        let inner = Update {
+            table: through.base.table.clone(),
+            values: through.body(&op.values)?,
+            columns: Some(through.renamed(&columns, "update")?),
+            ..op.clone()
+        };
+        let owner = Context::system();
+        let written = through.writer(self, &owner).updated(&inner, targets)?;
+        self.answer(through.view, &op.query, &written, &op.options)
+    }
+
+    /// Deletes through a view.
+    pub(super) fn delete_through(&self, op: &Delete, through: &Through<'_>) -> Result<Page> {
+        let targets = self.targets(through.view, &op.query, PolicyCommand::Delete)?;
+        let page = self.answer(through.view, &op.query, &targets, &op.options)?;
+        let owner = Context::system();
+        through.writer(self, &owner).deleted(&through.base.table, &targets)?;
+        Ok(page)
+    }
+}
+
+impl Through<'_> {
+    /// Who writes the table.
+    fn writer<'a>(&self, write: &Write<'a>, owner: &'a Context) -> Write<'a> {
+        let cx = if self.base.invoker { write.cx } else { owner };
+        Write { conn: write.conn, schema: write.schema, cx }
+    }
+
+    /// The view's columns that a body is about.
+    fn columns(&self, body: &Bytes, given: Option<&[String]>) -> Result<Vec<String>> {
+        let names = match given {
+            Some(names) => {
+                Payload::check(body)?;
+                names.to_vec()
+            }
+            None => Payload::read(body)?.columns,
+        };
+        let known = |name: &&String| !self.base.columns.iter().any(|(column, _)| column == *name);
+        match names.iter().find(known) {
+            Some(unknown) => {
+                let view = &self.view.name;
+                let message =
+                    format!("Could not find the '{unknown}' column of '{view}' in the schema cache");
+                Err(Error::new(ErrorKind::InvalidInput, "PGRST204", message))
+            }
+            None => Ok(names),
+        }
+    }
+
+    /// The table's columns for those of the view.
+    fn renamed(&self, names: &[String], verb: &str) -> Result<Vec<String>> {
+        let base = |name: &String| {
+            self.base.column(name).map(str::to_owned).ok_or_else(|| {
+                let message = format!("cannot {verb} column \"{name}\" of view \"{}\"", self.view.name);
+                Error::new(ErrorKind::Unsupported, "0A000", message).with_details(
+                    "View columns that are not columns of their base relation are not updatable.",
+                )
+            })
+        };
+        names.iter().map(base).collect()
+    }
+
+    /// A body with the table's names in the place of the view's.
+    fn body(&self, body: &Bytes) -> Result<Bytes> {
+        type Object<'b> = IndexMap<String, &'b RawValue>;
+        let renamed = |object: Object<'_>| -> IndexMap<String, Box<RawValue>> {
+            let members = object.into_iter();
+            members
+                .filter_map(|(name, value)| Some((self.base.column(&name)?.to_owned(), value.to_owned())))
+                .collect()
+        };
+        let invalid = |error: serde_json::Error| {
+            Error::new(ErrorKind::InvalidInput, "PGRST102", "Empty or invalid json").with_source(error)
+        };
+        let text = if Payload::is_object(body) {
+            serde_json::to_vec(&renamed(serde_json::from_slice(body).map_err(invalid)?))
+        } else {
+            let rows: Vec<Object<'_>> = serde_json::from_slice(body).map_err(invalid)?;
+            serde_json::to_vec(&rows.into_iter().map(renamed).collect::<Vec<_>>())
+        };
+        text.map(Bytes::from).map_err(invalid)
+    }
+}
