@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use truststream_kernel::{Context, Error, Result};
 use truststream_services::database::{
-    AppliedMigration, DatabaseDriver, Insert, Migrate, Query, Review, Select, TableName,
+    AppliedMigration, DatabaseDriver, Describe, Insert, Migrate, Query, Review, Select, TableName,
 };
 use truststream_sqlite::SqliteDriver;
 
@@ -188,7 +188,8 @@ async fn sequences_count_as_told() {
     insert(&driver, "c", json!({ "t": "y" })).await.unwrap();
     assert_eq!(rows(&driver, "c").await[1]["id"], 42);
     assert!(fault(&driver, "drop sequence invoice_no;").await.contains("other objects depend on it"));
-    migrate(&driver, "3", "drop sequence invoice_no cascade;").await.unwrap_err();
+    migrate(&driver, "3", "drop sequence invoice_no cascade;").await.unwrap();
+    assert_eq!(insert(&driver, "a", json!({})).await.unwrap_err().code(), "23502");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,6 +265,114 @@ async fn names_follow_and_dependents_go() {
     assert_eq!(driver.select(&Context::system(), &op).await.unwrap_err().code(), "PGRST205");
     insert(&driver, "notes", json!({ "id": 5, "owner": 9 })).await.unwrap();
     assert_eq!(rows(&driver, "notes").await[1]["id"], 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_of_triggers_have_variables() {
+    let driver = with("create table items (id int primary key, kind text, no int, label text, changed boolean default false);
+        create function number() returns trigger language plpgsql security definer as $$
+        declare last int; prefix text := upper(new.kind);
+        begin
+          select coalesce(max(no), 0) into last from items where kind = new.kind;
+          new.no := last + 1;
+          if last > 0 then prefix := prefix || '''s '; end if;
+          new.label := prefix || new.no;
+          return new;
+        end $$;
+        create trigger number before insert on items for each row execute function number();
+        create function notice() returns trigger language plpgsql as $$
+        begin if old is distinct from new then new.changed := true; end if; return new; end $$;
+        create trigger notice before update on items for each row execute function notice();
+        insert into items (id, kind) values (1, 'a'); insert into items (id, kind) values (2, 'a');
+        insert into items (id, kind) values (3, 'b');
+        update items set label = 'A''s 2' where id = 2; update items set kind = 'c' where id = 3;").await;
+    assert_eq!(
+        rows(&driver, "items").await,
+        json!([
+        { "id": 1, "kind": "a", "no": 1, "label": "A1", "changed": false },
+        { "id": 2, "kind": "a", "no": 2, "label": "A's 2", "changed": false },
+        { "id": 3, "kind": "c", "no": 1, "label": "B1", "changed": true }])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_of_triggers_write_and_look() {
+    let driver = with(
+        "create table people (id int primary key, name text);
+        create table orgs (id bigint generated always as identity (start with 7) primary key, name text);
+        create table members (org bigint references orgs, who int, role text default 'owner');
+        create table log (id serial primary key, op text, tbl text, was jsonb, now jsonb);
+        create function settle() returns trigger language plpgsql security definer as $$
+        declare org_id bigint; first boolean;
+        begin
+          insert into orgs (name) values (new.name || ' & co') returning id into org_id;
+          select count(*) = 0 into first from members;
+          insert into members (org, who) values (org_id, new.id);
+          if first then
+            update members set role = 'founder' where who = new.id;
+          elsif exists (select 1 from members where who = new.id and org = org_id) then
+            insert into members values (org_id, new.id, 'guest');
+          end if;
+          return new;
+        end $$;
+        create trigger settle after insert on people for each row execute function settle();
+        create function tell() returns trigger language plpgsql security definer as $$
+        begin
+          if tg_op = 'DELETE' then
+            insert into log (op, tbl, was) values (tg_op, tg_table_name, to_jsonb(old));
+            return old;
+          end if;
+          insert into log (op, tbl, was, now) values (tg_op, tg_table_name, to_jsonb(old), to_jsonb(new));
+          return new;
+        end $$;
+        create trigger tell after insert or update or delete on people for each row execute function tell();
+        insert into people values (1, 'ann'), (2, 'bob'); update people set name = 'eve' where id = 2;
+        delete from people where id = 1;",
+    )
+    .await;
+    assert_eq!(
+        rows(&driver, "orgs").await,
+        json!([{ "id": 7, "name": "ann & co" }, { "id": 8, "name": "bob & co" }])
+    );
+    assert_eq!(
+        rows(&driver, "members").await,
+        json!([
+        { "org": 7, "who": 1, "role": "founder" }, { "org": 8, "who": 2, "role": "owner" },
+        { "org": 8, "who": 2, "role": "guest" }])
+    );
+    let log = rows(&driver, "log").await;
+    let told: Vec<Json> =
+        log.as_array().unwrap().iter().map(|row| json!([row["op"], row["was"], row["now"]])).collect();
+    assert_eq!(
+        Json::from(told),
+        json!([
+        ["INSERT", null, { "id": 1, "name": "ann" }],
+        ["INSERT", null, { "id": 2, "name": "bob" }],
+        ["UPDATE", { "id": 2, "name": "bob" }, { "id": 2, "name": "eve" }],
+        ["DELETE", { "id": 1, "name": "ann" }, null]])
+    );
+    insert(&driver, "people", json!([{ "id": 5, "name": "kim" }])).await.unwrap();
+    assert_eq!(rows(&driver, "orgs").await[2], json!({ "id": 9, "name": "kim & co" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_and_views_are_altered() {
+    let driver = with(
+        "create table a (id int); alter table a enable row level security; insert into a values (1);
+        create view v as select id from a; grant select on v to anon; grant select on a to anon;
+        create function f() returns bigint language sql stable as 'select count(*) from public.a';
+        alter function f() set search_path = ''; alter function f() owner to postgres;
+        alter function f() security definer;
+        alter function f() rename to g; comment on function g() is 'it''s g';
+        alter view v set (security_invoker = on); alter view v rename to w;",
+    )
+    .await;
+    let op = Select::new(TableName::public("w"), Query::all());
+    assert_eq!(driver.select(&Context::role("anon"), &op).await.unwrap().body, "[]");
+    let catalog = driver.describe(&Context::system(), &Describe { fresh: false }).await.unwrap();
+    let function = catalog.functions.iter().find(|function| function.name.name == "g").unwrap();
+    assert!(function.security_definer);
+    assert_eq!(function.comment.as_deref(), Some("it's g"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,6 +80,8 @@ fn apply(catalog: &mut Catalog, name: &TableName, operation: &Operation) -> Resu
         | Operation::NoForceRowLevelSecurity
         | Operation::OwnerTo { .. }
         | Operation::ReplicaIdentity { .. }
+        // All rows were looked at when it was added.
+        | Operation::ValidateConstraint { .. }
         | Operation::SetLogged => Ok(()),
         other => Err(Error::unsupported(format!("\"alter table … {other}\" runs on PostgreSQL only"))),
     }
@@ -241,7 +243,7 @@ fn rename_column(catalog: &mut Catalog, table: &TableName, old: &str, new: &str)
     Ok(())
 }
 
-fn rename_table(catalog: &mut Catalog, old: &TableName, new: &str) -> Result<()> {
+pub(super) fn rename_table(catalog: &mut Catalog, old: &TableName, new: &str) -> Result<()> {
     let new = TableName::new(&old.schema, new);
     if relation_taken(catalog, &new.schema, &new.name) {
         return Err(fault("42P07", format!("relation \"{}\" already exists", new.name)));

@@ -118,8 +118,7 @@ fn sequence(catalog: &mut Catalog, name: &TableName, cascade: bool) -> Result<bo
     if !sequences::exists(catalog, name) {
         return Ok(false);
     }
-    let uses =
-        |default: &Option<String>| default.as_deref().and_then(sequences::called).as_ref() == Some(name);
+    let uses = |default: &Option<String>| default.as_deref().is_some_and(|text| sequences::takes(text, name));
     let used = catalog.tables.values().flat_map(|table| &table.columns).any(|column| uses(&column.default));
     if used && !cascade {
         let text = format!("cannot drop sequence {} because other objects depend on it", shown(name));

@@ -5,6 +5,7 @@
 //! an engine makes of it is the engine's to say ([`crate::sqlite::review()`]).
 
 mod alter;
+mod altered;
 mod blocks;
 mod comments;
 mod constraints;

@@ -6,7 +6,7 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 use truststream_kernel::Result;
 use truststream_services::database::{Catalog, Sequence, TableName};
 
-use super::{comments, defaults, sequences};
+use super::{altered, comments, defaults, sequences};
 use crate::quote::qualified;
 
 /// Such a statement.
@@ -20,6 +20,10 @@ pub(crate) enum Own {
     CreateSequence { name: TableName, if_not_exists: bool, sequence: Sequence },
     /// `alter sequence …`
     AlterSequence { name: TableName, if_exists: bool, change: sequences::Change },
+    /// `alter function …`
+    AlterFunction { name: TableName, parameters: Option<usize>, change: altered::Change },
+    /// `alter view …`
+    AlterView { name: TableName, if_exists: bool, change: altered::Change },
     /// `comment on function …`
     Comment { function: TableName, text: Option<String> },
     /// `create table … (like …)`
@@ -42,6 +46,8 @@ pub(super) fn read(text: &str) -> Option<Result<Own, String>> {
         }
         ("create", "temporary" | "temp") if words.take("sequence") => refused("a temporary sequence"),
         ("create", "sequence") => Some(sequences::create(&mut words)),
+        ("alter", "function") => Some(altered::function(&mut words)),
+        ("alter", "view") => Some(altered::view(&mut words)),
         ("alter", "sequence") => Some(sequences::alter(&mut words)),
         ("create", "table") => super::copy::read(&mut words),
         ("create", "domain") => domain(&mut words).map(Ok),
@@ -82,6 +88,10 @@ pub(super) fn apply(catalog: &mut Catalog, own: &Own) -> Result<()> {
         Own::AlterSequence { name, if_exists, change } => {
             sequences::change(catalog, name, change, *if_exists)
         }
+        Own::AlterFunction { name, parameters, change } => {
+            altered::alter_function(catalog, name, *parameters, change)
+        }
+        Own::AlterView { name, if_exists, change } => altered::alter_view(catalog, name, *if_exists, change),
         Own::Comment { function, text } => comments::apply(catalog, function, text.as_ref()),
         Own::Like { name, if_not_exists, source, including } => {
             super::copy::like(catalog, name, *if_not_exists, source, *including)

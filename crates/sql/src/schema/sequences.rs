@@ -211,6 +211,12 @@ pub(crate) fn called(default: &str) -> Option<TableName> {
     (cast.is_empty() || cast == "::regclass" || cast == "::text").then(|| sequence_name(name))
 }
 
+/// Whether a default takes numbers of a sequence.
+pub(super) fn takes(default: &str, name: &TableName) -> bool {
+    let mut quoted = default.split('\'').skip(1).step_by(2);
+    default.to_lowercase().contains("nextval") && quoted.any(|text| sequence_name(text) == *name)
+}
+
 /// The sequence that a text names.
 pub(crate) fn sequence_name(text: &str) -> TableName {
     let bare = text.replace('"', "");

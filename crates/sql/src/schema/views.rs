@@ -130,24 +130,55 @@ type Shown = Vec<(String, Option<Origin>)>;
 
 /// The columns of a query, each with the column of a base table that it is.
 fn origins(catalog: &Catalog, query: &Query) -> Shown {
+    let mut named: Vec<(String, Shown)> = Vec::new();
+    for table in query.with.iter().flat_map(|with| &with.cte_tables) {
+        let mut shown = origins(catalog, &table.query);
+        for (column, given) in shown.iter_mut().zip(&table.alias.columns) {
+            column.0 = ident(&given.name);
+        }
+        named.push((ident(&table.alias.name), shown));
+    }
     match query.body.as_ref() {
-        SetExpr::Select(select) if query.with.is_none() => of_select(catalog, select),
+        SetExpr::Select(select) => of_select(catalog, select, &named),
         _ => Vec::new(),
     }
 }
 
-fn of_select(catalog: &Catalog, select: &Select) -> Shown {
+/// What a part of a `from` shows, by the name it has there; `None` for what is no table.
+fn sources(
+    catalog: &Catalog,
+    factor: &TableFactor,
+    named: &[(String, Shown)],
+) -> Option<Vec<(String, Shown)>> {
+    match factor {
+        TableFactor::Table { name, alias, args: None, .. } => {
+            let (plain, name) = (name.0.len() == 1, table_name(name));
+            let found = named.iter().find(|(other, _)| plain && *other == name.name);
+            let columns = found.map_or_else(|| of_table(catalog, &name), |(_, shown)| shown.clone());
+            Some(vec![(alias.as_ref().map_or(name.name, |alias| ident(&alias.name)), columns)])
+        }
+        TableFactor::Derived { subquery, alias: Some(alias), .. } if alias.columns.is_empty() => {
+            Some(vec![(ident(&alias.name), origins(catalog, subquery))])
+        }
+        TableFactor::NestedJoin { table_with_joins, alias: None } => {
+            let joined = table_with_joins.joins.iter().map(|join| &join.relation);
+            let all = std::iter::once(&table_with_joins.relation).chain(joined);
+            let all: Option<Vec<_>> = all.map(|factor| sources(catalog, factor, named)).collect();
+            all.map(|all| all.into_iter().flatten().collect())
+        }
+        _ => None,
+    }
+}
+
+fn of_select(catalog: &Catalog, select: &Select, named: &[(String, Shown)]) -> Shown {
     let factors = select
         .from
         .iter()
         .flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)));
-    let mut sources: Vec<(String, Shown)> = Vec::new();
-    for factor in factors {
-        let TableFactor::Table { name, alias, args: None, .. } = factor else { return Vec::new() };
-        let name = table_name(name);
-        let columns = of_table(catalog, &name);
-        sources.push((alias.as_ref().map_or(name.name, |alias| ident(&alias.name)), columns));
-    }
+    let found: Option<Vec<_>> = factors.map(|factor| sources(catalog, factor, named)).collect();
+    let Some(sources) = found.map(|all| all.into_iter().flatten().collect::<Vec<_>>()) else {
+        return Vec::new();
+    };
     let find = |table: Option<String>, column: &str| {
         let fits = |source: &&(String, _)| table.as_ref().is_none_or(|table| source.0 == *table);
         let mut found = sources.iter().filter(fits).flat_map(|(_, columns)| columns);
@@ -169,8 +200,15 @@ fn of_select(catalog: &Catalog, select: &Select) -> Shown {
                 let all = sources.iter().filter(|(source, _)| *source == name);
                 columns.extend(all.flat_map(|(_, all)| all.clone()));
             }
-            SelectItem::UnnamedExpr(expr) => columns.push((String::new(), of_expression(expr))),
-            SelectItem::ExprWithAlias { expr, .. } => columns.push((String::new(), of_expression(expr))),
+            SelectItem::UnnamedExpr(expr) => {
+                let name = match expr {
+                    Expr::Identifier(name) => ident(name),
+                    Expr::CompoundIdentifier(names) => names.last().map(ident).unwrap_or_default(),
+                    _ => String::new(),
+                };
+                columns.push((name, of_expression(expr)));
+            }
+            SelectItem::ExprWithAlias { expr, alias } => columns.push((ident(alias), of_expression(expr))),
             _ => return Vec::new(),
         }
     }

@@ -37,11 +37,16 @@ fn routines<'c>(
 ) -> Result<Vec<Routine<'c>>> {
     let meant =
         |trigger: &&Trigger| trigger.before == before && trigger.events.iter().any(|one| one == event);
-    table.triggers.iter().filter(meant).map(|trigger| routine(catalog, table, trigger)).collect()
+    table.triggers.iter().filter(meant).map(|trigger| routine(catalog, table, trigger, event)).collect()
 }
 
-fn routine<'c>(catalog: &'c Catalog, table: &Table, trigger: &'c Trigger) -> Result<Routine<'c>> {
-    let condition = trigger.condition.as_ref().map(|condition| rows::spelled_out(condition, table));
+fn routine<'c>(
+    catalog: &'c Catalog,
+    table: &Table,
+    trigger: &'c Trigger,
+    event: &str,
+) -> Result<Routine<'c>> {
+    let condition = trigger.condition.as_ref().map(|condition| rows::spelled_out(condition, table, event));
     if trigger.function.name == "moddatetime"
         && let [column] = trigger.arguments.as_slice()
     {
@@ -57,7 +62,7 @@ fn routine<'c>(catalog: &'c Catalog, table: &Table, trigger: &'c Trigger) -> Res
     if function.language != "plpgsql" {
         return Err(refuse(format!("a function in {} runs on PostgreSQL only", function.language)));
     }
-    let text = rows::spelled_out(function.body.as_deref().unwrap_or_default(), table);
+    let text = rows::spelled_out(function.body.as_deref().unwrap_or_default(), table, event);
     let body = plpgsql::read(&text).map_err(|fault| {
         refuse(format!(
             "line {} of function {}: {} runs on PostgreSQL only",

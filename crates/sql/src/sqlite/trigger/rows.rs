@@ -1,22 +1,22 @@
-//! `old` and `new` where a body means them whole.
+//! `old` and `new` where a body compares them whole.
 
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 use truststream_kernel::Type;
 use truststream_services::database::Table;
 
-use crate::quote::{literal, quote};
+use crate::quote::quote;
 
-/// A body in which whole rows are spelled out column by column: their comparison, and their JSON.
-pub(super) fn spelled_out(body: &str, table: &Table) -> String {
+/// A body in which the comparison of whole rows is spelled out column by column, and the JSON of a row
+/// that the event does not have is null.
+pub(super) fn spelled_out(body: &str, table: &Table, event: &str) -> String {
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, body).with_unescape(false).tokenize() else {
         return body.to_owned();
     };
     let mut text = String::with_capacity(body.len());
     let mut rest = tokens.as_slice();
     while !rest.is_empty() {
-        let found = compared(rest, table).or_else(|| as_json(rest, table));
-        match found {
+        match compared(rest, table).or_else(|| no_json(rest, event)) {
             Some((sql, after)) => {
                 // Lines are counted by whoever reads the body.
                 let lines = rest[..rest.len() - after.len()]
@@ -96,24 +96,21 @@ fn compared<'t>(tokens: &'t [Token], table: &Table) -> Option<(String, &'t [Toke
     Some((if negated { format!("(not ({differ}))") } else { format!("({differ})") }, rest))
 }
 
-/// `to_jsonb(new)` and its like
-fn as_json<'t>(tokens: &'t [Token], table: &Table) -> Option<(String, &'t [Token])> {
+/// `to_jsonb(old)` of what is inserted, `to_jsonb(new)` of what is deleted
+fn no_json<'t>(tokens: &'t [Token], event: &str) -> Option<(String, &'t [Token])> {
     if matches!(tokens.first(), Some(Token::Whitespace(_))) {
         return None;
     }
     let (function, rest) = word(tokens)?;
-    let builder = match function.as_str() {
-        "to_jsonb" => "jsonb_build_object",
-        "to_json" | "row_to_json" => "json_build_object",
+    let ty = match function.as_str() {
+        "to_jsonb" => "jsonb",
+        "to_json" | "row_to_json" => "json",
         _ => return None,
     };
     let (row, rest) = whole(take(rest, &Token::LParen)?)?;
     let rest = take(rest, &Token::RParen)?;
-    let members = table
-        .columns
-        .iter()
-        .map(|column| format!("{}, {row}.{}", literal(&column.name), quote(&column.name)));
-    Some((format!("{builder}({})", members.collect::<Vec<_>>().join(", ")), rest))
+    let missing = matches!((event, row.as_str()), ("insert", "old") | ("delete", "new"));
+    missing.then(|| (format!("null::{ty}"), rest))
 }
 
 #[cfg(test)]
@@ -135,14 +132,11 @@ mod tests {
             comment: None,
         };
         let table = Table { columns: vec![column("a"), column("B")], ..Table::default() };
-        let spelled = |text: &str| spelled_out(text, &table);
+        let spelled = |text: &str| spelled_out(text, &table, "insert");
+        assert_eq!(spelled("x(to_jsonb(OLD), to_jsonb(new))"), "x(null::jsonb, to_jsonb(new))");
         let differ = "(new.\"a\" is distinct from old.\"a\" or new.\"B\" is distinct from old.\"B\")";
         assert_eq!(spelled("if NEW IS DISTINCT FROM OLD then"), format!("if {differ} then"));
         assert_eq!(spelled("if row(new.*) is not distinct from row(old.*)"), format!("if (not {differ})"));
-        assert_eq!(
-            spelled("x(new.a, to_jsonb(old))"),
-            "x(new.a, jsonb_build_object('a', old.\"a\", 'B', old.\"B\"))"
-        );
         assert_eq!(spelled("new.a is distinct from old.a"), "new.a is distinct from old.a");
     }
 }
