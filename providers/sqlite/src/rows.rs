@@ -89,7 +89,8 @@ fn cell(out: &mut String, cell: ValueRef<'_>, ty: &Type) -> Result<()> {
             | Type::Interval,
         ) => push_string(out, text(cell)?),
         _ => match storage::value(cell, ty)? {
-            value @ (Value::Float(_) | Value::Array(_)) => out.push_str(&value.to_json_as(ty)),
+            value @ Value::Array(_) => out.push_str(&value.to_json_as(ty)),
+            value @ Value::Float(_) if *ty == Type::Float4 => out.push_str(&value.to_json_as(ty)),
             value => value.write_json(out),
         },
     }

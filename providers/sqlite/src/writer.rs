@@ -1,6 +1,7 @@
 //! The one thread that writes, and commits for all who wait at once.
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use rusqlite::{Connection, ffi};
 use tokio::sync::{oneshot, watch};
@@ -15,6 +16,13 @@ use crate::{internal, sequence};
 
 /// Requests that share a commit at most.
 const GROUP: usize = 256;
+
+/// Where the log has grown by so many commits, it is moved into the database at the next pause.
+const MANY: u32 = 64;
+/// A pause, once there are many commits in the log.
+const PAUSE: Duration = Duration::from_millis(20);
+/// A pause in which few are moved as well, and the wait before an incomplete move is tried again.
+const REST: Duration = Duration::from_secs(1);
 
 /// What a request does within its savepoint; `false` undoes it although it went well.
 type Work = Box<dyn FnOnce(&Conn) -> Ended + Send>;
@@ -139,6 +147,7 @@ impl Writer {
 }
 
 fn run(conn: &Conn, queue: &mpsc::Receiver<Job>, bell: &watch::Sender<u64>) {
+    let mut logged = 0;
     let mut next = queue.recv().ok();
     while let Some(first) = next.take() {
         match first.mode {
@@ -160,8 +169,42 @@ fn run(conn: &Conn, queue: &mpsc::Receiver<Job>, bell: &watch::Sender<u64>) {
             }
         }
         bell.send_modify(|count| *count += 1);
+        logged += 1;
         if next.is_none() {
-            next = queue.recv().ok();
+            next = await_job(conn, queue, &mut logged);
+        }
+    }
+}
+
+/// The next request. What is in the log is moved into the database where there is a pause: readers
+/// search the log for every page they need, and pages written often lie in it many times.
+fn await_job(conn: &Conn, queue: &mpsc::Receiver<Job>, logged: &mut u32) -> Option<Job> {
+    let mut pause = if *logged < MANY { REST } else { PAUSE };
+    while *logged > 0 {
+        match queue.recv_timeout(pause) {
+            Ok(job) => return Some(job),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => {
+                if empty_log(&conn.sql) {
+                    *logged = 0;
+                }
+                pause = REST;
+            }
+        }
+    }
+    queue.recv().ok()
+}
+
+/// Moves the log into the database as far as readers allow; whether that was all of it.
+fn empty_log(conn: &Connection) -> bool {
+    let moved = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+    });
+    match moved {
+        Ok((logged, moved)) => logged == moved,
+        Err(error) => {
+            tracing::warn!(%error, "the log could not be moved into the database");
+            false
         }
     }
 }

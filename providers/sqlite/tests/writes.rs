@@ -1,12 +1,12 @@
 //! Writes that share a commit.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use truststream_kernel::Context;
-use truststream_services::database::{DatabaseDriver, Insert};
+use truststream_services::database::{DatabaseDriver, Insert, Query, Select};
 
-use super::support::{ids, note, notes, ready};
+use super::support::{ids, note, notes, open, ready};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_write_takes_none_of_its_group_with_it() {
@@ -65,4 +65,29 @@ async fn many_writers_are_faster_than_one() {
     assert_eq!(ids(&driver).await.len(), 64 + 64 * 16);
     // Sixteen times the writes; each with a commit of its own would take sixteen times as long.
     assert!(together < alone * 12, "64 alone {alone:?}, 1024 together {together:?}");
+}
+
+#[tokio::test]
+async fn a_pause_moves_the_log_into_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let driver = ready(folder.path()).await;
+    for id in 0..100 {
+        driver.insert(&Context::system(), &note(id)).await.unwrap();
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        // The file alone, without its log.
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::copy(folder.path().join("data.db"), copy.path().join("data.db")).unwrap();
+        if let Ok(alone) = open(copy.path()).await
+            && alone.select(&Context::system(), &Select::new(notes(), Query::all())).await.is_ok()
+            && ids(&alone).await.len() == 100
+        {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the log was not moved");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    driver.insert(&Context::system(), &note(100)).await.unwrap();
+    assert_eq!(ids(&driver).await.len(), 101);
 }

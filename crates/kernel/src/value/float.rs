@@ -2,11 +2,17 @@
 
 /// Text of a `double precision`.
 pub fn text(value: f64) -> String {
+    if is_plain(value, 1e15) {
+        return value.to_string();
+    }
     special(value).map_or_else(|| finite(&format!("{value:e}"), 15), str::to_owned)
 }
 
 /// Text of a `real` that is held as a double.
 pub fn text_of_real(value: f64) -> String {
+    if is_plain(value, 1e6) {
+        return (value as f32).to_string();
+    }
     special(value).map_or_else(|| finite(&format!("{:e}", value as f32), 6), str::to_owned)
 }
 
@@ -15,6 +21,11 @@ pub fn text_of_real(value: f64) -> String {
 pub fn real_as_double(value: f32) -> f64 {
     // A shortest text always reads back; special values print as words that do too.
     value.to_string().parse().unwrap_or(f64::from(value))
+}
+
+/// Whether a number is surely printed without an exponent, as Rust prints all.
+fn is_plain(value: f64, limit: f64) -> bool {
+    value == 0.0 || (1e-3..limit / 10.0).contains(&value.abs())
 }
 
 fn special(value: f64) -> Option<&'static str> {

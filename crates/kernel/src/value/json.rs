@@ -42,7 +42,11 @@ impl Value {
     /// # Errors
     /// Those of [`Value::from_json`].
     pub fn from_raw_json(ty: &Type, json: &RawValue) -> Result<Value> {
-        Value::from_json(ty, json.get())
+        match (ty, json.get()) {
+            (Type::Json | Type::Jsonb | Type::Array(_), json) => Value::from_json(ty, json),
+            (_, json) if json.starts_with('"') => Value::parse(ty, &unescape(json)?),
+            (_, json) => Value::from_json(ty, json),
+        }
     }
 
     /// The JSON that PostgreSQL's `to_json` makes of it; numbers exact.

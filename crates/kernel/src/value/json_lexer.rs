@@ -166,6 +166,9 @@ fn string_length(rest: &str) -> Result<usize> {
 /// `\u0000`, which PostgreSQL's text can't hold (22P05), and unpaired surrogates.
 pub(super) fn unescape(token: &str) -> Result<String> {
     let inner = &token[1..token.len() - 1];
+    if !inner.as_bytes().contains(&b'\\') {
+        return Ok(inner.to_owned());
+    }
     let mut out = String::with_capacity(inner.len());
     let mut chars = inner.chars();
     while let Some(c) = chars.next() {

@@ -23,7 +23,11 @@ impl<'q> Shape<'q> {
     ) -> Self {
         let mut shape = Shape { key: Vec::with_capacity(256), texts: Vec::new(), queries: Vec::new() };
         shape.option(role);
-        shape.tag(u8::from(matches!(source, Source::Rows(_))));
+        shape.tag(match source {
+            Source::Table => 0,
+            Source::Rows(ids) if ids.len() == 1 => 1,
+            Source::Rows(_) => 2,
+        });
         shape.tag(match purpose {
             Purpose::Rows => 0,
             Purpose::Count => 1,
