@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
@@ -11,6 +12,7 @@ use tokio_postgres::{Client, Connection as PgConnection, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use truststream_kernel::{Error, Result, Secret};
 
+use crate::cancel::cancel;
 use crate::config::{Config, Pooler};
 use crate::error::{failed, unreachable};
 use crate::tls::Url;
@@ -28,9 +30,6 @@ const SESSION: &[(&str, &str)] = &[
 /// A connection as it comes from the network.
 type Encrypted = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 
-/// How long the server may take to hear that a statement is to be cancelled.
-const CANCEL: Duration = Duration::from_secs(5);
-
 /// Statements a connection keeps; beyond, all are prepared anew.
 const PREPARED_AT_MOST: usize = 500;
 
@@ -38,6 +37,7 @@ const PREPARED_AT_MOST: usize = 500;
 pub(crate) struct Connection {
     client: Client,
     opening: String,
+    place: Arc<tokio_postgres::Config>,
     encryption: MakeRustlsConnect,
     prepared: Mutex<HashMap<String, Statement>>,
 }
@@ -58,12 +58,7 @@ impl Connection {
         if self.client.is_closed() {
             return;
         }
-        let token = self.client.cancel_token();
-        let cancelling = tokio::time::timeout(CANCEL, token.cancel_query(self.encryption.clone()));
-        // The server forgets what could be cancelled once the connection ends.
-        if let Ok(Err(error)) = cancelling.await {
-            tracing::debug!(%error, "a statement could not be cancelled");
-        }
+        cancel(self.client.cancel_token(), &self.place, self.encryption.clone()).await;
     }
 
     /// The prepared statement of a text, if it was prepared here before.
@@ -96,7 +91,7 @@ impl Deref for Connection {
 
 /// Makes connections.
 pub(crate) struct Connector {
-    config: tokio_postgres::Config,
+    config: Arc<tokio_postgres::Config>,
     encryption: MakeRustlsConnect,
     /// What a transaction begins with, where sessions are not ours to set.
     opening: String,
@@ -131,7 +126,7 @@ impl Connector {
             }
             url.options(options.trim_start());
         }
-        Ok(Connector { config: url, encryption, opening })
+        Ok(Connector { config: Arc::new(url), encryption, opening })
     }
 
     /// A connection whose messages the caller reads itself.
@@ -158,6 +153,7 @@ impl Manager for Connector {
         Ok(Connection {
             client: self.connect().await?,
             opening: self.opening.clone(),
+            place: Arc::clone(&self.config),
             encryption: self.encryption.clone(),
             prepared: Mutex::default(),
         })
