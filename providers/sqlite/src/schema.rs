@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Catalog, Column, Function, Table, TableName};
-use truststream_sql::closest::closest;
+use truststream_sql::closest::misspelt;
 use truststream_sql::expression::result_columns;
 use truststream_sql::quote::quote;
 use truststream_sql::relations::Relations;
@@ -54,7 +54,7 @@ impl Schema {
             let message = format!("Could not find the table '{name}' in the schema cache");
             let error = Error::new(ErrorKind::NotFound, "PGRST205", message);
             let same = self.catalog.tables.keys().filter(|table| table.schema == name.schema);
-            match closest(same.map(|table| table.name.as_str()), &name.name) {
+            match misspelt(same.map(|table| table.name.as_str()), &name.name) {
                 Some(near) => {
                     error.with_hint(format!("Perhaps you meant the table '{}.{near}'", name.schema))
                 }

@@ -12,7 +12,7 @@ use super::{Term, TermType, Unsupported};
 use crate::schema::ident;
 
 /// Functions that make one value of many rows.
-const AGGREGATES: &[&str] = &[
+pub(super) const AGGREGATES: &[&str] = &[
     "count",
     "sum",
     "avg",

@@ -110,6 +110,9 @@ impl Translator<'_> {
         if let Some(term) = crate::sqlite::numbers::call(self.scope.catalog, name, arguments)? {
             return Ok(Some(term));
         }
+        if let Some(term) = self.of_search(name, arguments)? {
+            return Ok(Some(term));
+        }
         match (name, arguments) {
             ("coalesce", terms) if !terms.is_empty() => self.coalesce(terms).map(Some),
             ("nullif", [left, right]) => {

@@ -95,6 +95,9 @@ impl Translator<'_> {
             Type::Array(element) if !equality || !plain_in_json(element) => {
                 return refuse("this comparison of arrays");
             }
+            Type::Other(name) if equality && matches!(name.as_str(), "tsvector" | "tsquery") => {
+                format!("({left} {op} {right})")
+            }
             Type::Other(name) => return refuse(&format!("type {name} lives on PostgreSQL only")),
             _ => format!("({left} {op} {right})"),
         };

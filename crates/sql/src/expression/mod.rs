@@ -22,6 +22,7 @@ mod names;
 mod query;
 mod routines;
 mod row_functions;
+mod search;
 mod select;
 mod translate;
 

@@ -1,14 +1,17 @@
 //! The walk over an expression.
 
 use sqlparser::ast::{
-    BinaryOperator as Binary, CaseWhen, DataType, Expr, ObjectName, UnaryOperator, Value as Literal,
+    BinaryOperator as Binary, CaseWhen, DataType, Expr, GroupByExpr, ObjectName, Query, SelectItem, SetExpr,
+    UnaryOperator, Value as Literal,
 };
 use truststream_kernel::Type;
 use truststream_services::database::{Catalog, TableName};
 
+use super::aggregates::AGGREGATES;
 use super::names::{Relation, column};
 use super::{Scope, Term, TermType, Unsupported};
-use crate::schema::{parts, table_name, type_of};
+use crate::quote::quote;
+use crate::schema::{enum_name, parts, table_name, type_named, type_of};
 
 /// Whose rights hold for what is translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +112,17 @@ impl<'a> Translator<'a> {
     }
 
     pub(super) fn type_of(&self, data_type: &DataType) -> Type {
+        if let (Some(schema), DataType::Custom(name, arguments)) = (&self.path, data_type)
+            && let ([only], []) = (parts(name).as_slice(), arguments.as_slice())
+        {
+            let name = TableName::new(schema.as_str(), only.as_str());
+            if self.scope.catalog.enums.contains_key(&name) {
+                return Type::Enum(enum_name(&name));
+            }
+            if let Some(domain) = self.scope.catalog.domains.get(&name) {
+                return type_named(self.scope.catalog, &domain.base);
+            }
+        }
         type_of(self.scope.catalog, data_type)
     }
 
@@ -150,7 +164,9 @@ impl<'a> Translator<'a> {
             Expr::Subquery(query) => {
                 let (sql, mut columns) = self.query(query)?;
                 match (columns.pop(), columns.is_empty()) {
-                    (Some((_, ty)), true) => self.settled(Term { sql: format!("({sql})"), ty }),
+                    (Some((name, ty)), true) => {
+                        self.settled(Term { sql: at_most_one(query, &sql, &name), ty })
+                    }
                     _ => Err(Unsupported::new(query, "subquery must return only one column")),
                 }
             }
@@ -237,6 +253,7 @@ impl<'a> Translator<'a> {
             Binary::HashArrow => self.path(left, right, false),
             Binary::HashLongArrow => self.path(left, right, true),
             Binary::AtArrow | Binary::ArrowAt | Binary::PGOverlap => self.containment(left, op, right),
+            Binary::AtAt => self.search(left, right),
             Binary::Question => self.has_key(left, right, "ts_has_key"),
             Binary::QuestionPipe => self.has_key(left, right, "ts_has_any_key"),
             Binary::QuestionAnd => self.has_key(left, right, "ts_has_all_keys"),
@@ -313,6 +330,9 @@ impl<'a> Translator<'a> {
 
     fn cast(&mut self, expr: &Expr, data_type: &DataType) -> Result<Term, Unsupported> {
         let ty = self.type_of(data_type);
+        if matches!(&ty, Type::Other(name) if name == "regconfig") {
+            return self.expr(expr);
+        }
         if let (Expr::Array(array), Type::Array(element)) = (expr, &ty) {
             if let Some(term) = self.array_as(&array.elem, element)? {
                 return Ok(term);
@@ -356,4 +376,28 @@ impl<'a> Translator<'a> {
         sql.push_str(&format!(" ELSE {} END", otherwise.sql));
         Ok(Term { sql: format!("({sql})"), ty: TermType::Known(ty) })
     }
+}
+
+/// A sub-select in the place of a value, which is an error if it gives several rows.
+fn at_most_one(query: &Query, sql: &str, column: &str) -> String {
+    let SetExpr::Select(select) = query.body.as_ref() else { return guarded(sql, column) };
+    let aggregates = |item: &SelectItem| match item {
+        SelectItem::UnnamedExpr(Expr::Function(function))
+        | SelectItem::ExprWithAlias { expr: Expr::Function(function), .. } => {
+            function.over.is_none() && AGGREGATES.contains(&table_name(&function.name).name.as_str())
+        }
+        _ => false,
+    };
+    let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+    let one = select.from.is_empty() || (ungrouped && select.projection.iter().any(aggregates));
+    let limited = query.limit_clause.as_ref().is_some_and(|limit| limit.to_string().trim() == "LIMIT 1");
+    if one || limited { format!("({sql})") } else { guarded(sql, column) }
+}
+
+fn guarded(sql: &str, column: &str) -> String {
+    let column = quote(column);
+    format!(
+        "(SELECT CASE WHEN count(*) > 1 THEN ts_raise('21000', 'more than one row returned by a subquery used \
+         as an expression') ELSE max({column}) END FROM (SELECT {column} FROM ({sql}) LIMIT 2))"
+    )
 }

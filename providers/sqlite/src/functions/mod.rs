@@ -3,6 +3,7 @@
 mod aggregate;
 pub(crate) mod compare;
 mod fit;
+mod intervals;
 mod json;
 mod numbers;
 mod pattern;
@@ -37,6 +38,7 @@ pub(crate) fn register(conn: &Connection, session: &Session) -> Result<()> {
     text::register(conn)?;
     compare::register(conn)?;
     aggregate::register(conn)?;
+    intervals::register(conn)?;
     range::register(conn)?;
     search::register(conn)?;
     shared::register(conn)?;

@@ -7,7 +7,7 @@ use truststream_sql::quote::quote;
 use truststream_sql::{computed, expression};
 
 use super::field::{Term, as_json};
-use super::read::{Level, Out, Part};
+use super::read::{Level, Out, Part, all};
 use super::{Planner, Scope};
 
 /// The embed that a filter or order names.
@@ -44,7 +44,7 @@ impl Planner<'_> {
         let (from, mut conditions) = self.related(parent, &scope, &relationship)?;
         if embed.spread && relationship.to_one {
             conditions.extend(self.conditions(&scope, &embed.query)?);
-            let from = self.matched(&scope, &embed.query, &from, &conditions.join(" AND "))?;
+            let from = self.matched(&scope, &embed.query, &from, &all(conditions))?;
             let mut parts = self.parts(&scope, &embed.query)?;
             // Aggregates are those of the parent's groups.
             for part in &mut parts {
@@ -77,11 +77,12 @@ impl Planner<'_> {
         let scope = self.scope(&relationship.to);
         let (from, mut conditions) = self.related(parent, &scope, &relationship)?;
         conditions.extend(self.conditions(&scope, &embed.query)?);
-        let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+        let conditions = all(conditions);
         // Counting asks which rows match, whatever page is wanted of them.
         let page = if self.counting { String::new() } else { self.page(&embed.query) };
         let hoisted = embed.spread && relationship.to_one;
-        if !self.counting && !hoisted && is_one_group(&embed.query) {
+        let counts = embed.query.items.iter().any(|item| self.counts(&scope, item));
+        if !self.counting && !hoisted && (counts || is_one_group(&embed.query)) {
             return Ok(format!("EXISTS (SELECT count(*) FROM {from} WHERE {conditions}{page})"));
         }
         Ok(format!("EXISTS (SELECT 1 FROM {from} WHERE {conditions}{page})"))
@@ -108,7 +109,7 @@ impl Planner<'_> {
         let scope = self.scope(&relationship.to);
         let (from, conditions) = self.related(parent, &scope, &relationship)?;
         let term = self.term(&scope, field)?;
-        let sql = format!("(SELECT {} FROM {from} WHERE {} LIMIT 1)", term.sql, conditions.join(" AND "));
+        let sql = format!("(SELECT {} FROM {from} WHERE {} LIMIT 1)", term.sql, all(conditions));
         Ok(Term { sql, ..term })
     }
 

@@ -93,10 +93,10 @@ impl Planner<'_> {
                 };
                 (sql, term.ty.clone())
             }
-            _ if matches!(term.ty, Type::Interval | Type::Time) => {
-                return Err(Error::unsupported(format!(
-                    "this database has no {name} of intervals and times"
-                )));
+            AggregateFunction::Sum | AggregateFunction::Avg
+                if matches!(term.ty, Type::Interval | Type::Time) =>
+            {
+                (format!("ts_interval_{name}({sql})"), Type::Interval)
             }
             _ if !term.ty.is_number() => return Err(none()),
             AggregateFunction::Sum if float => (format!("sum({sql})"), term.ty.clone()),

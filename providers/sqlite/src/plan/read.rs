@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use rusqlite::types::Value as Cell;
-use truststream_kernel::{Result, Type};
+use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{
-    Aggregate, AggregateFunction, Field, Item, JsonKey, PolicyCommand, Query, TableKind, TableName,
+    Aggregate, AggregateFunction, Field, Item, JsonKey, PolicyCommand, Query, Table, TableKind, TableName,
 };
 use truststream_sql::quote::{literal, quote};
 
@@ -265,6 +265,13 @@ impl<'a> Planner<'a> {
                     let term = Term { sql: "1".to_owned(), ty: Type::Int8 };
                     parts.push(Part { name, term, aggregate: Some(aggregate) });
                 }
+                Item::Column { alias, cast, .. } if self.counts(scope, item) => {
+                    self.alone(scope, items)?;
+                    let aggregate = Aggregate { function: AggregateFunction::Count, cast: cast.clone() };
+                    let name = alias.clone().unwrap_or_else(|| "count".to_owned());
+                    let term = Term { sql: "1".to_owned(), ty: Type::Int8 };
+                    parts.push(Part { name, term, aggregate: Some(aggregate) });
+                }
                 Item::Column { field, alias, cast, aggregate } => {
                     let term = self.term(scope, field)?;
                     let term = self.cast(term, cast.as_ref())?;
@@ -278,6 +285,37 @@ impl<'a> Planner<'a> {
             }
         }
         Ok(parts)
+    }
+
+    /// Refuses columns beside one that counts, for nothing says that they make groups.
+    fn alone(&self, scope: &Scope, items: &[Item]) -> Result<()> {
+        let beside = items.iter().find_map(|item| match item {
+            Item::Column { field, aggregate: None, .. } if !self.counts(scope, item) => {
+                Some(field.name.as_str())
+            }
+            Item::All => {
+                let table = self.schema.table(&scope.table).ok();
+                table.and_then(|table| table.columns.first()).map(|column| column.name.as_str())
+            }
+            _ => None,
+        });
+        let Some(column) = beside else { return Ok(()) };
+        let column = format!("{}.{column}", scope.table.name);
+        let message = format!(
+            "column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function"
+        );
+        Err(Error::new(ErrorKind::InvalidInput, "42803", message))
+    }
+
+    /// Whether an item counts rows by the word alone, as those who know Supabase write it: a column
+    /// `count` that the table has not, and nothing beside it.
+    pub(super) fn counts(&self, scope: &Scope, item: &Item) -> bool {
+        let Item::Column { field, aggregate: None, .. } = item else { return false };
+        let unknown = |table: &Table| table.column(&field.name).is_none();
+        field.name == "count"
+            && field.path.is_empty()
+            && self.schema.table(&scope.table).is_ok_and(unknown)
+            && truststream_sql::computed::column(&self.schema.catalog, &scope.table, "count").is_none()
     }
 
     /// The rows of a table that the caller may see, under the scope's alias.

@@ -42,6 +42,10 @@ impl Write<'_> {
             let message = format!("permission denied for function {}", function.name.name);
             return Err(Error::permission_denied(message));
         }
+        if op.transaction.max_affected.is_some() && !function.returns.set {
+            let message = "Function must return SETOF or TABLE when max-affected preference is used with handling=strict";
+            return Err(Error::new(ErrorKind::InvalidInput, "PGRST128", message));
+        }
         let cells = arguments::cells(self, function, &op.arguments)?;
         let steps = match function.strict && cells.contains(&Cell::Null) {
             true => Vec::new(),
