@@ -73,6 +73,8 @@ enum Command {
         #[command(subcommand)]
         command: commands::switch::SwitchCommand,
     },
+    /// Compare two backends row by row, at any time
+    Verify(commands::switch::Verify),
     /// See it all in under a minute: data, traffic, a switch and the way back
     Demo(commands::demo::Demo),
 }
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
             Command::Db { command } => Box::pin(command.run(&common)).await,
             Command::Migration { command } => Box::pin(command.run(&common)).await,
             Command::Switch { command } => Box::pin(command.run(&common)).await,
+            Command::Verify(verify) => Box::pin(verify.run(&common)).await,
             Command::Demo(demo) => Box::pin(demo.run(&common)).await,
         }
     });

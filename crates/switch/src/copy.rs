@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 use truststream_kernel::{Error, Result, Row, Value};
 use truststream_services::database::{Apply, Catalog, Count, Query, Scan, Select, TableName};
 
-use crate::digest::TableDigest;
 use crate::pace::Pace;
 use crate::progress::Meter;
 use crate::records::Records;
 use crate::signal::Signal;
-use crate::{Copied, Options, Record, Side};
+use crate::{Copied, Record, Side};
 
 /// How often it is stored how far the copy is.
 const STORED: Duration = Duration::from_millis(500);
@@ -38,7 +37,8 @@ impl Copy<'_> {
         let from = record.tables.iter().position(|table| Some(table) == begun.as_ref()).unwrap_or(0);
         let mut pace = Pace::new(&record.options);
         self.meter.resume(record.report.rows);
-        for table in record.tables[from..].to_vec() {
+        let tables = record.tables.clone();
+        for table in tables.into_iter().skip(from) {
             if record.copied.as_ref().is_none_or(|copied| copied.table != table) {
                 record.copied = Some(Copied { table: table.clone(), after: Vec::new() });
             }
@@ -132,34 +132,8 @@ fn canonical_size(row: &Row) -> u64 {
 }
 
 /// The key of a row, to go on from.
-fn key_values(key: &[String], row: &Row) -> Vec<Value> {
+pub(crate) fn key_values(key: &[String], row: &Row) -> Vec<Value> {
     key.iter().map(|column| row.get(column).cloned().unwrap_or(Value::Null)).collect()
-}
-
-/// What a table holds right now, chunk by chunk.
-pub(crate) async fn digest_table(
-    side: &Side,
-    table: &TableName,
-    key: &[String],
-    options: &Options,
-    meter: &Meter,
-    signal: &Signal,
-) -> Result<TableDigest> {
-    let mut digest = TableDigest::new(options.verify);
-    let mut after = None;
-    loop {
-        signal.check()?;
-        let scan = Scan { table: table.clone(), after: after.take(), limit: options.chunk };
-        let rows = side.database.send(scan).await?.rows;
-        for row in &rows {
-            digest.put(key, row);
-        }
-        meter.rows(&table.to_string(), rows.len() as u64);
-        match rows.last() {
-            Some(last) if rows.len() == options.chunk => after = Some(key_values(key, last)),
-            _ => return Ok(digest),
-        }
-    }
 }
 
 /// Rows of all tables, counted.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Applied, AppliedPosition, Apply, Change, Changes, Position, TableName};
 
-use crate::digest::TableDigest;
+use crate::digest::{RowDigest, Sums};
 use crate::objects::ObjectMover;
 use crate::{Record, Side};
 
@@ -31,8 +31,26 @@ pub(crate) struct Follower {
     stored: Option<Position>,
     at: Position,
     objects: ObjectMover,
-    /// While both sides are being compared: what the target must hold.
-    pub(crate) expected: Option<HashMap<TableName, TableDigest>>,
+    /// What was read of the source while both sides are being compared.
+    pub(crate) watched: Option<Watched>,
+}
+
+/// What was read of one table of the source, to be brought to the moment that the target is at.
+pub(crate) enum Watched {
+    /// Sums, which a change makes doubtful.
+    Touched {
+        /// The table.
+        table: TableName,
+        /// Its sums.
+        sums: Sums,
+    },
+    /// Rows, which a change brings to what they are after it.
+    Rows {
+        /// The table.
+        table: TableName,
+        /// Its rows.
+        digest: RowDigest,
+    },
 }
 
 /// What one step of following did.
@@ -59,7 +77,7 @@ impl Follower {
         let at = stored.clone().unwrap_or(start);
         let objects = ObjectMover::new(source.clone(), target.clone());
         let own = format!("switch-{}/", record.id);
-        Ok(Follower { source, target, origin, own, keys, stored, at, objects, expected: None })
+        Ok(Follower { source, target, origin, own, keys, stored, at, objects, watched: None })
     }
 
     /// Primary keys of the tables that are followed.
@@ -89,7 +107,7 @@ impl Follower {
             .collect();
         let applied = changes.len() as u64;
         if !changes.is_empty() {
-            self.note_expected(&changes);
+            self.note(&changes);
             self.objects.before(&changes).await?;
             let obsolete = self.objects.obsolete(&changes);
             self.apply(changes, batch.position.clone()).await?;
@@ -136,16 +154,25 @@ impl Follower {
         }
     }
 
-    fn note_expected(&mut self, changes: &[Change]) {
-        let Some(expected) = &mut self.expected else { return };
-        for change in changes {
-            let Some(key) = self.keys.get(&change.table) else { continue };
-            let Some(digest) = expected.get_mut(&change.table) else { continue };
-            if let Some(old) = &change.old {
-                digest.remove(key, old);
-            }
-            if let Some(new) = &change.new {
-                digest.put(key, new);
+    /// The stream in which rows are repaired; it has no position.
+    pub(crate) fn repairs(&self) -> String {
+        format!("{}repair", self.own)
+    }
+
+    fn note(&mut self, changes: &[Change]) {
+        let Some(watched) = &mut self.watched else { return };
+        let (Watched::Touched { table, .. } | Watched::Rows { table, .. }) = &watched;
+        let Some(key) = self.keys.get(table) else { return };
+        let of_table: Vec<_> = changes.iter().filter(|change| change.table == *table).collect();
+        for change in of_table {
+            match watched {
+                Watched::Touched { sums, .. } => {
+                    change.old.iter().chain(&change.new).for_each(|row| sums.touch(key, row));
+                }
+                Watched::Rows { digest, .. } => {
+                    change.old.iter().for_each(|row| digest.remove(key, row));
+                    change.new.iter().for_each(|row| digest.put(key, row));
+                }
             }
         }
     }

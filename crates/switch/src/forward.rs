@@ -14,9 +14,9 @@ use crate::machine::{Act, Strategy};
 use crate::progress::Meter;
 use crate::record::now_ms;
 use crate::reverse::Reverse;
+use crate::shared::Shared;
 use crate::signal::{Signal, Wish};
-use crate::switcher::Shared;
-use crate::verify::verify;
+use crate::verify::Comparison;
 use crate::{Flip, Phase, Record, Side, Verify};
 
 /// How often a side that does not answer is asked again before the switch is given up.
@@ -193,9 +193,9 @@ impl Forward {
         let total = count_rows(&follower.source, &self.record.tables).await? * 2;
         self.enter(Phase::Verifying, total).await?;
         let (tables, options) = (&self.record.tables, &self.record.options);
-        let (tables, changes) = verify(follower, tables, options, &self.meter, &self.signal).await?;
-        self.record.report.tables = tables;
-        self.record.report.changes += changes;
+        let mut comparison = Comparison::of(follower, options, &self.meter, &self.signal);
+        self.record.report.tables = comparison.run(tables).await?;
+        self.record.report.changes += comparison.changes;
         self.shared.routes.act(Act::Verified).await.map(drop)
     }
 

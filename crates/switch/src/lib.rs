@@ -24,6 +24,7 @@ mod records;
 mod rehearse;
 mod reverse;
 mod routes;
+mod shared;
 mod side;
 mod signal;
 mod switcher;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Describe, Migrations, Ping, Problem, Review, TableKind, TableName};
+use truststream_services::database::{
+    Catalog, Describe, Migrations, Ping, Problem, Review, Table, TableKind, TableName,
+};
 
 use crate::Side;
 use crate::copy::count_rows;
@@ -33,10 +35,7 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
     let catalog = source.database.send(Describe { fresh: true }).await?;
     let mut problems = Vec::new();
     let mut tables = Vec::new();
-    for (name, table) in &catalog.tables {
-        if table.kind != TableKind::Table || name.schema == "truststream" {
-            continue;
-        }
+    for (name, table) in moved(&catalog) {
         if table.primary_key.is_empty() {
             problems.push(Problem {
                 migration: String::new(),
@@ -58,6 +57,12 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
         moves_objects: source.objects_place != target.objects_place,
         problems,
     })
+}
+
+/// Tables whose rows are moved, if they have a key.
+pub(crate) fn moved(catalog: &Catalog) -> impl Iterator<Item = (&TableName, &Table)> {
+    let own = |name: &TableName| name.schema == "truststream";
+    catalog.tables.iter().filter(move |(name, table)| table.kind == TableKind::Table && !own(name))
 }
 
 impl Plan {

@@ -22,6 +22,8 @@ pub struct Options {
     pub hold_ms: Option<u64>,
     /// What is compared before the target serves.
     pub verify: Verify,
+    /// Rows that differ are made on the target what they are on the source, instead of stopping.
+    pub repair: bool,
     /// Share of its time that the copy may read the source, in percent.
     pub throttle: u8,
     /// The copy waits while the source takes longer than this to answer, in milliseconds.
@@ -36,6 +38,7 @@ impl Default for Options {
             max_pause_ms: 1000,
             hold_ms: None,
             verify: Verify::default(),
+            repair: false,
             throttle: 100,
             max_latency_ms: None,
         }

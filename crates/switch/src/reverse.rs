@@ -13,9 +13,9 @@ use crate::follow::Follower;
 use crate::forward::keys;
 use crate::machine::Act;
 use crate::progress::Meter;
+use crate::shared::Shared;
 use crate::signal::Signal;
-use crate::switcher::Shared;
-use crate::verify::verify;
+use crate::verify::Comparison;
 use crate::{Phase, Record, Verify};
 
 /// How often a return that would pause writes too long is tried: somebody waits for its answer.
@@ -99,9 +99,9 @@ impl Shared {
         let (_wish, signal) = Signal::new();
         if record.options.verify != Verify::None {
             meter.enter(Phase::Verifying, 0);
-            let (tables, changes) = verify(follower, &record.tables, &record.options, meter, &signal).await?;
-            record.report.tables = tables;
-            record.report.changes_back += changes;
+            let mut comparison = Comparison::of(follower, &record.options, meter, &signal);
+            record.report.tables = comparison.run(&record.tables).await?;
+            record.report.changes_back += comparison.changes;
             self.routes.act(Act::Verified).await?;
         }
         record.enter(Phase::FencingBack);

@@ -6,30 +6,25 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Capture, Prepare};
+use truststream_services::database::Describe;
 
-use crate::forward::Forward;
-use crate::machine::{Act, State};
-use crate::plan::{Plan, plan};
+use crate::forward::{Forward, keys};
+use crate::machine::Act;
+use crate::plan::{Plan, moved, plan};
 use crate::progress::Meter;
 use crate::records::Records;
 use crate::rehearse::{Rehearsal, rehearse};
 use crate::reverse::Reverse;
+use crate::shared::Shared;
 use crate::signal::{Signal, Wish};
-use crate::{ControlStore, Options, Phase, Progress, Record, Routes, Sides, Verify};
+use crate::verify::Comparison;
+use crate::{ControlStore, Options, Phase, Progress, Record, Routes, Sides, TableReport, Verify};
 
 /// Runs the switches of one project, one at a time.
 pub struct Switcher {
     shared: Arc<Shared>,
     running: tokio::sync::Mutex<Running>,
     meter: Mutex<Option<Arc<Meter>>>,
-}
-
-/// What the steps of a switch work with.
-pub(crate) struct Shared {
-    pub(crate) routes: Routes,
-    pub(crate) records: Records,
-    pub(crate) sides: Arc<dyn Sides>,
 }
 
 /// The one task a switch may have.
@@ -124,6 +119,49 @@ impl Switcher {
         let plan = self.plan(to).await?;
         let source = self.shared.sides.side(&plan.from).await?;
         rehearse(&source, &self.shared.sides.side(to).await?, plan).await
+    }
+
+    /// Compares two backends row by row. Between the sides of a committed switch the way back is
+    /// followed meanwhile; of others, rows that change while they are read may be said to differ.
+    ///
+    /// # Errors
+    /// `BACKEND_009` naming rows that differ; when a switch is on its way, which compares by itself.
+    pub async fn verify(&self, source: &str, target: &str, options: &Options) -> Result<Vec<TableReport>> {
+        let mut running = self.running.lock().await;
+        let latest = self.shared.records.latest().await?;
+        if let Some(latest) = latest.as_ref().filter(|latest| latest.phase.is_before_commit()) {
+            return Err(not_over(latest));
+        }
+        let committed = latest.filter(|latest| {
+            latest.phase == Phase::Committed && latest.to == source && latest.from == target
+        });
+        let id = committed.as_ref().map_or(0, |latest| latest.id);
+        let meter = Meter::new(id, source, target, Phase::Verifying);
+        let (_wish, signal) = Signal::new();
+        let reverse = match std::mem::replace(&mut *running, Running::Nothing) {
+            Running::Reverse(reverse) if committed.is_some() => reverse,
+            other => {
+                *running = other;
+                let (source, target) =
+                    (self.shared.sides.side(source).await?, self.shared.sides.side(target).await?);
+                let catalog = source.database.send(Describe { fresh: true }).await?;
+                let tables: Vec<_> = moved(&catalog)
+                    .filter(|(_, table)| !table.primary_key.is_empty())
+                    .map(|(name, _)| name.clone())
+                    .collect();
+                let keys = keys(&catalog, &tables);
+                return Comparison::between((source, target), keys, options, &meter, &signal)
+                    .run(&tables)
+                    .await;
+            }
+        };
+        let progress = reverse.meter();
+        let (mut follower, _) = reverse.stop().await?;
+        let tables = committed.map(|latest| latest.tables).unwrap_or_default();
+        let compared = Comparison::of(&mut follower, options, &meter, &signal).run(&tables).await;
+        follower.watched = None;
+        *running = Running::Reverse(Reverse::spawn(follower, progress));
+        compared
     }
 
     /// Starts a switch to `to`; it goes on by itself until the target serves.
@@ -295,58 +333,6 @@ impl Switcher {
         {
             tracing::warn!(?error, "the way back ended with an error");
         }
-    }
-}
-
-impl Shared {
-    /// Enters a phase that does not change the route.
-    pub(crate) async fn enter(&self, record: &mut Record, phase: Phase) -> Result<()> {
-        self.routes.act(Act::Enter(phase)).await?;
-        record.enter(phase);
-        self.records.save(record).await
-    }
-
-    /// Lifts the fence of a cut-over that nobody is in the middle of.
-    pub(crate) async fn unfence(&self) -> Result<State> {
-        let state = self.routes.stored().await?;
-        let phase = state.switch.as_ref().map(|stage| stage.phase);
-        if state.route.fenced && matches!(phase, None | Some(Phase::Fencing | Phase::FencingBack)) {
-            return self.routes.act(Act::Lift { epoch: state.route.epoch }).await;
-        }
-        Ok(state)
-    }
-
-    /// Leaves the source as it was and the target empty.
-    ///
-    /// # Errors
-    /// When the target serves: what it holds is then all there is.
-    pub(crate) async fn abandon(&self, record: &mut Record, reason: &str) -> Result<()> {
-        self.routes.act(Act::GiveUp).await?;
-        record.report.failure = Some(reason.to_owned());
-        record.enter(Phase::Aborting);
-        record.paused = false;
-        self.records.save(record).await?;
-        let source = self.sides.side(&record.from).await?;
-        let target = self.sides.side(&record.to).await?;
-        let consumer = record.consumer();
-        source.database.send(Capture { consumer: consumer.clone(), tables: Vec::new() }).await?;
-        target.database.send(Capture { consumer, tables: Vec::new() }).await?;
-        target.database.send(Prepare::Discard).await?;
-        self.enter(record, Phase::Aborted).await
-    }
-
-    /// Closes the way back and removes what a switch installed. The side that does not serve is
-    /// emptied if it is the target.
-    async fn finalize(&self, record: &mut Record) -> Result<()> {
-        self.enter(record, Phase::Finalizing).await?;
-        for name in [&record.from, &record.to] {
-            let side = self.sides.side(name).await?;
-            side.database.send(Capture { consumer: record.consumer(), tables: Vec::new() }).await?;
-        }
-        let rolled_back = self.routes.stored().await?.route.owner == record.from;
-        let prepare = if rolled_back { Prepare::Discard } else { Prepare::Keep };
-        self.sides.side(&record.to).await?.database.send(prepare).await?;
-        self.enter(record, Phase::Finalized).await
     }
 }
 

@@ -57,6 +57,10 @@ async function tryToStart() {
   }
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    /** Runs SQL past the gateway. */
+    run(sql) {
+      execFileSync(program('psql'), ['-qX', '-v', 'ON_ERROR_STOP=1', '-c', sql, this.url], { env })
+    },
     async stop() {
       await stopChild(child, 'SIGINT')
       removeFolder(folder)

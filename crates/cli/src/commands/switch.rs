@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
-use truststream_switch::{Phase, Progress, Record, Rehearsal};
+use truststream_switch::{Phase, Progress, Record, Rehearsal, TableReport};
 
 use crate::Common;
 use crate::client::AdminClient;
@@ -61,6 +61,9 @@ pub struct Start {
     /// Compare every row of both sides before the flip, or one in sixteen, or none
     #[arg(long, value_name = "WHAT", value_parser = ["none", "sample", "full"])]
     verify: Option<String>,
+    /// Make rows that differ on the target what they are on the source, instead of giving up
+    #[arg(long)]
+    repair: bool,
     /// Share of its time that the copy may read the source
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     throttle: Option<u8>,
@@ -119,6 +122,7 @@ impl Start {
             "max_pause_ms": self.max_pause,
             "hold_ms": self.hold,
             "verify": self.verify,
+            "repair": self.repair,
             "throttle": self.throttle,
             "max_latency_ms": self.max_latency,
         });
@@ -285,19 +289,54 @@ pub fn report(record: &Record) -> String {
         ));
     }
     if !report.tables.is_empty() {
-        let rows: Vec<_> = report
-            .tables
-            .iter()
-            .map(|table| {
-                let same = if table.source == table.target { "equal" } else { "DIFFERENT" };
-                vec![table.table.to_string(), thousands(table.rows), table.source.clone(), same.to_owned()]
-            })
-            .collect();
         text.push_str("  verified\n");
-        text.push_str(&table(&["  table", "rows", "checksum", "both sides"], &rows));
+        text.push_str(&compared("  ", &report.tables));
     }
     if let Some(failure) = &report.failure {
         text.push_str(&format!("  ended     {failure}\n"));
     }
     text
+}
+
+/// What was compared, as a table.
+fn compared(indent: &str, tables: &[TableReport]) -> String {
+    let row = |table: &TableReport| {
+        let same = if table.source == table.target { "equal" } else { "DIFFERENT" };
+        vec![format!("{indent}{}", table.table), thousands(table.rows), table.source.clone(), same.to_owned()]
+    };
+    let rows: Vec<_> = tables.iter().map(row).collect();
+    table(&[&format!("{indent}table"), "rows", "checksum", "both sides"], &rows)
+}
+
+/// Compares two backends row by row.
+#[derive(Args)]
+pub struct Verify {
+    /// Backend whose rows are right, a name from truststream.toml
+    source: String,
+    /// Backend that should hold the same
+    target: String,
+    /// Compare one row in sixteen, chosen by its key
+    #[arg(long)]
+    sample: bool,
+    /// Make rows that differ on the second what they are on the first
+    #[arg(long)]
+    repair: bool,
+}
+
+impl Verify {
+    pub async fn run(&self, common: &Common) -> Done {
+        let body = json!({
+            "source": self.source,
+            "target": self.target,
+            "verify": if self.sample { "sample" } else { "full" },
+            "repair": self.repair,
+        });
+        let answer = AdminClient::find(common)?.post("verify", &body).await?;
+        if common.json {
+            println!("{answer}");
+        } else if let Ok(tables) = serde_json::from_value::<Vec<TableReport>>(answer) {
+            print!("{}", compared("", &tables));
+        }
+        Ok(())
+    }
 }

@@ -34,6 +34,7 @@ pub fn router(runtime: Arc<Runtime>, token: Secret) -> Router {
         .route("/admin/v1/switch", get(switch::show).post(switch::start))
         .route("/admin/v1/switch/plan", get(switch::plan))
         .route("/admin/v1/switch/rehearse", post(switch::rehearse))
+        .route("/admin/v1/verify", post(switch::verify))
         .route("/admin/v1/switch/pause", post(switch::pause))
         .route("/admin/v1/switch/resume", post(switch::resume))
         .route("/admin/v1/switch/back", post(switch::back))

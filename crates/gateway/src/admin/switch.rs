@@ -21,6 +21,7 @@ pub(super) struct Start {
     max_pause_ms: Option<u64>,
     hold_ms: Option<u64>,
     verify: Option<Verify>,
+    repair: Option<bool>,
     throttle: Option<u8>,
     max_latency_ms: Option<u64>,
 }
@@ -28,6 +29,16 @@ pub(super) struct Start {
 #[derive(Debug, Deserialize)]
 pub(super) struct To {
     to: String,
+}
+
+/// Two backends to compare.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Compared {
+    source: String,
+    target: String,
+    verify: Option<Verify>,
+    repair: Option<bool>,
 }
 
 /// The latest switch, and how far it is if it runs in this process.
@@ -60,6 +71,7 @@ pub(super) async fn start(State(admin): State<Admin>, Json(start): Json<Start>) 
     options.chunk = start.chunk.unwrap_or(options.chunk).max(1);
     options.max_pause_ms = start.max_pause_ms.unwrap_or(options.max_pause_ms);
     options.verify = start.verify.unwrap_or(options.verify);
+    options.repair = start.repair.unwrap_or(options.repair);
     options.strategy = start.strategy.unwrap_or(options.strategy);
     options.hold_ms = start.hold_ms.or(options.hold_ms);
     options.throttle = start.throttle.unwrap_or(options.throttle);
@@ -79,6 +91,18 @@ pub(super) async fn finalize(State(admin): State<Admin>) -> Response {
         StatusCode::OK,
         detached(admin, |admin| async move { admin.runtime.switcher().finalize().await }).await,
     )
+}
+
+pub(super) async fn verify(State(admin): State<Admin>, Json(compared): Json<Compared>) -> Response {
+    let mut options = admin.runtime.switch_options();
+    options.verify = compared.verify.unwrap_or_default();
+    options.repair = compared.repair.unwrap_or_default();
+    // To its end even if the caller goes away: the way back is stopped meanwhile.
+    let work =
+        async move { admin.runtime.switcher().verify(&compared.source, &compared.target, &options).await };
+    let broke_off =
+        |error| Err(truststream_kernel::Error::internal("the comparison broke off").with_source(error));
+    answer(StatusCode::OK, tokio::spawn(work).await.unwrap_or_else(broke_off))
 }
 
 pub(super) async fn pause(State(admin): State<Admin>) -> Response {

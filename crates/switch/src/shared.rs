@@ -1,0 +1,69 @@
+//! What all steps of a switch work with, and how one is entered, given up and finalized.
+
+use std::sync::Arc;
+
+use truststream_kernel::Result;
+use truststream_services::database::{Capture, Prepare};
+
+use crate::machine::{Act, State};
+use crate::records::Records;
+use crate::{Phase, Record, Routes, Sides};
+
+/// What the steps of a switch work with.
+pub(crate) struct Shared {
+    pub(crate) routes: Routes,
+    pub(crate) records: Records,
+    pub(crate) sides: Arc<dyn Sides>,
+}
+
+impl Shared {
+    /// Enters a phase that does not change the route.
+    pub(crate) async fn enter(&self, record: &mut Record, phase: Phase) -> Result<()> {
+        self.routes.act(Act::Enter(phase)).await?;
+        record.enter(phase);
+        self.records.save(record).await
+    }
+
+    /// Lifts the fence of a cut-over that nobody is in the middle of.
+    pub(crate) async fn unfence(&self) -> Result<State> {
+        let state = self.routes.stored().await?;
+        let phase = state.switch.as_ref().map(|stage| stage.phase);
+        if state.route.fenced && matches!(phase, None | Some(Phase::Fencing | Phase::FencingBack)) {
+            return self.routes.act(Act::Lift { epoch: state.route.epoch }).await;
+        }
+        Ok(state)
+    }
+
+    /// Leaves the source as it was and the target empty.
+    ///
+    /// # Errors
+    /// When the target serves: what it holds is then all there is.
+    pub(crate) async fn abandon(&self, record: &mut Record, reason: &str) -> Result<()> {
+        self.routes.act(Act::GiveUp).await?;
+        record.report.failure = Some(reason.to_owned());
+        record.enter(Phase::Aborting);
+        record.paused = false;
+        self.records.save(record).await?;
+        let source = self.sides.side(&record.from).await?;
+        let target = self.sides.side(&record.to).await?;
+        let consumer = record.consumer();
+        source.database.send(Capture { consumer: consumer.clone(), tables: Vec::new() }).await?;
+        target.database.send(Capture { consumer, tables: Vec::new() }).await?;
+        target.database.send(Prepare::Discard).await?;
+        self.enter(record, Phase::Aborted).await
+    }
+
+    /// Closes the way back and removes what a switch installed. The side that does not serve is
+    /// emptied if it is the target.
+    pub(crate) async fn finalize(&self, record: &mut Record) -> Result<()> {
+        self.enter(record, Phase::Finalizing).await?;
+        for name in [&record.from, &record.to] {
+            let side = self.sides.side(name).await?;
+            side.database.send(Capture { consumer: record.consumer(), tables: Vec::new() }).await?;
+        }
+        let rolled_back = self.routes.stored().await?.route.owner == record.from;
+        let prepare = if rolled_back { Prepare::Discard } else { Prepare::Keep };
+        self.sides.side(&record.to).await?.database.send(prepare).await?;
+        self.enter(record, Phase::Finalized).await
+    }
+}
