@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod differential;
+mod migrations;
 mod same_rows;

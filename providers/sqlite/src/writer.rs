@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ffi};
 use tokio::sync::{oneshot, watch};
-use truststream_kernel::{Context, Error, Outcome, Result};
+use truststream_kernel::{Context, Error, ErrorKind, Outcome, Result};
 
 use crate::config::Synchronous;
 use crate::connection::Conn;
@@ -239,7 +239,8 @@ fn commit(conn: &Conn, group: Vec<Job>) {
         let told = failure.as_ref().map(copied);
         (ended.answer)(told);
     }
-    if let Some(error) = failure.take() {
+    // What violates a key that is looked at last is the caller's matter.
+    if let Some(error) = failure.take().filter(|error| error.kind() != ErrorKind::Constraint) {
         tracing::error!(?error, "a group of writes could not be committed");
     }
 }

@@ -3,7 +3,8 @@
 use serde_json::{Value as Json, json};
 use truststream_kernel::{Context, Error, Result};
 use truststream_services::database::{
-    AppliedMigration, DatabaseDriver, Describe, Insert, Migrate, Query, Review, Select, TableName,
+    AppliedMigration, Arguments, DatabaseDriver, Describe, Format, Insert, Invoke, Migrate, Query, Review,
+    Select, TableName, Transaction,
 };
 use truststream_sqlite::SqliteDriver;
 
@@ -373,6 +374,36 @@ async fn functions_and_views_are_altered() {
     let function = catalog.functions.iter().find(|function| function.name.name == "g").unwrap();
     assert!(function.security_definer);
     assert_eq!(function.comment.as_deref(), Some("it's g"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_fail_where_their_bodies_say() {
+    let driver = with(
+        "create table t (a int); create function put(n int) returns void language plpgsql security definer as $$
+         begin
+           if n is null or n < 0 then raise exception 'not %', n using errcode = 'check_violation'; end if;
+           insert into t values (n);
+         end $$;",
+    )
+    .await;
+    let call = async |n: Json| {
+        let arguments = json!({ "n": n }).to_string();
+        let op = Invoke {
+            function: TableName::public("put"),
+            arguments: Arguments::Json(arguments.into()),
+            query: Query::all(),
+            read_only: false,
+            count: None,
+            format: Format::default(),
+            transaction: Transaction::default(),
+        };
+        driver.invoke(&Context::role("anon"), &op).await
+    };
+    let error = call(json!(-5)).await.unwrap_err();
+    assert_eq!((error.code(), error.message()), ("23514", "not -5"));
+    assert_eq!(call(json!(null)).await.unwrap_err().message(), "not <NULL>");
+    call(json!(3)).await.unwrap();
+    assert_eq!(rows(&driver, "t").await, json!([{ "a": 3 }]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,6 +114,11 @@ impl Translator<'_> {
             return Ok(Some(term));
         }
         match (name, arguments) {
+            // What `raise` in a body becomes.
+            ("ts_raise", [code, message]) => {
+                let message = self.coerced(message.clone(), &Type::Text)?;
+                Ok(Some(Term { sql: format!("ts_raise({}, {})", code.sql, message.sql), ty: TermType::Null }))
+            }
             ("coalesce", terms) if !terms.is_empty() => self.coalesce(terms).map(Some),
             ("nullif", [left, right]) => {
                 let same = self.comparison(left.clone(), "=", right.clone())?;

@@ -8,6 +8,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::{Body, Fault, Step, read};
+use crate::quote::literal;
 
 /// How long the expression may become that a body's branches make.
 const LONGEST: usize = 50_000;
@@ -45,6 +46,7 @@ fn only_reads(steps: &[Step]) -> bool {
     steps.iter().all(|step| match step {
         Step::Set { .. } | Step::Nothing => true,
         Step::Return(value) => !value.is_empty(),
+        Step::Raise { .. } => true,
         Step::Into { sql, .. } => sql.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("select")),
         Step::If { branches, otherwise } => {
             branches.iter().all(|(_, steps)| only_reads(steps)) && only_reads(otherwise)
@@ -79,6 +81,7 @@ fn value_of(steps: &[Step], mut known: Known) -> Result<String, Fault> {
             format!("{cases} else {} end", then(otherwise, known)?)
         }
         Step::Return(value) => known.put_into(value)?,
+        Step::Raise { code, message, arguments } => known.raised(code, message, arguments)?,
         _ => value_of(rest, known)?,
     };
     if value.len() > LONGEST {
@@ -118,10 +121,26 @@ fn statements(body: &Body, known: &mut Known) -> Result<String, Fault> {
                 }
             }
             Step::Into { .. } => return fault("\"into\" in a body that writes"),
+            Step::If { branches, otherwise } if otherwise.is_empty() => {
+                statements.push(guard(branches, known)?);
+            }
             _ => return fault("a body that writes under conditions, or goes on after it returned"),
         }
     }
     Ok(statements.join(";\n"))
+}
+
+/// Branches that do nothing but fail, as a query.
+fn guard(branches: &[(String, Vec<Step>)], known: &Known) -> Result<String, Fault> {
+    let mut cases = String::new();
+    for (test, steps) in branches {
+        let [Step::Raise { code, message, arguments }] = steps.as_slice() else {
+            return fault("a body that writes under conditions, or goes on after it returned");
+        };
+        let failing = known.raised(code, message, arguments)?;
+        cases.push_str(&format!(" when {} then {failing}", known.put_into(test)?));
+    }
+    Ok(format!("select case{cases} else null::text end"))
 }
 
 /// What variables are, as SQL.
@@ -167,6 +186,21 @@ impl Known {
             return fault("a body of so many branches");
         }
         Ok(placed)
+    }
+
+    /// `raise exception` as a call that fails.
+    fn raised(&self, code: &str, message: &str, arguments: &[String]) -> Result<String, Fault> {
+        let mut parts = message.split('%').map(literal);
+        let mut text = parts.next().unwrap_or_default();
+        let mut arguments = arguments.iter();
+        for part in parts {
+            let Some(argument) = arguments.next() else {
+                return fault("too few parameters for \"raise\"");
+            };
+            let argument = self.put_into(argument)?;
+            text.push_str(&format!(" || coalesce(({argument})::text, '<NULL>') || {part}"));
+        }
+        Ok(format!("ts_raise({}, {text})", literal(code)))
     }
 
     fn count(&self, name: &str, value: &str) -> Result<(), Fault> {

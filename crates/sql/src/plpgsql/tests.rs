@@ -74,3 +74,16 @@ fn what_is_random_is_not_read_twice() {
         plain("declare n uuid := gen_random_uuid(); begin return n::text || n::text; end").unwrap_err();
     assert!(fault.text.contains("random"), "{fault:?}");
 }
+
+#[test]
+fn guards_fail_before_anything_is_written() {
+    let body = "begin
+        if auth.uid() is null then raise exception 'not % signed in', who using errcode = '42501'; end if;
+        insert into t (a) values (1);
+      end";
+    let guard = "select case when auth.uid() is null then ts_raise('42501', 'not ' || coalesce((who)::text, '<NULL>') \
+                 || ' signed in') else null::text end";
+    assert_eq!(plain(body).unwrap(), format!("{guard};\ninsert into t (a) values (1)"));
+    let returned = plain("begin if n < 0 then raise exception 'no'; end if; return n; end").unwrap();
+    assert_eq!(returned, "select case when n < 0 then ts_raise('P0001', 'no') else n end");
+}

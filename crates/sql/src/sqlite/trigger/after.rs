@@ -26,8 +26,8 @@ pub fn after(catalog: &Catalog, name: &TableName, table: &Table) -> Result<Vec<S
     Ok(statements)
 }
 
-fn created<'a>(
-    catalog: &'a Catalog,
+fn created(
+    catalog: &Catalog,
     (name, table): (&TableName, &Table),
     routine: &Routine<'_>,
     event: &str,
