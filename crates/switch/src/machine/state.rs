@@ -233,3 +233,52 @@ impl State {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined() -> State {
+        let state = State::first(Route::first("main"));
+        state.apply(&Event::Join { gateway: "g".to_owned(), now: 0, until: 10 }).unwrap()
+    }
+
+    fn renew(epoch: u64, now: u64) -> Event {
+        Event::Renew { gateway: "g".to_owned(), epoch, now, until: now + 10 }
+    }
+
+    #[test]
+    fn a_lease_that_ran_out_is_not_renewed() {
+        let state = joined().apply(&renew(1, 9)).unwrap();
+        assert_eq!(state.gateways["g"].until, 19);
+        assert_eq!(state.apply(&renew(1, 19)).unwrap_err(), Refused::LeaseLost);
+        assert_eq!(state.apply(&renew(0, 10)).unwrap_err(), Refused::Stale { present: 1 });
+    }
+
+    #[test]
+    fn a_gateway_that_is_back_has_nothing_in_flight() {
+        let state = joined();
+        let again = |now| Event::Join { gateway: "g".to_owned(), now, until: now + 10 };
+        assert!(matches!(state.apply(&again(9)).unwrap_err(), Refused::LeaseHeld { .. }));
+        let state = state.apply(&again(10)).unwrap();
+        assert_eq!(state.unacknowledged(11), Vec::<String>::new());
+    }
+
+    #[test]
+    fn who_leads_is_followed_only_once_its_lease_ran_out() {
+        let lead = |node: &str, now| Event::Lead { node: node.to_owned(), now, until: now + 10 };
+        let state = joined().apply(&lead("a", 0)).unwrap().apply(&lead("a", 5)).unwrap();
+        assert_eq!((state.coordinator.term, state.coordinator.until), (1, 15));
+        assert_eq!(state.apply(&lead("b", 14)).unwrap_err(), Refused::LeaseHeld { holder: "a".to_owned() });
+        let state = state.apply(&lead("b", 15)).unwrap();
+        let late = Event::Act { term: 1, act: Act::GiveUp };
+        assert_eq!(state.apply(&late).unwrap_err(), Refused::NotLeading);
+    }
+
+    #[test]
+    fn what_was_stored_without_a_switch_is_read() {
+        let stored = r#"{"epoch":3,"reign":3,"owner":"cloud","fenced":false,"handover":null}"#;
+        let state: State = serde_json::from_str(stored).unwrap();
+        assert_eq!((state.route.owner.as_str(), state.switch), ("cloud", None));
+    }
+}
