@@ -8,8 +8,18 @@ use truststream_services::database::{Policy, PolicyCommand, Table, TableKind, Ta
 use crate::schema::Schema;
 use crate::translate;
 
-/// Conditions made of policies: table, role, command, and whether they are on new rows.
-pub(crate) type Conditions = HashMap<(TableName, String, u8, bool), Option<String>>;
+/// Conditions made of policies, by table.
+pub(crate) type Conditions = HashMap<TableName, Vec<Known>>;
+
+/// A condition made of policies.
+#[derive(Debug)]
+pub(crate) struct Known {
+    role: String,
+    command: PolicyCommand,
+    /// Whether it is on new rows.
+    check: bool,
+    sql: Option<String>,
+}
 
 /// What a caller may do.
 #[derive(Clone, Copy, Debug)]
@@ -126,13 +136,14 @@ impl<'a> Access<'a> {
         if self.depth > 0 {
             return self.condition(schema, name, command, part);
         }
-        let key = (name.clone(), role.to_owned(), command as u8, check);
-        if let Some(condition) = schema.conditions.lock().get(&key) {
-            return Ok(condition.clone());
+        let is_it = |one: &&Known| one.role == role && one.command == command && one.check == check;
+        if let Some(known) = schema.conditions.lock().get(name).and_then(|known| known.iter().find(is_it)) {
+            return Ok(known.sql.clone());
         }
-        let condition = self.condition(schema, name, command, part)?;
-        schema.conditions.lock().insert(key, condition.clone());
-        Ok(condition)
+        let sql = self.condition(schema, name, command, part)?;
+        let known = Known { role: role.to_owned(), command, check, sql: sql.clone() };
+        schema.conditions.lock().entry(name.clone()).or_default().push(known);
+        Ok(sql)
     }
 
     fn condition(

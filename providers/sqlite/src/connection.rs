@@ -36,7 +36,9 @@ impl Conn {
     /// A connection that only reads.
     pub(crate) fn reader(place: &Place) -> Result<Self> {
         let conn = place.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        conn.execute_batch("PRAGMA query_only=ON;").map_err(convert)?;
+        // Only for readers: a page in memory is looked for in the log at each use. The writer's own
+        // pages are never stale.
+        conn.execute_batch("PRAGMA query_only=ON; PRAGMA mmap_size=268435456;").map_err(convert)?;
         let conn = Conn::ready(conn)?;
         conn.session.read_only();
         Ok(conn)
@@ -44,7 +46,7 @@ impl Conn {
 
     fn ready(sql: Connection) -> Result<Self> {
         sql.execute_batch(
-            "PRAGMA busy_timeout=5000; PRAGMA cache_size=-32000; PRAGMA mmap_size=268435456;
+            "PRAGMA busy_timeout=5000; PRAGMA cache_size=-32000;
              PRAGMA temp_store=MEMORY; PRAGMA case_sensitive_like=ON;",
         )
         .map_err(convert)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use truststream_kernel::Context;
-use truststream_services::database::{DatabaseDriver, Insert, Query, Select};
+use truststream_services::database::{DatabaseDriver, Insert, Migrate, OnConflict, Query, Select};
 
 use super::support::{ids, note, notes, open, ready};
 
@@ -90,4 +90,17 @@ async fn a_pause_moves_the_log_into_the_database() {
     }
     driver.insert(&Context::system(), &note(100)).await.unwrap();
     assert_eq!(ids(&driver).await.len(), 101);
+}
+
+#[tokio::test]
+async fn who_may_only_insert_inserts() {
+    let folder = tempfile::tempdir().unwrap();
+    let driver = ready(folder.path()).await;
+    let sql = "grant insert on notes to anon;".to_owned();
+    let migration = Migrate { name: "2_grants.sql".into(), sql, dry_run: false };
+    driver.migrate(&Context::system(), &migration).await.unwrap();
+    let anon = Context::role("anon");
+    assert_eq!(driver.insert(&anon, &note(1)).await.unwrap().rows, 1);
+    let upsert = Insert { on_conflict: Some(OnConflict { columns: None, merge: true }), ..note(1) };
+    assert_eq!(driver.insert(&anon, &upsert).await.unwrap_err().code(), "42501");
 }

@@ -71,7 +71,9 @@ impl Write<'_> {
         }
         let readable = op.options.returning == Returning::Representation || key.is_some();
         self.check(&op.table, &inserted, PolicyCommand::Insert, readable)?;
-        self.check(&op.table, &updated, PolicyCommand::Update, true)?;
+        if key.is_some() {
+            self.check(&op.table, &updated, PolicyCommand::Update, true)?;
+        }
         Ok((written, inserted.len() as u64))
     }
 
