@@ -7,9 +7,15 @@ use truststream_kernel::{Error, ErrorKind, Outcome};
 /// The name errors and metrics carry.
 pub(crate) const PROVIDER: &str = "postgres";
 
+/// What to do about a write that a connection was lost during.
+const LOOK_AND_REPEAT: &str = "a write under way may or may not have been kept: look, then try again";
+
 /// An error of a statement. A lost connection leaves open whether it was applied.
 pub(crate) fn failed(error: tokio_postgres::Error) -> Error {
     match error.as_db_error() {
+        Some(db) if is_shutdown(db) => {
+            reported(db).with_hint(LOOK_AND_REPEAT).with_outcome(Outcome::Unknown).with_source(error)
+        }
         Some(db) => reported(db).with_source(error),
         None if is_lost(&error) => Error::unavailable("the connection to the database was lost")
             .with_outcome(Outcome::Unknown)
@@ -69,6 +75,11 @@ fn reported(db: &DbError) -> Error {
         error = error.with_hint(hint.to_owned());
     }
     error
+}
+
+/// Whether the server ended the connection: what it was doing may have been done by then.
+fn is_shutdown(db: &DbError) -> bool {
+    [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN].contains(db.code())
 }
 
 /// Whether the connection is gone.

@@ -10,4 +10,5 @@ mod pooler;
 mod replica;
 mod requests;
 mod schema;
+mod settings;
 mod support;

@@ -39,6 +39,17 @@ select json_build_object(
   'isolation', (select lower(trim(both '"' from split_part(s, '=', 2))) from unnest(p.proconfig) s
                 where s like 'default_transaction_isolation=%'),
   'comment', obj_description(p.oid, 'pg_proc'),
+  'strict', p.proisstrict,
+  'grants', case when p.proacl is null then '[]' else coalesce((
+    select json_agg(json_build_object(
+      'role', g.role, 'privileges', json_build_array('execute'), 'columns', '[]'::json, 'revoke', g.revoke))
+    from (
+      select 'public' as role, true as revoke
+      where not exists (select from aclexplode(p.proacl) x where x.grantee = 0)
+      union all
+      select o.rolname, false from aclexplode(p.proacl) x join pg_roles o on o.oid = x.grantee
+      where x.grantee <> p.proowner and x.privilege_type = 'EXECUTE'
+    ) g), '[]') end,
   'settings', coalesce((select json_agg(json_build_array(split_part(s, '=', 1), substr(s, strpos(s, '=') + 1)))
                         from unnest(p.proconfig) s
                         where split_part(s, '=', 1) in ('statement_timeout', 'plan_filter.statement_cost_limit')), '[]')
