@@ -126,9 +126,10 @@ impl Forward {
         }
         let shared = Arc::clone(&self.shared);
         let holds = self.record.options.strategy == Strategy::Immediate;
+        let hold = self.record.options.hold_ms.map(Duration::from_millis);
         tokio::select! {
             follower = self.bring(source, target, &catalog) => follower,
-            () = shared.hold_writes(), if holds => Err(Error::internal("a fence ended")),
+            () = shared.hold_writes(hold), if holds => Err(Error::internal("a fence ended")),
         }
     }
 
@@ -240,7 +241,8 @@ fn is_passing(error: &Error) -> bool {
 impl Shared {
     /// Holds writes for as long as this is awaited: an immediate switch begins with it. When
     /// somebody else lifts the fence, the changes made since are captured and followed.
-    async fn hold_writes(&self) {
+    async fn hold_writes(&self, each: Option<Duration>) {
+        self.routes.gate().hold(each);
         loop {
             let epoch = self.routes.gate().route().epoch;
             let deadline = now_ms() + u64::try_from(FENCE.as_millis()).unwrap_or(u64::MAX);

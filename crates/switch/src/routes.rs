@@ -1,14 +1,20 @@
 //! The state as it is stored, and its route as it is in force here.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
+use tokio::sync::watch;
 use truststream_kernel::{Error, Outcome, Result};
 
 use crate::control::LOST;
 use crate::machine::{Act, Event, State};
+use crate::record::now_ms;
 use crate::{ControlStore, Gate, Held, Route};
 
 const KEY: &str = "route";
+
+/// When a fence that could not be lifted at its deadline is looked at again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Changes the stored state and the gate together: first what is durable, then what is in force.
 #[derive(Clone)]
@@ -34,6 +40,8 @@ impl Routes {
         let node = uuid::Uuid::new_v4().simple().to_string();
         let state = change(&*control, &[Event::Alone { node: node.clone() }]).await?;
         let gate = Gate::new(state.route, held);
+        // It ends with the gate.
+        tokio::spawn(lift_when_due(Arc::clone(&control), Arc::downgrade(&gate), gate.watch()));
         Ok(Routes { control, gate, node, term: state.coordinator.term })
     }
 
@@ -77,6 +85,34 @@ impl Routes {
         let next = change(&*self.control, events).await?;
         self.gate.adopt(next.route.clone());
         Ok(next)
+    }
+}
+
+/// Lifts fences whose deadline has passed, whatever became of the coordinator that set them.
+async fn lift_when_due(
+    control: Arc<dyn ControlStore>,
+    gate: Weak<Gate>,
+    mut routes: watch::Receiver<Arc<Route>>,
+) {
+    loop {
+        let route = Arc::clone(&routes.borrow_and_update());
+        let due = route.deadline.map(|deadline| Duration::from_millis(deadline.saturating_sub(now_ms())));
+        tokio::select! {
+            changed = routes.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+            () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => {
+                let expire = Event::Expire { epoch: route.epoch, now: now_ms() };
+                match (change(&*control, &[expire]).await, gate.upgrade()) {
+                    (Ok(state), Some(gate)) => gate.adopt(state.route),
+                    (_, None) => return,
+                    // It was extended, or the store does not answer.
+                    (Err(_), _) => tokio::time::sleep(AGAIN).await,
+                }
+            }
+        }
     }
 }
 
@@ -152,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fence_needs_both_sides_compared() {
+    async fn a_fence_needs_both_sides_compared_and_ends_at_its_deadline() {
         let routes = open(&Arc::default()).await;
         let plan = Act::Plan { id: 1, to: "cloud".into(), strategy: Strategy::default(), must_verify: true };
         for act in
@@ -165,10 +201,15 @@ mod tests {
         routes.act(Act::Verified).await.unwrap();
         routes.act(Act::Enter(Phase::Ready)).await.unwrap();
         let epoch = routes.gate().route().epoch;
-        routes.act(Act::Fence { epoch, deadline: 0 }).await.unwrap();
+        let deadline = now_ms() + 100;
+        let fenced = routes.act(Act::Fence { epoch, deadline }).await.unwrap();
+        assert_eq!(fenced.switch.unwrap().phase, Phase::Fencing);
         assert!(routes.gate().route().fenced);
-        let state = routes.apply(&[Event::Expire { epoch: epoch + 1, now: 1 }]).await.unwrap();
-        assert_eq!(state.switch.unwrap().phase, Phase::Ready);
-        assert!(!routes.gate().route().fenced);
+        // Whoever set it is gone.
+        let mut seen = routes.gate().watch();
+        let lifted = seen.wait_for(|route| !route.fenced);
+        tokio::time::timeout(Duration::from_secs(5), lifted).await.unwrap().unwrap();
+        assert!(now_ms() >= deadline);
+        assert_eq!(routes.stored().await.unwrap().switch.unwrap().phase, Phase::Ready);
     }
 }

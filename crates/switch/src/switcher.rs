@@ -125,12 +125,17 @@ impl Switcher {
     /// followed meanwhile; of others, rows that change while they are read may be said to differ.
     ///
     /// # Errors
-    /// `BACKEND_009` naming rows that differ; when a switch is on its way, which compares by itself.
+    /// `BACKEND_009` naming rows that differ; when a switch is on its way, which compares by itself;
+    /// when the backend that serves is the one that would be repaired.
     pub async fn verify(&self, source: &str, target: &str, options: &Options) -> Result<Vec<TableReport>> {
         let mut running = self.running.lock().await;
         let latest = self.shared.records.latest().await?;
         if let Some(latest) = latest.as_ref().filter(|latest| latest.phase.is_before_commit()) {
             return Err(not_over(latest));
+        }
+        if options.repair && self.shared.routes.stored().await?.route.owner == target {
+            let message = format!("`{target}` serves: its rows are not made what another backend's are");
+            return Err(Error::invalid_input(message));
         }
         let committed = latest.filter(|latest| {
             latest.phase == Phase::Committed && latest.to == source && latest.from == target
