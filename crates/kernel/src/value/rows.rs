@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_the_json_they_stand_for() {
+    fn rows_are_the_json_they_stand_for() -> Result<()> {
         let mut rows = Rows::new(Arc::from(["a".to_owned(), "b\"".to_owned()]));
         assert_eq!(rows.to_json(), "[]");
         rows.push(Cell::Int(i64::MIN));
@@ -160,8 +160,7 @@ mod tests {
         rows.push_json(|out| {
             out.push_str("{\"c\":[1]}");
             Ok(())
-        })
-        .unwrap();
+        })?;
         rows.push(Cell::Bool(true));
         rows.push(Cell::Float(1.0));
         assert_eq!(rows.len(), 3);
@@ -169,5 +168,6 @@ mod tests {
             rows.to_json(),
             r#"[{"a":-9223372036854775808,"b\"":"say \"hi\"\n"},{"a":null,"b\"":{"c":[1]}},{"a":true,"b\"":1}]"#
         );
+        Ok(())
     }
 }
