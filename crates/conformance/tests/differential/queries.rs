@@ -47,6 +47,10 @@ const EMBEDS: &[(&str, &str, &str, bool)] = &[
     ("tags", "children", "children", false),
     ("tags", "children_tags", "children_tags", false),
     ("children_tags", "children", "children", true),
+    ("children", "siblings", "children", false),
+    ("children", "guardian", "parents", true),
+    ("red_children", "parents", "parents", true),
+    ("parents", "red_children", "red_children", false),
     // No such relationship, and one too many.
     ("parents", "tags", "tags", false),
     ("children", "parents", "parents", true),
@@ -241,7 +245,10 @@ fn embed(world: &Arc<World>, table: &'static str, depth: u32) -> BoxedStrategy<I
 
 /// A query with columns, embeds and aggregates; two of the same name are told apart.
 fn query(world: &Arc<World>, name: &'static str, depth: u32) -> BoxedStrategy<Query> {
-    let table = world.tables.iter().find(|table| table.name == name).unwrap().clone();
+    let mut table = world.tables.iter().find(|table| table.name == name).unwrap().clone();
+    if name == "children" {
+        table.columns.extend([Column::of("caption", "text"), Column::of("rank", "integer")]);
+    }
     let embeds = match depth < DEEPEST && EMBEDS.iter().any(|(from, ..)| *from == name) {
         true => proptest::collection::vec(embed(world, name, depth), 0..2).boxed(),
         false => Just(Vec::new()).boxed(),
@@ -256,8 +263,9 @@ fn query(world: &Arc<World>, name: &'static str, depth: u32) -> BoxedStrategy<Qu
             }),
     ];
     let page = (proptest::option::weighted(0.3, 0..5u64), prop_oneof![4 => Just(0), 1 => 0..3u64]);
-    (shown, embeds, proptest::option::of(filter(&table)), order(&table), page)
-        .prop_map(move |(mut items, embeds, filter, order, (limit, offset))| {
+    (shown, embeds, proptest::option::of(filter(&table)), order(&table), page, any::<bool>())
+        .prop_map(move |(mut items, embeds, filter, mut order, (limit, offset), related)| {
+            order.splice(0..0, by_related(name, &embeds).filter(|_| related));
             items.extend(embeds);
             let mut query = Query { items, filter, order, limit, offset };
             if aggregates(&query) {
@@ -277,6 +285,20 @@ fn query(world: &Arc<World>, name: &'static str, depth: u32) -> BoxedStrategy<Qu
             query
         })
         .boxed()
+}
+
+/// An order by the one row that is embedded, where there is one.
+fn by_related(from: &str, embeds: &[Item]) -> Option<Order> {
+    let one = |embed: &Embed| {
+        let meant = |word: &str| word.split([':', '!']).any(|part| part == embed.relation);
+        EMBEDS.iter().any(|(table, word, _, one)| *table == from && meant(word) && *one)
+    };
+    embeds.iter().find_map(|item| match item {
+        Item::Embed(embed) if one(embed) && !embed.spread => {
+            Some(Order { relation: Some(embed.name().to_owned()), ..sorted("team") })
+        }
+        _ => None,
+    })
 }
 
 /// Whether rows are grouped, by this query or by what is spread into it.

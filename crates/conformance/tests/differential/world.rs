@@ -74,6 +74,9 @@ pub const KINDS: &[Kind] = kinds! {
     "tsvector" Search ["\"'fat':1 'rat':2\"", "\"'cat':3A 'fat':2B\"", "\"\""], ["fat & rat", "fat <-> rat", "cat | dog", "!fat", "ca:*"];
 };
 
+/// The view there is.
+pub const VIEW: &str = "red_children";
+
 /// Names that must be quoted, and plain ones.
 const NAMES: &[&str] = &["v", "select", "Upper", "two words", "naïve", "w", "order_", "x1"];
 
@@ -88,7 +91,32 @@ const CONDITIONS: &[&str] = &[
     "auth.role() = 'authenticated'",
     "exists (select 1 from members m where m.uid = auth.uid())",
     "team in (select m.team from members m where m.uid = auth.uid())",
+    "team = (select max(m.team) from members m where m.uid = auth.uid())",
+    "team = current_setting('request.jwt.claims', true)::json ->> 'team'",
+    "is_red(team)",
 ];
+
+/// What policies call.
+const CALLED: &str = "create function is_red(team text) returns boolean language sql immutable as $$ select team = 'red' $$;\n";
+
+/// What is computed of the rows of some tables, and a view of one.
+const FUNCTIONS: &str = "
+create function caption(children) returns text language sql stable as $$
+  select coalesce($1.team, '-') || ':' || $1.id
+$$;
+create function rank(child children) returns int language sql stable as $$
+  select count(*)::int from children c where c.team = (child).team and c.id <= (child).id
+$$;
+create function siblings(children) returns setof children language sql stable as $$
+  select c.* from children c where c.parent_id = $1.parent_id and c.id <> $1.id
+$$;
+create function guardian(children) returns setof parents language sql stable rows 1 as $$
+  select * from parents where id = coalesce($1.other_id, $1.parent_id)
+$$;
+create view red_children with (security_invoker = on) as
+  select id, parent_id, team, owner, upper(team) as loud from children where team = 'red';
+grant select on red_children to anon, authenticated;
+";
 
 /// A column of a table.
 #[derive(Clone, Debug)]
@@ -97,6 +125,14 @@ pub struct Column {
     pub name: String,
     /// Its type.
     pub kind: &'static Kind,
+}
+
+impl Column {
+    /// A column of a type by its name in SQL.
+    pub fn of(name: &str, sql: &str) -> Self {
+        let kind = KINDS.iter().find(|kind| kind.sql == sql).unwrap();
+        Column { name: name.to_owned(), kind }
+    }
 }
 
 /// A table, how it is protected and what is in it.
@@ -201,13 +237,17 @@ fn row(table: usize, row: usize, columns: &[Column], picks: &[Index]) -> String 
 /// A random database.
 pub fn world() -> impl Strategy<Value = World> {
     let tables: Vec<_> = (0..TABLES.len()).map(|at| table(at).boxed()).collect();
-    tables.prop_map(|tables| World { tables })
+    tables.prop_map(|mut tables| {
+        let columns = vec![Column::of("team", "text"), Column::of("loud", "text")];
+        tables.push(Table { name: VIEW, columns, policies: None, rows: Vec::new() });
+        World { tables }
+    })
 }
 
 impl World {
     /// The schema.
     pub fn sql(&self) -> String {
-        let mut sql = String::from("create type mood as enum ('sad', 'ok', 'happy');\n");
+        let mut sql = format!("create type mood as enum ('sad', 'ok', 'happy');\n{CALLED}");
         for (table, (name, ties)) in self.tables.iter().zip(TABLES) {
             let columns: Vec<String> = table
                 .columns
@@ -248,7 +288,7 @@ impl World {
                 }
             }
         }
-        sql
+        sql + FUNCTIONS
     }
 
     /// The rows of each table that has some, as a JSON array.

@@ -2,7 +2,7 @@
 
 use truststream_kernel::value::json::push_string;
 use truststream_kernel::{Error, Result, Type};
-use truststream_services::database::{Embed, Item, Link, Query, Relationship};
+use truststream_services::database::{Embed, Field, Item, Link, Query, Relationship};
 use truststream_sql::quote::quote;
 use truststream_sql::{computed, expression};
 
@@ -31,6 +31,37 @@ fn is_one_group(query: &Query) -> bool {
         Item::All | Item::Column { .. } => false,
     };
     !query.items.is_empty() && query.items.iter().all(aggregate)
+}
+
+/// Whether a query shows groups of rows.
+fn is_grouped(query: &Query) -> bool {
+    query.items.iter().any(|item| match item {
+        Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
+        Item::Embed(inner) => inner.spread && is_grouped(&inner.query),
+        Item::All | Item::Column { .. } => false,
+    })
+}
+
+/// The field that a name in an order by an embed means: what the embed calls so, or a column of its
+/// table where it shows rows and no groups.
+///
+/// # Errors
+/// 42703 for what a group does not show.
+fn shown_as<'f>(embed: &'f Embed, field: &'f Field) -> Result<&'f Field> {
+    let called = embed.query.items.iter().find_map(|item| match item {
+        Item::Column { field: shown, alias, aggregate: None, .. } if field.path.is_empty() => {
+            (alias.as_deref().unwrap_or(&shown.name) == field.name).then_some(shown)
+        }
+        _ => None,
+    });
+    match called {
+        Some(shown) => Ok(shown),
+        None if is_grouped(&embed.query) => {
+            let message = format!("column {}.{} does not exist", embed.name(), field.name);
+            Err(Error::new(truststream_kernel::ErrorKind::InvalidInput, "42703", message))
+        }
+        None => Ok(field),
+    }
 }
 
 impl Planner<'_> {
@@ -89,12 +120,7 @@ impl Planner<'_> {
     }
 
     /// A field of a to-one embed, as a term of the parent.
-    pub(super) fn embed_field(
-        &mut self,
-        parent: &Scope,
-        embed: &Embed,
-        field: &truststream_services::database::Field,
-    ) -> Result<Term> {
+    pub(super) fn embed_field(&mut self, parent: &Scope, embed: &Embed, field: &Field) -> Result<Term> {
         let relationship = self.relationship(parent, embed)?;
         if !relationship.to_one {
             let message = format!("A related order on '{}' is not possible", embed.name());
@@ -107,8 +133,10 @@ impl Planner<'_> {
                 .with_details(details));
         }
         let scope = self.scope(&relationship.to);
-        let (from, conditions) = self.related(parent, &scope, &relationship)?;
-        let term = self.term(&scope, field)?;
+        let (from, mut conditions) = self.related(parent, &scope, &relationship)?;
+        // A partner that the embed does not show orders nothing.
+        conditions.extend(self.conditions(&scope, &embed.query)?);
+        let term = self.term(&scope, shown_as(embed, field)?)?;
         let sql = format!("(SELECT {} FROM {from} WHERE {} LIMIT 1)", term.sql, all(conditions));
         Ok(Term { sql, ..term })
     }
