@@ -25,11 +25,14 @@
 pub mod callable;
 pub mod closest;
 pub mod computed;
+pub mod diff;
 pub mod expression;
 pub mod payload;
 mod plpgsql;
 pub mod quote;
+pub mod rehearse;
 pub mod relations;
+pub mod render;
 pub mod response;
 pub mod schema;
 pub mod sqlite;

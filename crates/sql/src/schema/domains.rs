@@ -51,10 +51,24 @@ pub(super) fn rule(domain: &Domain, table: &mut Table, column: &mut Column) {
     if column.default.is_none() {
         column.default.clone_from(&domain.default);
     }
-    for check in &domain.checks {
-        let expression = with_column(&check.expression, &column.name);
-        table.checks.push(Check { name: check.name.clone(), expression });
-    }
+    table.checks.extend(checks(domain, &column.name));
+}
+
+/// The checks that a domain gives the table of a column.
+fn checks(domain: &Domain, column: &str) -> impl Iterator<Item = Check> {
+    domain.checks.iter().map(move |check| Check {
+        name: check.name.clone(),
+        expression: with_column(&check.expression, column),
+    })
+}
+
+/// The checks that a table has from the domains of its columns.
+pub(crate) fn of_table(catalog: &Catalog, table: &Table) -> Vec<Check> {
+    let of_column = |column: &Column| {
+        let domain = catalog.domains.get(&super::enum_table(&column.type_name))?;
+        Some(checks(domain, &column.name).collect::<Vec<_>>())
+    };
+    table.columns.iter().filter_map(of_column).flatten().collect()
 }
 
 /// A domain's condition on a column.

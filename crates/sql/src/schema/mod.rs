@@ -39,7 +39,8 @@ use sqlparser::parser::Parser;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, TableName};
 
-pub(crate) use functions::{columns_of_result, row_type};
+pub(crate) use domains::of_table as domain_checks;
+pub use functions::{columns_of_result, row_type};
 pub use names::table_name;
 pub(crate) use names::{ident, parts};
 pub(crate) use own::Own;
@@ -160,7 +161,7 @@ fn statement(piece: Piece<'_>) -> Statement {
     }
     let parsed = parse_one(piece.text).or_else(|reason| match identity::reordered(piece.text) {
         Some(text) => parse_one(&text),
-        None => match planning::without(piece.text) {
+        None => match planning::without(piece.text).or_else(|| grants::with_public(piece.text)) {
             Some(text) => parse_one(&text),
             None => Err(reason),
         },
@@ -236,6 +237,10 @@ fn kind_of(statement: &ast::Statement, text: &str) -> Kind {
         S::Query(_) if text.to_lowercase().contains("setval(") => Kind::Data,
         S::Query(_) if text.to_lowercase().contains("cron.") => Kind::Unknown(
             "schedules (pg_cron) run on PostgreSQL only: call what they run from a scheduler outside".into(),
+        ),
+        S::Query(query) if !matches!(query.body.as_ref(), ast::SetExpr::Select(_)) => Kind::Unknown(
+            "a statement on rows that begins with \"with\" runs on PostgreSQL only: put its query where it is used"
+                .into(),
         ),
         S::Query(_) => Kind::Unknown(
             "a query in a migration runs on PostgreSQL only: write what it changes as insert, update or delete"
