@@ -419,6 +419,33 @@ async fn blocks_of_definitions_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn blocks_make_what_is_missing() {
+    let block = "do $$ begin
+          if not exists (select 1 from pg_type where typname = 'plan') then
+            create type plan as enum ('free');
+          end if;
+        end $$;";
+    let driver =
+        with(&format!("{block} {block} create table a (p plan); insert into a values ('free');")).await;
+    assert_eq!(rows(&driver, "a").await, json!([{ "p": "free" }]));
+    let found = problems(
+        "do $$ begin if not exists (select 1 from a) then create type x as enum ('y'); end if; end $$;",
+    )
+    .await;
+    assert_eq!(found.len(), 1);
+    migrate(
+        &driver,
+        "2",
+        "grant select on a to authenticated, public; revoke all on schema public from public, anon;",
+    )
+    .await
+    .unwrap();
+    let op = Select::new(TableName::public("a"), Query::all());
+    assert!(driver.select(&Context::role("anon"), &op).await.is_err());
+    assert!(driver.select(&Context::role("authenticated"), &op).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_runs_elsewhere_is_refused_by_line() {
     let found = problems(
         "create table a (id int primary key, n int, unique (n) deferrable initially deferred);

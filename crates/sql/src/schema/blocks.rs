@@ -25,7 +25,7 @@ fn statements(piece: Piece<'_>) -> Result<Vec<Statement>, String> {
     let offset = piece.text.find(body.as_str()).unwrap_or_default();
     let line = piece.line + piece.text[..offset].matches('\n').count();
     let pieces = split(&body).map_err(|_| "a block that can't be read")?;
-    let (mut found, mut tolerates, mut over) = (Vec::new(), Vec::new(), false);
+    let (mut found, mut tolerates, mut over) = (Vec::<Statement>::new(), Vec::new(), false);
     for (at, inner) in pieces.iter().enumerate() {
         let (mut text, mut start) = (inner.text, inner.line);
         if at == 0 {
@@ -37,6 +37,10 @@ fn statements(piece: Piece<'_>) -> Result<Vec<Statement>, String> {
             over = true;
             continue;
         }
+        let ends = text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ") == "end if";
+        if ends && found.last().is_some_and(|one| !one.tolerates.is_empty()) {
+            continue;
+        }
         if text.eq_ignore_ascii_case("end") || text.is_empty() || text.eq_ignore_ascii_case("null") {
             continue;
         }
@@ -46,6 +50,12 @@ fn statements(piece: Piece<'_>) -> Result<Vec<Statement>, String> {
                 return Err("a handler that does something".into());
             }
             tolerates.extend(conditions(text)?);
+            continue;
+        }
+        if let Some((text, skipped)) = if_missing(text) {
+            let mut one = statement(Piece { line: line + start - 1 + skipped, text });
+            one.tolerates = DUPLICATES.iter().map(|code| (*code).to_owned()).collect();
+            found.push(one);
             continue;
         }
         if matches!(
@@ -60,13 +70,35 @@ fn statements(piece: Piece<'_>) -> Result<Vec<Statement>, String> {
     if !tolerates.is_empty() && found.len() > 1 {
         return Err("a block of several statements with a handler".into());
     }
-    for one in &mut found {
-        if !tolerates.is_empty() && !matches!(one.kind, Kind::Schema) {
+    for one in found.iter_mut().filter(|_| !tolerates.is_empty()) {
+        if !matches!(one.kind, Kind::Schema) {
             return Err("a handler around what is no definition".into());
         }
         one.tolerates.clone_from(&tolerates);
     }
     Ok(found)
+}
+
+/// What something that is there already fails with.
+const DUPLICATES: &[&str] = &["42710", "42P07", "42701", "42P06"];
+
+/// `if not exists (…) then create …`, where PostgreSQL's own tables are asked for the very name that is
+/// made: the statement, and how many lines are before it.
+fn if_missing(text: &str) -> Option<(&str, usize)> {
+    let lower = text.to_lowercase();
+    let rest = lower.strip_prefix("if")?.trim_start().strip_prefix("not exists")?;
+    let then = lower.find(") then")? + ") then".len();
+    let condition = &lower[lower.len() - rest.len()..then];
+    let asked = ["pg_type", "pg_class", "pg_tables", "pg_policies", "pg_constraint", "pg_namespace"];
+    let asks =
+        asked.iter().any(|table| condition.contains(table)) || condition.contains("information_schema.");
+    let made = text[then..].trim_start();
+    let words: Vec<String> =
+        made.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_lowercase).collect();
+    let named = condition.split('\'').skip(1).step_by(2).any(|name| words.iter().any(|word| word == name));
+    let makes = matches!(words.first().map(String::as_str), Some("create" | "alter"));
+    let skipped = text[..text.len() - made.len()].matches('\n').count();
+    (asks && named && makes).then_some((made, skipped))
 }
 
 /// What stands between the quotes of a block.

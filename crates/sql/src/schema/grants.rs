@@ -4,12 +4,33 @@
 use sqlparser::ast::{
     Action, DataType, Grant, GrantObjects, Grantee, GranteeName, Ident, ObjectName, Privileges, Revoke,
 };
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::tokenizer::{Token, Tokenizer};
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{Catalog, DefaultGrant, Function, Grant as Entry, TableName};
 
 use super::functions::spelled;
 use super::names::{idents, parts, table_name};
 use super::{fault, no_such_table};
+
+/// A grant or revoke in which everybody is one of several grantees, as the parser reads it: by a name
+/// in quotes. `None` if it is no such statement.
+pub(super) fn with_public(text: &str) -> Option<String> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).with_unescape(false).tokenize().ok()?;
+    let is = |token: &Token, name: &str| matches!(token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(name));
+    let first = tokens.iter().find(|token| !matches!(token, Token::Whitespace(_)))?;
+    if !is(first, "grant") && !is(first, "revoke") {
+        return None;
+    }
+    let list = tokens.iter().rposition(|token| is(token, "to") || is(token, "from"))?;
+    tokens[list..].iter().any(|token| is(token, "public")).then(|| {
+        let one = |(at, token): (usize, &Token)| match at > list && is(token, "public") {
+            true => "\"public\"".to_owned(),
+            false => token.to_string(),
+        };
+        tokens.iter().enumerate().map(one).collect()
+    })
+}
 
 pub(super) fn grant(catalog: &mut Catalog, grant: &Grant) -> Result<()> {
     record(catalog, &grant.privileges, grant.objects.as_ref(), &grant.grantees, false)
