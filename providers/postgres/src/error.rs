@@ -18,6 +18,7 @@ pub(crate) fn failed(error: tokio_postgres::Error) -> Error {
         }
         Some(db) => reported(db).with_source(error),
         None if is_lost(&error) => Error::unavailable("the connection to the database was lost")
+            .with_hint(LOOK_AND_REPEAT)
             .with_outcome(Outcome::Unknown)
             .with_source(error),
         None => Error::internal("the database could not be understood")

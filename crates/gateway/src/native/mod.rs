@@ -4,7 +4,7 @@ mod atomic;
 mod query;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use axum::Router;
 use axum::routing::post;

@@ -30,16 +30,16 @@ grant select on notes to anon;
 ";
 
 /// A gateway on a project of its own.
-struct Site {
-    app: Router,
-    _runtime: Arc<Runtime>,
+pub(crate) struct Site {
+    pub(crate) app: Router,
+    pub(crate) runtime: Arc<Runtime>,
     _folder: TempDir,
 }
 
-struct Reply {
-    status: StatusCode,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
     headers: HeaderMap,
-    body: Json,
+    pub(crate) body: Json,
 }
 
 impl Reply {
@@ -49,7 +49,7 @@ impl Reply {
 }
 
 /// A new database on the server of this test run, which goes with a thread that is no test's.
-fn new_database() -> String {
+pub(crate) fn new_database() -> String {
     static SERVER: OnceLock<PostgresServer> = OnceLock::new();
     let start = || {
         let (sender, started) = std::sync::mpsc::channel();
@@ -64,12 +64,12 @@ fn new_database() -> String {
     SERVER.get_or_init(start).new_database().unwrap()
 }
 
-async fn sites() -> [Site; 2] {
+pub(crate) async fn sites() -> [Site; 2] {
     let postgres = format!("provider = \"postgres\"\nurl = \"{}\"", new_database());
     [site("provider = \"sqlite\"\npath = \"data.db\"").await, site(&postgres).await]
 }
 
-async fn site(database: &str) -> Site {
+pub(crate) async fn site(database: &str) -> Site {
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
         "[auth]\njwt_secret = \"a secret of at least thirty-two characters\"\n[backend.main.database]\n{database}\n"
@@ -90,11 +90,11 @@ async fn site(database: &str) -> Site {
     };
     let identities = Arc::new(Identities::new(services.auth.clone(), "anon", keys));
     let app = app(GatewayState { services, identities, settings: Arc::new(Settings::default()) });
-    Site { app, _runtime: runtime, _folder: folder }
+    Site { app, runtime, _folder: folder }
 }
 
 impl Site {
-    async fn ask(&self, line: &str, headers: &[(&str, &str)], body: Json) -> Reply {
+    pub(crate) async fn ask(&self, line: &str, headers: &[(&str, &str)], body: Json) -> Reply {
         let (method, path) = line.split_once(' ').unwrap();
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
@@ -110,7 +110,7 @@ impl Site {
     }
 
     /// As the service role.
-    async fn serve(&self, line: &str, headers: &[(&str, &str)], body: Json) -> Reply {
+    pub(crate) async fn serve(&self, line: &str, headers: &[(&str, &str)], body: Json) -> Reply {
         let headers: Vec<_> = headers.iter().copied().chain([("apikey", "sb_secret_x")]).collect();
         self.ask(line, &headers, body).await
     }

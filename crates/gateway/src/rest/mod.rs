@@ -18,6 +18,8 @@ mod timing;
 mod write;
 
 #[cfg(test)]
+mod lost;
+#[cfg(test)]
 mod tests;
 
 use axum::Router;
