@@ -8,9 +8,10 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use truststream_kernel::{Context, FeatureSet, Features, Result};
 use truststream_services::database::{
-    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
-    ChangeBatch, Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke, Migrate,
-    MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Raw, Scan, Select, Update,
+    Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
+    ChangeBatch, Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Introspect,
+    Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position,
+    Prepare, Raw, Rehearse, Revert, Scan, Select, Update,
 };
 
 use crate::config::Config;
@@ -181,6 +182,22 @@ impl DatabaseDriver for PostgresDriver {
 
     async fn migrate(&self, _cx: &Context, op: &Migrate) -> Result<MigrationOutcome> {
         self.apply_migration(op).await.map_err(|error| error.during("migrate", PROVIDER))
+    }
+
+    async fn revert(&self, _: &Context, op: &Revert) -> Result<()> {
+        self.revert_migration(op).await
+    }
+
+    async fn adopt(&self, _: &Context, op: &Adopt) -> Result<()> {
+        self.adopt_migration(op).await
+    }
+
+    async fn introspect(&self, _: &Context, _: &Introspect) -> Result<Introspection> {
+        self.found_out().await
+    }
+
+    async fn rehearse(&self, _: &Context, op: &Rehearse) -> Result<Introspection> {
+        self.rehearsed(op).await
     }
 
     async fn migrations(&self, _cx: &Context, _op: &Migrations) -> Result<Vec<AppliedMigration>> {

@@ -1,5 +1,6 @@
 //! The schema as the database's own catalogs tell it.
 
+mod found;
 mod tree;
 
 use std::collections::HashMap;

@@ -4,7 +4,7 @@ use futures::StreamExt;
 use serde_json::json;
 use tokio_postgres::{Client, SimpleQueryMessage};
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{AppliedMigration, Migrate, MigrationOutcome};
+use truststream_services::database::{Adopt, AppliedMigration, Migrate, MigrationOutcome, Revert};
 
 use crate::driver::PostgresDriver;
 use crate::error::{failed, position};
@@ -38,18 +38,119 @@ impl PostgresDriver {
         outcome
     }
 
+    pub(crate) async fn revert_migration(&self, op: &Revert) -> Result<()> {
+        let connection = self.own().await?;
+        connection.begin("").await?;
+        let done = revert_within(&connection, op).await;
+        let keep = done.is_ok() && !op.dry_run;
+        connection.batch_execute(if keep { "commit" } else { "rollback" }).await.map_err(failed)?;
+        connection.give_back();
+        if keep {
+            self.reload().await?;
+        }
+        done
+    }
+
+    pub(crate) async fn adopt_migration(&self, op: &Adopt) -> Result<()> {
+        let connection = self.own().await?;
+        connection.begin("").await?;
+        let done = adopt_within(&connection, op).await;
+        let end = if done.is_ok() { "commit" } else { "rollback" };
+        connection.batch_execute(end).await.map_err(failed)?;
+        connection.give_back();
+        done
+    }
+
     pub(crate) async fn applied_migrations(&self) -> Result<Vec<AppliedMigration>> {
         let connection = self.own().await?;
         let sql = "select name, sql from truststream.migrations order by position";
-        let rows = connection.query_typed(sql, &[]).await.map_err(failed)?;
+        let mut applied = migrations_of(&connection, sql).await?;
+        if flag(&connection, HAS_SUPABASE).await? {
+            applied.extend(migrations_of(&connection, OF_SUPABASE).await?);
+        }
         connection.give_back();
-        rows.iter()
-            .map(|row| {
-                let name = row.try_get(0).map_err(failed)?;
-                Ok(AppliedMigration { name, sql: row.try_get(1).map_err(failed)? })
-            })
-            .collect()
+        Ok(applied)
     }
+}
+
+/// Whether the supabase CLI has recorded migrations here.
+const HAS_SUPABASE: &str = "select to_regclass('supabase_migrations.schema_migrations') is not null";
+
+/// What the supabase CLI has recorded and TrustStream has not, named as the CLI names its files.
+const OF_SUPABASE: &str = "
+    select s.version || coalesce('_' || nullif(s.name, ''), '') || '.sql',
+           coalesce(array_to_string(s.statements, E';\\n'), '')
+    from supabase_migrations.schema_migrations s
+    where not exists (select from truststream.migrations m
+                      where m.name = s.version || '.sql' or starts_with(m.name, s.version || '_'))
+    order by s.version";
+
+async fn migrations_of(client: &Client, sql: &str) -> Result<Vec<AppliedMigration>> {
+    let rows = client.query_typed(sql, &[]).await.map_err(failed)?;
+    let one = |row: &tokio_postgres::Row| {
+        let name = row.try_get(0).map_err(failed)?;
+        Ok(AppliedMigration { name, sql: row.try_get(1).map_err(failed)? })
+    };
+    rows.iter().map(one).collect()
+}
+
+/// Number and name of a migration's file, as the supabase CLI records them.
+fn numbered(name: &str) -> Option<(&str, &str)> {
+    let bare = name.strip_suffix(".sql")?;
+    let (version, name) = bare.split_once('_').unwrap_or((bare, ""));
+    (!version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit())).then_some((version, name))
+}
+
+/// Records a migration where the supabase CLI looks, if it was here before.
+async fn record_for_supabase(client: &Client, name: &str, sql: &str) -> Result<()> {
+    let Some((version, name)) = numbered(name) else { return Ok(()) };
+    if !flag(client, HAS_SUPABASE).await? {
+        return Ok(());
+    }
+    let mut record =
+        Sql::new("insert into supabase_migrations.schema_migrations (version, name, statements) values (");
+    record.bind(version.to_owned()).push(", ").bind(name.to_owned()).push(", array[").bind(sql.to_owned());
+    record.push(
+        "]) on conflict (version) do update set name = excluded.name, statements = excluded.statements",
+    );
+    query_text(client, &record).await.map(drop)
+}
+
+async fn adopt_within(client: &Client, op: &Adopt) -> Result<()> {
+    let mut record = Sql::new("insert into truststream.migrations (name, sql) values (");
+    record.bind(op.name.clone()).push(", ").bind(op.sql.clone());
+    record.push(") on conflict (name) do update set sql = excluded.sql");
+    query_text(client, &record).await?;
+    record_for_supabase(client, &op.name, &op.sql).await
+}
+
+async fn revert_within(client: &Client, op: &Revert) -> Result<()> {
+    let lock = "select pg_advisory_xact_lock(hashtextextended('truststream.migrate', 0))";
+    client.batch_execute(lock).await.map_err(failed)?;
+    if let Some(sql) = &op.sql {
+        let path = "set local search_path = public, extensions; set local timezone = 'UTC'";
+        client.batch_execute(path).await.map_err(failed)?;
+        let down = Migrate { name: format!("{} (down)", op.name), sql: sql.clone(), dry_run: false };
+        run_script(client, &down).await?;
+        client
+            .batch_execute("set local search_path = ''; set local check_function_bodies = on")
+            .await
+            .map_err(failed)?;
+    }
+    let mut forget = Sql::new("delete from truststream.migrations where name = ");
+    forget.bind(op.name.clone()).push(" returning name");
+    let mut known = !query_text(client, &forget).await?.is_empty();
+    if let Some((version, _)) = numbered(&op.name)
+        && flag(client, HAS_SUPABASE).await?
+    {
+        let mut forget = Sql::new("delete from supabase_migrations.schema_migrations where version = ");
+        forget.bind(version.to_owned()).push(" returning version");
+        known |= !query_text(client, &forget).await?.is_empty();
+    }
+    if !known {
+        return Err(refused(&op.name, "is not applied"));
+    }
+    client.batch_execute("notify pgrst, 'reload schema'").await.map_err(failed)
 }
 
 /// Applies one migration in the transaction that is open.
@@ -77,6 +178,7 @@ pub(crate) async fn migrate_within(client: &Client, op: &Migrate) -> Result<Migr
     let mut record = Sql::new("insert into truststream.migrations (name, sql) values (");
     record.bind(op.name.clone()).push(", ").bind(op.sql.clone()).push(")");
     query_text(client, &record).await?;
+    record_for_supabase(client, &op.name, &op.sql).await?;
     client.batch_execute("notify pgrst, 'reload schema'").await.map_err(failed)?;
     Ok(MigrationOutcome::Applied)
 }

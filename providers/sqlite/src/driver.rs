@@ -6,11 +6,11 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Context, Error, FeatureSet, Features, Result};
-use truststream_services::database::{
-    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
-    ChangeBatch, Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke, Migrate,
-    MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Problem, Review, Scan,
-    Select, Step, Table, Update,
+use truststream_services::database::{Cost, Weigh, 
+    Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
+    ChangeBatch, Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Introspect,
+    Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position,
+    Prepare, Problem, Rehearse, Revert, Review, Scan, Select, Step, Table, Update,
 };
 
 use crate::config::{Config, MemoryConfig, Synchronous};
@@ -21,7 +21,9 @@ use crate::readers::Readers;
 use crate::schema::Schema;
 use crate::write::{Write, fate};
 use crate::writer::{Fate, Writer};
-use crate::{apply, authorize, feed, internal, migrate, prepare, read, routine, scan, transaction};
+use crate::{
+    apply, authorize, feed, internal, introspect, migrate, prepare, read, routine, scan, transaction,
+};
 
 /// A database in a file or in memory.
 #[derive(Debug)]
@@ -262,8 +264,29 @@ impl DatabaseDriver for SqliteDriver {
         Ok(migrate::review(&self.shared.schema().catalog, &op.migrations))
     }
 
+    async fn weigh(&self, _: &Context, op: &Weigh) -> Result<Vec<Cost>> {
+        Ok(crate::weigh::weigh(op))
+    }
+
     async fn migrate(&self, cx: &Context, op: &Migrate) -> Result<MigrationOutcome> {
         migrate::migrate(&self.shared, cx, op).await
+    }
+
+    async fn revert(&self, cx: &Context, op: &Revert) -> Result<()> {
+        migrate::revert(&self.shared, cx, op).await
+    }
+
+    async fn adopt(&self, cx: &Context, op: &Adopt) -> Result<()> {
+        migrate::adopt(&self.shared, cx, op).await
+    }
+
+    async fn introspect(&self, cx: &Context, _: &Introspect) -> Result<Introspection> {
+        let catalog = Arc::clone(&self.shared.schema().catalog);
+        self.shared.read(cx, move |conn| introspect::introspect(&conn.sql, &catalog)).await
+    }
+
+    async fn rehearse(&self, _: &Context, op: &Rehearse) -> Result<Introspection> {
+        truststream_sql::rehearse::rehearse(&op.migrations)
     }
 
     async fn migrations(&self, cx: &Context, _: &Migrations) -> Result<Vec<AppliedMigration>> {

@@ -57,3 +57,8 @@ pub(crate) fn migrations(conn: &Connection) -> Result<Vec<AppliedMigration>> {
         .map_err(convert)?;
     rows.collect::<rusqlite::Result<_>>().map_err(convert)
 }
+
+/// Forgets that a migration was applied.
+pub(crate) fn forget(conn: &Connection, name: &str) -> Result<()> {
+    conn.execute("DELETE FROM truststream_migrations WHERE name = ?1", [name]).map(drop).map_err(convert)
+}

@@ -19,6 +19,7 @@ mod error;
 mod feed;
 mod functions;
 mod internal;
+mod introspect;
 mod lock;
 mod migrate;
 mod place;
@@ -37,6 +38,7 @@ mod session;
 mod storage;
 mod transaction;
 mod translate;
+mod weigh;
 mod write;
 mod writer;
 

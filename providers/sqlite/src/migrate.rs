@@ -2,7 +2,7 @@
 
 use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{
-    AppliedMigration, Catalog, Migrate, MigrationOutcome, Problem, TableKind, TableName,
+    Adopt, AppliedMigration, Catalog, Migrate, MigrationOutcome, Problem, Revert, TableKind, TableName,
 };
 use truststream_sql::schema::{self, Kind, Statement};
 use truststream_sql::sqlite::numbers;
@@ -26,6 +26,39 @@ pub(crate) async fn migrate(shared: &Shared, cx: &Context, op: &Migrate) -> Resu
     let committed = move |(_, catalog): &(MigrationOutcome, Catalog)| after.replace(catalog.clone());
     let (outcome, _) = shared.writer.run_unchecked(cx, work, committed).await?;
     Ok(outcome)
+}
+
+/// Takes a migration back and forgets it.
+pub(crate) async fn revert(shared: &Shared, cx: &Context, op: &Revert) -> Result<()> {
+    let (planner, after, op) = (shared.clone(), shared.clone(), op.clone());
+    let work = move |conn: &Conn| {
+        let mut catalog = planner.schema().catalog.as_ref().clone();
+        if !internal::migrations(&conn.sql)?.iter().any(|one| one.name == op.name) {
+            return Err(fault(&op.name, "is not applied"));
+        }
+        if let Some(sql) = &op.sql {
+            // Its text is applied as a migration is, and neither of them is recorded afterwards.
+            let name = format!("{} (down)", op.name);
+            run(conn, &mut catalog, &name, sql)?;
+            internal::forget(&conn.sql, &name)?;
+        }
+        internal::forget(&conn.sql, &op.name)?;
+        Ok(if op.dry_run { Fate::Undo(catalog) } else { Fate::Keep(catalog) })
+    };
+    let committed = move |catalog: &Catalog| after.replace(catalog.clone());
+    shared.writer.run_unchecked(cx, work, committed).await.map(drop)
+}
+
+/// Records a migration as applied without running it.
+pub(crate) async fn adopt(shared: &Shared, cx: &Context, op: &Adopt) -> Result<()> {
+    let op = op.clone();
+    let work = move |conn: &Conn| {
+        let sql = "INSERT INTO truststream_migrations (name, sql) VALUES (?1, ?2)
+                   ON CONFLICT (name) DO UPDATE SET sql = excluded.sql";
+        conn.sql.execute(sql, [&op.name, &op.sql]).map_err(convert)?;
+        Ok(Fate::Keep(()))
+    };
+    shared.writer.run_unchecked(cx, work, |()| {}).await
 }
 
 /// Applies a migration to the file and to a catalog, within the transaction that is open.
