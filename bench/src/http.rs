@@ -1,10 +1,10 @@
 //! TrustStream's gateway against its peers over HTTP.
 
 mod calm;
-mod client;
+pub mod client;
 pub mod dialect;
 mod load;
-mod scenario;
+pub mod scenario;
 mod stand;
 
 use std::collections::BTreeMap;

@@ -10,9 +10,10 @@ mod sqlite;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::count;
 use crate::stats::{median, range};
 
 /// Measure the library side by side with the raw driver.
@@ -27,6 +28,25 @@ pub struct Options {
     /// Also compare with tokio-postgres, on an empty database of this URL.
     #[arg(long, env = "DATABASE_URL")]
     postgres: Option<String>,
+    /// Count instructions and allocations with Valgrind instead of measuring time.
+    #[arg(long)]
+    count: bool,
+    /// Only this scenario.
+    #[arg(long)]
+    only: Option<Scenario>,
+    /// Do so many units of work and say nothing: what a profiler is put on.
+    #[arg(long, requires = "only")]
+    units: Option<i64>,
+    /// Which side does them.
+    #[arg(long, default_value = "library")]
+    side: Sides,
+}
+
+/// Which of the two.
+#[derive(Clone, Copy, ValueEnum)]
+enum Sides {
+    Raw,
+    Library,
 }
 
 /// Rows that are there before anything is measured.
@@ -51,7 +71,7 @@ impl Track {
 }
 
 /// What is measured.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Scenario {
     Point,
     List,
@@ -67,6 +87,12 @@ trait Side {
 }
 
 pub async fn run(options: &Options) -> Result<()> {
+    if options.count {
+        return counted(options.only);
+    }
+    if let (Some(scenario), Some(units)) = (options.only, options.units) {
+        return profiled(options.side, scenario, units).await;
+    }
     println!("| database | scenario | raw driver, µs | library, µs | ratio | range of ratios |");
     println!("|---|---|---|---|---|---|");
     let folder = tempfile::tempdir()?;
@@ -82,6 +108,49 @@ pub async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// A table of what both sides take for a unit of work.
+fn counted(only: Option<Scenario>) -> Result<()> {
+    println!(
+        "| scenario | raw driver, instructions | library, instructions | ratio | raw, allocations | library, allocations |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|");
+    for (name, scenario) in SCENARIOS {
+        if only.is_some_and(|only| only != scenario) {
+            continue;
+        }
+        let known = scenario.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        let side = |side| count::a_unit(&["library", "--side", side, "--only", &known]);
+        let (raw, ours) = (side("raw")?, side("library")?);
+        println!(
+            "| {name} | {:.0} | {:.0} | {:.2} | {:.0} | {:.0} |",
+            raw.instructions,
+            ours.instructions,
+            ours.instructions / raw.instructions,
+            raw.allocations,
+            ours.allocations
+        );
+    }
+    Ok(())
+}
+
+/// One side alone does a number of units of work.
+async fn profiled(side: Sides, scenario: Scenario, units: i64) -> Result<()> {
+    async fn times(mut side: impl Side, scenario: Scenario, units: i64) -> Result<()> {
+        for n in 0..units {
+            std::hint::black_box(side.work(scenario, n).await?);
+        }
+        Ok(())
+    }
+    let folder = tempfile::tempdir()?;
+    match side {
+        Sides::Raw => times(sqlite::Raw::open(&folder.path().join("raw.db"))?, scenario, units).await,
+        Sides::Library => {
+            let db = truststream::TrustStream::embedded(folder.path()).await?;
+            times(Library::fill(db).await?, scenario, units).await
+        }
+    }
+}
+
 async fn compare(
     database: &str,
     options: &Options,
@@ -90,6 +159,9 @@ async fn compare(
 ) -> Result<()> {
     let time = Duration::from_millis(options.milliseconds);
     for (name, scenario) in SCENARIOS {
+        if options.only.is_some_and(|only| only != scenario) {
+            continue;
+        }
         let mut next = Turn { scenario, time, n: 0 };
         // What is compiled, cached and opened at first use is no part of the measurement.
         next.of(raw).await?;

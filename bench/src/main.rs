@@ -4,7 +4,9 @@
 //! markdown report. README.md says what the numbers mean and what they do not.
 
 mod clock;
+mod count;
 mod data;
+mod gateway;
 mod http;
 mod install;
 mod library;
@@ -30,14 +32,18 @@ struct Args {
 enum Command {
     /// Measure the library side by side with the raw driver instead.
     Library(library::Options),
+    /// Count the gateway's instructions and allocations a request instead.
+    Gateway(gateway::Options),
 }
 
 /// One thread drives all connections, so the client takes at most one core and never contends with itself.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    if let Some(Command::Library(options)) = &args.command {
-        return library::run(options).await;
+    match &args.command {
+        Some(Command::Library(options)) => return library::run(options).await,
+        Some(Command::Gateway(options)) => return gateway::run(options).await,
+        None => {}
     }
     // Dropping the run on an interrupt kills the servers it started and removes their folders.
     tokio::select! {

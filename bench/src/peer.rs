@@ -59,7 +59,7 @@ pub fn all(truststream: TrustStream, cache: &Path) -> Vec<Box<dyn Peer>> {
 
 /// Both tables as a Supabase project would write them: the migration that TrustStream and supabase-lite
 /// apply. Anonymous callers may read and insert.
-fn migration() -> String {
+pub fn migration() -> String {
     let table = |name: &str| {
         format!(
             "create table {name} (\n  id text primary key,\n  name text not null,\n  category text not null,\n  \

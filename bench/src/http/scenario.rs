@@ -17,7 +17,7 @@ const FIRST_INSERTED: u64 = 1 << 48;
 const SINCE_SECONDS: u64 = 300 * 86_400;
 
 /// One kind of request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Scenario {
     PointRead,
     ListIndexed,
