@@ -23,6 +23,15 @@ impl AdminClient {
         Ok(AdminClient { gateway: GatewayFile::read(&common.project)?, common: common.clone() })
     }
 
+    /// Whether it really runs: its file stays behind when a process is killed.
+    pub async fn runs(&self) -> bool {
+        TcpStream::connect(self.host()).await.is_ok()
+    }
+
+    fn host(&self) -> &str {
+        self.gateway.url.trim_start_matches("http://").trim_end_matches('/')
+    }
+
     /// `GET` below `/admin/v1`.
     pub async fn get(&self, path: &str) -> Done<Json> {
         self.send("GET", path, None).await
@@ -35,7 +44,7 @@ impl AdminClient {
 
     async fn send(&self, method: &str, path: &str, body: Option<&Json>) -> Done<Json> {
         let gone = |_| nothing_runs(&self.common.project);
-        let host = self.gateway.url.trim_start_matches("http://").trim_end_matches('/');
+        let host = self.host();
         let stream = TcpStream::connect(host).await.map_err(|_| nothing_runs(&self.common.project))?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(gone)?;

@@ -45,6 +45,20 @@ impl Failure {
         }))
     }
 
+    /// The same for those who know errors of services only.
+    pub fn into_error(self) -> Error {
+        let Told { exit, code, message, details, hint } = *self.0;
+        let kind = if exit == 3 { ErrorKind::Unavailable } else { ErrorKind::InvalidInput };
+        let mut error = Error::new(kind, code, message);
+        if let Some(details) = details {
+            error = error.with_details(details);
+        }
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
     /// Tells the user, on stderr.
     pub fn report(&self, as_json: bool) -> ExitCode {
         if as_json {

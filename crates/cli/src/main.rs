@@ -58,7 +58,7 @@ enum Command {
         #[command(subcommand)]
         command: commands::config::ConfigCommand,
     },
-    /// Bring rows in and out
+    /// Compare and take over schemas; bring rows in and out
     Db {
         #[command(subcommand)]
         command: commands::db::DbCommand,
@@ -67,6 +67,16 @@ enum Command {
     Migration {
         #[command(subcommand)]
         command: commands::migration::MigrationCommand,
+    },
+    /// Write code from the schema
+    Gen {
+        #[command(subcommand)]
+        command: commands::generate::GenCommand,
+    },
+    /// Tell how the project stands
+    Report {
+        #[command(subcommand)]
+        command: commands::report::ReportCommand,
     },
     /// Move to another backend while the application runs, and back
     Switch {
@@ -98,6 +108,8 @@ fn main() -> ExitCode {
             Command::Config { command } => command.run(&common),
             Command::Db { command } => Box::pin(command.run(&common)).await,
             Command::Migration { command } => Box::pin(command.run(&common)).await,
+            Command::Gen { command } => Box::pin(command.run(&common)).await,
+            Command::Report { command } => Box::pin(command.run(&common)).await,
             Command::Switch { command } => Box::pin(command.run(&common)).await,
             Command::Verify(verify) => Box::pin(verify.run(&common)).await,
             Command::Demo(demo) => Box::pin(demo.run(&common)).await,

@@ -6,9 +6,56 @@ use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{
     AppliedMigration, Database, Migrate, MigrationOutcome, Migrations, Problem, Review,
 };
+use truststream_sql::schema::split;
 
 /// Name under which a seed is recorded.
 const SEED: &str = "seed.sql";
+
+/// How the name of a file ends that takes a migration back.
+const DOWN: &str = ".down.sql";
+
+/// How a migration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Applied as its file is.
+    Applied,
+    /// The file is another than the one applied.
+    Changed,
+    /// Applied, and there is no file.
+    Missing,
+    /// Not applied yet.
+    Pending,
+}
+
+impl Standing {
+    /// The word users read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Standing::Applied => "applied",
+            Standing::Changed => "changed",
+            Standing::Missing => "missing",
+            Standing::Pending => "pending",
+        }
+    }
+}
+
+/// What orders migrations and tells them apart: the number before the first `_`, or the whole name.
+pub fn version(name: &str) -> &str {
+    let bare = name.strip_suffix(".sql").unwrap_or(name);
+    let number = bare.split('_').next().unwrap_or(bare);
+    if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) { number } else { bare }
+}
+
+/// Whether two texts are the same statements: the supabase CLI records them one by one, and none of
+/// a migration that was only marked as applied.
+fn same_text(recorded: &str, file: &str) -> bool {
+    fn statements(text: &str) -> Option<Vec<&str>> {
+        Some(split(text).ok()?.into_iter().map(|piece| piece.text).collect())
+    }
+    recorded == file
+        || recorded.is_empty()
+        || statements(recorded).is_some_and(|one| Some(one) == statements(file))
+}
 
 /// The SQL files of a project.
 #[derive(Clone, Debug, Default)]
@@ -40,19 +87,27 @@ pub struct Migrated {
 }
 
 impl ProjectFiles {
+    /// Where migrations are: in `migrations`, unless only a folder `supabase` is there.
+    pub fn folder(project: &Path) -> PathBuf {
+        let (own, supabase) = (project.join("migrations"), project.join("supabase"));
+        if !own.is_dir() && supabase.is_dir() { supabase.join("migrations") } else { own }
+    }
+
     /// Finds `migrations/*.sql` and `seed.sql`, or the same below `supabase/`.
     ///
     /// # Errors
     /// `BACKEND_002` when a file can't be read.
     pub fn find(project: &Path) -> Result<Self> {
-        let home =
-            if project.join("migrations").is_dir() { project.to_owned() } else { project.join("supabase") };
-        let folder = home.join("migrations");
+        let folder = Self::folder(project);
+        let home = folder.parent().unwrap_or(project).to_owned();
         let mut paths: Vec<_> = match std::fs::read_dir(&folder) {
             Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
             Err(_) => Vec::new(),
         };
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
+        let is_up = |path: &PathBuf| {
+            path.to_str().is_some_and(|path| path.ends_with(".sql") && !path.ends_with(DOWN))
+        };
+        paths.retain(is_up);
         paths.sort();
         let migrations = paths.into_iter().map(SqlFile::read).collect::<Result<_>>()?;
         let seed = home.join(SEED);
@@ -70,7 +125,7 @@ impl ProjectFiles {
         let pending = files
             .clone()
             .map(|file| AppliedMigration { name: file.name.clone(), sql: file.sql.clone() })
-            .filter(|file| !known.iter().any(|applied| applied.name == file.name))
+            .filter(|file| !known.iter().any(|applied| version(&applied.name) == version(&file.name)))
             .collect();
         let problems = database.send(Review { migrations: pending }).await?;
         if !problems.is_empty() {
@@ -83,6 +138,13 @@ impl ProjectFiles {
                 migrated.seed_changed = seeded.sql != file.sql;
                 continue;
             }
+            if let Some(applied) = known.iter().find(|applied| version(&applied.name) == version(&file.name))
+            {
+                if !same_text(&applied.sql, &file.sql) {
+                    return Err(file.edited());
+                }
+                continue;
+            }
             let migrate = Migrate { name: file.name.clone(), sql: file.sql.clone(), dry_run: false };
             match database.send(migrate).await.map_err(|error| file.locate(error))? {
                 MigrationOutcome::Applied => migrated.applied.push(file.name.clone()),
@@ -90,6 +152,31 @@ impl ProjectFiles {
             }
         }
         Ok(migrated)
+    }
+
+    /// How each migration stands, in the order of their names.
+    pub fn standings(&self, known: &[AppliedMigration]) -> Vec<(String, Standing)> {
+        let of_project = |applied: &&AppliedMigration| applied.name.ends_with(".sql") && applied.name != SEED;
+        let recorded =
+            |file: &SqlFile| known.iter().find(|applied| version(&applied.name) == version(&file.name));
+        let of_file = |file: &SqlFile| match recorded(file) {
+            Some(applied) if same_text(&applied.sql, &file.sql) => Standing::Applied,
+            Some(_) => Standing::Changed,
+            None => Standing::Pending,
+        };
+        let has_file = |applied: &&AppliedMigration| {
+            self.migrations.iter().any(|file| version(&file.name) == version(&applied.name))
+        };
+        let missing = known.iter().filter(of_project).filter(|applied| !has_file(applied));
+        let mut all: Vec<_> = missing.map(|applied| (applied.name.clone(), Standing::Missing)).collect();
+        all.extend(self.migrations.iter().map(|file| (file.name.clone(), of_file(file))));
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    /// The migration of a version, by its number or its whole name.
+    pub fn migration(&self, wanted: &str) -> Option<&SqlFile> {
+        self.migrations.iter().find(|file| version(&file.name) == wanted || file.name == wanted)
     }
 
     fn cannot_hold(&self, problems: &[Problem]) -> Error {
@@ -118,6 +205,25 @@ impl SqlFile {
         Ok(SqlFile { path, name, sql })
     }
 
+    /// The text of the file beside it that takes it back, if there is one.
+    ///
+    /// # Errors
+    /// `BACKEND_002` when it can't be read.
+    pub fn down(&self) -> Result<Option<SqlFile>> {
+        let path = self.path.with_file_name(self.name.replace(".sql", DOWN));
+        if path.is_file() { SqlFile::read(path).map(Some) } else { Ok(None) }
+    }
+
+    /// It was changed after it was applied.
+    pub fn edited(&self) -> Error {
+        let message = format!("{}: was changed after it was applied", self.path.display());
+        Error::new(ErrorKind::Conflict, "BACKEND_003", message).with_hint(format!(
+            "put it back as it was and write the change as a new migration; if the database already is as \
+             the file says, record that: truststream migration repair --status applied {}",
+            version(&self.name)
+        ))
+    }
+
     fn locate(&self, error: Error) -> Error {
         let message = format!("{}: {}", self.path.display(), error.message());
         let mut located = Error::new(error.kind(), error.code().to_owned(), message);
@@ -128,5 +234,43 @@ impl SqlFile {
             located = located.with_hint(hint.to_owned());
         }
         located.with_source(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_standing_is_told() {
+        let file = |name: &str| SqlFile {
+            path: name.into(),
+            name: name.into(),
+            sql: "select 1;\n-- one\nselect 2;".into(),
+        };
+        let names = ["1_a.sql", "2_b.sql", "3_c.sql", "4_d.sql", "x_a.sql", "x_b.sql"];
+        let files = ProjectFiles { migrations: names.map(file).to_vec(), seed: None };
+        let applied = |name: &str, sql: &str| AppliedMigration { name: name.into(), sql: sql.into() };
+        let known = [
+            applied("1.sql", "select 1;\nselect 2"),
+            applied("2_b.sql", "select 2"),
+            applied("4_d.sql", ""),
+            applied("0_gone.sql", ""),
+            applied("truststream auth 1", ""),
+            applied("x_a.sql", "select 1"),
+            applied("seed.sql", ""),
+        ];
+        let told = files.standings(&known);
+        let told: Vec<_> = told.iter().map(|(name, standing)| (name.as_str(), standing.name())).collect();
+        let expected = [
+            ("0_gone.sql", "missing"),
+            ("1_a.sql", "applied"),
+            ("2_b.sql", "changed"),
+            ("3_c.sql", "pending"),
+            ("4_d.sql", "applied"),
+            ("x_a.sql", "changed"),
+            ("x_b.sql", "pending"),
+        ];
+        assert_eq!(told, expected);
     }
 }

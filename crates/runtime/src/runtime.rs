@@ -6,21 +6,19 @@ use std::time::Duration;
 use truststream_engines::auth::Keys;
 use truststream_engines::realtime::RealtimeEngine;
 use truststream_kernel::{Context, Driven, Result, Service, Stack};
-use truststream_layers::{Faults, GuardLayer, MetricsLayer, RetryLayer, TraceLayer, fold};
+use truststream_layers::{Faults, GuardLayer, MetricsLayer, Observed, RetryLayer, TraceLayer, fold};
 use truststream_services::auth::{Auth, AuthService};
 use truststream_services::database::Database;
 use truststream_services::realtime::Realtime;
 use truststream_services::storage::{Storage, StorageService};
-use truststream_switch::{
-    ControlStore, Gate, Held, Options, Route, Routes, Strategy, Switcher, Verify,
-};
+use truststream_switch::{ControlStore, Gate, Held, Options, Route, Routes, Strategy, Switcher, Verify};
 
 use crate::backends::Backends;
 use crate::control::SqliteStore;
 use crate::feed::RoutedDatabase;
 use crate::lock::ProjectLock;
 use crate::routed::Routed;
-use crate::{Config, status};
+use crate::{Config, ObservedQueries, status};
 
 /// The folder of a project's own state.
 pub const STATE_FOLDER: &str = ".truststream";
@@ -33,6 +31,7 @@ pub struct Runtime {
     gate: Arc<Gate>,
     switcher: Switcher,
     keys: Arc<Keys>,
+    observed: Observed,
     database: Database,
     auth: Auth,
     storage: Storage,
@@ -91,7 +90,9 @@ impl Runtime {
         }
         let switcher = Switcher::new(control, routes, Arc::clone(&backends) as _);
         let routed = Arc::new(RoutedDatabase::new(Arc::clone(&gate), Arc::clone(&backends) as _));
-        let database = Database::new(edge_layers(routed, &config), Context::system());
+        let observed = Observed::default();
+        let database = fold(&edge_layers(routed, &config), &[&observed]);
+        let database = Database::new(database, Context::system());
         let auth = Routed::<AuthService>::new(Arc::clone(&gate), Arc::clone(&backends) as _);
         let auth = Auth::new(edge_layers(Arc::new(auth), &config), Context::system());
         let storage = Routed::<StorageService>::new(Arc::clone(&gate), Arc::clone(&backends) as _);
@@ -106,6 +107,7 @@ impl Runtime {
             gate,
             switcher,
             keys,
+            observed,
             database,
             auth,
             storage,
@@ -128,6 +130,22 @@ impl Runtime {
     /// The database that serves, above every policy until a caller is set (`with`).
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// The database of a backend, below the route; the one that serves if none is named.
+    ///
+    /// # Errors
+    /// `BACKEND_001` if there is no such backend, or errors of connecting it.
+    pub async fn database_of(&self, backend: Option<&str>) -> Result<Database> {
+        match backend {
+            None => Ok(self.database.clone()),
+            Some(name) => Ok(self.backends.get(name).await?.database()),
+        }
+    }
+
+    /// The kinds of queries that were answered since the project was opened.
+    pub fn observed_queries(&self) -> ObservedQueries {
+        ObservedQueries::of(&self.observed)
     }
 
     /// Users and sessions.

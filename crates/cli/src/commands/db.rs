@@ -8,14 +8,24 @@ use truststream::transfer::RowFormat;
 use truststream_runtime::Config;
 
 use super::config::load_options;
+use super::db_diff::Diff;
 use super::db_export::Export;
 use super::db_import::Import;
+use super::db_pull::Pull;
 use crate::Common;
 use crate::failure::Done;
 
 /// What can be done with the database of the backend that serves.
 #[derive(Subcommand)]
 pub enum DbCommand {
+    /// Show what the database has and the migrations don't say, as SQL; renames are not guessed
+    #[command(
+        after_help = "Statements that lose something are marked DESTRUCTIVE.\n\nExamples:\n  truststream db diff\n  truststream db diff -f by_hand         write it as a migration\n  truststream db diff --exit-code        for CI: 1 if there is a difference\n  truststream db diff --from main --to next"
+    )]
+    Diff(Diff),
+    /// Write the schema of an existing database as the first migration
+    #[command(after_help = "Examples:\n  truststream db pull\n  truststream db pull --from old --dry-run")]
+    Pull(Pull),
     /// Read rows of a CSV or NDJSON file into a table
     Import(Import),
     /// Write the rows of a table or query as CSV or NDJSON
@@ -25,6 +35,8 @@ pub enum DbCommand {
 impl DbCommand {
     pub async fn run(&self, common: &Common) -> Done {
         match self {
+            DbCommand::Diff(diff) => diff.run(common).await,
+            DbCommand::Pull(pull) => pull.run(common).await,
             DbCommand::Import(import) => import.run(common).await,
             DbCommand::Export(export) => export.run(common).await,
         }

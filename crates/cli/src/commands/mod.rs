@@ -2,13 +2,22 @@
 
 pub mod config;
 pub mod db;
+mod db_diff;
 mod db_export;
 mod db_import;
+mod db_pull;
 pub mod demo;
 pub mod dev;
+pub mod generate;
 pub mod migration;
+mod migration_down;
+mod migration_files;
+mod migration_repair;
+pub mod report;
 pub mod start;
 pub mod status;
 pub mod switch;
 
+mod reached;
+mod schema_source;
 mod serve;

@@ -4,7 +4,10 @@
 //! loopback host, so that no page in a browser can reach it by a rebound name.
 
 mod access;
+mod catalog;
+mod queries;
 mod reply;
+mod schema;
 mod switch;
 
 use std::sync::Arc;
@@ -31,6 +34,8 @@ pub fn router(runtime: Arc<Runtime>, token: Secret) -> Router {
     let admin = Admin { runtime, token: Arc::new(token) };
     Router::new()
         .route("/admin/v1/status", get(status))
+        .route("/admin/v1/catalog", get(catalog::show))
+        .route("/admin/v1/queries", get(queries::show))
         .route("/admin/v1/switch", get(switch::show).post(switch::start))
         .route("/admin/v1/switch/plan", get(switch::plan))
         .route("/admin/v1/switch/rehearse", post(switch::rehearse))
@@ -40,6 +45,7 @@ pub fn router(runtime: Arc<Runtime>, token: Secret) -> Router {
         .route("/admin/v1/switch/back", post(switch::back))
         .route("/admin/v1/switch/finalize", post(switch::finalize))
         .route("/admin/v1/switch/abort", post(switch::abort))
+        .route("/admin/v1/schema/{operation}", post(schema::answer))
         .layer(middleware::from_fn_with_state(admin.clone(), access::check))
         .with_state(admin)
 }
