@@ -22,7 +22,7 @@ struct Arguments {
 enum Task {
     /// Install what the tests need, then run them all: format, lints, tidy, unit, end to end
     Test {
-        /// Only these parts: fmt, tidy, clippy, unit, e2e, python, postgrest, switch, histories
+        /// Only these parts: fmt, tidy, clippy, unit, types, e2e, python, postgrest, switch, histories
         parts: Vec<suite::Part>,
     },
     /// Run the tests that take too long for every change

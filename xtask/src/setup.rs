@@ -32,8 +32,10 @@ pub fn all() -> Result<()> {
         install(&packages)?;
     }
     node()?;
-    if !root().join("tests/e2e/node_modules/.package-lock.json").exists() {
-        run("tests/e2e", "npm", &["ci", "--no-audit", "--no-fund"])?;
+    for folder in ["tests/e2e", "tests/types"] {
+        if !root().join(folder).join("node_modules/.package-lock.json").exists() {
+            run(folder, "npm", &["ci", "--no-audit", "--no-fund"])?;
+        }
     }
     secantusdb()
 }

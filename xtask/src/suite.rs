@@ -19,6 +19,8 @@ pub enum Part {
     Clippy,
     /// Unit, conformance and provider tests.
     Unit,
+    /// Types made by the binary, held against the real TypeScript compiler and client.
+    Types,
     /// The official JavaScript client against the binary.
     E2e,
     /// The official Python client against the binary.
@@ -45,6 +47,7 @@ const ALL: &[Part] = &[
     Part::Tidy,
     Part::Clippy,
     Part::Unit,
+    Part::Types,
     Part::E2e,
     Part::Python,
     Part::Postgrest,
@@ -76,6 +79,10 @@ fn one(part: Part) -> Result<()> {
             run(".", "cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
         }
         Part::Unit => run(".", "cargo", &["test", "--workspace", "--locked", "--no-fail-fast"]),
+        Part::Types => {
+            build()?;
+            run("tests/types", "node", &["run.mjs"])
+        }
         Part::E2e => {
             build()?;
             run("tests/e2e", "node", &["run.mjs"])

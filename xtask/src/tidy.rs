@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("layers", &["kernel"]),
     ("sql", &["kernel", "services"]),
     ("engines", &["kernel", "services"]),
+    ("typegen", &["kernel", "services", "sql"]),
     ("switch", &["kernel", "services"]),
     ("conformance", &["kernel", "services", "layers", "sql"]),
     // And every provider.

@@ -95,6 +95,10 @@ macro_rules! operations {
             fn needs(&self) -> $crate::FeatureSet {
                 match self { $($op::$variant(request) => $crate::Requires::needs(request)),+ }
             }
+
+            fn shape(&self, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
+                match self { $($op::$variant(request) => $crate::Requires::shape(request, out)),+ }
+            }
         }
 
         impl<D: $driver> $crate::Call<$service> for $crate::Driven<D> {

@@ -1,6 +1,6 @@
 //! What can be known of an operation without knowing its service.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Write};
 
 use crate::FeatureSet;
 
@@ -33,6 +33,15 @@ pub trait Operation: Debug + Send + Sync + 'static {
 
     /// The features a driver must have to answer it.
     fn needs(&self) -> FeatureSet;
+
+    /// Writes what kind of request it is, without any value in it: requests that differ only in values
+    /// have the same text. Nothing, if it is of no interest to who looks for what is asked.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn shape(&self, _out: &mut dyn Write) -> fmt::Result {
+        Ok(())
+    }
 }
 
 /// Features that one kind of operation needs, derived from its arguments.
@@ -46,5 +55,13 @@ pub trait Requires {
     /// reads). `None` keeps what the table of operations says.
     fn effect(&self) -> Option<Effect> {
         None
+    }
+
+    /// See [`Operation::shape`].
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn shape(&self, _out: &mut dyn Write) -> fmt::Result {
+        Ok(())
     }
 }

@@ -23,6 +23,12 @@ pub trait Provider<S: Service>: DeserializeOwned + Send + 'static {
     /// What the provider can do, as far as it is known without connecting.
     fn declares() -> Features;
 
+    /// Answers an operation that asks of the provider rather than of what it is connected to (what an
+    /// engine can't hold, what it emulates); `None` if that is known only when it is connected.
+    fn offline(_op: &S::Op) -> Option<Result<S::Reply>> {
+        None
+    }
+
     /// Lets relative paths start from the project's folder.
     fn locate(&mut self, _project: &Path) {}
 

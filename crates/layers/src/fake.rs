@@ -55,6 +55,10 @@ impl Operation for FakeOp {
     fn needs(&self) -> FeatureSet {
         self.needs
     }
+
+    fn shape(&self, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
+        out.write_str(self.info.name)
+    }
 }
 
 pub(crate) fn read() -> FakeOp {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use truststream_engines::auth::{self, AuthEngine};
-use truststream_engines::database::{self, DatabaseLayer};
-use truststream_engines::storage::{self, StorageEngine};
+use truststream_engines::database::DatabaseLayer;
+use truststream_engines::storage::StorageEngine;
 use truststream_kernel::{Context, Driven, Error, Layer, Result, Service, Stack};
 use truststream_layers::{Faults, TimeoutLayer, fold};
 use truststream_services::auth::AuthService;
-use truststream_services::database::{Database, DatabaseService, Migrate};
+use truststream_services::database::{AppliedMigration, Database, DatabaseService, Migrate};
 use truststream_services::objects::{Objects, ObjectsService};
 use truststream_services::storage::StorageService;
 use truststream_switch::Side;
@@ -17,6 +17,7 @@ use truststream_switch::Side;
 use crate::Config;
 use crate::absent::NoObjects;
 use crate::config::BackendConfig;
+use crate::project_schema::own_migrations;
 use crate::providers::{AUTH, DATABASES, Files, files};
 
 /// A backend that is connected.
@@ -118,9 +119,7 @@ impl Backend {
         if !self.holds_engines {
             return Ok(());
         }
-        let own = auth::MIGRATIONS.iter().chain(storage::MIGRATIONS).chain(database::MIGRATIONS);
-        for (name, sql) in own {
-            let (name, sql) = ((*name).to_owned(), (*sql).to_owned());
+        for AppliedMigration { name, sql } in own_migrations() {
             self.database().send(Migrate { name, sql, dry_run: false }).await?;
         }
         Ok(())

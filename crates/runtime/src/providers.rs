@@ -13,6 +13,7 @@ use truststream_services::objects::ObjectsService;
 use truststream_services::storage::StorageService;
 
 pub use capabilities::{Capabilities, capabilities, capability_tables};
+pub(crate) use catalog::Host;
 use catalog::{Catalog, Settings, catalog};
 
 use crate::Config;

@@ -10,17 +10,17 @@ use mongodb::{Client, Database};
 use parking_lot::RwLock;
 use truststream_kernel::{Context, Error, FeatureSet, Features, Result};
 use truststream_services::database::{
-    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Capture, Catalog, ChangeBatch,
-    Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke, Migrate,
-    MigrationOutcome, Migrations, Page, Ping, Position, Prepare, Problem, Review, Scan, Select, Update,
-    WriteOptions,
+    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
+    ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke,
+    Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Problem, Review,
+    Scan, Select, Update, Weigh, WriteOptions,
 };
 
 use crate::config::Config;
 use crate::error::convert;
 use crate::schema::Schema;
 use crate::work::Fate;
-use crate::{apply, authorize, feed, internal, migrate, prepare, read, scan};
+use crate::{apply, authorize, feed, internal, migrate, prepare, read, scan, transaction};
 
 /// A database on a MongoDB server.
 #[derive(Debug)]
@@ -60,9 +60,9 @@ impl Shared {
 impl MongoDriver {
     /// What MongoDB can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
-        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, Policies, Regex};
+        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, Policies, Regex, Snapshots, Transactions};
         Features {
-            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Regex]),
+            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Regex, Transactions, Snapshots]),
             emulated: FeatureSet::of(&[Policies]),
         }
     }
@@ -138,6 +138,10 @@ impl DatabaseDriver for MongoDriver {
             .await
     }
 
+    async fn begin(&self, cx: &Context, op: &Begin) -> Result<OpenTransaction> {
+        transaction::begin(&self.shared, cx, op).await
+    }
+
     async fn authorize(&self, cx: &Context, op: &Authorize) -> Result<Vec<bool>> {
         authorize::authorize(&self.shared, cx, op).await
     }
@@ -154,6 +158,10 @@ impl DatabaseDriver for MongoDriver {
         let mut fresh = op.migrations.clone();
         fresh.retain(|one| !applied.iter().any(|known| known.name == one.name));
         Ok(migrate::review(&self.shared.schema().catalog, &fresh))
+    }
+
+    async fn weigh(&self, _: &Context, _: &Weigh) -> Result<Vec<Cost>> {
+        Ok(crate::weigh::weigh())
     }
 
     async fn migrate(&self, cx: &Context, op: &Migrate) -> Result<MigrationOutcome> {

@@ -24,6 +24,7 @@ mod internal;
 mod json;
 mod migrate;
 mod names;
+mod partial;
 mod pattern;
 mod plan;
 mod prepare;
@@ -38,6 +39,8 @@ mod sequence;
 mod sql;
 mod storage;
 mod term;
+mod transaction;
+mod weigh;
 mod work;
 mod write;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use truststream_kernel::{Driven, Features, Provider, Result, Stack};
-use truststream_services::database::DatabaseService;
+use truststream_services::database::{DatabaseOp, DatabaseReply, DatabaseService};
 
 use crate::{Config, PostgresDriver};
 
@@ -12,6 +12,15 @@ impl Provider<DatabaseService> for Config {
 
     fn declares() -> Features {
         PostgresDriver::declares()
+    }
+
+    fn offline(op: &DatabaseOp) -> Option<Result<DatabaseReply>> {
+        match op {
+            // PostgreSQL runs all of it as it is written.
+            DatabaseOp::Review(_) => Some(Ok(DatabaseReply::Review(Vec::new()))),
+            DatabaseOp::Weigh(_) => Some(Ok(DatabaseReply::Weigh(Vec::new()))),
+            _ => None,
+        }
     }
 
     fn place(&self) -> String {

@@ -4,13 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use truststream_kernel::{Driven, Features, Provider, Result, Stack};
-use truststream_services::database::DatabaseService;
+use truststream_services::database::{Catalog, DatabaseOp, DatabaseReply, DatabaseService};
 
+use crate::migrate::review;
+use crate::weigh::weigh;
 use crate::{Config, MemoryConfig, SqliteDriver};
 
 impl Provider<DatabaseService> for Config {
     fn declares() -> Features {
         SqliteDriver::declares()
+    }
+
+    fn offline(op: &DatabaseOp) -> Option<Result<DatabaseReply>> {
+        offline(op)
     }
 
     fn locate(&mut self, project: &Path) {
@@ -31,11 +37,24 @@ impl Provider<DatabaseService> for MemoryConfig {
         SqliteDriver::declares_in_memory()
     }
 
+    fn offline(op: &DatabaseOp) -> Option<Result<DatabaseReply>> {
+        offline(op)
+    }
+
     fn place(&self) -> String {
         "this process".to_owned()
     }
 
     async fn connect(self) -> Result<Stack<DatabaseService>> {
         Ok(Arc::new(Driven(SqliteDriver::in_memory(self).await?)))
+    }
+}
+
+/// What an empty database would say.
+fn offline(op: &DatabaseOp) -> Option<Result<DatabaseReply>> {
+    match op {
+        DatabaseOp::Review(op) => Some(Ok(DatabaseReply::Review(review(&Catalog::default(), &op.migrations)))),
+        DatabaseOp::Weigh(op) => Some(Ok(DatabaseReply::Weigh(weigh(op)))),
+        _ => None,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use truststream_kernel::{Driven, Features, Provider, Result, Stack};
 use truststream_services::auth::AuthService;
-use truststream_services::database::DatabaseService;
+use truststream_services::database::{DatabaseOp, DatabaseReply, DatabaseService};
 use truststream_services::storage::StorageService;
 
 use crate::{Config, RemoteAuth, RemoteDatabase, RemoteStorage};
@@ -14,6 +14,15 @@ impl Provider<DatabaseService> for Config {
 
     fn declares() -> Features {
         RemoteDatabase::declares()
+    }
+
+    fn offline(op: &DatabaseOp) -> Option<Result<DatabaseReply>> {
+        match op {
+            // PostgreSQL runs all of it as it is written.
+            DatabaseOp::Review(_) => Some(Ok(DatabaseReply::Review(Vec::new()))),
+            DatabaseOp::Weigh(_) => Some(Ok(DatabaseReply::Weigh(Vec::new()))),
+            _ => None,
+        }
     }
 
     fn place(&self) -> String {

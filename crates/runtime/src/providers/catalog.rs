@@ -41,6 +41,19 @@ pub(crate) struct Built<S: Service> {
     check: fn(&Config, Settings<'_>) -> Result<()>,
     connect: Connect<S>,
     pub(super) declares: fn() -> Features,
+    offline: Offline<S>,
+}
+
+/// Answers an operation of a provider that is not connected.
+pub(crate) type Offline<S> = fn(&<S as Service>::Op) -> Option<Result<<S as Service>::Reply>>;
+
+/// A provider as something to move to, not connected.
+pub(crate) struct Host<S: Service> {
+    pub(crate) name: &'static str,
+    /// The build feature it needs, if it is not in every build.
+    pub(crate) feature: Option<&'static str>,
+    /// What it declares, and how it is asked; `None` if it is not in this build.
+    pub(crate) built: Option<(Features, Offline<S>)>,
 }
 
 /// A catalog: `"name" => Settings`, `"name" if "feature" => Settings`, or `"name" engine Engine`.
@@ -85,7 +98,7 @@ pub(super) use catalog;
 impl<S: Service> Built<S> {
     /// The provider whose settings are `P`.
     pub(super) const fn of<P: Provider<S>>() -> Self {
-        Built { check: check::<S, P>, connect: connect::<S, P>, declares: P::declares }
+        Built { check: check::<S, P>, connect: connect::<S, P>, declares: P::declares, offline: P::offline }
     }
 }
 
@@ -97,6 +110,18 @@ impl<S: Service> Catalog<S> {
     /// The same providers, in a table that may name others as well.
     pub(super) const fn beside(self, beside: fn() -> Vec<&'static str>) -> Self {
         Catalog { beside, ..self }
+    }
+
+    /// All providers with a driver of their own.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = Host<S>> {
+        self.entries.iter().map(|entry| Host {
+            name: entry.name,
+            feature: entry.feature,
+            built: match &entry.source {
+                Some(Source::Built(built)) => Some(((built.declares)(), built.offline)),
+                Some(Source::Engine(_)) | None => None,
+            },
+        })
     }
 
     /// The names of all.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use truststream_kernel::{Context, Error, Features, Result};
 
 use super::{
-    Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog, ChangeBatch, Changes, Chunk, Delete, Describe, Insert, Introspect, Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Problem, Raw, Rehearse, Revert, Review, Scan, Select, Update,
+    Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog, ChangeBatch, Changes, Chunk, Cost, Delete, Describe, Insert, Introspect, Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Problem, Raw, Rehearse, Revert, Review, Scan, Select, Update, Weigh,
 };
 
 /// A database.
@@ -68,6 +68,12 @@ pub trait DatabaseDriver: Send + Sync + 'static {
 
     /// What of these migrations the engine can't hold; an engine that runs SQL as written holds all.
     fn review(&self, _cx: &Context, _op: &Review) -> impl Future<Output = Result<Vec<Problem>>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+
+    /// What of a catalog is emulated, and at what cost; an engine that runs SQL as written emulates
+    /// nothing.
+    fn weigh(&self, _cx: &Context, _op: &Weigh) -> impl Future<Output = Result<Vec<Cost>>> + Send {
         std::future::ready(Ok(Vec::new()))
     }
 

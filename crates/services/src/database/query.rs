@@ -303,6 +303,39 @@ pub enum Operator {
     FullText(FullTextParser, Option<String>),
 }
 
+impl Operator {
+    /// The word that the language has for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Operator::Eq => "eq",
+            Operator::Neq => "neq",
+            Operator::Gt => "gt",
+            Operator::Gte => "gte",
+            Operator::Lt => "lt",
+            Operator::Lte => "lte",
+            Operator::Like => "like",
+            Operator::Ilike => "ilike",
+            Operator::Match => "match",
+            Operator::Imatch => "imatch",
+            Operator::Is => "is",
+            Operator::IsDistinct => "isdistinct",
+            Operator::In => "in",
+            Operator::Contains => "cs",
+            Operator::ContainedBy => "cd",
+            Operator::Overlaps => "ov",
+            Operator::StrictlyLeft => "sl",
+            Operator::StrictlyRight => "sr",
+            Operator::NotRight => "nxr",
+            Operator::NotLeft => "nxl",
+            Operator::Adjacent => "adj",
+            Operator::FullText(FullTextParser::Raw, _) => "fts",
+            Operator::FullText(FullTextParser::Plain, _) => "plfts",
+            Operator::FullText(FullTextParser::Phrase, _) => "phfts",
+            Operator::FullText(FullTextParser::Websearch, _) => "wfts",
+        }
+    }
+}
+
 /// Which parser makes the full-text query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FullTextParser {

@@ -115,7 +115,7 @@ pub(super) fn spelled(data_type: &DataType) -> String {
 }
 
 /// The table whose row type a name of a type means.
-pub(crate) fn row_type(catalog: &Catalog, type_name: &str) -> Option<TableName> {
+pub fn row_type(catalog: &Catalog, type_name: &str) -> Option<TableName> {
     let parsed = Parser::new(&PostgreSqlDialect {})
         .try_with_sql(type_name)
         .and_then(|mut parser| parser.parse_data_type());
@@ -128,7 +128,7 @@ pub(crate) fn row_type(catalog: &Catalog, type_name: &str) -> Option<TableName> 
 }
 
 /// The columns of `table(…)`.
-pub(crate) fn columns_of_result(catalog: &Catalog, type_name: &str) -> Option<Vec<(String, Type)>> {
+pub fn columns_of_result(catalog: &Catalog, type_name: &str) -> Option<Vec<(String, Type)>> {
     let sql = format!("create function f() returns {type_name} language sql as ''");
     let statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql).ok()?;
     let Some(Statement::CreateFunction(create)) = statements.first() else { return None };

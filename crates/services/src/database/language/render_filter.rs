@@ -4,7 +4,7 @@ use truststream_kernel::{Error, Result};
 
 use super::render::wordless;
 use super::render_name::{field, is_plain, quoted};
-use crate::database::{Comparison, Filter, FullTextParser, Is, Operand, Operator, Quantifier};
+use crate::database::{Comparison, Filter, Is, Operand, Operator, Quantifier};
 
 /// The members of a logic tree: `(a.eq.1,not.or(b.is.null,c.gt.2))`.
 pub(super) fn group(members: &[Filter]) -> Result<String> {
@@ -69,41 +69,9 @@ fn is_word(is: Is) -> &'static str {
 }
 
 fn operator(operator: &Operator) -> Result<String> {
-    let word = match operator {
-        Operator::Eq => "eq",
-        Operator::Neq => "neq",
-        Operator::Gt => "gt",
-        Operator::Gte => "gte",
-        Operator::Lt => "lt",
-        Operator::Lte => "lte",
-        Operator::Like => "like",
-        Operator::Ilike => "ilike",
-        Operator::Match => "match",
-        Operator::Imatch => "imatch",
-        Operator::Is => "is",
-        Operator::IsDistinct => "isdistinct",
-        Operator::In => "in",
-        Operator::Contains => "cs",
-        Operator::ContainedBy => "cd",
-        Operator::Overlaps => "ov",
-        Operator::StrictlyLeft => "sl",
-        Operator::StrictlyRight => "sr",
-        Operator::NotRight => "nxr",
-        Operator::NotLeft => "nxl",
-        Operator::Adjacent => "adj",
-        Operator::FullText(parser, configuration) => return full_text(*parser, configuration.as_deref()),
-    };
-    Ok(word.to_owned())
-}
-
-fn full_text(parser: FullTextParser, configuration: Option<&str>) -> Result<String> {
-    let word = match parser {
-        FullTextParser::Raw => "fts",
-        FullTextParser::Plain => "plfts",
-        FullTextParser::Phrase => "phfts",
-        FullTextParser::Websearch => "wfts",
-    };
-    match configuration {
+    let word = operator.word();
+    let Operator::FullText(_, configuration) = operator else { return Ok(word.to_owned()) };
+    match configuration.as_deref() {
         None => Ok(word.to_owned()),
         Some(name) if is_plain(name) => Ok(format!("{word}({name})")),
         Some(_) => Err(wordless("a text-search configuration of such a name")),

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use truststream_kernel::{Effect, FeatureSet, Requires};
 
 use super::needs::query_needs;
+use super::shape;
 use super::{Format, Transaction};
 use crate::database::{Count, DatabaseFeature, Filter, Query, TableName};
 
@@ -63,5 +64,9 @@ impl Requires for Invoke {
 
     fn effect(&self) -> Option<Effect> {
         self.read_only.then_some(Effect::Read)
+    }
+
+    fn shape(&self, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
+        shape::query(out, "call", &self.function, &self.query)
     }
 }

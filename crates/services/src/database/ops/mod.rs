@@ -9,6 +9,7 @@ mod raw;
 mod reads;
 mod replies;
 mod schema;
+mod shape;
 mod transactions;
 mod writes;
 
@@ -43,6 +44,7 @@ operations! {
         Authorize => authorize -> Vec<bool>, Read, true;
         Describe => describe -> Arc<Catalog>, Read, true;
         Review => review -> Vec<Problem>, Admin, true;
+        Weigh => weigh -> Vec<Cost>, Admin, true;
         Migrate => migrate -> MigrationOutcome, Admin, true;
         Migrations => migrations -> Vec<AppliedMigration>, Admin, true;
         Revert => revert -> (), Admin, false;

@@ -3,6 +3,7 @@
 use truststream_kernel::{FeatureSet, Requires, Row};
 
 use super::needs::query_needs;
+use super::shape;
 use super::{Format, Media, Transaction};
 use crate::database::{Count, DatabaseFeature, Query, TableName};
 
@@ -47,6 +48,10 @@ impl Requires for Select {
             Media::Custom(_) => needs.with(DatabaseFeature::MediaHandlers),
             _ => needs,
         }
+    }
+
+    fn shape(&self, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
+        shape::query(out, "select", &self.table, &self.query)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The schema: the catalog and the migrations that make it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use truststream_kernel::Requires;
+use truststream_kernel::{Requires, Type};
 
 use crate::database::Catalog;
 
@@ -37,6 +38,38 @@ pub struct Problem {
     pub statement: String,
     /// Why it can't be held, and what would do instead where something would.
     pub reason: String,
+}
+
+/// Asks what of a catalog the engine does not do itself, and what it costs. What it can't hold at all is
+/// [`Review`]'s to tell.
+#[derive(Clone, Debug)]
+pub struct Weigh {
+    /// The schema.
+    pub catalog: Arc<Catalog>,
+}
+
+impl Requires for Weigh {}
+
+/// What emulating something costs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// What is emulated: the name of a feature (`policies`), `views`, `triggers`, `types`, or a type of
+    /// columns as [`Cost::of_type`] names it.
+    pub of: String,
+    /// How it is done and what that costs, in words.
+    pub words: String,
+}
+
+impl Cost {
+    /// A cost in words.
+    pub fn new(of: impl Into<String>, words: impl Into<String>) -> Self {
+        Cost { of: of.into(), words: words.into() }
+    }
+
+    /// How columns of a type are named in [`Cost::of`].
+    pub fn of_type(ty: &Type) -> String {
+        format!("columns of type {ty}")
+    }
 }
 
 /// Applies a migration once: all of it or nothing.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use truststream_kernel::{FeatureSet, Requires};
 
 use super::needs::query_needs;
+use super::shape;
 use super::{Format, Returning, Transaction};
 use crate::database::{Count, Query, TableName};
 
@@ -71,6 +72,10 @@ impl Requires for Insert {
     fn needs(&self) -> FeatureSet {
         query_needs(&self.query)
     }
+
+    fn shape(&self, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
+        shape::query(out, "insert", &self.table, &self.query)
+    }
 }
 
 /// Changes the rows that `query.filter` matches.
@@ -108,6 +113,10 @@ impl Requires for Update {
     fn needs(&self) -> FeatureSet {
         query_needs(&self.query)
     }
+
+    fn shape(&self, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
+        shape::query(out, "update", &self.table, &self.query)
+    }
 }
 
 /// Deletes the rows that `query.filter` matches.
@@ -131,5 +140,9 @@ impl Delete {
 impl Requires for Delete {
     fn needs(&self) -> FeatureSet {
         query_needs(&self.query)
+    }
+
+    fn shape(&self, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
+        shape::query(out, "delete", &self.table, &self.query)
     }
 }

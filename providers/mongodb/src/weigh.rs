@@ -1,0 +1,10 @@
+//! What is emulated here, and what it costs.
+
+use truststream_services::database::Cost;
+
+/// The features that are emulated.
+pub(crate) fn weigh() -> Vec<Cost> {
+    let words =
+        "planned into every pipeline from the catalog: conditions through other tables become lookups";
+    vec![Cost::new("policies", words)]
+}
