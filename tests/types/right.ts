@@ -49,8 +49,8 @@ export async function embeds() {
   const hinted = db.from('collaborations').select('since, lead:artists!collaborations_lead_fkey(name)')
   same<QueryData<typeof hinted>, { since: string | null; lead: { name: string } }[]>(true)
 
-  const self = db.from('categories').select('name, parent:categories!parent_id(name)')
-  same<QueryData<typeof self>, { name: string; parent: { name: string } | null }[]>(true)
+  const self = db.from('categories').select('name, children:categories!categories_parent_id_fkey(name)')
+  same<QueryData<typeof self>, { name: string; children: { name: string }[] }[]>(true)
 
   const spread = db.from('albums').select('title, ...artists(name)')
   same<QueryData<typeof spread>, { title: string; name: string }[]>(true)
