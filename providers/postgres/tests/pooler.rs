@@ -68,7 +68,8 @@ async fn callers_share_connections_and_nothing_else() {
             let page = driver.select(&caller(number % 40), read).await.unwrap();
             let rows: Vec<serde_json::Value> = serde_json::from_slice(&page.body).unwrap();
             assert_eq!(rows.len(), 10);
-            assert!(rows.iter().all(|row| row["who"] == (number % 40).to_string()), "{rows:?}");
+            let who = json!((number % 40).to_string());
+            assert!(rows.iter().all(|row| row["who"] == who), "{rows:?}");
         }
     });
     // A transaction that is open meanwhile keeps its connection to itself.
