@@ -7,6 +7,7 @@ use truststream_services::database::{Catalog, Column, Table, TableName};
 
 use crate::error::{DUPLICATE_KEY, code, convert};
 use crate::names::{collection, field};
+use crate::partial;
 use crate::schema::labels;
 
 /// An index that a table wants.
@@ -20,7 +21,7 @@ pub(crate) struct Wanted {
 }
 
 /// The indexes of a table; unique ones wait while rows of a copy arrive in any order.
-pub(crate) fn indexes(table: &Table, receiving: bool) -> Vec<Wanted> {
+pub(crate) fn indexes(catalog: &Catalog, table: &Table, receiving: bool) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     let ascending = |columns: &[String]| -> Document {
         columns.iter().map(|column| (field(column), Bson::Int32(1))).collect()
@@ -43,7 +44,12 @@ pub(crate) fn indexes(table: &Table, receiving: bool) -> Vec<Wanted> {
             });
         }
         for index in table.indexes.iter().filter(|index| index.unique) {
-            let (keys, filter) = (ascending(&index.terms), present(&index.terms));
+            let keys = ascending(&index.terms);
+            let rows = index.predicate.as_ref().and_then(|text| partial::filter(catalog, table, text));
+            let filter = match (rows, present(&index.terms)) {
+                (Some(rows), Some(present)) => Some(doc! { "$and": [rows, present] }),
+                (rows, present) => rows.or(present),
+            };
             wanted.push(Wanted { name: index.name.clone(), keys, unique: true, filter });
         }
     }
@@ -78,7 +84,7 @@ fn plain_terms(table: &Table, terms: &[String]) -> Option<Document> {
 }
 
 /// The BSON types of a column that is not null.
-fn types(ty: &Type) -> Vec<&'static str> {
+pub(crate) fn types(ty: &Type) -> Vec<&'static str> {
     match ty {
         Type::Bool => vec!["bool"],
         Type::Int2 | Type::Int4 | Type::Int8 => vec!["long", "int"],
@@ -135,7 +141,7 @@ pub(crate) async fn create(
         "changeStreamPreAndPostImages": { "enabled": true },
     };
     database.run_command(command).await.map_err(convert)?;
-    for wanted in indexes(table, receiving) {
+    for wanted in indexes(catalog, table, receiving) {
         make(database, &called, wanted).await?;
     }
     Ok(())

@@ -62,7 +62,7 @@ impl MongoDriver {
     pub(crate) fn declares() -> Features {
         use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, Policies, Regex, Snapshots, Transactions};
         Features {
-            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Regex, Transactions, Snapshots]),
+            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Regex]),
             emulated: FeatureSet::of(&[Policies]),
         }
     }

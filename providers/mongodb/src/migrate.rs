@@ -135,8 +135,8 @@ async fn carry_out(
             ddl::create(&shared.database, after, (name, table), receiving).await?;
             continue;
         };
-        let known = indexes(old, receiving);
-        for wanted in indexes(table, receiving).into_iter().filter(|one| !known.contains(one)) {
+        let known = indexes(before, old, receiving);
+        for wanted in indexes(after, table, receiving).into_iter().filter(|one| !known.contains(one)) {
             made.indexes.push((called.clone(), wanted.name.clone()));
             ddl::make(&shared.database, &called, wanted)
                 .await
@@ -186,8 +186,8 @@ async fn tidy(shared: &Shared, before: &Catalog, after: &Catalog) -> Result<()> 
             gone.drop().await.map_err(crate::error::convert)?;
             continue;
         };
-        let wanted = indexes(table, false);
-        for index in indexes(old, false).into_iter().filter(|one| !wanted.contains(one)) {
+        let wanted = indexes(after, table, false);
+        for index in indexes(before, old, false).into_iter().filter(|one| !wanted.contains(one)) {
             ddl::remove(&shared.database, &called, &index.name).await?;
         }
         if old.columns != table.columns {

@@ -57,7 +57,7 @@ async fn begin(shared: &Shared, cx: &Context, migrations: &[AppliedMigration]) -
     set(shared, doc! { "$set": { "begun": before, "receiving": true } }).await?;
     shared.replace(schema.catalog.as_ref().clone(), true);
     for (name, table) in base_tables(&schema.catalog) {
-        for index in indexes(table, false).into_iter().filter(|one| !indexes(table, true).contains(one)) {
+        for index in awaiting(&schema.catalog, table) {
             ddl::remove(&shared.database, &collection(name), &index.name).await?;
         }
     }
@@ -66,6 +66,12 @@ async fn begin(shared: &Shared, cx: &Context, migrations: &[AppliedMigration]) -
     }
     // What migrations inserted comes with the other rows.
     empty(shared, &shared.schema().catalog).await
+}
+
+/// The indexes that wait until a copy has ended.
+fn awaiting(catalog: &Catalog, table: &Table) -> Vec<ddl::Wanted> {
+    let now = indexes(catalog, table, true);
+    indexes(catalog, table, false).into_iter().filter(|one| !now.contains(one)).collect()
 }
 
 async fn empty(shared: &Shared, catalog: &Catalog) -> Result<()> {
@@ -79,7 +85,7 @@ async fn empty(shared: &Shared, catalog: &Catalog) -> Result<()> {
 async fn finish(shared: &Shared, cx: &Context) -> Result<()> {
     let schema = shared.schema();
     for (name, table) in base_tables(&schema.catalog) {
-        for index in indexes(table, false).into_iter().filter(|one| !indexes(table, true).contains(one)) {
+        for index in awaiting(&schema.catalog, table) {
             ddl::make(&shared.database, &collection(name), index).await?;
         }
     }

@@ -8,6 +8,7 @@ use truststream_services::database::{AppliedMigration, Catalog, Problem, Table, 
 use truststream_sql::schema::{self, Kind, Statement};
 
 use crate::data;
+use crate::partial;
 use crate::plan::Planner;
 use crate::schema::Schema;
 use crate::sql::Translator;
@@ -86,6 +87,14 @@ fn changed(before: &Catalog, after: &Catalog) -> Vec<String> {
     if appeared && gone {
         return vec!["this database does not rename tables".into()];
     }
+    if after.domains != before.domains {
+        return vec!["this database has no domains".into()];
+    }
+    if after.sequences != before.sequences {
+        return vec![
+            "this database has no sequences but those of identity columns that count 1, 2, 3".into(),
+        ];
+    }
     let (old, new) = (Schema::new(before.clone(), false), Schema::new(after.clone(), false));
     let mut found = Vec::new();
     for (name, table) in &after.tables {
@@ -131,13 +140,19 @@ fn faults(schema: &Schema, name: &TableName, table: &Table) -> Vec<String> {
             }
         }
     }
-    faults.extend(key_faults(table));
+    faults.extend(key_faults(&schema.catalog, table));
+    if table.grants.iter().any(|grant| !grant.columns.is_empty()) {
+        faults.push(format!("privileges on columns of {name}: this database has them on tables only"));
+    }
+    if !table.triggers.is_empty() {
+        faults.push(format!("triggers on {name}: this database has none"));
+    }
     faults.dedup();
     faults
 }
 
 /// Keys that the engine would understand otherwise.
-fn key_faults(table: &Table) -> Vec<String> {
+fn key_faults(catalog: &Catalog, table: &Table) -> Vec<String> {
     let mut faults = Vec::new();
     let many = |columns: &[String]| {
         let columns = columns.iter().filter_map(|name| table.column(name));
@@ -145,8 +160,14 @@ fn key_faults(table: &Table) -> Vec<String> {
     };
     for index in table.indexes.iter().filter(|index| index.unique) {
         let plain = index.terms.iter().all(|term| table.column(term).is_some());
-        if !plain || index.predicate.is_some() || many(&index.terms) {
+        if !plain || many(&index.terms) {
             faults.push(format!("unique index \"{}\": only columns are unique on this database", index.name));
+        }
+        if index.predicate.as_ref().is_some_and(|text| partial::filter(catalog, table, text).is_none()) {
+            faults.push(format!(
+                "unique index \"{}\": of conditions this database takes null, truth and equality",
+                index.name
+            ));
         }
     }
     if many(&table.primary_key) || table.unique_keys.iter().any(|key| many(&key.columns)) {

@@ -64,16 +64,7 @@ impl Shared {
         A: Sync + ?Sized,
         F: for<'w> Fn(&'w mut Work, &'w A) -> BoxFuture<'w, Result<Fate<T>>> + Send + Sync,
     {
-        let mut session = self.client.start_session().await.map_err(convert)?;
-        let durable =
-            WriteConcern::builder().w(mongodb::options::Acknowledgment::Majority).journal(true).build();
-        let options = TransactionOptions::builder()
-            .read_concern(ReadConcern::snapshot())
-            .write_concern(durable)
-            .build();
-        session.start_transaction().with_options(options).await.map_err(convert)?;
-        let database = self.database.clone();
-        let mut one = Work { database, session, schema: self.schema(), cx: cx.clone() };
+        let mut one = self.start(cx).await?;
         match work(&mut one, about).await {
             Ok(Fate::Keep(done)) => commit(&mut one.session).await.map(|()| done),
             Ok(Fate::Undo(done)) => {
@@ -87,10 +78,24 @@ impl Shared {
             }
         }
     }
+
+    /// Starts a transaction on one moment of the database.
+    pub(crate) async fn start(&self, cx: &Context) -> Result<Work> {
+        let mut session = self.client.start_session().await.map_err(convert)?;
+        let durable =
+            WriteConcern::builder().w(mongodb::options::Acknowledgment::Majority).journal(true).build();
+        let options = TransactionOptions::builder()
+            .read_concern(ReadConcern::snapshot())
+            .write_concern(durable)
+            .build();
+        session.start_transaction().with_options(options).await.map_err(convert)?;
+        let database = self.database.clone();
+        Ok(Work { database, session, schema: self.schema(), cx: cx.clone() })
+    }
 }
 
 /// Commits; where the reply is lost the commit is asked for again, which does it once.
-async fn commit(session: &mut ClientSession) -> Result<()> {
+pub(crate) async fn commit(session: &mut ClientSession) -> Result<()> {
     let mut attempts = 0;
     loop {
         match session.commit_transaction().await {
@@ -104,7 +109,7 @@ async fn commit(session: &mut ClientSession) -> Result<()> {
 }
 
 /// Longer from attempt to attempt, and not the same for all who wait.
-fn pause(attempt: u32) -> Duration {
+pub(crate) fn pause(attempt: u32) -> Duration {
     let most = 1_u64 << attempt.min(6);
     let spread = uuid::Uuid::new_v4().as_u128() as u64 % (most + 1);
     Duration::from_millis(1 + spread)
@@ -114,8 +119,11 @@ impl Work {
     /// All documents that a pipeline answers.
     pub(crate) async fn documents(&mut self, plan: Plan) -> Result<Vec<Document>> {
         let collection = self.database.collection::<Document>(&plan.collection);
-        let mut cursor =
-            collection.aggregate(plan.stages).session(&mut self.session).await.map_err(convert)?;
+        let mut request = collection.aggregate(plan.stages).session(&mut self.session);
+        if let Some(remaining) = self.cx.remaining() {
+            request = request.max_time(remaining);
+        }
+        let mut cursor = request.await.map_err(convert)?;
         cursor.stream(&mut self.session).try_collect().await.map_err(convert)
     }
 

@@ -113,6 +113,9 @@ async fn what_can_not_be_expressed_is_refused() {
         "create table t (id int primary key, r int4range)",
         "create unique index on teams (lower(name))",
         "alter table teams rename to groups",
+        "grant select (id) on teams to anon",
+        "create domain positive as int check (value > 0)",
+        "create unique index on teams (name) where name > 'a'",
     ]
     .into_iter()
     .enumerate()
@@ -121,4 +124,27 @@ async fn what_can_not_be_expressed_is_refused() {
         let error = database.send(migrate).await.unwrap_err();
         assert_eq!(error.code(), "0A000", "{sql}: {error:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_some_rows_and_elements_of_paths() {
+    let server = Server::start().await;
+    let database = database(&server).await.unwrap();
+    let sql = "create table open (id int primary key, who text check (length(trim(who)) > 0), path text, ended date);
+create unique index one_open on open (who) where ended is null;
+alter table open enable row level security;
+create policy a on open for select to authenticated
+  using ((storage.foldername(path))[1] = (select auth.uid())::text and storage.filename(path) <> 'hidden');";
+    database.send(Migrate { name: "2.sql".into(), sql: sql.into(), dry_run: false }).await.unwrap();
+    let insert = |id: i32, who: &str, path: &str, ended: &str| {
+        let row = format!(r#"{{"id":{id},"who":"{who}","path":"{path}","ended":{ended}}}"#);
+        database.send(Insert::new(TableName::public("open"), row))
+    };
+    insert(1, "a", &format!("{ADA}/x/y"), "null").await.unwrap();
+    insert(2, "a", &format!("{ADA}/hidden"), "\"2024-01-01\"").await.unwrap();
+    insert(3, "a", ADA, "\"2024-01-01\"").await.unwrap();
+    assert_eq!(insert(4, "a", "x/y", "null").await.unwrap_err().code(), "23505");
+    assert_eq!(insert(5, "  ", "x/y", "null").await.unwrap_err().code(), "23514");
+    let ids = Query { items: vec![Item::column("id")], ..Query::default() };
+    assert_eq!(read(&ada(&database, "low"), "open", ids).await, r#"[{"id":1}]"#);
 }

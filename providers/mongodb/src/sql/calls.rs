@@ -58,6 +58,9 @@ impl Translator<'_, '_> {
                 let length = call("$strLenCP", text.expr.clone());
                 Ok(Term::new(call("$cond", vec![text.is_null(Want::True), Bson::Null, length]), Type::Int4))
             }
+            ("storage.foldername", [path]) => self.folders(path),
+            ("storage.filename", [path]) => self.file_name(path),
+            ("btrim", [text]) => self.trimmed(text),
             ("abs", [number]) => {
                 let number = self.value(number, None)?;
                 if family(&number.ty) != Family::Number {
@@ -74,7 +77,7 @@ impl Translator<'_, '_> {
         }
     }
 
-    fn text(&mut self, expr: &Expr) -> Result<Term> {
+    pub(super) fn text(&mut self, expr: &Expr) -> Result<Term> {
         let term = self.value(expr, Some(&Type::Text))?;
         match family(&term.ty) {
             Family::Text => Ok(term),

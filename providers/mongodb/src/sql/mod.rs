@@ -3,6 +3,7 @@
 //! A translation means exactly what PostgreSQL means, or there is none: what is not known is
 //! refused, never approximated.
 
+mod arrays;
 mod calls;
 mod condition;
 mod query;
@@ -17,6 +18,8 @@ use truststream_services::database::TableName;
 
 use crate::plan::{Condition, Planner};
 use crate::term::{Term, Want};
+
+pub(crate) use value::ident;
 
 /// One table whose columns an expression may name, and the `$lookup` that brings its documents.
 struct Frame {

@@ -94,6 +94,10 @@ impl Translator<'_, '_> {
                 Ok(Term::new(constant(Vec::<Bson>::new()), ty))
             }
             Expr::Array(array) => self.array(&array.elem, hint),
+            Expr::CompoundFieldAccess { root, access_chain } => self.element(root, access_chain),
+            Expr::Trim { trim_where: None, trim_what: None, expr, trim_characters: None } => {
+                self.trimmed(expr)
+            }
             Expr::BinaryOp { .. }
             | Expr::UnaryOp { op: UnaryOperator::Not, .. }
             | Expr::IsNull(_)
@@ -306,7 +310,7 @@ impl Translator<'_, '_> {
 }
 
 /// An identifier as PostgreSQL knows it: in lower case unless quoted.
-pub(super) fn ident(name: &Ident) -> String {
+pub(crate) fn ident(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 

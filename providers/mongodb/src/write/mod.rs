@@ -12,7 +12,7 @@ mod update;
 use mongodb::bson::{Bson, Document};
 use truststream_kernel::{Error, ErrorKind, Result, Retry};
 use truststream_services::database::{
-    Batch, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions,
+    Batch, Isolation, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions,
 };
 
 use crate::plan::{Planner, Source};
@@ -55,6 +55,9 @@ fn expect(expected: u64, before: Option<&Page>) -> Result<()> {
 impl Work {
     /// All steps of a batch, or the error of the first that fails.
     pub(crate) async fn batch(&mut self, batch: &Batch) -> Result<Vec<Page>> {
+        if batch.isolation == Some(Isolation::Serializable) {
+            self.take_turns().await?;
+        }
         let mut pages: Vec<Page> = Vec::with_capacity(batch.steps.len());
         for (index, step) in batch.steps.iter().enumerate() {
             let done = match step {
@@ -66,7 +69,7 @@ impl Work {
         Ok(pages)
     }
 
-    async fn step(&mut self, step: &Step) -> Result<Page> {
+    pub(crate) async fn step(&mut self, step: &Step) -> Result<Page> {
         match step {
             Step::Select(select) => self.select(select).await,
             Step::Insert(insert) => self.insert(insert).await,
