@@ -43,7 +43,7 @@ pub const MANAGED: &[&str] = &[
 
 /// Whether a schema is a backend's own.
 pub fn is_managed(schema: &str) -> bool {
-    MANAGED.contains(&schema) || schema.starts_with("pg_") || schema.starts_with('_')
+    MANAGED.contains(&schema) || schema.starts_with("pg_") || schema.starts_with("truststream") || schema.starts_with('_')
 }
 
 /// The objects of a schema in the order in which they are made.

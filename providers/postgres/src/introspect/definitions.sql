@@ -7,7 +7,7 @@ users as (
   where nspname !~ '^pg_' and nspname not in ('information_schema', 'truststream', 'supabase_migrations')
 )
 select json_build_object(
-  'definitions', coalesce((select json_agg(json_build_array(key, text)) from (
+  'definitions', coalesce((select json_object_agg(key, text) from (
     select 'extension ' || e.extname as key,
            format('create extension if not exists %I with schema %I', e.extname, n.nspname) as text
     from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname <> 'plpgsql'
@@ -23,7 +23,7 @@ select json_build_object(
     select format('trigger %s.%s.%s', n.nspname, c.relname, t.tgname), pg_get_triggerdef(t.oid)
     from pg_trigger t join pg_class c on c.oid = t.tgrelid join users n on n.oid = c.relnamespace
     where not t.tgisinternal
-  ) d), '[]'),
+  ) d), '{}'),
   'functions', coalesce((select json_agg(json_build_object(
       'schema', n.nspname, 'name', p.proname,
       'types', (select coalesce(json_agg(format_type(a.type, null) order by a.place), '[]')
