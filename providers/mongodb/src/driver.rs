@@ -60,7 +60,7 @@ impl Shared {
 impl MongoDriver {
     /// What MongoDB can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
-        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, Policies, Regex, Snapshots, Transactions};
+        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, Policies, Regex};
         Features {
             native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Regex]),
             emulated: FeatureSet::of(&[Policies]),
