@@ -14,7 +14,9 @@ pub fn rehearse(migrations: &[AppliedMigration]) -> truststream_kernel::Result<I
         for statement in schema::parse(&migration.sql)? {
             let applied = match &statement.kind {
                 Kind::Unknown(reason) => Err(reason.clone()),
-                _ => schema::apply(&mut found.catalog, &statement).map_err(|error| error.message().to_owned()),
+                _ => {
+                    schema::apply(&mut found.catalog, &statement).map_err(|error| error.message().to_owned())
+                }
             };
             if let Err(reason) = applied {
                 found.notes.push(format!("{}:{}: left out: {reason}", migration.name, statement.line));

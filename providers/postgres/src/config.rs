@@ -76,11 +76,19 @@ impl Config {
     pub(crate) fn beside(&self, database: &str) -> truststream_kernel::Result<Self> {
         let url = self.direct_url.as_ref().unwrap_or(&self.url);
         let mut url = url::Url::parse(url.expose()).map_err(|error| {
-            truststream_kernel::Error::configuration("the URL of the database is malformed").with_source(error)
+            truststream_kernel::Error::configuration("the URL of the database is malformed")
+                .with_source(error)
         })?;
         url.set_path(database);
         let (pooler, replica_url, direct_url) = (None, None, None);
-        Ok(Config { url: Secret::new(url.to_string()), pooler, replica_url, direct_url, bootstrap: true, ..self.clone() })
+        Ok(Config {
+            url: Secret::new(url.to_string()),
+            pooler,
+            replica_url,
+            direct_url,
+            bootstrap: true,
+            ..self.clone()
+        })
     }
 
     /// The defaults for a database.

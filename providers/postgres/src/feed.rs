@@ -17,7 +17,7 @@ use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::transaction::query_text;
 
-pub(crate) use snapshot::{Snapshot, position_of};
+pub(crate) use snapshot::{Snapshot, position_of, present};
 
 /// How often a waiting reader looks.
 const LOOK: Duration = Duration::from_millis(20);
@@ -32,10 +32,8 @@ impl PostgresDriver {
         let deadline = Instant::now() + op.wait;
         let connection = self.own().await?;
         let Some(after) = &op.after else {
-            let rows =
-                connection.query_typed("select pg_current_snapshot()::text", &[]).await.map_err(failed)?;
+            let position = present(&connection).await?;
             connection.give_back();
-            let position = position_of(text(&rows, 0)?)?;
             return Ok(ChangeBatch { changes: Vec::new(), position, at_end: true });
         };
         let after = Snapshot::of(after)?;
@@ -61,7 +59,8 @@ impl PostgresDriver {
         let (now, rows) = fresh(client, after, cap + 1, None).await?;
         if rows.len() <= cap {
             let changes = self.changes_of(&rows)?;
-            return Ok(ChangeBatch { changes, position: now.position(), at_end: true });
+            let position = now.until(after, newest(&changes)).position();
+            return Ok(ChangeBatch { changes, position, at_end: true });
         }
         self.some_transactions(client, after, cap).await
     }
@@ -90,11 +89,9 @@ impl PostgresDriver {
         }
         now.leave_out(&left);
         let (_, rows) = fresh(client, after, usize::MAX >> 1, Some(&taken)).await?;
-        Ok(ChangeBatch {
-            changes: self.changes_of(&rows)?,
-            position: now.position(),
-            at_end: left.is_empty(),
-        })
+        let changes = self.changes_of(&rows)?;
+        let position = now.until(after, newest(&changes)).position();
+        Ok(ChangeBatch { changes, position, at_end: left.is_empty() })
     }
 
     fn changes_of(&self, rows: &[PgRow]) -> Result<Vec<Change>> {
@@ -128,6 +125,11 @@ impl PostgresDriver {
         connection.give_back();
         Ok(())
     }
+}
+
+/// The newest transaction of these changes.
+fn newest(changes: &[Change]) -> Option<u64> {
+    changes.iter().map(|change| change.mark.transaction).max()
 }
 
 /// Rows of the log not visible in `after`, in sequence order, and the snapshot they were read in.

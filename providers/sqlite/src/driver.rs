@@ -6,11 +6,11 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Context, Error, FeatureSet, Features, Result};
-use truststream_services::database::{Cost, Weigh, 
+use truststream_services::database::{
     Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
-    ChangeBatch, Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Introspect,
+    ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Introspect,
     Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position,
-    Prepare, Problem, Rehearse, Revert, Review, Scan, Select, Step, Table, Update,
+    Prepare, Problem, Rehearse, Revert, Review, Scan, Select, Step, Table, Update, Weigh,
 };
 
 use crate::config::{Config, MemoryConfig, Synchronous};

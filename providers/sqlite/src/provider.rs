@@ -53,7 +53,9 @@ impl Provider<DatabaseService> for MemoryConfig {
 /// What an empty database would say.
 fn offline(op: &DatabaseOp) -> Option<Result<DatabaseReply>> {
     match op {
-        DatabaseOp::Review(op) => Some(Ok(DatabaseReply::Review(review(&Catalog::default(), &op.migrations)))),
+        DatabaseOp::Review(op) => {
+            Some(Ok(DatabaseReply::Review(review(&Catalog::default(), &op.migrations))))
+        }
         DatabaseOp::Weigh(op) => Some(Ok(DatabaseReply::Weigh(weigh(op)))),
         _ => None,
     }

@@ -17,7 +17,10 @@ pub(crate) fn weigh(op: &Weigh) -> Vec<Cost> {
 }
 
 const FEATURES: &[(&str, &str)] = &[
-    ("policies", "planned into every statement from the catalog: their conditions are part of each read and write"),
+    (
+        "policies",
+        "planned into every statement from the catalog: their conditions are part of each read and write",
+    ),
     ("functions", "the body is translated in place of the call"),
     ("views", "what they select is translated into each query that names them"),
     ("triggers", "translated into the writing statement or into triggers of SQLite"),
@@ -32,7 +35,9 @@ fn cost(ty: &Type) -> Option<&'static str> {
         Type::Numeric(_) => Some("kept as text with every digit; compared and summed in process"),
         Type::Array(_) => Some("kept as JSON text; containment is computed in process, without an index"),
         Type::Json | Type::Jsonb => Some("kept as text and parsed for each operator, without an index"),
-        Type::Uuid | Type::Date | Type::Time => Some("kept as text of one form, which sorts as the value does"),
+        Type::Uuid | Type::Date | Type::Time => {
+            Some("kept as text of one form, which sorts as the value does")
+        }
         Type::Interval => Some("kept as text and compared in process"),
         Type::Timestamptz | Type::Timestamp => Some("kept as whole microseconds; shown as text when read"),
         Type::Enum(_) => Some("kept as text; labels are checked and ordered in process"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
-use truststream_kernel::{Caller, Context, Result, Row, Type};
+use truststream_kernel::{Caller, Context, ErrorKind, Result, Row, Type};
 use truststream_services::database::{
     Authorize, Capture, Catalog, Change, ChangeKind, Changes, Database, Describe, Position, Table, TableKind,
     TableName,
@@ -170,14 +170,23 @@ impl Reader {
         }
     }
 
-    /// Fails closed: whoever can't be judged sees nothing.
+    /// Fails closed: whoever can't be judged sees nothing. A database that is away is waited for: no
+    /// change is missed because of it.
     async fn may_see(&self, cx: Context, table: &TableName, row: &Row) -> bool {
-        let ask = Authorize { table: table.clone(), rows: vec![row.clone()] };
-        match self.database.with(cx).send(ask).await {
-            Ok(verdicts) => verdicts == [true],
-            Err(error) => {
-                tracing::debug!(?error, "a change could not be judged and is not sent");
-                false
+        let database = self.database.with(cx);
+        let mut delay = Duration::from_millis(20);
+        loop {
+            let ask = Authorize { table: table.clone(), rows: vec![row.clone()] };
+            match database.send(ask).await {
+                Ok(verdicts) => return verdicts == [true],
+                Err(error) if error.kind() == ErrorKind::Unavailable => {
+                    tokio::time::sleep(delay).await;
+                    delay = (delay * 2).min(Duration::from_secs(1));
+                }
+                Err(error) => {
+                    tracing::debug!(?error, "a change could not be judged and is not sent");
+                    return false;
+                }
             }
         }
     }

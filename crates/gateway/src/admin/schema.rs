@@ -48,7 +48,9 @@ async fn dispatch(database: &Database, operation: &str, body: &[u8]) -> Result<s
         "adopt" => sent::<Adopt>(database, body).await,
         "introspect" => sent::<Introspect>(database, body).await,
         "rehearse" => sent::<Rehearse>(database, body).await,
-        other => Err(Error::new(ErrorKind::NotFound, "BACKEND_002", format!("there is no operation `{other}`"))),
+        other => {
+            Err(Error::new(ErrorKind::NotFound, "BACKEND_002", format!("there is no operation `{other}`")))
+        }
     }
 }
 
@@ -62,5 +64,6 @@ where
 }
 
 fn encoded(value: &impl Serialize) -> Result<serde_json::Value> {
-    serde_json::to_value(value).map_err(|error| Error::internal("the reply can't be written").with_source(error))
+    serde_json::to_value(value)
+        .map_err(|error| Error::internal("the reply can't be written").with_source(error))
 }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use truststream_kernel::{Context, Error, Features, Result};
 
 use super::{
-    Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog, ChangeBatch, Changes, Chunk, Cost, Delete, Describe, Insert, Introspect, Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Problem, Raw, Rehearse, Revert, Review, Scan, Select, Update, Weigh,
+    Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
+    ChangeBatch, Changes, Chunk, Cost, Delete, Describe, Insert, Introspect, Introspection, Invoke, Migrate,
+    MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Problem, Raw, Rehearse,
+    Revert, Review, Scan, Select, Update, Weigh,
 };
 
 /// A database.

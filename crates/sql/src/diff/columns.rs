@@ -14,7 +14,11 @@ pub(super) fn touched(from: &Catalog, to: &Catalog) -> Vec<TableName> {
             None => true,
         })
     };
-    from.tables.iter().filter(|(table, before)| changed(table, before)).map(|(table, _)| table.clone()).collect()
+    from.tables
+        .iter()
+        .filter(|(table, before)| changed(table, before))
+        .map(|(table, _)| table.clone())
+        .collect()
 }
 
 pub(super) fn altered(from: &Catalog, to: &Catalog, table: &TableName) -> Vec<Change> {
@@ -58,7 +62,9 @@ fn of_column(
         changes.push(Change::new(alter("drop identity".into())));
     }
     // A default of the old type can stand in the way of the new one.
-    let given = |column: &Column| if own(column) || column.generated.is_some() { None } else { column.default.clone() };
+    let given = |column: &Column| {
+        if own(column) || column.generated.is_some() { None } else { column.default.clone() }
+    };
     let (was, is) = (given(old), given(new));
     if was.is_some() && (retyped || is.is_none()) {
         changes.push(Change::new(alter("drop default".into())));
@@ -75,7 +81,8 @@ fn of_column(
         let word = if new.nullable { "drop" } else { "set" };
         changes.push(Change::new(alter(format!("{word} not null"))));
     }
-    let when = |column: &Column| if column.identity == Some(Identity::Always) { "always" } else { "by default" };
+    let when =
+        |column: &Column| if column.identity == Some(Identity::Always) { "always" } else { "by default" };
     match (own(old), own(new)) {
         (false, true) => changes.push(Change::new(alter(format!("add generated {} as identity", when(new))))),
         (true, true) if old.identity != new.identity => {

@@ -23,7 +23,11 @@ pub(super) fn altered(from: &Catalog, to: &Catalog, before: &Object, after: &Obj
             Some(previous) => format!("after {}", literal(previous)),
             None => known.first().map(|first| format!("before {}", literal(first))).unwrap_or_default(),
         };
-        changes.push(Change::new(format!("alter type {} add value {} {place}", relation(ty), literal(label))));
+        changes.push(Change::new(format!(
+            "alter type {} add value {} {place}",
+            relation(ty),
+            literal(label)
+        )));
     }
     changes
 }
@@ -38,7 +42,9 @@ fn remade(to: &Catalog, ty: &TableName, after: &Object) -> Vec<Change> {
     let ty_of = Type::Enum(enum_name(ty));
     for (table, definition) in &to.tables {
         for column in definition.columns.iter().filter(|column| column.ty == ty_of) {
-            let alter = |what: String| format!("alter table {} alter column {} {what}", relation(table), name(&column.name));
+            let alter = |what: String| {
+                format!("alter table {} alter column {} {what}", relation(table), name(&column.name))
+            };
             if column.default.is_some() {
                 changes.push(Change::new(alter("drop default".into())));
             }

@@ -32,7 +32,9 @@ pub(super) fn gone(before: &[Object], new: &Keyed<'_>) -> Vec<Change> {
         }
         None => None,
     };
-    gone.filter(stays).flat_map(|one| one.create.split(";\n").filter_map(opposite).collect::<Vec<_>>()).collect()
+    gone.filter(stays)
+        .flat_map(|one| one.create.split(";\n").filter_map(opposite).collect::<Vec<_>>())
+        .collect()
 }
 
 /// What an object of grants is on, all the privileges there are on it, and the grants.

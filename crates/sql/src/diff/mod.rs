@@ -42,7 +42,8 @@ pub fn diff(from: &Introspection, to: &Introspection) -> Vec<Change> {
     let old: Keyed<'_> = before.iter().map(|one| (one.key.as_str(), one)).collect();
     let new: Keyed<'_> = after.iter().map(|one| (one.key.as_str(), one)).collect();
     let remade = remade(from, to, &before, &new);
-    let mut changes: Vec<_> = before.iter().rev().filter_map(|one| dropped(one, &before, &new, &remade)).collect();
+    let mut changes: Vec<_> =
+        before.iter().rev().filter_map(|one| dropped(one, &before, &new, &remade)).collect();
     let mut made: Vec<Object> = Vec::new();
     let mut written = HashSet::new();
     for object in &after {
@@ -69,7 +70,9 @@ fn flush(changes: &mut Vec<Change>, made: &mut Vec<Object>, after: &[Object], wr
         made.iter().filter(|one| one.kind == Kind::Table).filter_map(|one| one.table.clone()).collect();
     let known: HashSet<_> = made.iter().map(|one| one.key.clone()).collect();
     let of_new_table = |one: &&Object| {
-        one.inline.is_some() && !known.contains(&one.key) && one.table.as_ref().is_some_and(|t| tables.contains(t))
+        one.inline.is_some()
+            && !known.contains(&one.key)
+            && one.table.as_ref().is_some_and(|t| tables.contains(t))
     };
     made.extend(after.iter().filter(of_new_table).cloned().collect::<Vec<_>>());
     let statements = render::statements(made);
@@ -134,11 +137,15 @@ fn dropped(object: &Object, before: &[Object], new: &Keyed<'_>, remade: &HashSet
         return None;
     }
     let is_relation = |one: &&Object| matches!(one.kind, Kind::Table | Kind::View);
-    let relation_goes = |table| before.iter().filter(is_relation).any(|one| one.table.as_ref() == Some(table) && leaves(one));
+    let relation_goes =
+        |table| before.iter().filter(is_relation).any(|one| one.table.as_ref() == Some(table) && leaves(one));
     let is_part = !matches!(object.kind, Kind::Table | Kind::View);
     if is_part && object.table.as_ref().is_some_and(relation_goes) {
         // Tables that refer to one another can be dropped only without what binds them.
-        let bound = object.refers.as_ref().is_some_and(|other| object.table.as_ref() != Some(other) && relation_goes(other));
+        let bound = object
+            .refers
+            .as_ref()
+            .is_some_and(|other| object.table.as_ref() != Some(other) && relation_goes(other));
         return bound.then(|| Change::new(object.drop.clone()));
     }
     Some(match object.kind {

@@ -58,13 +58,15 @@ fn a_difference_brings_one_schema_to_the_other_and_back() {
 
 #[test]
 fn what_is_lost_is_marked() {
-    let lost: Vec<_> = diff(&of(BEFORE), &of(AFTER)).into_iter().filter_map(|change| change.destroys).collect();
+    let lost: Vec<_> =
+        diff(&of(BEFORE), &of(AFTER)).into_iter().filter_map(|change| change.destroys).collect();
     assert_eq!(lost, ["all rows of public.old", "the values of public.tracks.plays"]);
 }
 
 #[test]
 fn the_same_schema_written_otherwise_has_no_difference() {
-    let apart = "create table t (id integer); alter table t add primary key (id); alter table t add column b text;";
+    let apart =
+        "create table t (id integer); alter table t add primary key (id); alter table t add column b text;";
     let together = "create table public.t (id int4 constraint t_pkey primary key, b text)";
     assert_eq!(diff(&of(apart), &of(together)), []);
 }
@@ -72,5 +74,8 @@ fn the_same_schema_written_otherwise_has_no_difference() {
 #[test]
 fn renames_are_not_guessed() {
     let changes = diff(&of("create table t (a text)"), &of("create table t (b text)"));
-    assert_eq!(script(&changes), "alter table public.t drop column a;\nalter table public.t add column b text;\n");
+    assert_eq!(
+        script(&changes),
+        "alter table public.t drop column a;\nalter table public.t add column b text;\n"
+    );
 }

@@ -16,7 +16,12 @@ pub(super) fn functions(catalog: &Catalog) -> Vec<Object> {
     let one = |function: &Function| {
         let signature = signature(function);
         let parameters: Vec<_> = function.parameters.iter().map(parameter).collect();
-        let head = format!("{}({})\n  returns {}", relation(&function.name), parameters.join(", "), returns(function));
+        let head = format!(
+            "{}({})\n  returns {}",
+            relation(&function.name),
+            parameters.join(", "),
+            returns(function)
+        );
         let create = format!("create or replace function {head}{}", body(function));
         let key = format!("function {signature}");
         let drop = format!("drop function {signature}");
@@ -93,5 +98,6 @@ fn trigger(table: &TableName, trigger: &Trigger) -> Object {
         arguments.join(", ")
     );
     let drop = format!("drop trigger {} on {}", name(&trigger.name), relation(table));
-    Object::new(Kind::Trigger, &table.schema, format!("trigger {table}.{}", trigger.name), create, drop).of(table)
+    Object::new(Kind::Trigger, &table.schema, format!("trigger {table}.{}", trigger.name), create, drop)
+        .of(table)
 }

@@ -18,8 +18,8 @@ pub use functions::signature;
 pub use name::{name, relation};
 pub use object::{Kind, Object};
 pub(crate) use order::mentions;
-pub(crate) use tables::{column, column_type};
 pub use rights::grant_text;
+pub(crate) use tables::{column, column_type};
 
 /// Schemas that a backend keeps itself: of what is in them, projects make policies and triggers only.
 pub const MANAGED: &[&str] = &[
@@ -43,7 +43,10 @@ pub const MANAGED: &[&str] = &[
 
 /// Whether a schema is a backend's own.
 pub fn is_managed(schema: &str) -> bool {
-    MANAGED.contains(&schema) || schema.starts_with("pg_") || schema.starts_with("truststream") || schema.starts_with('_')
+    MANAGED.contains(&schema)
+        || schema.starts_with("pg_")
+        || schema.starts_with("truststream")
+        || schema.starts_with('_')
 }
 
 /// The objects of a schema in the order in which they are made.
@@ -92,9 +95,14 @@ pub fn script(found: &Introspection) -> String {
 
 /// The statements that make objects. Keys and checks of a table that is among them are part of it.
 pub fn statements(objects: &[Object]) -> Vec<String> {
-    let made: Vec<&TableName> =
-        objects.iter().filter(|object| object.kind == Kind::Table).filter_map(|one| one.table.as_ref()).collect();
-    let inline = |object: &&Object| object.inline.is_some() && object.table.as_ref().is_some_and(|t| made.contains(&t));
+    let made: Vec<&TableName> = objects
+        .iter()
+        .filter(|object| object.kind == Kind::Table)
+        .filter_map(|one| one.table.as_ref())
+        .collect();
+    let inline = |object: &&Object| {
+        object.inline.is_some() && object.table.as_ref().is_some_and(|t| made.contains(&t))
+    };
     let mut statements = Vec::new();
     let mut deferred_bodies = false;
     for object in objects.iter().filter(|object| !inline(object)) {
@@ -115,7 +123,9 @@ pub fn statements(objects: &[Object]) -> Vec<String> {
 }
 
 fn with_parts(create: &str, parts: &[&str]) -> String {
-    let Some(open) = create.strip_suffix("\n)").filter(|_| !parts.is_empty()) else { return create.to_owned() };
+    let Some(open) = create.strip_suffix("\n)").filter(|_| !parts.is_empty()) else {
+        return create.to_owned();
+    };
     let comma = if open.ends_with('(') { "" } else { "," };
     format!("{open}{comma}\n  {}\n)", parts.join(",\n  "))
 }

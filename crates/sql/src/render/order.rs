@@ -12,7 +12,9 @@ use super::{Kind, Object};
 pub(super) fn sorted(catalog: &Catalog, functions: Vec<Object>, mut relations: Vec<Object>) -> Vec<Object> {
     relations.sort_by_key(|object| object.kind);
     let mut names: Vec<String> = catalog.functions.iter().map(|one| one.name.name.clone()).collect();
-    names.extend(relations.iter().map(|one| one.table.as_ref().map_or_else(String::new, |table| table.name.clone())));
+    names.extend(
+        relations.iter().map(|one| one.table.as_ref().map_or_else(String::new, |table| table.name.clone())),
+    );
     let mut left: Vec<(String, HashSet<Word>, Object)> = functions
         .into_iter()
         .chain(relations)
@@ -21,7 +23,8 @@ pub(super) fn sorted(catalog: &Catalog, functions: Vec<Object>, mut relations: V
         .collect();
     let mut sorted = Vec::with_capacity(left.len());
     while !left.is_empty() {
-        let ready = (0..left.len()).find(|at| !left.iter().any(|(name, _, other)| needs(&left[*at], name, other)));
+        let ready =
+            (0..left.len()).find(|at| !left.iter().any(|(name, _, other)| needs(&left[*at], name, other)));
         sorted.push(left.remove(ready.unwrap_or_default()).2);
     }
     sorted
@@ -50,7 +53,8 @@ fn words(text: &str) -> HashSet<Word> {
     let mut words = HashSet::new();
     for (at, token) in tokens.iter().enumerate() {
         if let Token::Word(word) = token {
-            let name = if word.quote_style.is_some() { word.value.clone() } else { word.value.to_lowercase() };
+            let name =
+                if word.quote_style.is_some() { word.value.clone() } else { word.value.to_lowercase() };
             words.insert((name, tokens.get(at + 1) == Some(&Token::LParen)));
         }
     }

@@ -1,6 +1,8 @@
 //! Who may do what: row-level security, policies, grants; and comments.
 
-use truststream_services::database::{Catalog, DefaultGrant, Grant, Policy, PolicyCommand, Table, TableKind, TableName};
+use truststream_services::database::{
+    Catalog, DefaultGrant, Grant, Policy, PolicyCommand, Table, TableKind, TableName,
+};
 
 use super::functions::signature;
 use super::name::{name, names, relation};
@@ -52,7 +54,8 @@ fn policy(table: &TableName, policy: &Policy) -> String {
 
 /// A grant or revoke on something, as SQL.
 pub fn grant_text(on: &str, grant: &Grant) -> String {
-    let columns = if grant.columns.is_empty() { String::new() } else { format!(" ({})", names(&grant.columns)) };
+    let columns =
+        if grant.columns.is_empty() { String::new() } else { format!(" ({})", names(&grant.columns)) };
     let privileges: Vec<_> = grant.privileges.iter().map(|one| format!("{one}{columns}")).collect();
     let (verb, to) = if grant.revoke { ("revoke", "from") } else { ("grant", "to") };
     let role = if grant.role == "public" { grant.role.clone() } else { name(&grant.role) };
@@ -87,7 +90,8 @@ pub(super) fn comments(catalog: &Catalog) -> Vec<Object> {
         Some(Object::new(Kind::Comment, schema, format!("comment on {on}"), create, say("null")))
     };
     for (schema, text) in &catalog.schemas {
-        objects.extend(comment(schema, format!("schema {}", name(schema)), text).filter(|_| schema != "public"));
+        objects
+            .extend(comment(schema, format!("schema {}", name(schema)), text).filter(|_| schema != "public"));
     }
     for (table, definition) in &catalog.tables {
         let is_table = definition.kind == TableKind::Table;
@@ -110,7 +114,8 @@ pub(super) fn comments(catalog: &Catalog) -> Vec<Object> {
 /// What is granted in advance comes last: all that is made before has its own grants.
 pub(super) fn defaults(catalog: &Catalog) -> Vec<Object> {
     let one = |entry: &DefaultGrant| {
-        let schema = entry.schema.as_ref().map(|schema| format!(" in schema {}", name(schema))).unwrap_or_default();
+        let schema =
+            entry.schema.as_ref().map(|schema| format!(" in schema {}", name(schema))).unwrap_or_default();
         let kind = if entry.functions { "functions" } else { "tables" };
         let say = |grant: &Grant| format!("alter default privileges{schema} {}", grant_text(kind, grant));
         let reverse = Grant { revoke: !entry.grant.revoke, ..entry.grant.clone() };

@@ -74,9 +74,9 @@ pub(crate) fn column(catalog: &Catalog, table: &TableName, column: &Column) -> S
 pub(crate) fn column_type(catalog: &Catalog, column: &Column) -> String {
     fn of_enum(catalog: &Catalog, ty: &Type) -> Option<String> {
         match ty {
-            Type::Enum(label) => Some(enum_table(label))
-                .filter(|ty| catalog.enums.contains_key(ty))
-                .map(|ty| relation(&ty)),
+            Type::Enum(label) => {
+                Some(enum_table(label)).filter(|ty| catalog.enums.contains_key(ty)).map(|ty| relation(&ty))
+            }
             Type::Array(element) => of_enum(catalog, element).map(|element| format!("{element}[]")),
             _ => None,
         }
@@ -97,7 +97,12 @@ pub(super) fn keys(catalog: &Catalog, table: &TableName, definition: &Table) -> 
     }
     for key in &definition.unique_keys {
         let nulls = if key.nulls_not_distinct { "nulls not distinct " } else { "" };
-        objects.push(constraint(Kind::Key, table, &key.name, &format!("unique {nulls}({})", names(&key.columns))));
+        objects.push(constraint(
+            Kind::Key,
+            table,
+            &key.name,
+            &format!("unique {nulls}({})", names(&key.columns)),
+        ));
     }
     let of_domains = domain_checks(catalog, definition);
     for check in definition.checks.iter().filter(|check| !of_domains.contains(check)) {
@@ -161,7 +166,8 @@ pub(super) fn indexes(table: &TableName, definition: &Table) -> Vec<Object> {
         );
         let full = TableName::new(&table.schema, &index.name);
         let drop = format!("drop index {}", relation(&full));
-        objects.push(Object::new(Kind::Index, &table.schema, format!("index {full}"), create, drop).of(table));
+        objects
+            .push(Object::new(Kind::Index, &table.schema, format!("index {full}"), create, drop).of(table));
     }
     objects
 }

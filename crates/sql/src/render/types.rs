@@ -31,7 +31,13 @@ pub(super) fn enums(catalog: &Catalog) -> Vec<Object> {
     let one = |(ty, labels): (&TableName, &Vec<String>)| {
         let labels: Vec<_> = labels.iter().map(|label| literal(label)).collect();
         let create = format!("create type {} as enum ({})", relation(ty), labels.join(", "));
-        Object::new(Kind::Enum, &ty.schema, format!("type {ty}"), create, format!("drop type {}", relation(ty)))
+        Object::new(
+            Kind::Enum,
+            &ty.schema,
+            format!("type {ty}"),
+            create,
+            format!("drop type {}", relation(ty)),
+        )
     };
     catalog.enums.iter().map(one).collect()
 }

@@ -7,7 +7,7 @@ use truststream_kernel::Result;
 use truststream_services::database::{Capture, Position, TableName};
 use truststream_sql::quote::qualified;
 
-use super::position_of;
+use super::present;
 use crate::driver::PostgresDriver;
 use crate::error::failed;
 use crate::rows::keyed;
@@ -34,9 +34,9 @@ impl PostgresDriver {
         set?;
         // Making a trigger waits for every writer of its table: whatever is not visible now and
         // changes the table is captured.
-        let rows = connection.query_typed("select pg_current_snapshot()::text", &[]).await.map_err(failed)?;
+        let position = present(&connection).await?;
         connection.give_back();
-        position_of(super::text(&rows, 0)?)
+        Ok(position)
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use tokio_postgres::Client;
 use truststream_kernel::{Error, Result};
 use truststream_services::database::Position;
+
+use crate::error::failed;
 
 /// Which transactions are visible.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +56,17 @@ impl Snapshot {
         Position::Snapshot { low: self.low, high: self.high, running: self.running }
     }
 
+    /// Says nothing of transactions above `newest`, the newest whose changes were read, unless it was
+    /// said before. After a crash PostgreSQL gives numbers out again that were taken by transactions
+    /// that left nothing on the disk, such as those that were rolled back: a position that counts them
+    /// as done would pass over the changes of those who get them next.
+    pub(crate) fn until(mut self, after: &Snapshot, newest: Option<u64>) -> Self {
+        self.high = newest.map_or(after.high, |newest| after.high.max(newest + 1));
+        self.running.retain(|xid| *xid < self.high);
+        self.low = self.low.min(self.high);
+        self
+    }
+
     /// Takes transactions out again, as if they were still running.
     pub(crate) fn leave_out(&mut self, transactions: &[u64]) {
         self.running.extend(transactions);
@@ -80,6 +94,18 @@ pub(crate) fn position_of(text: &str) -> Result<Position> {
     Snapshot::parse(text).map(Snapshot::position)
 }
 
+/// The end of the feed at this moment, on the disk: numbers of transactions below it are never given
+/// out again (see [`Snapshot::until`]).
+pub(crate) async fn present(client: &Client) -> Result<Position> {
+    let rows = client.query_typed("select pg_current_snapshot()::text", &[]).await.map_err(failed)?;
+    let row = rows.first().ok_or_else(|| Error::internal("the change log did not answer"))?;
+    let position = position_of(row.try_get(0).map_err(failed)?)?;
+    // A commit is written to the disk with everything before it, and only if it wrote something.
+    let write = "select pg_logical_emit_message(true, 'truststream', '')";
+    client.query_typed(write, &[]).await.map_err(failed)?;
+    Ok(position)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +116,15 @@ mod tests {
             assert_eq!(Snapshot::parse(text).unwrap().to_string(), text);
         }
         assert!(Snapshot::parse("10").is_err());
+    }
+
+    #[test]
+    fn numbers_that_may_be_given_out_again_are_not_counted_as_done() {
+        let (before, now) = (Snapshot::parse("10:12:10").unwrap(), Snapshot::parse("18:20:18").unwrap());
+        assert_eq!(now.clone().until(&before, Some(14)).to_string(), "15:15:");
+        assert_eq!(now.clone().until(&before, Some(19)).to_string(), "18:20:18");
+        // What ran before has ended, and nothing else is known.
+        assert_eq!(now.until(&before, None).to_string(), "12:12:");
     }
 
     #[test]

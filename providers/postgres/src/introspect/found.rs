@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{
-    Catalog, Check, Domain, Function, Grant, Introspection, Parameter, Rehearse, Returns, Sequence, TableKind,
-    TableName, Trigger,
+    Catalog, Check, Domain, Function, Grant, Introspection, Parameter, Rehearse, Returns, Sequence,
+    TableKind, TableName, Trigger,
 };
 use truststream_sql::render::{is_managed, signature};
 
@@ -116,7 +116,9 @@ impl PostgresDriver {
 
 fn put_together(mut catalog: Catalog, facts: Facts) -> Introspection {
     let mut found = Introspection { definitions: facts.definitions, ..Introspection::default() };
-    catalog.enums.retain(|ty, _| !facts.enums_of_extensions.iter().any(|(schema, name)| ty.schema == *schema && ty.name == *name));
+    catalog.enums.retain(|ty, _| {
+        !facts.enums_of_extensions.iter().any(|(schema, name)| ty.schema == *schema && ty.name == *name)
+    });
     let relations: HashMap<TableName, RelationFacts> =
         facts.relations.into_iter().map(|one| (TableName::new(&one.schema, &one.name), one)).collect();
     catalog.tables.retain(|table, _| {
@@ -157,7 +159,8 @@ fn put_together(mut catalog: Catalog, facts: Facts) -> Introspection {
     }
     for one in facts.sequences {
         let owner = one.owner.map(|(schema, table, column)| (TableName::new(schema, table), column));
-        let own = owner.as_ref().is_some_and(|(table, column)| one.name == format!("{}_{column}_seq", table.name));
+        let own =
+            owner.as_ref().is_some_and(|(table, column)| one.name == format!("{}_{column}_seq", table.name));
         let sequence = Sequence { start: one.start, increment: one.increment, limit: None, owner };
         if !own || sequence.start != 1 || sequence.increment != 1 {
             catalog.sequences.insert(TableName::new(one.schema, one.name), sequence);
@@ -207,7 +210,14 @@ fn function(facts: FunctionFacts) -> Function {
     Function {
         name: TableName::new(facts.schema, facts.name),
         parameters: facts.types.into_iter().map(parameter).collect(),
-        returns: Returns { type_name, set: false, composite: false, table: None, void: false, one_row: false },
+        returns: Returns {
+            type_name,
+            set: false,
+            composite: false,
+            table: None,
+            void: false,
+            one_row: false,
+        },
         reads_only: false,
         variadic: false,
         language: String::new(),

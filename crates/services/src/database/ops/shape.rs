@@ -5,9 +5,7 @@
 
 use std::fmt::{Result, Write};
 
-use crate::database::{
-    AggregateFunction, Field, Filter, Item, Quantifier, Query, TableName,
-};
+use crate::database::{AggregateFunction, Field, Filter, Item, Quantifier, Query, TableName};
 
 /// An operation with a query on a table or function.
 pub(super) fn query(out: &mut dyn Write, operation: &str, on: &TableName, query: &Query) -> Result {
