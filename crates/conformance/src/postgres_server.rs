@@ -44,7 +44,8 @@ impl PostgresServer {
         Ok(server)
     }
 
-    /// Ends it without a shutdown: connections break, and what was committed is in its log only.
+    /// Ends it without a shutdown: connections break, and what was committed is in its log only; all
+    /// of that only if it was started with `synchronous_commit=on`.
     ///
     /// # Errors
     /// When it can't be reached by a signal.

@@ -21,6 +21,8 @@ const BEYOND: &[&str] = &[
     "concurrency::readers_see_whole_transactions",
     "migrations::",
     "policies::rows_are_authorized_by_value",
+    // A status that a function chose is not told from the project's own.
+    "computed::settings_and_the_reply",
 ];
 
 /// A project's database, whose schema is made from the inside.

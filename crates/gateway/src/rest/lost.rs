@@ -87,7 +87,7 @@ async fn a_client_that_goes_takes_its_statement_along() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_crashes_costs_the_writes_under_way_and_no_read() {
-    let mut server = PostgresServer::start(&[]).unwrap();
+    let mut server = PostgresServer::start(&["synchronous_commit=on"]).unwrap();
     let url = server.new_database().unwrap();
     let retry = "[layers.retry]\nattempts = 60\nlongest_wait = \"200ms\"";
     let site = site(&format!("provider = \"postgres\"\nurl = \"{url}\"\n{retry}")).await;

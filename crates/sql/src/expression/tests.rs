@@ -163,7 +163,7 @@ fn what_is_not_known_is_refused() {
         "n",
         "name similar to 'x'",
         "pg_sleep(1) is null",
-        "current_setting('app.tenant') = name",
+        "ts_setting('app.tenant', 0) = name",
         "n operator(pg_catalog.=) 1",
         "name = $1",
         "n = 1; drop table t",
