@@ -1,11 +1,12 @@
 //! All tests, in the order in which they find mistakes soonest.
 
+use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 
-use crate::shell::run;
+use crate::shell::{root, run};
 use crate::{setup, tidy};
 
 /// A part of the tests.
@@ -32,6 +33,8 @@ pub enum Part {
     Switch,
     /// Ten switches under faults that follow from seeds, judged by what clients saw.
     Histories,
+    /// Builds that make known mistakes, each of which the histories' checker must catch.
+    Mutations,
 }
 
 /// Engines that histories are run between, from and to, with how many seeds of ten.
@@ -53,6 +56,7 @@ const ALL: &[Part] = &[
     Part::Postgrest,
     Part::Switch,
     Part::Histories,
+    Part::Mutations,
 ];
 
 /// Runs the given parts, or all.
@@ -101,6 +105,7 @@ fn one(part: Part) -> Result<()> {
             build()?;
             histories(1, 1)
         }
+        Part::Mutations => mutations(),
     }
 }
 
@@ -115,6 +120,27 @@ fn histories(first: u64, times: u64) -> Result<()> {
         let cargo = ["run", "--locked", "-q", "-p", "truststream-histories", "--"];
         run(".", "cargo", &[&cargo[..], &arguments[..]].concat())?;
         seed += seeds;
+    }
+    Ok(())
+}
+
+/// Each known mistake, and from which engine to which one it shows best.
+const MUTATIONS: &[(&str, &str, &str)] = &[
+    ("drop-change", "sqlite", "postgres"),
+    ("apply-twice", "sqlite", "postgres"),
+    ("end-before-drain", "postgres", "sqlite"),
+    ("late-reverse", "sqlite", "postgres"),
+];
+
+fn mutations() -> Result<()> {
+    run(".", "cargo", &["build", "--locked", "-p", "truststream-cli", "--features", "mutations"])?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let binary = target.join("debug/truststream");
+    let Some(binary) = binary.to_str() else { bail!("{} is no text", binary.display()) };
+    for (mutation, from, to) in MUTATIONS {
+        let arguments = ["--binary", binary, "--mutation", mutation, "--from", from, "--to", to];
+        let cargo = ["run", "--locked", "-q", "-p", "truststream-histories", "--", "--seeds", "12"];
+        run(".", "cargo", &[&cargo[..], &arguments[..]].concat())?;
     }
     Ok(())
 }

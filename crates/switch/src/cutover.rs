@@ -9,6 +9,7 @@ use truststream_services::database::{Changes, Database, Position, Prepare};
 
 use crate::follow::Follower;
 use crate::machine::{Act, CutOver, Event, Seen, State, Step};
+use crate::mutation::Mutation;
 use crate::progress::Meter;
 use crate::record::{Flip, now_ms};
 use crate::routes::Routes;
@@ -97,7 +98,11 @@ impl Flipping<'_> {
         let pause_ms = began.elapsed().as_secs_f64() * 1000.0;
         let (held, _) = gate.take_held();
         let start = committed.route.handover.map(|handover| handover.start);
-        let start = start.ok_or_else(|| Error::internal("a commit without the start of a feed"))?;
+        let mut start = start.ok_or_else(|| Error::internal("a commit without the start of a feed"))?;
+        if Mutation::LateReverse.is_made() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            start = end_of(&self.follower.target.database).await?;
+        }
         let to = committed.route.owner;
         Ok(Some((Flip { from, to, at_ms: now_ms(), pause_ms, held, attempts: 1 }, start)))
     }
@@ -116,7 +121,9 @@ impl Flipping<'_> {
         loop {
             let seen = match cut.step() {
                 Step::Drain => {
-                    self.routes.gate().drained().await;
+                    if !Mutation::EndBeforeDrain.is_made() {
+                        self.routes.gate().drained().await;
+                    }
                     state = state.apply(&drained)?;
                     Seen::Drained { now: now_ms() }
                 }

@@ -7,6 +7,7 @@ use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Applied, AppliedPosition, Apply, Change, Changes, Position, TableName};
 
 use crate::digest::{RowDigest, Sums};
+use crate::mutation::Mutation;
 use crate::objects::ObjectMover;
 use crate::{Record, Side};
 
@@ -30,6 +31,8 @@ pub(crate) struct Follower {
     keys: HashMap<TableName, Vec<String>>,
     stored: Option<Position>,
     at: Position,
+    #[cfg(feature = "mutations")]
+    before: Vec<Change>,
     objects: ObjectMover,
     /// What was read of the source while both sides are being compared.
     pub(crate) watched: Option<Watched>,
@@ -77,7 +80,19 @@ impl Follower {
         let at = stored.clone().unwrap_or(start);
         let objects = ObjectMover::new(source.clone(), target.clone());
         let own = format!("switch-{}/", record.id);
-        Ok(Follower { source, target, origin, own, keys, stored, at, objects, watched: None })
+        Ok(Follower {
+            source,
+            target,
+            origin,
+            own,
+            keys,
+            stored,
+            at,
+            objects,
+            watched: None,
+            #[cfg(feature = "mutations")]
+            before: Vec::new(),
+        })
     }
 
     /// Primary keys of the tables that are followed.
@@ -104,13 +119,18 @@ impl Follower {
             .into_iter()
             .filter(|change| !change.origin.as_deref().is_some_and(|origin| origin.starts_with(&self.own)))
             .filter(|change| self.keys.contains_key(&change.table))
+            .filter(|change| !(Mutation::DropChange.is_made() && change.mark.sequence % 50 == 0))
             .collect();
         let applied = changes.len() as u64;
         if !changes.is_empty() {
             self.note(&changes);
             self.objects.before(&changes).await?;
             let obsolete = self.objects.obsolete(&changes);
+            #[cfg(feature = "mutations")]
+            let repeated = std::mem::replace(&mut self.before, changes.clone());
             self.apply(changes, batch.position.clone()).await?;
+            #[cfg(feature = "mutations")]
+            self.apply_again(repeated).await?;
             self.objects.remove(obsolete).await?;
         }
         self.at = batch.position;
@@ -135,6 +155,17 @@ impl Follower {
                 Err(Error::new(ErrorKind::Conflict, STALE, message))
             }
         }
+    }
+
+    /// Past the guard that makes this impossible.
+    #[cfg(feature = "mutations")]
+    async fn apply_again(&self, changes: Vec<Change>) -> Result<()> {
+        if Mutation::ApplyTwice.is_made() && !changes.is_empty() {
+            let origin = format!("{}-again", self.origin);
+            let again = Apply { origin, expected: None, position: None, rows: Vec::new(), changes };
+            self.target.database.send(again).await?;
+        }
+        Ok(())
     }
 
     /// How far the source's feed is applied.

@@ -15,6 +15,7 @@ mod follow;
 mod forward;
 mod gate;
 pub mod machine;
+mod mutation;
 mod objects;
 mod pace;
 mod plan;

@@ -17,9 +17,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Settings that the clients need: they refresh their sessions more often than people do.
 const SUPABASE: &str = "[auth.rate_limit]\ntoken_refresh = 30000\nsign_in_sign_ups = 30000\n";
 
+/// What is tested.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    pub binary: &'a Path,
+    /// The mistake that it makes on purpose.
+    pub mutation: Option<&'a str>,
+}
+
 /// A gateway that can be ended in every way and started again at the same address.
 pub struct Gateway {
     binary: PathBuf,
+    mutation: Option<String>,
     folder: TempDir,
     port: u16,
     child: Option<Child>,
@@ -29,16 +38,17 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts the binary on a new project with this configuration and schema.
-    pub async fn start(binary: &Path, settings: &str, migration: &str) -> Result<Self> {
+    pub async fn start(subject: Subject<'_>, settings: &str, migration: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         std::fs::create_dir_all(folder.path().join("supabase/migrations"))?;
         std::fs::write(folder.path().join("supabase/config.toml"), SUPABASE)?;
         std::fs::write(folder.path().join("supabase/migrations/20260101000000_first.sql"), migration)?;
         std::fs::write(folder.path().join("truststream.toml"), settings)?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let binary = binary.to_owned();
+        let binary = subject.binary.to_owned();
+        let mutation = subject.mutation.map(str::to_owned);
         let (service_key, anon_key) = (String::new(), String::new());
-        let mut gateway = Gateway { binary, folder, port, child: None, service_key, anon_key };
+        let mut gateway = Gateway { binary, mutation, folder, port, child: None, service_key, anon_key };
         gateway.restart().await?;
         Ok(gateway)
     }
@@ -91,6 +101,9 @@ impl Gateway {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TRUSTSTREAM_")) {
             command.env_remove(name);
         }
+        if let Some(mutation) = &self.mutation {
+            command.env("TRUSTSTREAM_MUTATION", mutation);
+        }
         command
     }
 
@@ -109,6 +122,13 @@ impl Gateway {
         tokio::time::sleep(after).await;
         child.kill().await?;
         Ok(())
+    }
+
+    /// Asks for a switch to the other side, and does not wait for it. Where a mistake is made on purpose
+    /// both sides are not compared, so that only what clients see can tell.
+    pub async fn switch(&self) -> Result<Json> {
+        let verify = if self.mutation.is_some() { "none" } else { "full" };
+        self.cli(&["switch", "start", "cloud", "--detach", "--chunk", "200", "--verify", verify]).await
     }
 
     /// Phase of the latest switch and who owns the route.

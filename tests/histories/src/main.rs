@@ -20,6 +20,7 @@ use anyhow::{Result, bail};
 use clap::Parser;
 
 use engine::Engine;
+use gateway::Subject;
 use schedule::Schedule;
 use workload::Load;
 
@@ -41,6 +42,10 @@ struct Options {
     /// Let nothing go wrong
     #[arg(long)]
     no_faults: bool,
+    /// Have the binary, built with the feature `mutations`, make this mistake, without comparing both
+    /// sides itself; succeed only if the checker catches it
+    #[arg(long)]
+    mutation: Option<String>,
     /// Clients
     #[arg(long, default_value_t = 8)]
     clients: i64,
@@ -63,8 +68,12 @@ async fn main() -> Result<()> {
     let mut bad = Vec::new();
     println!("  seed  requests  failed  slowest write  took     verdict   run");
     for seed in options.seed..options.seed + options.seeds {
-        let schedule = Schedule::of(seed, !options.no_faults);
-        match run::run(&binary, (options.from, options.to), schedule, load, seed).await {
+        let schedule = match options.mutation {
+            None => Schedule::of(seed, !options.no_faults),
+            Some(_) => Schedule::THERE_AND_BACK,
+        };
+        let subject = Subject { binary: &binary, mutation: options.mutation.as_deref() };
+        match run::run(subject, (options.from, options.to), schedule, load, seed).await {
             Ok(verdict) => {
                 let held = if verdict.violations.is_empty() { "held" } else { "BROKEN" };
                 println!(
@@ -78,8 +87,11 @@ async fn main() -> Result<()> {
                     println!("        {}: {}", violation.rule, violation.what);
                 }
                 if !verdict.violations.is_empty() {
-                    println!("{}", verdict.log);
                     bad.push(seed);
+                    if options.mutation.is_some() {
+                        break;
+                    }
+                    println!("{}", verdict.log);
                 }
             }
             Err(error) => {
@@ -87,6 +99,13 @@ async fn main() -> Result<()> {
                 bad.push(seed);
             }
         }
+    }
+    if let Some(mutation) = &options.mutation {
+        if bad.is_empty() {
+            bail!("{mutation} was not caught in {} runs", options.seeds);
+        }
+        println!("{mutation} was caught");
+        return Ok(());
     }
     if bad.is_empty() {
         return Ok(());

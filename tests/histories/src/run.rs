@@ -1,6 +1,5 @@
 //! One run: a workload, a switch, a fault, and the judgement.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -9,7 +8,7 @@ use tokio::time::sleep;
 use crate::api::Api;
 use crate::check::{Violation, check};
 use crate::engine::{Engine, Side};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Subject};
 use crate::history::History;
 use crate::schedule::{Fault, Goal, Moment, Schedule};
 use crate::workload::{Load, MIGRATION, Workload, prepare, read_state};
@@ -39,7 +38,7 @@ struct Run {
 
 /// Runs a schedule between two engines and judges what clients saw.
 pub async fn run(
-    binary: &Path,
+    subject: Subject<'_>,
     pair: (Engine, Engine),
     schedule: Schedule,
     load: Load,
@@ -48,7 +47,7 @@ pub async fn run(
     let began = Instant::now();
     let (source, target) = (Side::start("main", pair.0)?, Side::start("cloud", pair.1)?);
     let settings = format!("active = \"main\"\n\n{}{}", source.settings(), target.settings());
-    let gateway = Gateway::start(binary, &settings, MIGRATION).await?;
+    let gateway = Gateway::start(subject, &settings, MIGRATION).await?;
     let api = Api::new(&gateway.url(), &gateway.service_key)?;
     prepare(&api, load).await?;
     let workload =
@@ -97,7 +96,7 @@ impl Run {
             self.gateway.cli_gone(&["switch", "start", "cloud"], Duration::from_millis(40)).await?;
             self.faulted = true;
         } else {
-            self.gateway.cli(&["switch", "start", "cloud", "--detach", "--chunk", "200"]).await?;
+            self.gateway.switch().await?;
         }
         if self.schedule.goal == Goal::Abort {
             return self.give_up().await;
@@ -124,8 +123,7 @@ impl Run {
                 Ok((phase, owner)) if phase == "committed" && owner == "cloud" => return Ok(()),
                 // It may be that it was never heard, or that it was given up.
                 Ok((phase, _)) if phase == "aborted" || phase == "none" => {
-                    let _ =
-                        self.gateway.cli(&["switch", "start", "cloud", "--detach", "--chunk", "200"]).await;
+                    let _ = self.gateway.switch().await;
                 }
                 Ok(_) | Err(_) if started.elapsed() < PATIENCE => {}
                 Ok((phase, owner)) => bail!("still {phase}, {owner} serves"),

@@ -54,6 +54,10 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// Nothing goes wrong, and both sides are looked at.
+    pub const THERE_AND_BACK: Schedule =
+        Schedule { goal: Goal::Back, fault: Fault::Nothing, moment: Moment::After(Duration::ZERO) };
+
     /// The run of a seed; without `faults` nothing goes wrong.
     pub fn of(seed: u64, faults: bool) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
