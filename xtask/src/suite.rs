@@ -139,8 +139,10 @@ fn mutations() -> Result<()> {
     let Some(binary) = binary.to_str() else { bail!("{} is no text", binary.display()) };
     for (mutation, from, to) in MUTATIONS {
         let arguments = ["--binary", binary, "--mutation", mutation, "--from", from, "--to", to];
-        let cargo = ["run", "--locked", "-q", "-p", "truststream-histories", "--", "--seeds", "12"];
-        run(".", "cargo", &[&cargo[..], &arguments[..]].concat())?;
+        // Many writes at a time: some mistakes are only seen in those that are under way at the flip.
+        let load = ["--seeds", "12", "--clients", "24", "--rate", "1500"];
+        let cargo = ["run", "--locked", "-q", "-p", "truststream-histories", "--"];
+        run(".", "cargo", &[&cargo[..], &load[..], &arguments[..]].concat())?;
     }
     Ok(())
 }

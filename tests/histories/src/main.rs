@@ -21,6 +21,7 @@ use clap::Parser;
 
 use engine::Engine;
 use gateway::Subject;
+use run::Verdict;
 use schedule::Schedule;
 use workload::Load;
 
@@ -75,29 +76,21 @@ async fn main() -> Result<()> {
         let subject = Subject { binary: &binary, mutation: options.mutation.as_deref() };
         match run::run(subject, (options.from, options.to), schedule, load, seed).await {
             Ok(verdict) => {
-                let held = if verdict.violations.is_empty() { "held" } else { "BROKEN" };
-                println!(
-                    "{seed:>6}  {:>8}  {:>6}  {:>10} ms  {:>5.1} s  {held:<8}  {schedule}",
-                    verdict.operations,
-                    verdict.failed,
-                    verdict.longest_write.as_millis(),
-                    verdict.took.as_secs_f64(),
-                );
-                for violation in verdict.violations.iter().take(10) {
-                    println!("        {}: {}", violation.rule, violation.what);
-                }
+                print(seed, &verdict, schedule);
                 if !verdict.violations.is_empty() {
                     bad.push(seed);
-                    if options.mutation.is_some() {
-                        break;
-                    }
-                    println!("{}", verdict.log);
                 }
             }
             Err(error) => {
                 println!("{seed:>6}  did not end: {schedule}\n{error:#}");
-                bad.push(seed);
+                // Only what clients saw proves that a mistake was caught.
+                if options.mutation.is_none() {
+                    bad.push(seed);
+                }
             }
+        }
+        if options.mutation.is_some() && !bad.is_empty() {
+            break;
         }
     }
     if let Some(mutation) = &options.mutation {
@@ -112,4 +105,21 @@ async fn main() -> Result<()> {
     }
     let again: Vec<_> = bad.iter().map(|seed| format!("--seed {seed}")).collect();
     bail!("{} of {} runs broke a promise; again with {}", bad.len(), options.seeds, again.join(", "))
+}
+
+fn print(seed: u64, verdict: &Verdict, schedule: Schedule) {
+    println!(
+        "{seed:>6}  {:>8}  {:>6}  {:>10} ms  {:>5.1} s  {:<8}  {schedule}",
+        verdict.operations,
+        verdict.failed,
+        verdict.longest_write.as_millis(),
+        verdict.took.as_secs_f64(),
+        if verdict.violations.is_empty() { "held" } else { "BROKEN" },
+    );
+    for violation in verdict.violations.iter().take(10) {
+        println!("        {}: {}", violation.rule, violation.what);
+    }
+    if !verdict.violations.is_empty() {
+        println!("{}", verdict.log);
+    }
 }

@@ -5,9 +5,9 @@ mod functions;
 mod name;
 mod object;
 mod order;
+mod parts;
 mod rights;
 mod tables;
-mod types;
 
 #[cfg(test)]
 mod tests;
@@ -52,11 +52,11 @@ pub fn is_managed(schema: &str) -> bool {
 /// The objects of a schema in the order in which they are made.
 pub fn objects(found: &Introspection) -> Vec<Object> {
     let catalog = &found.catalog;
-    let mut objects = types::schemas(catalog);
-    objects.extend(types::extensions(found));
-    objects.extend(types::enums(catalog));
-    objects.extend(types::domains(catalog));
-    objects.extend(types::sequences(catalog));
+    let mut objects = parts::schemas(catalog);
+    objects.extend(parts::extensions(found));
+    objects.extend(parts::enums(catalog));
+    objects.extend(parts::domains(catalog));
+    objects.extend(parts::sequences(catalog));
     objects.extend(order::sorted(catalog, functions::functions(catalog), tables::relations(catalog)));
     for (table, definition) in &catalog.tables {
         if definition.kind == TableKind::Table {
@@ -68,7 +68,7 @@ pub fn objects(found: &Introspection) -> Vec<Object> {
     };
     objects.extend(each(tables::foreign_keys));
     objects.extend(each(tables::indexes));
-    objects.extend(types::owners(catalog));
+    objects.extend(parts::owners(catalog));
     objects.extend(each(functions::triggers));
     objects.extend(each(rights::row_security));
     objects.extend(each(rights::policies));

@@ -6,7 +6,7 @@ use truststream_services::database::{
 };
 
 use super::name::{name, names, relation};
-use super::types::numbers;
+use super::parts::numbers;
 use super::{Kind, Object};
 use crate::schema::{domain_checks, enum_table, sequence_of};
 
