@@ -1,4 +1,4 @@
-// Runs the test files once for each backend: node run.mjs [--backend sqlite|postgres] [file or part of its name ...]
+// Runs the test files once for each backend: node run.mjs [--backend sqlite|postgres|mongodb] [file or part of its name ...]
 
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'

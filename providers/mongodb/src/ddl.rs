@@ -53,20 +53,21 @@ pub(crate) fn indexes(catalog: &Catalog, table: &Table, receiving: bool) -> Vec<
             wanted.push(Wanted { name: index.name.clone(), keys, unique: true, filter });
         }
     }
-    for key in &table.foreign_keys {
-        wanted.push(Wanted {
-            name: key.name.clone(),
-            keys: ascending(&key.columns),
-            unique: false,
-            filter: None,
-        });
-    }
-    for index in table.indexes.iter().filter(|index| !index.unique) {
-        if let Some(keys) = plain_terms(table, &index.terms) {
-            wanted.push(Wanted { name: index.name.clone(), keys, unique: false, filter: None });
+    let referring = table.foreign_keys.iter().map(|key| ascending(&key.columns));
+    let others = table.indexes.iter().filter(|index| !index.unique);
+    for keys in referring.chain(others.filter_map(|index| plain_terms(table, &index.terms))) {
+        let serves = |one: &Wanted| one.keys == keys && one.filter.is_none();
+        if !wanted.iter().any(serves) {
+            wanted.push(Wanted { name: name_of(&keys), keys, unique: false, filter: None });
         }
     }
     wanted
+}
+
+/// What an index that makes reads faster is called: by its keys, since the engine takes one of each.
+fn name_of(keys: &Document) -> String {
+    let parts: Vec<String> = keys.iter().map(|(name, order)| format!("{name}_{order}")).collect();
+    parts.join("_")
 }
 
 /// The keys of an index on columns alone; others only make reads faster, and are left out.

@@ -2,10 +2,10 @@
 
 import { execFileSync, spawn } from 'node:child_process'
 import { chownSync, existsSync, readdirSync } from 'node:fs'
-import { createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
 
 import { removeFolder, stopChild, stopWithUs, temporaryFolder } from './cleanup.mjs'
+import { accepts, freePort } from './port.mjs'
 
 const SETTINGS = {
   fsync: 'off',
@@ -90,46 +90,4 @@ function program(name) {
   const found = candidates.find((candidate) => existsSync(candidate))
   if (!found) throw new Error(`${name} is not on this machine: install PostgreSQL 15 or put it on the PATH`)
   return found
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
-  })
-}
-
-/** Waits for the log line that says so, and for the port. False when the server gave up. */
-async function accepts(port, child, ready, patience = 20_000) {
-  const until = Date.now() + patience
-  while (child.exitCode === null && Date.now() < until) {
-    if (ready() && (await connects(port))) return true
-    await new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer)
-        child.stderr.off('data', wake)
-        child.off('exit', wake)
-        resolve()
-      }
-      const timer = setTimeout(wake, 100)
-      child.stderr.once('data', wake)
-      child.once('exit', wake)
-    })
-  }
-  return false
-}
-
-function connects(port) {
-  return new Promise((resolve) => {
-    const socket = createConnection({ host: '127.0.0.1', port })
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }

@@ -5,9 +5,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { removeFolder, temporaryFolder } from './cleanup.mjs'
+import { startMongo } from './mongodb.mjs'
 import { startPostgres } from './postgres.mjs'
 
-export const BACKENDS = ['sqlite', 'postgres']
+/** What starts the server of a backend; SQLite has none. */
+const SERVERS = { sqlite: async () => null, postgres: startPostgres, mongodb: startMongo }
+
+export const BACKENDS = Object.keys(SERVERS)
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url))
 
@@ -30,25 +34,25 @@ export async function createProject({ fixture = 'app', config = {}, settings = '
   for (const [path, value] of Object.entries(config)) text = setKey(text, path, value)
   writeFileSync(file, text)
 
-  const postgres = backend === 'postgres' ? await startPostgres() : null
-  const toml = [postgres && onPostgres(postgres.url), settings].filter(Boolean).join('\n')
+  const server = await SERVERS[backend]()
+  const toml = [server && onServer(backend, server.url), settings].filter(Boolean).join('\n')
   if (toml) writeFileSync(join(folder, 'truststream.toml'), toml)
 
   return {
     backend,
     folder,
     async remove() {
-      await postgres?.stop()
+      await server?.stop()
       removeFolder(folder)
     },
   }
 }
 
-function onPostgres(url) {
+function onServer(provider, url) {
   return `active = "main"
 
 [backend.main]
-database = { provider = "postgres", url = "${url}" }
+database = { provider = "${provider}", url = "${url}" }
 storage = { provider = "fs", root = ".truststream/objects" }
 auth = { provider = "native" }
 `

@@ -32,9 +32,8 @@ impl Translator<'_, '_> {
             ("now" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp", []) => {
                 Ok(Term::new(constant(now()), Type::Timestamptz))
             }
-            ("current_timestamp", _) | ("current_user" | "current_role" | "session_user", []) => {
-                self.keyword(name)
-            }
+            ("current_timestamp", _)
+            | ("current_date" | "current_user" | "current_role" | "session_user", []) => self.keyword(name),
             ("gen_random_uuid" | "uuid_generate_v4", []) => {
                 Term::value(&Value::Uuid(Uuid::new_v4()), &Type::Uuid)
             }
