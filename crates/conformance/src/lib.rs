@@ -18,6 +18,7 @@
 
 pub mod database;
 mod harness;
+pub mod mongodb_server;
 pub mod objects;
 pub mod postgres_server;
 

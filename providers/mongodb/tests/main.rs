@@ -7,22 +7,22 @@ mod server;
 
 use std::sync::Arc;
 
-use server::{Server, fresh};
+use server::fresh;
+use truststream_conformance::mongodb_server::MongoServer;
 use truststream_conformance::{database, only, run};
 use truststream_kernel::{Driven, Stack};
 use truststream_services::database::DatabaseService;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conformance() {
-    let server = Server::start().await;
-    let url = server.url();
+    let server = Arc::new(MongoServer::start().unwrap());
     // Collections take new columns and keys, but what `alter table` verifies against existing rows is
     // refused, or told in other words.
     let cases = only(database::CASES, |case| !case.name.starts_with("schemas::"));
     run("mongodb", cases, move || {
-        let url = url.clone();
+        let server = Arc::clone(&server);
         async move {
-            let stack: Stack<DatabaseService> = Arc::new(Driven(fresh(&url).await?));
+            let stack: Stack<DatabaseService> = Arc::new(Driven(fresh(&server).await?));
             Ok(stack)
         }
     })

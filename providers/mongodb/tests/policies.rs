@@ -1,12 +1,13 @@
 //! Policies that look into other tables, claims and embeds.
 
 use serde_json::json;
+use truststream_conformance::mongodb_server::MongoServer;
 use truststream_kernel::{Context, Driven, Handle, Identity, Result, Stack};
 use truststream_services::database::{
     Count, Database, DatabaseService, Delete, Embed, Insert, Item, Migrate, Query, Select, TableName,
 };
 
-use crate::server::{Server, fresh};
+use crate::server::fresh;
 
 const SCHEMA: &str = "
 create table teams (id int primary key, name text not null, secret boolean not null default false);
@@ -27,8 +28,8 @@ create policy e on tasks for insert to authenticated
 
 const ADA: &str = "a0000000-0000-4000-8000-000000000001";
 
-async fn database(server: &Server) -> Result<Database> {
-    let stack: Stack<DatabaseService> = std::sync::Arc::new(Driven(fresh(&server.url()).await?));
+async fn database(server: &MongoServer) -> Result<Database> {
+    let stack: Stack<DatabaseService> = std::sync::Arc::new(Driven(fresh(server).await?));
     let database = Handle::new(stack, Context::system());
     database.send(Migrate { name: "1.sql".into(), sql: SCHEMA.into(), dry_run: false }).await?;
     let rows = [
@@ -73,7 +74,7 @@ fn embedding(relation: &str, columns: &[&str]) -> Item {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn policies_look_into_other_tables() {
-    let server = Server::start().await;
+    let server = MongoServer::start().unwrap();
     let database = database(&server).await.unwrap();
     let (ada, top) = (ada(&database, "low"), ada(&database, "top"));
     let names = || Query { items: vec![Item::column("name")], ..Query::default() };
@@ -103,7 +104,7 @@ async fn policies_look_into_other_tables() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_not_be_expressed_is_refused() {
-    let server = Server::start().await;
+    let server = MongoServer::start().unwrap();
     let database = database(&server).await.unwrap();
     for (number, sql) in [
         "create policy x on teams using (lower(name) = 'a')",
@@ -128,7 +129,7 @@ async fn what_can_not_be_expressed_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_some_rows_and_elements_of_paths() {
-    let server = Server::start().await;
+    let server = MongoServer::start().unwrap();
     let database = database(&server).await.unwrap();
     let sql = "create table open (id int primary key, who text check (length(trim(who)) > 0), path text, ended date);
 create unique index one_open on open (who) where ended is null;
