@@ -4,14 +4,8 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+import { startBackend } from './backends.mjs'
 import { removeFolder, temporaryFolder } from './cleanup.mjs'
-import { startMongo } from './mongodb.mjs'
-import { startPostgres } from './postgres.mjs'
-
-/** What starts the server of a backend; SQLite has none. */
-const SERVERS = { sqlite: async () => null, postgres: startPostgres, mongodb: startMongo }
-
-export const BACKENDS = Object.keys(SERVERS)
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url))
 
@@ -23,9 +17,6 @@ const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url))
  */
 export async function createProject({ fixture = 'app', config = {}, settings = '' } = {}) {
   const backend = process.env.TRUSTSTREAM_TEST_BACKEND ?? 'sqlite'
-  if (!BACKENDS.includes(backend)) {
-    throw new Error(`TRUSTSTREAM_TEST_BACKEND=${backend}: expected ${BACKENDS.join(' or ')}`)
-  }
   const folder = temporaryFolder('project')
   cpSync(join(FIXTURES, fixture), folder, { recursive: true })
 
@@ -34,28 +25,18 @@ export async function createProject({ fixture = 'app', config = {}, settings = '
   for (const [path, value] of Object.entries(config)) text = setKey(text, path, value)
   writeFileSync(file, text)
 
-  const server = await SERVERS[backend]()
-  const toml = [server && onServer(backend, server.url), settings].filter(Boolean).join('\n')
+  const server = await startBackend(backend, folder)
+  const toml = [server.settings, settings].filter(Boolean).join('\n')
   if (toml) writeFileSync(join(folder, 'truststream.toml'), toml)
 
   return {
     backend,
     folder,
     async remove() {
-      await server?.stop()
+      await server.stop()
       removeFolder(folder)
     },
   }
-}
-
-function onServer(provider, url) {
-  return `active = "main"
-
-[backend.main]
-database = { provider = "${provider}", url = "${url}" }
-storage = { provider = "fs", root = ".truststream/objects" }
-auth = { provider = "native" }
-`
 }
 
 /** Replaces the value of a key that the file already has: `setKey(text, 'auth.jwt_expiry', 60)`. */
