@@ -1,0 +1,84 @@
+// The backends that every test runs on: how each starts, and what a gateway is told of it.
+
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { removeFolder, temporaryFolder } from './cleanup.mjs'
+import { startGateway } from './gateway.mjs'
+import { startMongo } from './mongodb.mjs'
+import { startPostgres } from './postgres.mjs'
+
+const FILES = '{ provider = "fs", root = ".truststream/objects" }'
+const NATIVE = '{ provider = "native" }'
+
+/**
+ * By name: takes the project's folder, starts what the backend needs, and says what `truststream.toml` has
+ * of it (`settings`) and how it ends (`stop`).
+ */
+const STARTS = {
+  sqlite: async () => ({ settings: '', stop: async () => {} }),
+  memory: async () => ({
+    settings: main('{ provider = "memory" }', '{ provider = "memory" }', NATIVE),
+    stop: async () => {},
+  }),
+  postgres: async () => onServer('postgres', await startPostgres()),
+  mongodb: async () => onServer('mongodb', await startMongo()),
+  supabase: startRemote,
+}
+
+export const BACKENDS = Object.keys(STARTS)
+
+/** Test files that ask for what a backend can't have, each with the reason. */
+export const BEYOND = {
+  memory: {
+    'lifecycle.test.mjs': 'what is in memory ends with the process',
+    'switch_crash.test.mjs': 'what is in memory ends with the process',
+  },
+  supabase: {
+    'realtime_changes.test.mjs': 'a data API has no ordered feed of changes',
+    'switch.test.mjs': 'a data API has no ordered feed of changes',
+    'switch_crash.test.mjs': 'a data API has no ordered feed of changes',
+  },
+}
+
+export function startBackend(name, folder) {
+  const start = STARTS[name]
+  if (!start) throw new Error(`TRUSTSTREAM_TEST_BACKEND=${name}: expected ${BACKENDS.join(' or ')}`)
+  return start(folder)
+}
+
+function main(database, storage, auth) {
+  return `active = "main"
+
+[backend.main]
+database = ${database}
+storage = ${storage}
+auth = ${auth}
+`
+}
+
+function onServer(provider, server) {
+  const database = `{ provider = "${provider}", url = "${server.url}" }`
+  return { settings: main(database, FILES, NATIVE), stop: () => server.stop() }
+}
+
+/** A project of its own with the same files, on PostgreSQL; the one under test has its URL and keys only. */
+async function startRemote(folder) {
+  const server = await startPostgres()
+  const there = temporaryFolder('remote')
+  cpSync(folder, there, { recursive: true })
+  const { settings } = onServer('postgres', server)
+  writeFileSync(join(there, 'truststream.toml'), `${settings}\n[rest]\ntx_end = "commit-allow-override"\n`)
+  for (const name of ['migrations', 'seed.sql']) rmSync(join(folder, 'supabase', name), { recursive: true })
+  const gateway = await startGateway(there)
+  const keys = `service_key = "${gateway.service_role_key}", anon_key = "${gateway.anon_key}"`
+  const project = `{ provider = "supabase", url = "${gateway.api_url}", ${keys}, jwt_secret = "${gateway.jwt_secret}" }`
+  return {
+    settings: main(project, project, project),
+    async stop() {
+      await gateway.stop()
+      await server.stop()
+      removeFolder(there)
+    },
+  }
+}
