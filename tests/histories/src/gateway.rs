@@ -23,12 +23,15 @@ pub struct Subject<'a> {
     pub binary: &'a Path,
     /// The mistake that it makes on purpose.
     pub mutation: Option<&'a str>,
+    /// The step at which it ends, the first time that it runs.
+    pub end_at: Option<&'a str>,
 }
 
 /// A gateway that can be ended in every way and started again at the same address.
 pub struct Gateway {
     binary: PathBuf,
     mutation: Option<String>,
+    end_at: Option<String>,
     folder: TempDir,
     port: u16,
     child: Option<Child>,
@@ -47,8 +50,10 @@ impl Gateway {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let binary = subject.binary.to_owned();
         let mutation = subject.mutation.map(str::to_owned);
+        let end_at = subject.end_at.map(str::to_owned);
         let (service_key, anon_key) = (String::new(), String::new());
-        let mut gateway = Gateway { binary, mutation, folder, port, child: None, service_key, anon_key };
+        let mut gateway =
+            Gateway { binary, mutation, end_at, folder, port, child: None, service_key, anon_key };
         gateway.restart().await?;
         Ok(gateway)
     }
@@ -61,8 +66,11 @@ impl Gateway {
     /// Starts it again, after it was killed.
     pub async fn restart(&mut self) -> Result<()> {
         let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log"))?;
-        let mut child = self
-            .command(&["dev", "--port", &self.port.to_string()])
+        let mut command = self.command(&["dev", "--port", &self.port.to_string()]);
+        if let Some(step) = self.end_at.take() {
+            command.env("TRUSTSTREAM_END_AT", step);
+        }
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true)
@@ -76,6 +84,11 @@ impl Gateway {
         self.anon_key = ready["anon_key"].as_str().context("no key")?.to_owned();
         self.child = Some(child);
         Ok(())
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))))
     }
 
     /// Ends it without a warning.
@@ -126,9 +139,10 @@ impl Gateway {
 
     /// Asks for a switch to the other side, and does not wait for it. Where a mistake is made on purpose
     /// both sides are not compared, so that only what clients see can tell.
-    pub async fn switch(&self) -> Result<Json> {
+    pub async fn switch(&self, options: &[&str]) -> Result<Json> {
         let verify = if self.mutation.is_some() { "none" } else { "full" };
-        self.cli(&["switch", "start", "cloud", "--detach", "--chunk", "200", "--verify", verify]).await
+        let start = ["switch", "start", "cloud", "--detach", "--chunk", "200", "--verify", verify];
+        self.cli(&[&start, options].concat()).await
     }
 
     /// Phase of the latest switch and who owns the route.

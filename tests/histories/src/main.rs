@@ -7,11 +7,13 @@
 
 mod api;
 mod check;
+mod drive;
 mod engine;
 mod gateway;
 mod history;
 mod run;
 mod schedule;
+mod wire;
 mod workload;
 
 use std::path::PathBuf;
@@ -22,7 +24,7 @@ use clap::Parser;
 use engine::Engine;
 use gateway::Subject;
 use run::Verdict;
-use schedule::Schedule;
+use schedule::{Fault, STEPS, Schedule};
 use workload::Load;
 
 /// Runs live switches under faults and judges what the clients saw.
@@ -43,6 +45,9 @@ struct Options {
     /// Let nothing go wrong
     #[arg(long)]
     no_faults: bool,
+    /// End the gateway, built with the feature `mutations`, at these named steps instead, or at every one
+    #[arg(long, num_args = 0.., value_name = "STEP")]
+    steps: Option<Vec<String>>,
     /// Have the binary, built with the feature `mutations`, make this mistake, without comparing both
     /// sides itself; succeed only if the checker catches it
     #[arg(long)]
@@ -68,24 +73,20 @@ async fn main() -> Result<()> {
     let load = Load { clients: options.clients, rate: options.rate, ballast: options.ballast };
     let mut bad = Vec::new();
     println!("  seed  requests  failed  slowest write  took     verdict   run");
-    for seed in options.seed..options.seed + options.seeds {
-        let schedule = match options.mutation {
-            None => Schedule::of(seed, !options.no_faults),
-            Some(_) => Schedule::THERE_AND_BACK,
-        };
-        let subject = Subject { binary: &binary, mutation: options.mutation.as_deref() };
+    for (seed, schedule) in options.schedules()? {
+        let subject = Subject { binary: &binary, mutation: options.mutation.as_deref(), end_at: None };
         match run::run(subject, (options.from, options.to), schedule, load, seed).await {
             Ok(verdict) => {
                 print(seed, &verdict, schedule);
                 if !verdict.violations.is_empty() {
-                    bad.push(seed);
+                    bad.push(again(seed, schedule));
                 }
             }
             Err(error) => {
                 println!("{seed:>6}  did not end: {schedule}\n{error:#}");
                 // Only what clients saw proves that a mistake was caught.
                 if options.mutation.is_none() {
-                    bad.push(seed);
+                    bad.push(again(seed, schedule));
                 }
             }
         }
@@ -103,8 +104,36 @@ async fn main() -> Result<()> {
     if bad.is_empty() {
         return Ok(());
     }
-    let again: Vec<_> = bad.iter().map(|seed| format!("--seed {seed}")).collect();
-    bail!("{} of {} runs broke a promise; again with {}", bad.len(), options.seeds, again.join(", "))
+    bail!("{} runs broke a promise; again with {}", bad.len(), bad.join(", "))
+}
+
+impl Options {
+    /// The runs that are asked for, by seed.
+    fn schedules(&self) -> Result<Vec<(u64, Schedule)>> {
+        let Some(names) = &self.steps else {
+            let of = |seed| match self.mutation {
+                None => Schedule::of(seed, (self.from, self.to), !self.no_faults),
+                Some(_) => Schedule::THERE_AND_BACK,
+            };
+            return Ok((self.seed..self.seed + self.seeds).map(|seed| (seed, of(seed))).collect());
+        };
+        let known = |name: &String| STEPS.iter().any(|(step, _)| step == name);
+        if let Some(name) = names.iter().find(|name| !known(name)) {
+            let steps: Vec<_> = STEPS.iter().map(|(step, _)| *step).collect();
+            bail!("there is no step {name}; they are {}", steps.join(", "));
+        }
+        let wanted = |step: &str| names.is_empty() || names.iter().any(|name| name == step);
+        let steps = STEPS.iter().filter(|(step, _)| wanted(step));
+        Ok((self.seed..).zip(steps.map(|step| Schedule::ending_at(*step))).collect())
+    }
+}
+
+/// How a run is repeated.
+fn again(seed: u64, schedule: Schedule) -> String {
+    match schedule.fault {
+        Fault::EndAt(step) => format!("--seed {seed} --steps {step}"),
+        _ => format!("--seed {seed}"),
+    }
 }
 
 fn print(seed: u64, verdict: &Verdict, schedule: Schedule) {
