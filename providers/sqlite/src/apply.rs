@@ -36,12 +36,27 @@ pub(crate) async fn apply(shared: &Shared, cx: &Context, op: &Apply) -> Result<A
             return Ok(Fate::Undo(Applied::Stale));
         }
         let schema = planner.schema();
-        conn.session.originate(Some(&op.origin));
+        originate(conn, Some(&op.origin))?;
         let outcome = all(conn, &schema, &caller, &op);
-        conn.session.originate(None);
+        originate(conn, None)?;
         outcome.map(|()| Fate::Keep(Applied::Done))
     };
     shared.writer.run_unchecked(cx, work, |_| ()).await
+}
+
+/// Marks what is written from now on as coming from a stream: for the application's triggers, and
+/// for those of the feed and the fence, which other programs fire too.
+fn originate(conn: &Conn, origin: Option<&str>) -> Result<()> {
+    conn.session.originate(origin);
+    let sql = match origin {
+        Some(_) => "INSERT INTO truststream_origin (origin) VALUES (?1)",
+        None => "DELETE FROM truststream_origin",
+    };
+    conn.sql
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(params_from_iter(origin)))
+        .map(drop)
+        .map_err(convert)
 }
 
 fn all(conn: &Conn, schema: &Schema, cx: &Context, op: &Apply) -> Result<()> {

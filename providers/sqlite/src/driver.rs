@@ -8,9 +8,9 @@ use rusqlite::types::Value as Cell;
 use truststream_kernel::{Context, Error, FeatureSet, Features, Result};
 use truststream_services::database::{
     Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
-    ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Introspect,
-    Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position,
-    Prepare, Problem, Rehearse, Revert, Review, Scan, Select, Step, Table, Update, Weigh,
+    ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, DatabaseFeature, Delete, Describe, Fence, Insert,
+    Introspect, Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping,
+    Position, Prepare, Problem, Rehearse, Revert, Review, Scan, Select, Step, Table, Update, Weigh,
 };
 
 use crate::config::{Config, MemoryConfig, Synchronous};
@@ -22,7 +22,7 @@ use crate::schema::Schema;
 use crate::write::{Write, fate};
 use crate::writer::{Fate, Writer};
 use crate::{
-    apply, authorize, feed, internal, introspect, migrate, prepare, read, routine, scan, transaction,
+    apply, authorize, feed, fence, internal, introspect, migrate, prepare, read, routine, scan, transaction,
 };
 
 /// A database in a file or in memory.
@@ -56,11 +56,11 @@ impl SqliteDriver {
     /// What SQLite can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
         use DatabaseFeature::{
-            Aggregates, ChangeFeed, Embeds, FullText, Functions, Policies, Ranges, Regex, RequestFacts,
-            Snapshots, Transactions,
+            Aggregates, ChangeFeed, Embeds, Fences, FullText, Functions, Policies, Ranges, Regex,
+            RequestFacts, Snapshots, Transactions,
         };
         Features {
-            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Snapshots, Transactions]),
+            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Fences, Snapshots, Transactions]),
             emulated: FeatureSet::of(&[FullText, Functions, Policies, Ranges, Regex, RequestFacts]),
         }
     }
@@ -105,6 +105,7 @@ impl SqliteDriver {
         let first = Conn::writer(place, config.synchronous)?;
         internal::create(&first.sql)?;
         let catalog = internal::catalog(&first.sql)?;
+        feed::renew(&first.sql, &catalog)?;
         let writer = Writer::start(place, config.synchronous)?;
         // A database in memory lasts as long as a connection to it does.
         drop(first);
@@ -326,5 +327,9 @@ impl DatabaseDriver for SqliteDriver {
     async fn applied_position(&self, cx: &Context, op: &AppliedPosition) -> Result<Option<Position>> {
         let origin = op.origin.clone();
         self.shared.read(cx, move |conn| apply::position(&conn.sql, &origin)).await
+    }
+
+    async fn fence(&self, cx: &Context, op: &Fence) -> Result<()> {
+        fence::fence(&self.shared, cx, op).await
     }
 }

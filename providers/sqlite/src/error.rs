@@ -3,6 +3,8 @@
 use rusqlite::ffi::ErrorCode;
 use truststream_kernel::{Error, ErrorKind};
 
+use crate::fence::CLOSED;
+
 /// Marks a text that carries an [`Error`] through SQLite, which keeps texts only.
 const MARK: &str = "\u{1}ts\u{1}";
 
@@ -18,6 +20,9 @@ pub(crate) fn convert(error: rusqlite::Error) -> Error {
     if let Some((_, carried)) = text.split_once(MARK) {
         let (code, message) = carried.split_once('\u{1}').unwrap_or(("XX000", carried));
         return Error::new(kind_of(code), code.to_owned(), message.to_owned());
+    }
+    if text.starts_with(CLOSED) {
+        return Error::new(ErrorKind::Fenced, "BACKEND_006", text);
     }
     let (kind, code) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (ErrorKind::Unavailable, "55P03"),

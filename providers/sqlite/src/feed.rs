@@ -1,14 +1,12 @@
 //! The change feed: a table that triggers fill.
 
+mod image;
 mod retention;
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use rusqlite::Connection;
-use serde_json::value::RawValue;
-use truststream_kernel::{Context, Error, ErrorKind, Result, Row, Type, Value};
+use truststream_kernel::{Context, Error, ErrorKind, Result, Row};
 use truststream_services::database::{
     Capture, Catalog, Change, ChangeBatch, ChangeKind, Changes, Mark, Position, Table, TableKind, TableName,
 };
@@ -17,10 +15,13 @@ use truststream_sql::quote::{literal, quote};
 use crate::connection::Conn;
 use crate::driver::Shared;
 use crate::error::convert;
-use crate::plan::field::{Term, as_json};
+use crate::fence;
 use crate::schema::{Schema, physical, physical_name};
 
 pub(crate) use retention::Retention;
+
+/// The present in microseconds since 1970.
+const NOW: &str = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)";
 
 /// The last number that the feed gave.
 pub(crate) fn end(conn: &Connection) -> Result<u64> {
@@ -67,9 +68,10 @@ fn table_of(key: &str) -> Result<TableName> {
     Ok(TableName { schema, name })
 }
 
-/// Makes the triggers of all captured tables anew.
+/// Makes the triggers of all captured and fenced tables anew.
 pub(crate) fn rebuild(conn: &Connection, catalog: &Catalog) -> Result<()> {
     remove(conn)?;
+    fence::rebuild(conn, catalog)?;
     let mut statement = conn.prepare("SELECT DISTINCT tbl FROM truststream_captures").map_err(convert)?;
     let captured: Vec<String> =
         statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(convert)?;
@@ -82,7 +84,7 @@ pub(crate) fn rebuild(conn: &Connection, catalog: &Catalog) -> Result<()> {
     Ok(())
 }
 
-/// Takes all capturing triggers away.
+/// Takes all triggers of ours away.
 pub(crate) fn remove(conn: &Connection) -> Result<()> {
     let mut statement = conn
         .prepare("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'truststream_*'")
@@ -95,24 +97,10 @@ pub(crate) fn remove(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// With what every SQLite has: programs that write to the file directly have no functions of ours.
 fn triggers(name: &TableName, table: &Table) -> String {
-    let image = |row: &str| {
-        let members: Vec<String> = table
-            .columns
-            .iter()
-            .map(|column| {
-                let sql = format!("{row}.{}", quote(&column.name));
-                let value = match &column.ty {
-                    // As a text: JSON null and SQL null must stay apart.
-                    Type::Json | Type::Jsonb => sql,
-                    ty => as_json(&Term { sql, ty: ty.clone() }),
-                };
-                format!("{}, {value}", literal(&column.name))
-            })
-            .collect();
-        format!("json_object({})", members.join(", "))
-    };
-    let (old, new, none) = (image("OLD"), image("NEW"), "NULL".to_owned());
+    let (old, new, none) =
+        (image::expression(table, "OLD"), image::expression(table, "NEW"), "NULL".to_owned());
     [("INSERT", &none, &new), ("UPDATE", &old, &new), ("DELETE", &old, &none)]
         .into_iter()
         .map(|(event, old, new)| {
@@ -120,7 +108,7 @@ fn triggers(name: &TableName, table: &Table) -> String {
             format!(
                 "CREATE TRIGGER {} AFTER {event} ON {} BEGIN \
                  INSERT INTO truststream_changes (tbl, op, old, new, origin, made_at) \
-                 VALUES ({}, '{event}', {old}, {new}, ts_origin(), ts_now()); END;\n",
+                 VALUES ({}, '{event}', {old}, {new}, (SELECT origin FROM truststream_origin), {NOW}); END;\n",
                 quote(&trigger),
                 physical(name),
                 literal(&key(name)),
@@ -173,7 +161,7 @@ fn read(conn: &Conn, schema: &Schema, after: u64, limit: usize) -> Result<Change
     let mut statement = conn.sql.prepare_cached(sql).map_err(convert)?;
     let bounds = [i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX)];
     let mut rows = statement.query(bounds).map_err(convert)?;
-    let (mut changes, mut last, mut names) = (Vec::new(), after, Names::default());
+    let (mut changes, mut last, mut names) = (Vec::new(), after, image::Names::default());
     let mut count = 0;
     while let Some(row) = rows.next().map_err(convert)? {
         count += 1;
@@ -187,7 +175,7 @@ fn read(conn: &Conn, schema: &Schema, after: u64, limit: usize) -> Result<Change
             Ok("UPDATE") => ChangeKind::Update,
             _ => ChangeKind::Delete,
         };
-        let image = |index: usize, names: &mut Names| -> Result<Option<Row>> {
+        let image = |index: usize, names: &mut image::Names| -> Result<Option<Row>> {
             let text: Option<String> = row.get(index).map_err(convert)?;
             text.map(|text| names.row(&name, table, &text)).transpose()
         };
@@ -206,32 +194,14 @@ fn read(conn: &Conn, schema: &Schema, after: u64, limit: usize) -> Result<Change
     Ok(ChangeBatch { changes, position: Position::Sequence(last), at_end: count < limit })
 }
 
-/// Column names shared by the rows of a table.
-#[derive(Default)]
-struct Names(HashMap<TableName, Arc<[String]>>);
-
-impl Names {
-    fn row(&mut self, name: &TableName, table: &Table, image: &str) -> Result<Row> {
-        let columns = self
-            .0
-            .entry(name.clone())
-            .or_insert_with(|| table.columns.iter().map(|column| column.name.clone()).collect());
-        let members: HashMap<String, &RawValue> = serde_json::from_str(image)
-            .map_err(|error| Error::internal("the feed holds no row").with_source(error))?;
-        let values = table
-            .columns
-            .iter()
-            .map(|column| match members.get(&column.name) {
-                None => Ok(Value::Null),
-                Some(json) if json.get() == "null" => Ok(Value::Null),
-                Some(json) if matches!(column.ty, Type::Json | Type::Jsonb) => {
-                    serde_json::from_str(json.get())
-                        .map(Value::Json)
-                        .map_err(|error| Error::internal("the feed holds no JSON").with_source(error))
-                }
-                Some(json) => Value::from_raw_json(&column.ty, json),
-            })
-            .collect::<Result<_>>()?;
-        Ok(Row { columns: Arc::clone(columns), values })
+/// Begins anew with a file whose triggers an older version made: they call functions that are gone,
+/// and wrote rows in another form. Whoever reads on from before is told that it was trimmed.
+pub(crate) fn renew(conn: &Connection, catalog: &Catalog) -> Result<()> {
+    let sql = "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'truststream_*' \
+               AND sql LIKE '%ts_origin()%'";
+    if conn.prepare(sql).and_then(|mut statement| statement.exists([])).map_err(convert)? {
+        conn.execute_batch("DELETE FROM truststream_changes").map_err(convert)?;
+        rebuild(conn, catalog)?;
     }
+    Ok(())
 }

@@ -14,6 +14,10 @@ CREATE TABLE IF NOT EXISTS truststream_changes (
     old TEXT, new TEXT, origin TEXT, made_at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS truststream_captures (
     consumer TEXT NOT NULL, tbl TEXT NOT NULL, PRIMARY KEY (consumer, tbl));
+CREATE TABLE IF NOT EXISTS truststream_origin (origin TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS truststream_fence (
+    id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL, until INTEGER NOT NULL,
+    streams TEXT NOT NULL, tables TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS truststream_streams (origin TEXT PRIMARY KEY, position TEXT);
 CREATE TABLE IF NOT EXISTS truststream_numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS truststream_indexes (name TEXT PRIMARY KEY, sql TEXT NOT NULL);

@@ -17,6 +17,7 @@ mod derived;
 mod driver;
 mod error;
 mod feed;
+mod fence;
 mod functions;
 mod internal;
 mod introspect;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod definitions;
+mod direct;
 mod discard;
 mod durability;
 mod feed;

@@ -9,6 +9,7 @@ mod concurrency;
 mod constraints;
 mod embeds;
 mod feed;
+mod fence;
 mod filters;
 mod migrations;
 mod names;
@@ -31,7 +32,7 @@ mod writing;
 pub use build::SCHEMA;
 
 use truststream_services::database::DatabaseFeature::{
-    Aggregates, ChangeFeed, Embeds, Functions, Policies, Regex, Snapshots, Transactions,
+    Aggregates, ChangeFeed, Embeds, Fences, Functions, Policies, Regex, Snapshots, Transactions,
 };
 use truststream_services::database::DatabaseService;
 
@@ -176,6 +177,9 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     apply::changes_are_applied_in_order,
     apply::a_stream_that_stands_elsewhere_is_stale,
     apply::changes_carry_their_origin: ChangeFeed,
+    fence::closes_tables_to_all_but_its_streams: Fences,
+    fence::is_not_closed_by_who_comes_late: Fences,
+    fence::opens_by_itself_when_it_is_due: Fences,
     prepare::rows_arrive_in_any_order,
     prepare::a_database_with_rows_is_refused,
     prepare::identities_go_on_after_the_largest,

@@ -7,9 +7,9 @@ use truststream_kernel::{Context, Error, Features, Result};
 
 use super::{
     Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
-    ChangeBatch, Changes, Chunk, Cost, Delete, Describe, Insert, Introspect, Introspection, Invoke, Migrate,
-    MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Problem, Raw, Rehearse,
-    Revert, Review, Scan, Select, Update, Weigh,
+    ChangeBatch, Changes, Chunk, Cost, Delete, Describe, Fence, Insert, Introspect, Introspection, Invoke,
+    Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Problem, Raw,
+    Rehearse, Revert, Review, Scan, Select, Update, Weigh,
 };
 
 /// A database.
@@ -157,4 +157,13 @@ pub trait DatabaseDriver: Send + Sync + 'static {
         cx: &Context,
         op: &AppliedPosition,
     ) -> impl Future<Output = Result<Option<Position>>> + Send;
+
+    /// Closes tables to whoever writes to the database directly, or opens them again.
+    ///
+    /// # Behavior
+    /// See [`super::FenceStep`]. Writers that do not end in time are a `Timeout`; nothing has changed
+    /// then. A refused write fails with SQLSTATE 25006 and a message that says why.
+    fn fence(&self, _cx: &Context, _op: &Fence) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Err(Error::unsupported("this database can't be closed to direct writers")))
+    }
 }

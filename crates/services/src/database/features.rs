@@ -23,6 +23,8 @@ truststream_kernel::features! {
         MediaHandlers = "media_handlers",
         /// An ordered feed of committed changes.
         ChangeFeed = "change_feed",
+        /// Tables closed to whoever writes to the database directly.
+        Fences = "fences",
         /// Row-level policies.
         Policies = "policies",
         /// Policies and functions can read the HTTP request (`request.headers` and so on).

@@ -3,6 +3,7 @@
 mod batches;
 mod calls;
 mod feed;
+mod fence;
 mod moving;
 mod needs;
 mod raw;
@@ -22,6 +23,7 @@ use super::{Catalog, ChangeBatch, DatabaseDriver, DatabaseFeature, Position};
 pub use batches::*;
 pub use calls::*;
 pub use feed::*;
+pub use fence::*;
 pub use moving::*;
 pub use raw::*;
 pub use reads::*;
@@ -57,6 +59,7 @@ operations! {
         Scan => scan -> Chunk, Admin, true;
         Prepare => prepare -> (), Admin, true;
         Apply => apply -> Applied, Admin, true;
+        Fence => fence -> (), Admin, true;
         AppliedPosition => applied_position -> Option<Position>, Admin, true;
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use truststream_kernel::{Requires, Type};
 
-use crate::database::Catalog;
+use crate::database::{Catalog, TableName};
 
 /// Asks for the catalog. Cheap: drivers keep it and renew it when the schema changes.
 #[derive(Clone, Debug, Default)]
@@ -162,6 +162,41 @@ pub struct Introspection {
     /// Statements that make single objects exactly, by the keys that objects have where a catalog
     /// is written as SQL. What is not listed is made from the catalog.
     pub definitions: BTreeMap<String, String>,
+    /// Objects that no catalog knows.
+    pub extras: Vec<Extra>,
     /// What is there and can't be told as a schema, and what was guessed, in words.
     pub notes: Vec<String>,
+}
+
+/// An object that no catalog knows, as its engine tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extra {
+    /// Kind and full name: two schemas have the same object if it has the same key in both.
+    pub key: String,
+    /// When it is made.
+    pub stage: Stage,
+    /// The schema it is in; empty if it is in none.
+    pub schema: String,
+    /// The table it belongs to, and goes with.
+    pub table: Option<TableName>,
+    /// The statement that makes it.
+    pub create: String,
+    /// The statement that takes it away.
+    pub drop: String,
+}
+
+/// When an [`Extra`] is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Before tables: types and collations.
+    Types,
+    /// With the checks of tables.
+    Constraints,
+    /// After tables and views: rules, statistics, casts.
+    Rules,
+    /// After what rights are granted on.
+    Rights,
+    /// Last.
+    Publications,
 }
