@@ -1,10 +1,11 @@
 //! Behaviour put around any provider of any service: one file a layer.
 //!
 //! A layer is written once for all services. Their order is data, decided by the runtime's plan
-//! (trace, metrics, guard, retry, route, timeout, faults, driver) and folded with [`fold`]; nobody else
-//! puts layers around drivers.
+//! (trace, metrics, guard, retry, route, breaker, timeout, faults, driver) and folded with [`fold`];
+//! nobody else puts layers around drivers.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod breaker;
 mod config;
 mod faults;
 mod guard;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use truststream_kernel::{Layer, Service, Stack};
 
+pub use breaker::{Breaker, BreakerConfig, BreakerLayer, BreakerState, BreakerStatus, Transition};
 pub use config::LayersConfig;
 pub use faults::{Applied, Failure, Fault, FaultId, Faults, FaultsConfig};
 pub use guard::GuardLayer;

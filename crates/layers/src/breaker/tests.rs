@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use super::*;
+use crate::fake::{Fake, admin, read, write};
+
+fn breaker(open: Duration) -> Arc<Breaker> {
+    let config = BreakerConfig { failures: 3, open, ..BreakerConfig::default() };
+    Arc::new(Breaker::new("main", "fake", config))
+}
+
+async fn ask(breaker: &Arc<Breaker>, fake: &Fake, times: usize) -> Vec<bool> {
+    let stack = BreakerLayer(Arc::clone(breaker)).wrap(fake.stack());
+    let mut answers = Vec::new();
+    for _ in 0..times {
+        answers.push(stack.call(&Context::system(), &read()).await.is_ok());
+    }
+    answers
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_left_alone_until_one_call_finds_it_back() {
+    let breaker = breaker(Duration::from_millis(50));
+    let fake = Fake::failing(4, || Error::unavailable("gone"));
+    assert_eq!(ask(&breaker, &fake, 10).await, [false; 10]);
+    assert_eq!((fake.calls(), breaker.state()), (3, BreakerState::Open));
+    assert!(breaker.down_for().is_some());
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    assert_eq!(ask(&breaker, &fake, 5).await, [false; 5], "the one that tried found it down");
+    assert_eq!(fake.calls(), 4);
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    assert_eq!(ask(&breaker, &fake, 5).await, [true; 5]);
+    let status = breaker.status();
+    assert_eq!((status.state, status.failures, status.down_since_ms), (BreakerState::Closed, 0, None));
+    assert!(status.answered_ms.is_some());
+    let states: Vec<_> = status.history.iter().map(|transition| transition.to).collect();
+    assert_eq!(states, [BreakerState::Open, BreakerState::Closed]);
+    assert_eq!(status.history[0].reason, "3 failures in a row, the last: gone");
+}
+
+#[tokio::test]
+async fn what_it_refuses_was_not_applied_and_says_when_to_come_back() {
+    let breaker = breaker(Duration::from_secs(60));
+    (0..3).for_each(|_| breaker.failed("gone"));
+    let fake = Fake::default();
+    let stack = BreakerLayer(Arc::clone(&breaker)).wrap(fake.stack());
+    let error = stack.call(&Context::system(), &write()).await.unwrap_err();
+    assert_eq!(error.outcome(), truststream_kernel::Outcome::NotApplied);
+    let truststream_kernel::Retry::Later(Some(wait)) = error.retry() else { panic!("{error:?}") };
+    assert!(wait > Duration::from_secs(50));
+    assert_eq!(fake.calls(), 0);
+    stack.call(&Context::system(), &admin()).await.unwrap();
+    assert_eq!(breaker.state(), BreakerState::Closed, "administration found it back");
+}
+
+#[tokio::test]
+async fn errors_of_those_who_ask_don_t_open_it() {
+    let breaker = breaker(Duration::from_secs(60));
+    for make in [|| Error::permission_denied("no"), || Error::timeout("took long"), || Error::internal("x")] {
+        ask(&breaker, &Fake::failing(30, make), 30).await;
+    }
+    assert_eq!(breaker.state(), BreakerState::Closed);
+}
+
+#[test]
+fn many_failures_among_answers_open_it_too() {
+    let config = BreakerConfig { failures: 0, least_calls: 10, ..BreakerConfig::default() };
+    let breaker = Breaker::new("main", "fake", config);
+    for _ in 0..4 {
+        breaker.succeeded();
+        breaker.failed("gone");
+    }
+    assert_eq!(breaker.state(), BreakerState::Closed, "too few calls to say");
+    breaker.succeeded();
+    breaker.failed("gone");
+    assert_eq!(breaker.state(), BreakerState::Open);
+    assert!(breaker.status().history[0].reason.starts_with("5 of 10 calls failed"));
+}
+
+#[test]
+fn a_window_that_is_over_does_not_count() {
+    let config = BreakerConfig { failures: 0, least_calls: 2, window: Duration::ZERO, ..Default::default() };
+    let breaker = Breaker::new("main", "fake", config);
+    for _ in 0..10 {
+        std::thread::sleep(Duration::from_millis(1));
+        breaker.failed("gone");
+    }
+    assert_eq!(breaker.state(), BreakerState::Closed);
+}
