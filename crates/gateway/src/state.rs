@@ -27,7 +27,7 @@ pub struct Services {
 #[derive(Clone)]
 pub struct GatewayState {
     /// The services.
-    pub services: Services,
+    pub services: Arc<Services>,
     /// Who is calling.
     pub identities: Arc<Identities>,
     /// The settings.

@@ -1,5 +1,6 @@
 //! What travels with an operation: who asks, until when, on whose behalf.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,16 +44,20 @@ impl Identity {
 
 /// Facts of the HTTP request that policies and database functions may read
 /// (`request.method`, `request.path`, `request.headers`, `request.cookies`).
-#[derive(Clone, Debug, Default)]
-pub struct RequestFacts {
+///
+/// A trait, because few requests meet a policy that reads them: texts are made when they are asked for.
+pub trait RequestFacts: fmt::Debug + Send + Sync {
     /// HTTP method, upper case.
-    pub method: String,
+    fn method(&self) -> &str;
+
     /// Path below the service's root, such as `/tracks`.
-    pub path: String,
+    fn path(&self) -> &str;
+
     /// Headers as one JSON object with lower-case names.
-    pub headers: String,
+    fn headers(&self) -> String;
+
     /// Cookies as one JSON object.
-    pub cookies: String,
+    fn cookies(&self) -> String;
 }
 
 /// What travels with an operation. Cheap to clone.
@@ -69,7 +74,7 @@ pub struct Context {
     /// Ties together what belongs to one request in logs and traces.
     pub trace: Option<Arc<str>>,
     /// The HTTP request, where there is one.
-    pub request: Option<Arc<RequestFacts>>,
+    pub request: Option<Arc<dyn RequestFacts>>,
 }
 
 impl Context {

@@ -207,10 +207,10 @@ impl Transactions {
             set(&mut sql, "request.jwt.claims", identity.claims_text.clone());
         }
         if let Some(facts) = &cx.request {
-            set(&mut sql, "request.method", facts.method.clone());
-            set(&mut sql, "request.path", facts.path.clone());
-            set(&mut sql, "request.headers", facts.headers.clone());
-            set(&mut sql, "request.cookies", facts.cookies.clone());
+            set(&mut sql, "request.method", facts.method().to_owned());
+            set(&mut sql, "request.path", facts.path().to_owned());
+            set(&mut sql, "request.headers", facts.headers());
+            set(&mut sql, "request.cookies", facts.cookies());
         }
         if let Some(zone) = &scope.time_zone {
             set(&mut sql, "timezone", zone.clone());

@@ -17,7 +17,7 @@ pub(crate) struct Session(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     caller: Caller,
-    request: Option<Arc<RequestFacts>>,
+    request: Option<Arc<dyn RequestFacts>>,
     origin: Option<String>,
     now: i64,
     /// What functions set for the rest of the transaction.
@@ -95,10 +95,10 @@ impl Session {
             return Some(value.clone());
         }
         match (name, &state.request) {
-            ("request.method", Some(facts)) => Some(facts.method.clone()),
-            ("request.path", Some(facts)) => Some(facts.path.clone()),
-            ("request.headers", Some(facts)) => Some(facts.headers.clone()),
-            ("request.cookies", Some(facts)) => Some(facts.cookies.clone()),
+            ("request.method", Some(facts)) => Some(facts.method().to_owned()),
+            ("request.path", Some(facts)) => Some(facts.path().to_owned()),
+            ("request.headers", Some(facts)) => Some(facts.headers()),
+            ("request.cookies", Some(facts)) => Some(facts.cookies()),
             ("request.jwt.claims", _) => state.identity().map(|identity| identity.claims_text.clone()),
             ("role", _) => Some(state.identity().map_or("postgres", |identity| &identity.role).to_owned()),
             _ => None,

@@ -1,9 +1,10 @@
 //! Remote projects for tests: TrustStream's own gateway, in this process.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tokio::sync::oneshot;
+use truststream_conformance::postgres_server::PostgresServer;
 use truststream_gateway::{ApiKeys, GatewayState, Identities, Listening, Services, Settings, app};
 use truststream_kernel::Secret;
 use truststream_runtime::{Config as ProjectConfig, Runtime};
@@ -14,6 +15,15 @@ pub const SECRET: &str = "a-secret-of-at-least-thirty-two-characters";
 
 /// A database in memory.
 pub const MEMORY: &str = "provider = \"memory\"";
+
+static SERVER: LazyLock<PostgresServer> =
+    LazyLock::new(|| PostgresServer::start(&[]).expect("PostgreSQL is installed"));
+
+/// A new database of PostgreSQL.
+pub fn on_postgres() -> String {
+    let url = SERVER.new_database().expect("a database");
+    format!("provider = \"postgres\"\nurl = \"{url}\"")
+}
 
 /// A project that serves as long as this value lives.
 pub struct Remote {
@@ -63,5 +73,5 @@ fn router(runtime: &Runtime, settings: Settings) -> axum::Router {
     let service_role = Some(Secret::new(runtime.keys().api_key("service_role").unwrap()));
     let keys = ApiKeys { service_role, ..ApiKeys::default() };
     let identities = Identities::new(services.auth.clone(), &settings.rest.anon_role, keys);
-    app(GatewayState { services, identities: Arc::new(identities), settings: Arc::new(settings) })
+    app(GatewayState { services: Arc::new(services), identities: Arc::new(identities), settings: Arc::new(settings) })
 }

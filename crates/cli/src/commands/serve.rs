@@ -74,7 +74,7 @@ fn router(runtime: &Runtime, settings: Settings) -> Result<axum::Router> {
         ..ApiKeys::default()
     };
     let identities = Identities::new(services.auth.clone(), &settings.rest.anon_role, keys);
-    Ok(app(GatewayState { services, identities: Arc::new(identities), settings: Arc::new(settings) }))
+    Ok(app(GatewayState { services: Arc::new(services), identities: Arc::new(identities), settings: Arc::new(settings) }))
 }
 
 async fn stop_signal() {

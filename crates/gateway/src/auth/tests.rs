@@ -93,7 +93,7 @@ impl Wire {
             realtime: truststream_services::realtime::Realtime::new(Arc::new(Nothing), nobody()),
         };
         let identities = Arc::new(Identities::new(auth, "anon", ApiKeys::default()));
-        let state = GatewayState { services, identities, settings: Arc::new(settings) };
+        let state = GatewayState { services: Arc::new(services), identities, settings: Arc::new(settings) };
         Wire(TowerToHyperService::new(super::router(state)))
     }
 

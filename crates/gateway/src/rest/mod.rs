@@ -4,6 +4,7 @@ mod accept;
 mod body;
 mod call;
 mod error;
+mod facts;
 mod openapi;
 mod options;
 mod prefer;

@@ -7,11 +7,12 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use truststream_kernel::{Context, Error, ErrorKind, RequestFacts, Result};
+use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::language::{Parameters, parse_parameters};
 use truststream_services::database::{DatabaseFeature, TableName};
 use url::form_urlencoded;
 
+use super::facts::Facts;
 use super::prefer::Preferences;
 use super::timing::Timing;
 use crate::GatewayState;
@@ -31,7 +32,7 @@ pub(super) enum Target {
 pub(super) struct RestRequest {
     pub(super) method: Method,
     pub(super) target: Target,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Arc<HeaderMap>,
     pub(super) pairs: Vec<(String, String)>,
     pub(super) body: Bytes,
     pub(super) cx: Context,
@@ -47,17 +48,18 @@ impl RestRequest {
     /// Reads a request: who asks, what the path names, the preferences, the body.
     pub(super) async fn read(state: &GatewayState, request: Request) -> Result<Self> {
         let mut timing = Timing::start();
-        let (parts, body) = request.into_parts();
-        let mut cx = state.identities.context(&parts.headers).await?;
+        let (mut parts, body) = request.into_parts();
+        let headers = Arc::new(std::mem::take(&mut parts.headers));
+        let mut cx = state.identities.context(&headers).await?;
         timing.authenticated();
         let path = parts.uri.path().strip_prefix("/rest/v1").unwrap_or_default();
         let reads_facts = state.services.database.stack().features().supported();
         if reads_facts.has(DatabaseFeature::RequestFacts) {
-            cx.request = Some(Arc::new(facts(&parts.method, path, &parts.headers)));
+            cx.request = Some(Arc::new(Facts::of(&parts.method, path, &headers)));
         }
         cx.idempotency_key =
-            parts.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(Arc::from);
-        let (schema, profile) = schema(state, &parts.method, &parts.headers)?;
+            headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(Arc::from);
+        let (schema, profile) = schema(state, &parts.method, &headers)?;
         let target = target(path, &schema)?;
         let query = parts.uri.query().unwrap_or_default();
         let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
@@ -66,9 +68,9 @@ impl RestRequest {
         if pairs.iter().any(|(key, value)| key.contains('\0') || value.contains('\0')) {
             return Err(nul());
         }
-        let prefer = Preferences::read(&parts.headers)?;
+        let prefer = Preferences::read(&headers)?;
         let limit = usize::try_from(state.settings.gateway.body_limit).unwrap_or(usize::MAX);
-        let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         if declared.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > limit) {
             return Err(too_large(limit));
         }
@@ -80,7 +82,7 @@ impl RestRequest {
         Ok(RestRequest {
             method: parts.method,
             target,
-            headers: parts.headers,
+            headers,
             pairs,
             body,
             cx,
@@ -181,52 +183,4 @@ fn target(path: &str, schema: &str) -> Result<Target> {
 
 fn invalid_path() -> Error {
     Error::new(ErrorKind::NotFound, "PGRST125", "Invalid path specified in request URL")
-}
-
-fn facts(method: &Method, path: &str, headers: &HeaderMap) -> RequestFacts {
-    let texts = headers.iter().filter_map(|(name, value)| Some((name, value.to_str().ok()?)));
-    let (mut seen, mut cookies) = (JsonObject::default(), JsonObject::default());
-    for (name, text) in texts {
-        if *name == header::COOKIE {
-            for (key, value) in text.split(';').filter_map(|pair| pair.trim().split_once('=')) {
-                cookies.push(key, value);
-            }
-        } else {
-            seen.push(name.as_str(), text);
-        }
-    }
-    RequestFacts {
-        method: method.as_str().to_owned(),
-        path: path.to_owned(),
-        headers: seen.finish(),
-        cookies: cookies.finish(),
-    }
-}
-
-/// A JSON object of texts, written as it grows: every request has two of them.
-#[derive(Default)]
-struct JsonObject(String);
-
-impl JsonObject {
-    fn push(&mut self, key: &str, value: &str) {
-        self.0.push(if self.0.is_empty() { '{' } else { ',' });
-        self.text(key);
-        self.0.push(':');
-        self.text(value);
-    }
-
-    fn text(&mut self, text: &str) {
-        if text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\') {
-            self.0.push('"');
-            self.0.push_str(text);
-            self.0.push('"');
-        } else {
-            self.0.push_str(&serde_json::Value::from(text).to_string());
-        }
-    }
-
-    fn finish(mut self) -> String {
-        self.0.push_str(if self.0.is_empty() { "{}" } else { "}" });
-        self.0
-    }
 }

@@ -1,5 +1,7 @@
 //! Requests to the data API as steps of one transaction.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -80,7 +82,7 @@ impl RestStep {
 ///
 /// # Errors
 /// As the data API reports them.
-pub(crate) async fn envelope(state: &GatewayState, request: Request) -> Result<(Context, HeaderMap, Bytes)> {
+pub(crate) async fn envelope(state: &GatewayState, request: Request) -> Result<(Context, Arc<HeaderMap>, Bytes)> {
     let request = RestRequest::read(state, request).await?;
     Ok((request.cx, request.headers, request.body))
 }

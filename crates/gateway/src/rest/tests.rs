@@ -140,12 +140,12 @@ async fn ask(told: Told, rest: RestSettings, request: &str, headers: &[(&str, &s
     };
     let state = GatewayState {
         identities: Arc::new(Identities::new(auth.clone(), &rest.anon_role, keys)),
-        services: Services {
+        services: Arc::new(Services {
             database: Handle::new(Arc::clone(&told) as _, Context::system()),
             auth,
             storage: Handle::new(Arc::new(Nothing), Context::system()),
             realtime: Handle::new(Arc::new(Nothing), Context::system()),
-        },
+        }),
         settings: Arc::new(Settings { rest, ..Settings::default() }),
     };
     let (method, path) = request.split_once(' ').unwrap();

@@ -125,7 +125,7 @@ impl RemoteDatabase {
         }
         let mut request = self.client.request(cx, method, path)?;
         if let Some(facts) = &cx.request {
-            let headers: Map<String, Json> = serde_json::from_str(&facts.headers).unwrap_or_default();
+            let headers: Map<String, Json> = serde_json::from_str(&facts.headers()).unwrap_or_default();
             for (name, value) in headers.iter().filter(|(name, _)| !OWN.contains(&name.as_str())) {
                 request = request.header(name, value.as_str().unwrap_or_default());
             }
