@@ -19,6 +19,7 @@ use truststream_services::database::{
 use crate::config::Config;
 use crate::error::convert;
 use crate::schema::Schema;
+use crate::stream::Streams;
 use crate::work::Fate;
 use crate::{apply, authorize, feed, internal, migrate, prepare, read, scan, transaction};
 
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) database: Database,
     schema: Arc<RwLock<Arc<Schema>>>,
+    /// Streams of changes that may be gone on with.
+    pub(crate) streams: Arc<Streams>,
 }
 
 impl Shared {
@@ -60,9 +63,9 @@ impl Shared {
 impl MongoDriver {
     /// What MongoDB can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
-        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, Policies, Regex};
+        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, Policies, Regex, Snapshots, Transactions};
         Features {
-            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Regex]),
+            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Regex, Snapshots, Transactions]),
             emulated: FeatureSet::of(&[Policies]),
         }
     }
@@ -91,7 +94,7 @@ impl MongoDriver {
         internal::create(&database).await?;
         let (catalog, receiving) = internal::catalog(&database).await?;
         let schema = Arc::new(RwLock::new(Arc::new(Schema::new(catalog, receiving))));
-        Ok(MongoDriver { shared: Shared { client, database, schema } })
+        Ok(MongoDriver { shared: Shared { client, database, schema, streams: Arc::default() } })
     }
 }
 

@@ -6,12 +6,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mongodb::bson::{Bson, DateTime, Document, Timestamp, doc};
-use mongodb::change_stream::ChangeStream;
-use mongodb::change_stream::event::{ChangeStreamEvent, OperationType};
-use mongodb::options::{FullDocumentBeforeChangeType, FullDocumentType};
+use mongodb::change_stream::event::OperationType;
 use truststream_kernel::{Error, Result, Row};
 use truststream_services::database::{
     Capture, Change, ChangeBatch, ChangeKind, Changes, Mark, Position, TableName,
@@ -20,6 +18,7 @@ use truststream_services::database::{
 use crate::driver::Shared;
 use crate::error::convert;
 use crate::names::{CAPTURES, STREAMS, collection, table_of};
+use crate::stream::{Event, Stream};
 use crate::{internal, row};
 
 /// Positions count seconds from 2024-01-01, to fit 63 bits together with what tells apart the
@@ -31,7 +30,7 @@ const COMMITS: u32 = 20;
 const CHANGES: u32 = 13;
 
 /// How long the server is asked to wait for changes at a time.
-const PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 fn sequence(moment: Timestamp, change: u64) -> Result<u64> {
     let too_many = || Error::internal("the server's time does not fit the feed's positions");
@@ -96,21 +95,10 @@ pub(crate) async fn changes(shared: &Shared, op: &Changes) -> Result<ChangeBatch
     let until = Instant::now() + op.wait;
     let mut wanted = internal::captured(&shared.database).await?;
     wanted.push(STREAMS.to_owned());
-    let filter = doc! { "$match": {
-        "ns.coll": { "$in": wanted },
-        "operationType": { "$in": ["insert", "update", "replace", "delete"] },
-    } };
-    let patience = op.wait.clamp(std::time::Duration::from_millis(1), PATIENCE);
-    let mut stream = shared
-        .database
-        .watch()
-        .pipeline([filter])
-        .start_at_operation_time(behind(after)?)
-        .full_document(FullDocumentType::WhenAvailable)
-        .full_document_before_change(FullDocumentBeforeChangeType::WhenAvailable)
-        .max_await_time(patience)
-        .await
-        .map_err(convert)?;
+    let mut stream = match shared.streams.take(after, &wanted) {
+        Some(stream) => stream,
+        None => Stream::open(shared, behind(after)?, wanted).await?,
+    };
     let mut batch =
         Batch { shared, names: HashMap::new(), changes: Vec::new(), last: None, within: 0, origins: None };
     let at_end = read(&mut stream, &mut batch, op.limit, until).await?;
@@ -118,29 +106,25 @@ pub(crate) async fn changes(shared: &Shared, op: &Changes) -> Result<ChangeBatch
         Some(moment) => position(moment)?,
         None => after.clone(),
     };
-    Ok(ChangeBatch { changes: batch.changes, position, at_end })
+    let changes = batch.changes;
+    shared.streams.keep(position.clone(), stream);
+    Ok(ChangeBatch { changes, position, at_end })
 }
 
 /// Reads whole transactions until there are enough, or no more. Says whether there were no more.
-async fn read(
-    stream: &mut ChangeStream<ChangeStreamEvent<Document>>,
-    batch: &mut Batch<'_>,
-    limit: usize,
-    until: Instant,
-) -> Result<bool> {
-    let mut silent = 0;
+async fn read(stream: &mut Stream, batch: &mut Batch<'_>, limit: usize, until: Instant) -> Result<bool> {
     loop {
-        match stream.next_if_any().await.map_err(convert)? {
+        let left = until.saturating_duration_since(Instant::now());
+        let patience = if batch.changes.is_empty() { left.min(PATIENCE) } else { Duration::ZERO };
+        match stream.next(patience).await? {
             Some(event) => {
-                silent = 0;
                 let another = event.cluster_time.is_some() && event.cluster_time != batch.last;
                 if another && batch.changes.len() >= limit {
+                    stream.put_back(event);
                     return Ok(false);
                 }
                 batch.push(event)?;
             }
-            // The reply that opens the stream may be empty although there are changes.
-            None if silent == 0 => silent = 1,
             None if !batch.changes.is_empty() || Instant::now() >= until => return Ok(true),
             None => {}
         }
@@ -160,7 +144,7 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    fn push(&mut self, event: ChangeStreamEvent<Document>) -> Result<()> {
+    fn push(&mut self, event: Event) -> Result<()> {
         let moment =
             event.cluster_time.ok_or_else(|| Error::internal("a change of the feed tells no time"))?;
         if self.last != Some(moment) {
@@ -204,7 +188,7 @@ impl Batch<'_> {
         self.origins.as_ref().filter(|(at, _)| *at == moment).map(|(_, origin)| origin.clone())
     }
 
-    fn originate(&mut self, event: &ChangeStreamEvent<Document>) {
+    fn originate(&mut self, event: &Event) {
         let origin = event.document_key.as_ref().and_then(|key| key.get_str("_id").ok());
         if let (Some(origin), Some(moment)) = (origin, event.cluster_time) {
             self.origins = Some((moment, origin.to_owned()));

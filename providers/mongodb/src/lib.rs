@@ -38,6 +38,7 @@ mod schema;
 mod sequence;
 mod sql;
 mod storage;
+mod stream;
 mod term;
 mod transaction;
 mod weigh;
