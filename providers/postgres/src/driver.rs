@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 use truststream_kernel::{Context, FeatureSet, Features, Result};
 use truststream_services::database::{
     Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
-    ChangeBatch, Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Introspect,
-    Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position,
-    Prepare, Raw, Rehearse, Revert, Scan, Select, Update,
+    ChangeBatch, Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Fence, Insert,
+    Introspect, Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping,
+    Position, Prepare, Raw, Rehearse, Revert, Scan, Select, Update,
 };
 
 use crate::config::Config;
@@ -233,5 +233,9 @@ impl DatabaseDriver for PostgresDriver {
 
     async fn applied_position(&self, _cx: &Context, op: &AppliedPosition) -> Result<Option<Position>> {
         self.stream_position(&op.origin).await.map_err(|error| error.during("applied_position", PROVIDER))
+    }
+
+    async fn fence(&self, _cx: &Context, op: &Fence) -> Result<()> {
+        self.set_fence(op).await.map_err(|error| error.during("fence", PROVIDER))
     }
 }

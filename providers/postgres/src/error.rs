@@ -68,7 +68,10 @@ pub(crate) fn position(error: &tokio_postgres::Error) -> Option<usize> {
 
 fn reported(db: &DbError) -> Error {
     let code = db.code().code().to_owned();
-    let mut error = Error::new(ErrorKind::of_code(&code), code, db.message().to_owned());
+    let mut error = match db.constraint() {
+        Some(crate::fence::FENCE) => Error::new(ErrorKind::Fenced, "BACKEND_006", db.message().to_owned()),
+        _ => Error::new(ErrorKind::of_code(&code), code, db.message().to_owned()),
+    };
     if let Some(detail) = db.detail() {
         error = error.with_details(detail);
     }

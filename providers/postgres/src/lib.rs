@@ -9,9 +9,11 @@ mod apply;
 mod cancel;
 mod config;
 mod connector;
+mod dial;
 mod driver;
 mod error;
 mod feed;
+mod fence;
 mod install;
 mod introspect;
 mod migrate;
@@ -38,4 +40,5 @@ mod watch;
 mod wire;
 
 pub use config::{Config, PoolConfig, Pooler};
+pub use dial::{Messages, connect};
 pub use driver::PostgresDriver;

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod connections;
+mod direct;
 mod exact;
 mod feed;
 mod pooler;

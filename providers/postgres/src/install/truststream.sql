@@ -60,6 +60,25 @@ create table if not exists truststream.deferred (
 );
 create table if not exists truststream.existing (kind text not null, id oid not null, primary key (kind, id));
 
+-- Until when tables are closed to direct writers, in milliseconds since 1970, and in which epoch that was said.
+create sequence if not exists truststream.fenced_until minvalue 0 start 0;
+create table if not exists truststream.fence (only_row boolean primary key default true check (only_row), epoch bigint not null);
+
+-- Refuses statements while the fence is closed, except those of streams whose name begins as its argument says.
+create or replace function truststream.refuse() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  if (select last_value from truststream.fenced_until) > extract(epoch from clock_timestamp()) * 1000
+     and not starts_with(coalesce(current_setting('truststream.origin', true), ''), tg_argv[0]) then
+    raise exception using errcode = '25006', constraint = 'truststream_fence',
+      message = format('table %I.%I is closed: another backend serves this application now', tg_table_schema, tg_table_name),
+      hint = 'write through TrustStream, or to the backend that `truststream switch status` names';
+  end if;
+  return null;
+end $$;
+
 create or replace function truststream.capture() returns trigger
 language plpgsql security definer
 set search_path = '' set timezone = 'UTC' set datestyle = 'ISO' set extra_float_digits = 1 set bytea_output = 'hex' set intervalstyle = 'postgres'
@@ -103,7 +122,7 @@ begin
     end if;
   elsif not exists (select from pg_event_trigger_ddl_commands()
                     where coalesce(schema_name, '') not in ('truststream', 'pg_temp')
-                      and object_identity not like 'truststream_capture%'
+                      and object_identity !~ '^truststream_(capture|fence)'
                       and command_tag not in ('REINDEX', 'REFRESH MATERIALIZED VIEW')) then
     return;
   end if;
@@ -118,5 +137,5 @@ exception when insufficient_privilege then null;
 end $$;
 
 -- Which format all of this has: `FORMAT` in install.rs.
-insert into truststream.settings values ('format', '3')
+insert into truststream.settings values ('format', '4')
 on conflict (name) do update set value = excluded.value;
