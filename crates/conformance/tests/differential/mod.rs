@@ -5,6 +5,7 @@
 
 mod queries;
 mod world;
+mod writes;
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -20,12 +21,13 @@ use truststream_kernel::{Context, Driven, Handle, Identity, Result, Stack};
 use truststream_postgres::PostgresDriver;
 use truststream_services::database::language::render_query;
 use truststream_services::database::{
-    Count, Database, DatabaseService, Insert, Migrate, Query, Select, TableName,
+    Begin, Count, Database, DatabaseService, Insert, Migrate, Query, Select, TableName,
 };
 use truststream_sqlite::SqliteDriver;
 
 use queries::{Caller, Case, aggregates};
 use world::World;
+use writes::Write;
 
 /// The code of what should never happen.
 const INTERNAL: &str = "XX000";
@@ -53,30 +55,60 @@ async fn filled(stack: Stack<DatabaseService>, world: &World) -> Result<Database
     Ok(database)
 }
 
-fn seen_by(database: &Database, caller: &Caller) -> Database {
+fn context(caller: &Caller) -> Context {
     match caller {
-        Caller::System => database.with(Context::system()),
-        Caller::Anon => database.with(Context::role("anon")),
+        Caller::System => Context::system(),
+        Caller::Anon => Context::role("anon"),
         Caller::User(user, team) => {
             let claims = json!({ "sub": user, "role": "authenticated", "team": team });
             let claims = claims.as_object().cloned().unwrap_or_default();
-            database.with(Context::of(Identity::new("authenticated", claims)))
+            Context::of(Identity::new("authenticated", claims))
         }
     }
 }
 
-/// The answer in a form that is the same for the same answer, or the code of the error.
-async fn answer(database: &Database, case: &Case) -> std::result::Result<String, String> {
+/// The answer in a form that is the same for the same answer.
+async fn read(database: &Database, case: &Case) -> Result<String> {
     let mut select = Select::new(TableName::public(case.table), case.query.clone());
     select.count = case.count.then_some(Count::Exact);
-    let page = seen_by(database, &case.caller).send(select).await.map_err(|error| error.code().to_owned())?;
-    let rows = if groups(&case.query) {
-        let rows = serde_json::from_slice(&page.body).map_err(|error| error.to_string())?;
-        unordered(rows).to_string()
-    } else {
-        String::from_utf8_lossy(&page.body).split_ascii_whitespace().collect()
-    };
+    let page = database.with(context(&case.caller)).send(select).await?;
+    let rows = if groups(&case.query) { sorted(&page.body) } else { compact(&page.body) };
     Ok(format!("{rows} {:?}", page.total))
+}
+
+/// What is returned of a write, and every table that it may have touched; then it is undone.
+async fn written(database: &Database, case: &Case, write: &Write) -> Result<String> {
+    let mut open = database.with(Context::system()).send(Begin::default()).await?;
+    let page = open.step(&context(&case.caller), &write.step(case.table, &case.query)).await;
+    let page = page?.unwrap_or_default();
+    let mut seen = format!("{} {}", page.rows, sorted(&page.body));
+    let table = if case.table == world::VIEW { "children" } else { case.table };
+    let all = Query { order: queries::keys(table), ..Query::all() };
+    let left = open.step(&Context::system(), &Select::new(TableName::public(table), all).into()).await?;
+    seen.push_str(&compact(&left.unwrap_or_default().body));
+    open.rollback().await?;
+    Ok(seen)
+}
+
+/// The answer, or the code of the error.
+async fn answer(database: &Database, case: &Case) -> std::result::Result<String, String> {
+    let answer = match &case.write {
+        None => read(database, case).await,
+        Some(write) => written(database, case, write).await,
+    };
+    answer.map_err(|error| error.code().to_owned())
+}
+
+fn compact(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).split_ascii_whitespace().collect()
+}
+
+/// Rows that come in any order.
+fn sorted(body: &[u8]) -> String {
+    if body.is_empty() {
+        return String::new();
+    }
+    serde_json::from_slice(body).map_or_else(|error| error.to_string(), |rows| unordered(rows).to_string())
 }
 
 /// Arrays and members in one order: groups come in any.
@@ -116,7 +148,8 @@ fn shown(world: &World, case: &Case) -> String {
         let _ = write!(out, " --data-urlencode '{name}={}'", value.replace('\'', "'\\''"));
     }
     let count = if case.count { " -H 'Prefer: count=exact'" } else { "" };
-    let _ = writeln!(out, "{count} # as {:?}", case.caller);
+    let how = case.write.as_ref().map_or_else(|| count.to_owned(), Write::shown);
+    let _ = writeln!(out, "{how} # as {:?}", case.caller);
     out
 }
 

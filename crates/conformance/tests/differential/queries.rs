@@ -10,6 +10,7 @@ use truststream_services::database::{
 };
 
 use super::world::{Column, Family, Table, USERS, World};
+use super::writes::{Write, plain, write};
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct Case {
     pub query: Query,
     /// Whether the total is asked for.
     pub count: bool,
+    /// What is written, where the request is no read.
+    pub write: Option<Write>,
 }
 
 /// What can be embedded in what: from, the word for it, to, whether that is one row.
@@ -162,13 +165,13 @@ fn sorted(name: &str) -> Order {
 }
 
 /// The columns that make an order of a table's rows a total one.
-fn keys(table: &Table) -> Vec<Order> {
-    let names: &[&str] = if table.name == "children_tags" { &["child_id", "tag_id"] } else { &["id"] };
+pub fn keys(table: &str) -> Vec<Order> {
+    let names: &[&str] = if table == "children_tags" { &["child_id", "tag_id"] } else { &["id"] };
     names.iter().map(|name| sorted(name)).collect()
 }
 
 fn order(table: &Table) -> BoxedStrategy<Vec<Order>> {
-    let keys = keys(table);
+    let keys = keys(table.name);
     let nulls = select(vec![None, Some(Nulls::First), Some(Nulls::Last)]);
     let columns = select(table.columns.clone()).prop_flat_map(|column| field(&column));
     let first = (columns, any::<bool>(), nulls).prop_map(|(field, descending, nulls)| Order {
@@ -311,6 +314,20 @@ pub fn aggregates(query: &Query) -> bool {
     })
 }
 
+/// Whether an embed reads a table, however deep.
+pub fn reads(embed: &Embed, table: &str) -> bool {
+    let table = if table == super::world::VIEW { "children" } else { table };
+    let read = match embed.relation.as_str() {
+        "guardian" => "parents",
+        "siblings" | "red_children" => "children",
+        relation => relation,
+    };
+    let inside = |item: &Item| matches!(item, Item::Embed(inner) if reads(inner, table));
+    // Tags and children are tied by a third table.
+    let tied = table == "children_tags" && matches!(read, "children" | "tags");
+    read == table || tied || embed.query.items.iter().any(inside)
+}
+
 /// Columns under names of their own: JSON with a name twice says nothing.
 fn distinct(items: Vec<Item>, depth: u32) -> Vec<Item> {
     let mut embedded = Vec::new();
@@ -339,15 +356,18 @@ pub fn case(world: &Arc<World>) -> BoxedStrategy<Case> {
         1 => Just(Caller::Anon),
         2 => (select(&USERS[..]), select(&["red", "blue"][..])).prop_map(|(user, team)| Caller::User(user, team)),
     ];
-    let names: Vec<&'static str> = world.tables.iter().map(|table| table.name).collect();
     let world = Arc::clone(world);
-    (select(names), caller, any::<bool>())
-        .prop_flat_map(move |(table, caller, count)| {
-            query(&world, table, 0).prop_map(move |query| Case {
+    (0..world.tables.len(), caller, any::<bool>(), proptest::bool::weighted(0.3))
+        .prop_flat_map(move |(at, caller, count, writes)| {
+            let table = &world.tables[at];
+            let write = if writes { write(table).prop_map(Some).boxed() } else { Just(None).boxed() };
+            let name = table.name;
+            (query(&world, name, 0), write).prop_map(move |(query, write)| Case {
                 caller: caller.clone(),
-                table,
-                query,
+                table: name,
+                query: if write.is_some() { plain(query, name) } else { query },
                 count,
+                write,
             })
         })
         .boxed()

@@ -115,7 +115,7 @@ create function guardian(children) returns setof parents language sql stable row
 $$;
 create view red_children with (security_invoker = on) as
   select id, parent_id, team, owner, upper(team) as loud from children where team = 'red';
-grant select on red_children to anon, authenticated;
+grant select, insert, update, delete on red_children to anon, authenticated;
 ";
 
 /// A column of a table.
@@ -142,9 +142,42 @@ pub struct Table {
     pub name: &'static str,
     /// Its random columns.
     pub columns: Vec<Column>,
-    /// Whether policies protect it, and which: condition, role, permissive.
-    policies: Option<Vec<(&'static str, &'static str, bool)>>,
+    /// Whether policies protect it, and which.
+    policies: Option<Vec<Policy>>,
     rows: Vec<String>,
+}
+
+/// A policy of a table.
+#[derive(Clone, Copy, Debug)]
+struct Policy {
+    permissive: bool,
+    command: &'static str,
+    role: &'static str,
+    using: &'static str,
+    /// What new rows must be, where that is not what seen ones are.
+    check: Option<&'static str>,
+}
+
+impl Policy {
+    fn sql(self, table: &str, number: usize) -> String {
+        let condition = |condition: &str| match table {
+            // What the junction has no id for, it has a tag for.
+            "children_tags" => condition.replace("id % 2", "tag_id % 2"),
+            // A policy of the table that policies read would read itself.
+            "members" if condition.contains("members") => "true".to_owned(),
+            _ => condition.to_owned(),
+        };
+        let kind = if self.permissive { "permissive" } else { "restrictive" };
+        let (reads, writes) = match self.command {
+            "insert" => (None, Some(self.check.unwrap_or(self.using))),
+            "update" | "all" => (Some(self.using), self.check),
+            _ => (Some(self.using), None),
+        };
+        let using = reads.map_or_else(String::new, |using| format!(" using ({})", condition(using)));
+        let check = writes.map_or_else(String::new, |check| format!(" with check ({})", condition(check)));
+        let (command, role) = (self.command, self.role);
+        format!("create policy p{number} on {table} as {kind} for {command} to {role}{using}{check};\n")
+    }
 }
 
 /// A database.
@@ -171,9 +204,19 @@ fn column() -> impl Strategy<Value = &'static Kind> {
     (0..KINDS.len()).prop_map(|at| &KINDS[at])
 }
 
-fn policies() -> impl Strategy<Value = Vec<(&'static str, &'static str, bool)>> {
+fn policies() -> impl Strategy<Value = Vec<Policy>> {
     let role = select(&["anon", "authenticated", "public"][..]);
-    proptest::collection::vec((select(CONDITIONS), role, proptest::bool::weighted(0.8)), 0..4)
+    let command = select(&["select", "select", "insert", "update", "delete", "all", "all"][..]);
+    let check = proptest::option::of(select(CONDITIONS));
+    let policy = (proptest::bool::weighted(0.8), command, role, select(CONDITIONS), check);
+    let policy = policy.prop_map(|(permissive, command, role, using, check)| Policy {
+        permissive,
+        command,
+        role,
+        using,
+        check,
+    });
+    proptest::collection::vec(policy, 0..6)
 }
 
 fn table(at: usize) -> impl Strategy<Value = Table> {
@@ -265,25 +308,13 @@ impl World {
                 "create table {name} ({key} {ties} team text, owner uuid{columns}{junction});\n"
             ));
             match &table.policies {
-                None => sql.push_str(&format!("grant select on {name} to anon, authenticated;\n")),
+                None => sql.push_str(&format!(
+                    "grant select, insert, update, delete on {name} to anon, authenticated;\n"
+                )),
                 Some(policies) => {
                     sql.push_str(&format!("alter table {name} enable row level security;\n"));
-                    for (at, (condition, role, permissive)) in policies.iter().enumerate() {
-                        // What the junction has no id for, it has a tag for.
-                        let condition = match key {
-                            "" => condition.replace("id % 2", "tag_id % 2"),
-                            _ => (*condition).to_owned(),
-                        };
-                        // A policy of the table that policies read would read itself.
-                        let condition = if *name == "members" && condition.contains("members") {
-                            "true"
-                        } else {
-                            &condition
-                        };
-                        let kind = if *permissive { "permissive" } else { "restrictive" };
-                        sql.push_str(&format!(
-                            "create policy p{at} on {name} as {kind} for select to {role} using ({condition});\n"
-                        ));
+                    for (at, policy) in policies.iter().enumerate() {
+                        sql.push_str(&policy.sql(name, at));
                     }
                 }
             }

@@ -29,8 +29,8 @@ pub(crate) enum Purpose {
     Rows,
     /// How many match.
     Count,
-    /// Row ids of what a write is about.
-    Targets(PolicyCommand),
+    /// Row ids of what a write is about, and whether rows are wanted back.
+    Targets(PolicyCommand, bool),
 }
 
 /// The plans of one schema.
@@ -124,7 +124,7 @@ pub(crate) fn statement(
     let (statement, recorder) = match purpose {
         Purpose::Rows => planner.rows(table, query, source)?,
         Purpose::Count => planner.count(table, query)?,
-        Purpose::Targets(command) => planner.targets(table, query, command)?,
+        Purpose::Targets(command, returns) => planner.targets((table, query), command, returns)?,
     };
     if let Some(recorder) = recorder.filter(|recorder| recorder.sound) {
         let plan = Plan {

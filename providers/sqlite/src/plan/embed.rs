@@ -1,14 +1,15 @@
 //! Related resources inside a `select`.
 
 use truststream_kernel::value::json::push_string;
-use truststream_kernel::{Error, Result, Type};
-use truststream_services::database::{Embed, Field, Item, Link, Query, Relationship};
+use truststream_kernel::{Error, ErrorKind, Result, Type};
+use truststream_services::database::{Embed, Field, Item, Link, Query, Relationship, TableName};
 use truststream_sql::quote::quote;
 use truststream_sql::{computed, expression};
 
 use super::field::{Term, as_json};
 use super::read::{Level, Out, Part, all};
 use super::{Planner, Scope};
+use crate::schema::Schema;
 
 /// The embed that a filter or order names.
 pub(super) fn named<'q>(query: &'q Query, name: &str) -> Option<&'q Embed> {
@@ -33,35 +34,51 @@ fn is_one_group(query: &Query) -> bool {
     !query.items.is_empty() && query.items.iter().all(aggregate)
 }
 
-/// Whether a query shows groups of rows.
-fn is_grouped(query: &Query) -> bool {
-    query.items.iter().any(|item| match item {
-        Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
-        Item::Embed(inner) => inner.spread && is_grouped(&inner.query),
-        Item::All | Item::Column { .. } => false,
+/// The embed that an order names.
+///
+/// # Errors
+/// PGRST108 if there is none of the name.
+pub(super) fn ordering<'q>(query: &'q Query, name: &str) -> Result<&'q Embed> {
+    named(query, name).ok_or_else(|| {
+        let message = format!("'{name}' is not an embedded resource in this request");
+        Error::new(ErrorKind::InvalidInput, "PGRST108", message)
+            .with_hint(format!("Verify that '{name}' is included in the 'select' query parameter."))
     })
 }
 
-/// The field that a name in an order by an embed means: what the embed calls so, or a column of its
-/// table where it shows rows and no groups.
+/// Refuses an order by an embed of several rows.
 ///
 /// # Errors
-/// 42703 for what a group does not show.
-fn shown_as<'f>(embed: &'f Embed, field: &'f Field) -> Result<&'f Field> {
-    let called = embed.query.items.iter().find_map(|item| match item {
-        Item::Column { field: shown, alias, aggregate: None, .. } if field.path.is_empty() => {
-            (alias.as_deref().unwrap_or(&shown.name) == field.name).then_some(shown)
-        }
-        _ => None,
-    });
-    match called {
-        Some(shown) => Ok(shown),
-        None if is_grouped(&embed.query) => {
-            let message = format!("column {}.{} does not exist", embed.name(), field.name);
-            Err(Error::new(truststream_kernel::ErrorKind::InvalidInput, "42703", message))
-        }
-        None => Ok(field),
+/// PGRST118.
+fn check_one(relationship: &Relationship, parent: &TableName, embed: &Embed) -> Result<()> {
+    if relationship.to_one {
+        return Ok(());
     }
+    let message = format!("A related order on '{}' is not possible", embed.name());
+    let details = format!(
+        "'{}' and '{}' do not form a many-to-one or one-to-one relationship",
+        parent.name,
+        embed.name()
+    );
+    Err(Error::new(ErrorKind::InvalidInput, "PGRST118", message).with_details(details))
+}
+
+/// Refuses embeds of what is not related and orders by them, also where nothing of them is shown.
+///
+/// # Errors
+/// PGRST108, PGRST118, PGRST200, PGRST201.
+pub(crate) fn check_relations(schema: &Schema, table: &TableName, query: &Query) -> Result<()> {
+    for relation in query.order.iter().filter_map(|order| order.relation.as_deref()) {
+        let embed = ordering(query, relation)?;
+        let relationship = schema.relations.resolve(table, &embed.relation, embed.hint.as_deref())?;
+        check_one(relationship, table, embed)?;
+    }
+    for item in &query.items {
+        let Item::Embed(embed) = item else { continue };
+        let relationship = schema.relations.resolve(table, &embed.relation, embed.hint.as_deref())?;
+        check_relations(schema, &relationship.to, &embed.query)?;
+    }
+    Ok(())
 }
 
 impl Planner<'_> {
@@ -122,23 +139,57 @@ impl Planner<'_> {
     /// A field of a to-one embed, as a term of the parent.
     pub(super) fn embed_field(&mut self, parent: &Scope, embed: &Embed, field: &Field) -> Result<Term> {
         let relationship = self.relationship(parent, embed)?;
-        if !relationship.to_one {
-            let message = format!("A related order on '{}' is not possible", embed.name());
-            let details = format!(
-                "'{}' and '{}' do not form a many-to-one or one-to-one relationship",
-                parent.table.name,
-                embed.name()
-            );
-            return Err(Error::new(truststream_kernel::ErrorKind::InvalidInput, "PGRST118", message)
-                .with_details(details));
-        }
+        check_one(&relationship, &parent.table, embed)?;
         let scope = self.scope(&relationship.to);
         let (from, mut conditions) = self.related(parent, &scope, &relationship)?;
         // A partner that the embed does not show orders nothing.
         conditions.extend(self.conditions(&scope, &embed.query)?);
-        let term = self.term(&scope, shown_as(embed, field)?)?;
-        let sql = format!("(SELECT {} FROM {from} WHERE {} LIMIT 1)", term.sql, all(conditions));
+        let term = self.term(&scope, self.shown_as(embed, &scope, field)?)?;
+        let page = self.page(&embed.query);
+        let page = if page.is_empty() { " LIMIT 1" } else { &page };
+        let sql = format!("(SELECT {} FROM {from} WHERE {}{page})", term.sql, all(conditions));
         Ok(Term { sql, ..term })
+    }
+
+    /// Whether a query shows groups of rows: what is spread of one row is grouped with them.
+    fn is_grouped(&self, scope: &Scope, query: &Query) -> Result<bool> {
+        for item in &query.items {
+            let grouped = match item {
+                Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
+                Item::Embed(inner) if inner.spread => {
+                    let relationship = self.relationship(scope, inner)?;
+                    let to = Scope { table: relationship.to, alias: String::new() };
+                    relationship.to_one && self.is_grouped(&to, &inner.query)?
+                }
+                Item::All | Item::Column { .. } | Item::Embed(_) => false,
+            };
+            if grouped {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The field that a name in an order by an embed means: what the embed calls so, or a column of its
+    /// table where it shows rows and no groups.
+    ///
+    /// # Errors
+    /// 42703 for what a group does not show.
+    fn shown_as<'f>(&self, embed: &'f Embed, scope: &Scope, field: &'f Field) -> Result<&'f Field> {
+        let called = embed.query.items.iter().find_map(|item| match item {
+            Item::Column { field: shown, alias, aggregate: None, .. } if field.path.is_empty() => {
+                (alias.as_deref().unwrap_or(&shown.name) == field.name).then_some(shown)
+            }
+            _ => None,
+        });
+        match called {
+            Some(shown) => Ok(shown),
+            None if self.is_grouped(scope, &embed.query)? => {
+                let message = format!("column {}.{} does not exist", embed.name(), field.name);
+                Err(Error::new(ErrorKind::InvalidInput, "42703", message))
+            }
+            None => Ok(field),
+        }
     }
 
     fn relationship(&self, parent: &Scope, embed: &Embed) -> Result<Relationship> {

@@ -22,6 +22,7 @@ use crate::storage;
 
 use cache::Recorder;
 pub(crate) use cache::{Plans, Purpose, statement};
+pub(crate) use embed::check_relations;
 pub(crate) use read::{Source, Statement};
 pub(crate) use returned::{Returned, returned, values};
 

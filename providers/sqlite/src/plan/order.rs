@@ -15,12 +15,7 @@ impl Planner<'_> {
             let term = match &order.relation {
                 None => self.term(scope, &order.field)?,
                 Some(name) => {
-                    let embed = super::embed::named(query, name).ok_or_else(|| {
-                        let message = format!("'{name}' is not an embedded resource in this request");
-                        Error::new(ErrorKind::InvalidInput, "PGRST108", message).with_hint(format!(
-                            "Verify that '{name}' is included in the 'select' query parameter."
-                        ))
-                    })?;
+                    let embed = super::embed::ordering(query, name)?;
                     self.embed_field(scope, embed, &order.field)?
                 }
             };

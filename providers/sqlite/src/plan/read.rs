@@ -127,14 +127,14 @@ impl<'a> Planner<'a> {
     /// Row ids of what a write is about: what the query matches and the caller may see and change.
     pub(super) fn targets(
         mut self,
-        table: &TableName,
-        query: &Query,
+        (table, query): (&TableName, &Query),
         command: PolicyCommand,
+        returns: bool,
     ) -> Result<Planned<'a>> {
         let scope = self.scope(table);
         let mut conditions = vec![self.allowed(table, command)?];
         // What is not filtered and not returned need not be readable.
-        if query.filter.is_some() || !query.items.is_empty() {
+        if query.filter.is_some() || returns {
             conditions.push(self.allowed(table, PolicyCommand::Select)?);
         }
         let guarded = conditions.into_iter().flatten().collect::<Vec<_>>();
@@ -148,7 +148,10 @@ impl<'a> Planner<'a> {
                 format!("({rows}) AS {}", scope.alias)
             }
         };
-        let matched = all(self.conditions(&scope, query)?);
+        // What embeds demand decides what is shown of the rows, not which are written.
+        let filter = query.filter.as_ref();
+        let matched =
+            all(filter.map(|filter| self.filter(&scope, query, filter)).transpose()?.into_iter().collect());
         let order = self.order(&scope, query)?;
         let page = self.page(query);
         let sql = format!("SELECT {}.rowid FROM {from} WHERE {matched}{order}{page}", scope.alias);

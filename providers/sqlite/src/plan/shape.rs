@@ -31,7 +31,7 @@ impl<'q> Shape<'q> {
         shape.tag(match purpose {
             Purpose::Rows => 0,
             Purpose::Count => 1,
-            Purpose::Targets(command) => 2 + command as u8,
+            Purpose::Targets(command, returns) => 2 + command as u8 + 16 * u8::from(returns),
         });
         shape.text(&table.schema);
         shape.text(&table.name);

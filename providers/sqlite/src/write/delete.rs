@@ -13,7 +13,7 @@ impl Write<'_> {
             return self.delete_through(op, &view);
         }
         self.table(&op.table)?;
-        let targets = self.targets(&op.table, &op.query, PolicyCommand::Delete)?;
+        let targets = self.targets(&op.table, &op.query, PolicyCommand::Delete, op.options.returning)?;
         // What is returned must be read while it is there.
         let page = self.answer(&op.table, &op.query, &targets, &op.options)?;
         self.deleted(&op.table, &targets)?;

@@ -69,8 +69,7 @@ impl Write<'_> {
                 Row::Skipped => {}
             }
         }
-        let readable = op.options.returning == Returning::Representation || key.is_some();
-        self.check(&op.table, &inserted, PolicyCommand::Insert, readable)?;
+        self.check(&op.table, &inserted, PolicyCommand::Insert, reads(op, table))?;
         if key.is_some() {
             self.check(&op.table, &updated, PolicyCommand::Update, true)?;
         }
@@ -88,16 +87,18 @@ impl Write<'_> {
         if let (Some(key), Some(on_conflict)) = (key, &op.on_conflict)
             && let Some(existing) = self.existing(op, columns, row, key)?
         {
+            self.check_proposed(op, table, columns, row)?;
             if !on_conflict.merge {
                 return Ok(Row::Skipped);
             }
             let access = Access::of(self.cx).by_columns();
             let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
             access.may_write(self.schema, &op.table, PolicyCommand::Update, &names)?;
-            let using = access.using(self.schema, &op.table, PolicyCommand::Update)?;
-            if let Some(using) = using
-                && self.meeting(&op.table, &[existing], &using)? == 0
-            {
+            let commands = [PolicyCommand::Update, PolicyCommand::Select];
+            let using = commands.map(|command| access.using(self.schema, &op.table, command));
+            let using: Vec<String> =
+                using.into_iter().filter_map(Result::transpose).collect::<Result<_>>()?;
+            if !using.is_empty() && self.meeting(&op.table, &[existing], &using.join(" AND "))? == 0 {
                 let message = format!(
                     "new row violates row-level security policy (USING expression) for table \"{}\"",
                     op.table.name
@@ -134,6 +135,10 @@ impl Write<'_> {
             Ok((inserted > 0).then(|| self.conn.sql.last_insert_rowid()))
         };
         run().map_err(|error| {
+            // Who may not write the row learns nothing of those that it meets.
+            if let Err(refused) = self.check_proposed(op, table, columns, row) {
+                return refused;
+            }
             let given: Vec<(&Column, &Value)> = columns
                 .iter()
                 .zip(row)
@@ -224,6 +229,13 @@ impl Write<'_> {
         }
         Ok(location)
     }
+}
+
+/// Whether an insert reads what it writes, so that it must be readable.
+pub(super) fn reads(op: &Insert, table: &Table) -> bool {
+    let key =
+        op.on_conflict.as_ref().is_some_and(|rule| rule.columns.is_some() || !table.primary_key.is_empty());
+    key || op.options.returning == Returning::Representation
 }
 
 fn refuse_generated(column: &Column) -> Result<()> {

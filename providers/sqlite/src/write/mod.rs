@@ -4,6 +4,7 @@ mod body;
 mod delete;
 mod fault;
 mod insert;
+mod proposed;
 mod through;
 mod update;
 
@@ -76,8 +77,14 @@ impl<'a> Write<'a> {
     }
 
     /// Row ids of the rows that a query matches and a command may touch.
-    fn targets(&self, name: &TableName, query: &Query, command: PolicyCommand) -> Result<Vec<i64>> {
-        let purpose = Purpose::Targets(command);
+    fn targets(
+        &self,
+        name: &TableName,
+        query: &Query,
+        command: PolicyCommand,
+        returning: Returning,
+    ) -> Result<Vec<i64>> {
+        let purpose = Purpose::Targets(command, returning == Returning::Representation);
         ids(self.conn, &plan::statement(self.schema, self.cx, purpose, (name, query), &Source::Table)?)
     }
 
@@ -89,7 +96,16 @@ impl<'a> Write<'a> {
         written: &[i64],
         options: &WriteOptions,
     ) -> Result<Page> {
-        let rows = written.len() as u64;
+        let mut page = Page { rows: written.len() as u64, ..Page::default() };
+        if options.returning == Returning::Representation {
+            let source = Source::Rows(written.to_vec());
+            let format = &options.format;
+            // What inner embeds leave out is written, and neither shown nor counted.
+            (page.body, page.rows) = render(self.conn, self.schema, self.cx, (name, query), &source, format)?;
+        } else {
+            plan::check_relations(self.schema, name, query)?;
+        }
+        let rows = page.rows;
         if let Some(most) = options.transaction.max_affected
             && rows > most
         {
@@ -100,12 +116,7 @@ impl<'a> Write<'a> {
         if options.format.media == Media::Object && rows != 1 {
             return Err(not_one(rows));
         }
-        let mut page = Page { rows, total: options.count.map(|_| rows), ..Page::default() };
-        if options.returning == Returning::Representation {
-            let source = Source::Rows(written.to_vec());
-            let format = &options.format;
-            (page.body, _) = render(self.conn, self.schema, self.cx, (name, query), &source, format)?;
-        }
+        page.total = options.count.map(|_| rows);
         Ok(page)
     }
 
@@ -132,8 +143,7 @@ impl<'a> Write<'a> {
         if self.meeting(name, written, &conditions.join(" AND "))? == written.len() {
             return Ok(());
         }
-        let message = format!("new row violates row-level security policy for table \"{}\"", name.name);
-        Err(Error::permission_denied(message))
+        Err(violated(name))
     }
 
     /// How many of these rows meet a condition.
@@ -146,6 +156,14 @@ impl<'a> Write<'a> {
         }
         Ok(count)
     }
+}
+
+/// The error of a new row that policies don't admit.
+fn violated(name: &TableName) -> Error {
+    Error::permission_denied(format!(
+        "new row violates row-level security policy for table \"{}\"",
+        name.name
+    ))
 }
 
 /// Row ids as SQLite's `json_each` reads them.

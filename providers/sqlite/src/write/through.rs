@@ -87,7 +87,7 @@ impl Write<'_> {
     pub(super) fn update_through(&self, op: &Update, through: &Through<'_>) -> Result<Page> {
         let columns = through.columns(&op.values, op.columns.as_deref())?;
         Access::of(self.cx).may_write(self.schema, through.view, PolicyCommand::Update, &columns)?;
-        let targets = self.targets(through.view, &op.query, PolicyCommand::Update)?;
+        let targets = self.targets(through.view, &op.query, PolicyCommand::Update, op.options.returning)?;
         let inner = Update {
             table: through.base.table.clone(),
             values: through.body(&op.values)?,
@@ -101,7 +101,7 @@ impl Write<'_> {
 
     /// Deletes through a view.
     pub(super) fn delete_through(&self, op: &Delete, through: &Through<'_>) -> Result<Page> {
-        let targets = self.targets(through.view, &op.query, PolicyCommand::Delete)?;
+        let targets = self.targets(through.view, &op.query, PolicyCommand::Delete, op.options.returning)?;
         let page = self.answer(through.view, &op.query, &targets, &op.options)?;
         let owner = Context::system();
         through.writer(self, &owner).deleted(&through.base.table, &targets)?;

@@ -18,7 +18,8 @@ impl Write<'_> {
             return self.update_through(op, &view);
         }
         self.table(&op.table)?;
-        let written = self.updated(op, self.targets(&op.table, &op.query, PolicyCommand::Update)?)?;
+        let written = self
+            .updated(op, self.targets(&op.table, &op.query, PolicyCommand::Update, op.options.returning)?)?;
         self.answer(&op.table, &op.query, &written, &op.options)
     }
 
