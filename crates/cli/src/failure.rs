@@ -67,7 +67,7 @@ impl Failure {
         } else {
             eprintln!("error: {} [{}]", self.0.message, self.0.code);
             match &self.0.details {
-                Some(Json::String(details)) => eprintln!("  {details}"),
+                Some(Json::String(details)) => details.lines().for_each(|line| eprintln!("  {line}")),
                 Some(Json::Array(problems)) => {
                     problems.iter().for_each(|problem| eprintln!("  {}", one_problem(problem)))
                 }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,28 @@ impl PostgresServer {
         let mut server = PostgresServer { process, port, programs, settings, databases, folder };
         server.wait_until_ready()?;
         Ok(server)
+    }
+
+    /// The server that the tests of a run share. It goes with the thread that starts it, so that is none
+    /// of a test's; that thread ends with the run.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn of_the_run() -> &'static PostgresServer {
+        static SERVER: OnceLock<PostgresServer> = OnceLock::new();
+        SERVER.get_or_init(|| {
+            let (sender, started) = std::sync::mpsc::channel();
+            std::thread::spawn(move || {
+                let _ = sender.send(PostgresServer::start(&[]));
+                loop {
+                    std::thread::park();
+                }
+            });
+            match started.recv() {
+                Ok(Ok(server)) => server,
+                failed => panic!("PostgreSQL did not start: {:?}", failed.map(|started| started.err())),
+            }
+        })
     }
 
     /// Ends it without a shutdown: connections break, and what was committed is in its log only; all

@@ -14,6 +14,7 @@ mod lock;
 mod observed;
 pub mod portability;
 mod project;
+mod project_recorded;
 mod project_schema;
 mod providers;
 mod routed;

@@ -6,7 +6,8 @@ use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{
     AppliedMigration, Database, Migrate, MigrationOutcome, Migrations, Problem, Review,
 };
-use truststream_sql::schema::split;
+
+use crate::project_recorded::edit;
 
 /// Name under which a seed is recorded.
 const SEED: &str = "seed.sql";
@@ -44,17 +45,6 @@ pub fn version(name: &str) -> &str {
     let bare = name.strip_suffix(".sql").unwrap_or(name);
     let number = bare.split('_').next().unwrap_or(bare);
     if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) { number } else { bare }
-}
-
-/// Whether two texts are the same statements: the supabase CLI records them one by one, and none of
-/// a migration that was only marked as applied.
-fn same_text(recorded: &str, file: &str) -> bool {
-    fn statements(text: &str) -> Option<Vec<&str>> {
-        Some(split(text).ok()?.into_iter().map(|piece| piece.text).collect())
-    }
-    recorded == file
-        || recorded.is_empty()
-        || statements(recorded).is_some_and(|one| Some(one) == statements(file))
 }
 
 /// The SQL files of a project.
@@ -120,19 +110,18 @@ impl ProjectFiles {
     /// # Errors
     /// `BACKEND_003` naming file and line. Files before the failing one stay applied.
     pub async fn apply(&self, database: &Database) -> Result<Migrated> {
-        let files = self.migrations.iter().chain(&self.seed);
+        self.apply_telling(database, |_| {}).await
+    }
+
+    /// The same, telling the name of each file that was applied.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub async fn apply_telling(&self, database: &Database, mut told: impl FnMut(&str)) -> Result<Migrated> {
         let known = database.send(Migrations).await?;
-        let pending = files
-            .clone()
-            .map(|file| AppliedMigration { name: file.name.clone(), sql: file.sql.clone() })
-            .filter(|file| !known.iter().any(|applied| version(&applied.name) == version(&file.name)))
-            .collect();
-        let problems = database.send(Review { migrations: pending }).await?;
-        if !problems.is_empty() {
-            return Err(self.cannot_hold(&problems));
-        }
+        self.review(database, &known).await?;
         let mut migrated = Migrated::default();
-        for file in files {
+        for file in self.migrations.iter().chain(&self.seed) {
             let seeded = known.iter().find(|applied| applied.name == SEED && file.name == SEED);
             if let Some(seeded) = seeded {
                 migrated.seed_changed = seeded.sql != file.sql;
@@ -140,18 +129,48 @@ impl ProjectFiles {
             }
             if let Some(applied) = known.iter().find(|applied| version(&applied.name) == version(&file.name))
             {
-                if !same_text(&applied.sql, &file.sql) {
-                    return Err(file.edited());
-                }
+                file.check(applied)?;
                 continue;
             }
             let migrate = Migrate { name: file.name.clone(), sql: file.sql.clone(), dry_run: false };
             match database.send(migrate).await.map_err(|error| file.locate(error))? {
-                MigrationOutcome::Applied => migrated.applied.push(file.name.clone()),
+                MigrationOutcome::Applied => {
+                    told(&file.name);
+                    migrated.applied.push(file.name.clone());
+                }
                 MigrationOutcome::Unchanged => {}
             }
         }
         Ok(migrated)
+    }
+
+    /// Asks whether the database can hold what is pending, and changes nothing.
+    ///
+    /// # Errors
+    /// `BACKEND_003` naming file, line and reason of everything that it can't hold.
+    pub async fn review(&self, database: &Database, known: &[AppliedMigration]) -> Result<()> {
+        let files = self.migrations.iter().chain(&self.seed);
+        let pending = files
+            .map(|file| AppliedMigration { name: file.name.clone(), sql: file.sql.clone() })
+            .filter(|file| !known.iter().any(|applied| version(&applied.name) == version(&file.name)))
+            .collect();
+        let problems = database.send(Review { migrations: pending }).await?;
+        if problems.is_empty() { Ok(()) } else { Err(self.cannot_hold(&problems)) }
+    }
+
+    /// Names of the migrations that are not applied yet.
+    ///
+    /// # Errors
+    /// As [`SqlFile::check`], if one that is applied was edited.
+    pub fn pending(&self, known: &[AppliedMigration]) -> Result<Vec<String>> {
+        let mut pending = Vec::new();
+        for file in &self.migrations {
+            match known.iter().find(|applied| version(&applied.name) == version(&file.name)) {
+                Some(applied) => file.check(applied)?,
+                None => pending.push(file.name.clone()),
+            }
+        }
+        Ok(pending)
     }
 
     /// How each migration stands, in the order of their names.
@@ -160,7 +179,7 @@ impl ProjectFiles {
         let recorded =
             |file: &SqlFile| known.iter().find(|applied| version(&applied.name) == version(&file.name));
         let of_file = |file: &SqlFile| match recorded(file) {
-            Some(applied) if same_text(&applied.sql, &file.sql) => Standing::Applied,
+            Some(applied) if edit(&applied.sql, &file.sql).is_none() => Standing::Applied,
             Some(_) => Standing::Changed,
             None => Standing::Pending,
         };
@@ -214,14 +233,20 @@ impl SqlFile {
         if path.is_file() { SqlFile::read(path).map(Some) } else { Ok(None) }
     }
 
-    /// It was changed after it was applied.
-    pub fn edited(&self) -> Error {
-        let message = format!("{}: was changed after it was applied", self.path.display());
-        Error::new(ErrorKind::Conflict, "BACKEND_003", message).with_hint(format!(
+    /// Whether it still is what was applied.
+    ///
+    /// # Errors
+    /// `BACKEND_003` naming the line that was changed, what was applied, and what to do.
+    pub fn check(&self, applied: &AppliedMigration) -> Result<()> {
+        let Some(edit) = edit(&applied.sql, &self.sql) else { return Ok(()) };
+        let message = format!("{}:{}: was changed after it was applied", self.path.display(), edit.line);
+        let hint = format!(
             "put it back as it was and write the change as a new migration; if the database already is as \
              the file says, record that: truststream migration repair --status applied {}",
             version(&self.name)
-        ))
+        );
+        let error = Error::new(ErrorKind::Conflict, "BACKEND_003", message).with_hint(hint);
+        Err(error.with_details(edit.told()))
     }
 
     fn locate(&self, error: Error) -> Error {

@@ -1,6 +1,7 @@
 //! The schema as the database's own catalogs tell it.
 
 mod found;
+mod rehearse;
 mod tree;
 
 use std::collections::HashMap;

@@ -128,7 +128,11 @@ async fn follow(
         // A migration tells once a statement.
         while let Ok(Some(Ok(_))) = tokio::time::timeout(SETTLE, messages.next()).await {}
         let Some(shared) = shared.upgrade() else { return };
-        if let Err(error) = (PostgresDriver { shared }).reload().await {
+        let driver = PostgresDriver { shared };
+        // Nobody misses it if the driver was let go meanwhile, perhaps with its database.
+        if let Err(error) = driver.reload().await
+            && Arc::strong_count(&driver.shared) > 1
+        {
             tracing::warn!(%error, "the schema could not be read again");
         }
     }

@@ -97,19 +97,26 @@ impl Up {
     }
 
     async fn apply(&self, database: &Database, files: &ProjectFiles, as_json: bool) -> Done {
-        let standings = files.standings(&database.send(Migrations).await?);
-        let changed = standings.iter().find(|(_, standing)| *standing == Standing::Changed);
-        if let Some(file) = changed.and_then(|(name, _)| files.migration(name)) {
-            return Err(file.edited().into());
-        }
-        let pending = standings.into_iter().filter(|(_, standing)| *standing == Standing::Pending);
-        let pending: Vec<_> = pending.map(|(name, _)| name).collect();
-        if !as_json {
-            pending.iter().for_each(|name| println!("pending {name}"));
-        }
-        let applied = if self.dry_run { Vec::new() } else { files.apply(database).await?.applied };
+        let known = database.send(Migrations).await?;
+        let pending = files.pending(&known)?;
+        let tell = |word: &str, name: &str| {
+            if !as_json {
+                println!("{word} {name}");
+            }
+        };
+        let applied = if self.dry_run {
+            files.review(database, &known).await?;
+            pending.iter().for_each(|name| tell("pending", name));
+            Vec::new()
+        } else {
+            files.apply_telling(database, |name| tell("applied", name)).await?.applied
+        };
         if as_json {
             println!("{}", json!({ "pending": pending, "applied": applied }));
+        } else if pending.is_empty() {
+            println!("nothing to apply");
+        } else if self.dry_run {
+            println!("nothing applied: a dry run");
         } else {
             println!("{} applied", applied.len());
         }

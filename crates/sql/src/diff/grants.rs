@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use truststream_services::database::{Grant, Introspection};
 
 use super::{Change, Keyed};
-use crate::render::{Kind, Object, grant_text, relation, signature};
+use crate::render::{Kind, Object, grant_text, relation, routine};
 
 const OF_TABLES: &[&str] = &["select", "insert", "update", "delete", "truncate", "references", "trigger"];
 
@@ -49,8 +49,8 @@ fn found<'i>(
         .catalog
         .functions
         .iter()
-        .find(|function| object.key == format!("grants on function {}", signature(function)))?;
-    Some((format!("function {}", signature(function)), &["execute"], &function.grants))
+        .find(|function| object.key == format!("grants on {}", routine(function)))?;
+    Some((routine(function), &["execute"], &function.grants))
 }
 
 fn standing(grants: &[Grant], all: &[&str]) -> Standing {

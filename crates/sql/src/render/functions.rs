@@ -12,9 +12,18 @@ pub fn signature(function: &Function) -> String {
     format!("{}({})", relation(&function.name), types.join(", "))
 }
 
+/// What a procedure returns, where a schema was found that has some.
+pub const PROCEDURE: &str = "procedure";
+
+/// A function as statements name it: `function add(integer, integer)`.
+pub fn routine(function: &Function) -> String {
+    let is_procedure = function.returns.type_name.starts_with(PROCEDURE);
+    format!("{} {}", if is_procedure { PROCEDURE } else { "function" }, signature(function))
+}
+
 pub(super) fn functions(catalog: &Catalog) -> Vec<Object> {
     let one = |function: &Function| {
-        let signature = signature(function);
+        let routine = routine(function);
         let parameters: Vec<_> = function.parameters.iter().map(parameter).collect();
         let head = format!(
             "{}({})\n  returns {}",
@@ -23,9 +32,9 @@ pub(super) fn functions(catalog: &Catalog) -> Vec<Object> {
             returns(function)
         );
         let create = format!("create or replace function {head}{}", body(function));
-        let key = format!("function {signature}");
-        let drop = format!("drop function {signature}");
-        Object { head: Some(head), ..Object::new(Kind::Function, &function.name.schema, key, create, drop) }
+        let drop = format!("drop {routine}");
+        let made = Object::new(Kind::Function, &function.name.schema, routine, create, drop);
+        Object { head: Some(head), ..made }
     };
     catalog.functions.iter().map(one).collect()
 }

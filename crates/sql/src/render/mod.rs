@@ -12,9 +12,9 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use truststream_services::database::{Introspection, TableKind, TableName};
+use truststream_services::database::{Introspection, Stage, TableKind, TableName};
 
-pub use functions::signature;
+pub use functions::{PROCEDURE, routine, signature};
 pub use name::{name, relation};
 pub use object::{Kind, Object};
 pub(crate) use order::mentions;
@@ -56,6 +56,7 @@ pub fn objects(found: &Introspection) -> Vec<Object> {
     objects.extend(parts::extensions(found));
     objects.extend(parts::enums(catalog));
     objects.extend(parts::domains(catalog));
+    objects.extend(parts::extras(found, Stage::Types));
     objects.extend(parts::sequences(catalog));
     objects.extend(order::sorted(catalog, functions::functions(catalog), tables::relations(catalog)));
     for (table, definition) in &catalog.tables {
@@ -63,6 +64,7 @@ pub fn objects(found: &Introspection) -> Vec<Object> {
             objects.extend(tables::keys(catalog, table, definition));
         }
     }
+    objects.extend(parts::extras(found, Stage::Constraints));
     let each = |of: fn(&TableName, &truststream_services::database::Table) -> Vec<Object>| {
         catalog.tables.iter().flat_map(move |(table, definition)| of(table, definition)).collect::<Vec<_>>()
     };
@@ -70,15 +72,17 @@ pub fn objects(found: &Introspection) -> Vec<Object> {
     objects.extend(each(tables::indexes));
     objects.extend(parts::owners(catalog));
     objects.extend(each(functions::triggers));
+    objects.extend(parts::extras(found, Stage::Rules));
     objects.extend(each(rights::row_security));
     objects.extend(each(rights::policies));
     objects.extend(rights::grants(catalog));
     objects.extend(rights::comments(catalog));
     objects.extend(rights::defaults(catalog));
+    objects.extend(parts::extras(found, Stage::Rights));
+    objects.extend(parts::extras(found, Stage::Publications));
     for object in &mut objects {
         if let Some(exact) = found.definitions.get(&object.key) {
-            object.create.clone_from(exact);
-            object.inline = None;
+            object.say_exactly(exact);
         }
     }
     objects.retain(|object| {

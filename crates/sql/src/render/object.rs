@@ -2,6 +2,8 @@
 
 use truststream_services::database::TableName;
 
+use super::name::relation;
+
 /// A kind of object; those that come first are made first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)]
@@ -10,6 +12,7 @@ pub enum Kind {
     Extension,
     Enum,
     Domain,
+    Type,
     Sequence,
     Function,
     Table,
@@ -20,11 +23,14 @@ pub enum Kind {
     Index,
     Owner,
     Trigger,
+    Rule,
     RowSecurity,
     Policy,
     Grants,
     Comment,
     DefaultGrants,
+    Right,
+    Publication,
 }
 
 /// An object of a schema.
@@ -55,6 +61,19 @@ impl Object {
     pub(super) fn new(kind: Kind, schema: &str, key: String, create: String, drop: String) -> Self {
         let (schema, table, refers) = (schema.to_owned(), None, None);
         Object { kind, key, schema, table, refers, create, inline: None, drop, head: None }
+    }
+
+    /// Takes the engine's own statement.
+    pub(super) fn say_exactly(&mut self, create: &str) {
+        create.clone_into(&mut self.create);
+        // Checks may call what is made after the table.
+        let table = self.table.as_ref().filter(|_| self.kind == Kind::Key).map(relation);
+        let line = table.and_then(|table| create.strip_prefix(&format!("alter table {table} add ")));
+        self.inline = line.map(str::to_owned);
+        // To a catalog it is a view like any other.
+        if self.kind == Kind::View && create.starts_with("create materialized") {
+            self.drop = self.drop.replacen("drop view", "drop materialized view", 1);
+        }
     }
 
     pub(super) fn of(self, table: &TableName) -> Self {

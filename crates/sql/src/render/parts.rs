@@ -1,6 +1,6 @@
-//! Schemas, extensions, enums, domains and sequences.
+//! Schemas, extensions, enums, domains and sequences; what only the engine tells of.
 
-use truststream_services::database::{Catalog, Introspection, Sequence, TableName};
+use truststream_services::database::{Catalog, Extra, Introspection, Sequence, Stage, TableName};
 
 use super::name::{name, relation};
 use super::{Kind, Object};
@@ -25,6 +25,21 @@ pub(super) fn extensions(found: &Introspection) -> Vec<Object> {
         Some(Object::new(Kind::Extension, "extensions", key.clone(), create.clone(), drop))
     };
     found.definitions.iter().filter_map(named).collect()
+}
+
+/// Objects that no catalog knows, of one stage.
+pub(super) fn extras(found: &Introspection, stage: Stage) -> impl Iterator<Item = Object> {
+    let kind = match stage {
+        Stage::Types => Kind::Type,
+        Stage::Constraints => Kind::Check,
+        Stage::Rules => Kind::Rule,
+        Stage::Rights => Kind::Right,
+        Stage::Publications => Kind::Publication,
+    };
+    found.extras.iter().filter(move |extra| extra.stage == stage).map(move |extra| {
+        let Extra { key, schema, create, drop, .. } = extra.clone();
+        Object { table: extra.table.clone(), ..Object::new(kind, &schema, key, create, drop) }
+    })
 }
 
 pub(super) fn enums(catalog: &Catalog) -> Vec<Object> {

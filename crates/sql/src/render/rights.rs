@@ -4,7 +4,7 @@ use truststream_services::database::{
     Catalog, DefaultGrant, Grant, Policy, PolicyCommand, Table, TableKind, TableName,
 };
 
-use super::functions::signature;
+use super::functions::routine;
 use super::name::{name, names, relation};
 use super::{Kind, Object};
 use crate::quote::literal;
@@ -74,9 +74,9 @@ pub(super) fn grants(catalog: &Catalog) -> Vec<Object> {
         objects.push(Object::new(Kind::Grants, &table.schema, key, create, String::new()).of(table));
     }
     for function in catalog.functions.iter().filter(|function| !function.grants.is_empty()) {
-        let signature = signature(function);
-        let create = all(&format!("function {signature}"), &function.grants);
-        let key = format!("grants on function {signature}");
+        let routine = routine(function);
+        let create = all(&routine, &function.grants);
+        let key = format!("grants on {routine}");
         objects.push(Object::new(Kind::Grants, &function.name.schema, key, create, String::new()));
     }
     objects
@@ -105,8 +105,7 @@ pub(super) fn comments(catalog: &Catalog) -> Vec<Object> {
         }
     }
     for function in &catalog.functions {
-        let on = format!("function {}", signature(function));
-        objects.extend(comment(&function.name.schema, on, &function.comment));
+        objects.extend(comment(&function.name.schema, routine(function), &function.comment));
     }
     objects
 }

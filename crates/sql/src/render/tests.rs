@@ -32,7 +32,7 @@ fn definitions_of_the_engine_go_before_those_of_the_catalog() {
     let found = Introspection {
         catalog: catalog("create table t (a jsonb); create index t_a on t using gin (a)"),
         definitions: [("index public.t_a".to_owned(), exact.to_owned())].into(),
-        notes: Vec::new(),
+        ..Introspection::default()
     };
     assert!(script(&found).contains(exact));
 }

@@ -1,6 +1,7 @@
 -- What the server itself says makes each object, and what planning of requests has no use for.
 with owned as (
-  select classid, objid from pg_depend where deptype = 'e'
+  -- By an extension; functions also by a range type that brought them.
+  select classid, objid from pg_depend where deptype = 'e' or deptype = 'i' and classid = 'pg_proc'::regclass
 ),
 users as (
   select oid, nspname from pg_namespace
@@ -10,7 +11,10 @@ select json_build_object(
   'definitions', coalesce((select json_object_agg(key, text) from (
     select 'extension ' || e.extname as key,
            format('create extension if not exists %I with schema %I', e.extname, n.nspname) as text
-    from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname <> 'plpgsql'
+    from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+    where n.nspname in (select nspname from users) and n.nspname not in ('cron', 'graphql', 'net', 'pgsodium', 'vault')
+      -- What the set-up of an empty database brings.
+      and (e.extname, n.nspname) <> ('pgcrypto', 'extensions')
     union all
     select format('constraint %s.%s.%s', n.nspname, c.relname, k.conname),
            format('alter table %I.%I add constraint %I %s', n.nspname, c.relname, k.conname, pg_get_constraintdef(k.oid))
@@ -23,6 +27,27 @@ select json_build_object(
     select format('trigger %s.%s.%s', n.nspname, c.relname, t.tgname), pg_get_triggerdef(t.oid)
     from pg_trigger t join pg_class c on c.oid = t.tgrelid join users n on n.oid = c.relnamespace
     where not t.tgisinternal
+    union all
+    -- Views with options besides whose rights they use, and those that keep their rows.
+    select format('view %s.%s', n.nspname, c.relname),
+           format(case c.relkind when 'm' then E'create materialized view %I.%I%s as\n%s' else E'create view %I.%I%s as\n%s' end,
+             n.nspname, c.relname, coalesce(' with (' || array_to_string(c.reloptions, ', ') || ')', ''),
+             rtrim(pg_get_viewdef(c.oid), ';'))
+    from pg_class c join users n on n.oid = c.relnamespace
+    where c.relkind = 'm' or c.relkind = 'v' and exists (select from unnest(c.reloptions) o where o !~ '^security_invoker=')
+    union all
+    select format('comment on view %I.%I', n.nspname, c.relname),
+           format('comment on materialized view %I.%I is %L', n.nspname, c.relname, obj_description(c.oid, 'pg_class'))
+    from pg_class c join users n on n.oid = c.relnamespace
+    where c.relkind = 'm' and obj_description(c.oid, 'pg_class') is not null
+    union all
+    select format('sequence %s.%s', n.nspname, c.relname),
+           format('create sequence %I.%I as %s increment by %s minvalue %s maxvalue %s start with %s cache %s%s', n.nspname, c.relname,
+             format_type(s.seqtypid, null), s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,
+             case when s.seqcycle then ' cycle' else '' end)
+    from pg_sequence s join pg_class c on c.oid = s.seqrelid join users n on n.oid = c.relnamespace
+    where s.seqcycle or s.seqcache <> 1 or s.seqtypid <> 'bigint'::regtype or s.seqincrement > 0 and s.seqmin <> 1
+      or s.seqincrement > 0 and s.seqmax <> 9223372036854775807 or s.seqincrement < 0 and s.seqmax <> -1
   ) d), '{}'),
   'functions', coalesce((select json_agg(json_build_object(
       'schema', n.nspname, 'name', p.proname,
@@ -43,7 +68,16 @@ select json_build_object(
   'relations', coalesce((select json_agg(json_build_object(
       'schema', n.nspname, 'name', c.relname, 'kind', c.relkind, 'owner', r.rolname,
       'invoker', coalesce(c.reloptions::text ~* 'security_invoker=(true|on|1)', false),
-      'foreign', c.relkind in ('m', 'f', 'p') or exists (
+      'columns', (select json_agg(json_build_object('role', x.role, 'privileges', json_build_array(x.privilege), 'columns', x.columns, 'revoke', false)
+          order by x.role, x.privilege) from (
+        select coalesce(g.rolname, 'public') as role, lower(p.privilege_type) as privilege, json_agg(a.attname order by a.attnum) as columns
+        from pg_attribute a, aclexplode(a.attacl) p left join pg_roles g on g.oid = p.grantee
+        where a.attrelid = c.oid and not a.attisdropped and p.grantee <> c.relowner group by 1, 2) x),
+      'collations', (select json_object_agg(a.attname, format('%I.%I', cn.nspname, k.collname))
+        from pg_attribute a join pg_type t on t.oid = a.atttypid join pg_collation k on k.oid = a.attcollation
+          join pg_namespace cn on cn.oid = k.collnamespace
+        where a.attrelid = c.oid and c.relkind = 'r' and a.attnum > 0 and a.attcollation <> t.typcollation),
+      'foreign', c.relkind in ('f', 'p') or exists (
         select from owned o where o.classid = 'pg_class'::regclass and o.objid = c.oid)))
     from pg_class c join users n on n.oid = c.relnamespace join pg_roles r on r.oid = c.relowner
     where c.relkind in ('r', 'v', 'm', 'f', 'p')), '[]'),
@@ -64,6 +98,23 @@ select json_build_object(
     left join pg_namespace tn on tn.oid = t.relnamespace
     left join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
     where d.deptype is distinct from 'i' or s.seqstart <> 1 or s.seqincrement <> 1), '[]'),
+  'notes', coalesce((select json_agg(note order by note) from (
+    select format('%s: an aggregate: left out', p.oid::regprocedure) as note
+    from pg_proc p join users n on n.oid = p.pronamespace
+    where p.prokind = 'a' and not exists (select from owned o where o.classid = 'pg_proc'::regclass and o.objid = p.oid)
+    union all
+    select format('%s: an operator: left out', p.oid::regoperator) from pg_operator p join users n on n.oid = p.oprnamespace
+    where not exists (select from owned o where o.classid = 'pg_operator'::regclass and o.objid = p.oid)
+    union all
+    select format('%s: an event trigger: left out', t.evtname) from pg_event_trigger t
+    where t.evtname !~ '^truststream_' and not exists (select from owned o where o.classid = 'pg_event_trigger'::regclass and o.objid = t.oid)
+    union all
+    select format('%s: an extension of the platform: left out', e.extname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+    where n.nspname in ('cron', 'graphql', 'net', 'pgsodium', 'vault')
+    union all
+    select format('default privileges of the role %s: left out', d.defaclrole::regrole) from pg_default_acl d
+    where d.defaclrole <> current_user::regrole group by d.defaclrole
+  ) t), '[]'),
   'enums_of_extensions', coalesce((select json_agg(json_build_array(n.nspname, t.typname))
     from pg_type t join users n on n.oid = t.typnamespace
     where t.typtype = 'e' and exists (select from owned o where o.classid = 'pg_type'::regclass and o.objid = t.oid)), '[]')

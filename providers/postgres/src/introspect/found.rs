@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
-use truststream_kernel::{Error, Result};
+use truststream_kernel::Result;
 use truststream_services::database::{
-    Catalog, Check, Domain, Function, Grant, Introspection, Parameter, Rehearse, Returns, Sequence,
+    Catalog, Check, Domain, Extra, Function, Grant, Introspection, Parameter, Returns, Sequence, Table,
     TableKind, TableName, Trigger,
 };
-use truststream_sql::render::{is_managed, signature};
+use truststream_sql::render::{PROCEDURE, is_managed, routine};
 
 use super::rows;
 use crate::driver::PostgresDriver;
@@ -22,6 +22,7 @@ struct Facts {
     relations: Vec<RelationFacts>,
     domains: Vec<DomainFacts>,
     sequences: Vec<SequenceFacts>,
+    notes: Vec<String>,
     enums_of_extensions: Vec<(String, String)>,
 }
 
@@ -46,6 +47,10 @@ struct RelationFacts {
     owner: String,
     invoker: bool,
     foreign: bool,
+    /// What is granted on columns.
+    columns: Option<Vec<Grant>>,
+    /// Collations of columns that are not those of their types.
+    collations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -75,47 +80,19 @@ impl PostgresDriver {
         connection.begin(" read only").await?;
         connection.batch_execute("set local search_path = ''").await.map_err(failed)?;
         let facts: Result<Vec<Facts>> = rows(&connection, include_str!("definitions.sql")).await;
+        let extras: Result<Vec<Extra>> = rows(&connection, include_str!("extras.sql")).await;
         connection.batch_execute("commit").await.map_err(failed)?;
         connection.give_back();
         let facts = facts?.into_iter().next().unwrap_or_default();
-        Ok(put_together(schema.catalog.as_ref().clone(), facts))
-    }
-
-    /// What migrations make of a database that is made for it and dropped.
-    pub(crate) async fn rehearsed(&self, op: &Rehearse) -> Result<Introspection> {
-        let name = format!("truststream_rehearsal_{}", uuid::Uuid::new_v4().simple());
-        let connection = self.shared.transactions.connections().lease().await?;
-        let made = connection.batch_execute(&format!("create database {name} template template0")).await;
-        made.map_err(|error| {
-            let why = "a database to rehearse migrations in can't be made";
-            Error::configuration(why).with_hint("grant createdb to the role that connects").with_source(error)
-        })?;
-        let found = Box::pin(self.rehearsed_in(&name, op)).await;
-        let dropped = connection.batch_execute(&format!("drop database {name} with (force)")).await;
-        connection.give_back();
-        if let Err(error) = dropped {
-            tracing::warn!(?error, database = name, "the rehearsal's database is left behind");
-        }
-        found
-    }
-
-    async fn rehearsed_in(&self, name: &str, op: &Rehearse) -> Result<Introspection> {
-        let config = self.shared.config.beside(name)?;
-        let driver = PostgresDriver::connect(config).await?;
-        for migration in &op.migrations {
-            let migrate = truststream_services::database::Migrate {
-                name: migration.name.clone(),
-                sql: migration.sql.clone(),
-                dry_run: false,
-            };
-            driver.apply_migration(&migrate).await?;
-        }
-        driver.found_out().await
+        let found = put_together(schema.catalog.as_ref().clone(), facts);
+        Ok(Introspection { extras: extras?, ..found })
     }
 }
 
 fn put_together(mut catalog: Catalog, facts: Facts) -> Introspection {
-    let mut found = Introspection { definitions: facts.definitions, ..Introspection::default() };
+    let Facts { definitions, notes, .. } = &facts;
+    let mut found =
+        Introspection { definitions: definitions.clone(), notes: notes.clone(), ..Introspection::default() };
     catalog.enums.retain(|ty, _| {
         !facts.enums_of_extensions.iter().any(|(schema, name)| ty.schema == *schema && ty.name == *name)
     });
@@ -124,7 +101,6 @@ fn put_together(mut catalog: Catalog, facts: Facts) -> Introspection {
     catalog.tables.retain(|table, _| {
         let Some(facts) = relations.get(table).filter(|facts| facts.foreign) else { return true };
         let what = match facts.kind.as_str() {
-            "m" => "a materialized view",
             "f" => "a foreign table",
             "p" => "a partitioned table",
             _ => return false,
@@ -137,6 +113,15 @@ fn put_together(mut catalog: Catalog, facts: Facts) -> Introspection {
     for (table, definition) in &mut catalog.tables {
         let Some(facts) = relations.get(table) else { continue };
         definition.grants.retain(|grant| grant.role != facts.owner);
+        definition.grants.extend(facts.columns.iter().flatten().cloned());
+        if definition.row_security || facts.invoker {
+            keep_closed(definition);
+        }
+        for column in &mut definition.columns {
+            if let Some(collation) = facts.collations.as_ref().and_then(|all| all.get(&column.name)) {
+                column.type_name.push_str(&format!(" collate {collation}"));
+            }
+        }
         if let TableKind::View { invoker, .. } = &mut definition.kind {
             *invoker = facts.invoker;
         }
@@ -150,7 +135,7 @@ fn put_together(mut catalog: Catalog, facts: Facts) -> Introspection {
     for facts in facts.functions {
         let definition = facts.definition.clone();
         let function = function(facts);
-        found.definitions.insert(format!("function {}", signature(&function)), definition);
+        found.definitions.insert(routine(&function), definition);
         catalog.functions.push(function);
     }
     for one in facts.domains {
@@ -169,6 +154,26 @@ fn put_together(mut catalog: Catalog, facts: Facts) -> Introspection {
     found.catalog = catalog;
     found
 }
+
+/// Tables with policies are opened to the roles of requests when they are made, unless the migration
+/// revokes it: what is closed says so.
+fn keep_closed(table: &mut Table) {
+    let everything = |grant: &Grant| EVERYTHING.iter().all(|one| grant.privileges.iter().any(|p| p == one));
+    let closed = ["anon", "authenticated"].into_iter().filter(|role| {
+        !table.grants.iter().any(|grant| grant.role == *role && grant.columns.is_empty() && everything(grant))
+    });
+    let revoke = |role: &str| Grant {
+        role: role.to_owned(),
+        privileges: vec!["all".into()],
+        columns: Vec::new(),
+        revoke: true,
+    };
+    let revoked: Vec<_> = closed.map(revoke).collect();
+    table.grants.splice(0..0, revoked);
+}
+
+/// What `all` means of a table, in every version of PostgreSQL.
+const EVERYTHING: &[&str] = &["select", "insert", "update", "delete", "truncate", "references", "trigger"];
 
 /// A trigger whose definition the server tells.
 fn trigger(name: String) -> Trigger {
@@ -206,7 +211,8 @@ fn function(facts: FunctionFacts) -> Function {
         let named = all.into_iter().filter(|(role, owner)| !owner && role != "public");
         grants.extend(named.map(|(role, _)| execute(role, false)));
     }
-    let type_name = format!("{} of ({})", facts.returns.unwrap_or_default(), facts.arguments);
+    let returns = facts.returns.as_deref().unwrap_or(PROCEDURE);
+    let type_name = format!("{returns} of ({})", facts.arguments);
     Function {
         name: TableName::new(facts.schema, facts.name),
         parameters: facts.types.into_iter().map(parameter).collect(),

@@ -1,0 +1,164 @@
+//! Projects in temporary folders, and the real binary run on them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+use truststream_conformance::postgres_server::PostgresServer;
+
+/// What a command wrote and how it ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    /// The same, of a command that had to do its work.
+    #[track_caller]
+    pub fn done(self) -> Self {
+        assert_eq!(self.code, 0, "{}{}", self.out, self.err);
+        self
+    }
+
+    /// What it wrote, as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Json {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
+    }
+}
+
+/// What databases are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// The engines that every command of the catalog works on.
+pub const ENGINES: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
+
+/// A project with one backend, `main`.
+pub struct Project {
+    pub engine: Engine,
+    folder: TempDir,
+    /// The URL of its database, if that is PostgreSQL's.
+    database: Option<String>,
+}
+
+impl Project {
+    pub fn new(engine: Engine) -> Project {
+        let database =
+            (engine == Engine::Postgres).then(|| PostgresServer::of_the_run().new_database().unwrap());
+        let project = Project { engine, folder: tempfile::tempdir().unwrap(), database };
+        let secret = "a secret of at least thirty-two characters";
+        project.write("truststream.toml", &format!("active = \"main\"\n[auth]\njwt_secret = \"{secret}\"\n"));
+        project.also("main", &project);
+        project
+    }
+
+    /// Configures one more backend, which is empty.
+    pub fn backend(&self, name: &str) {
+        self.also(name, &Project::new(self.engine));
+    }
+
+    /// Configures the database of a project as one more backend.
+    pub fn also(&self, name: &str, project: &Project) {
+        let settings = match &project.database {
+            Some(url) => format!("provider = \"postgres\"\nurl = \"{url}\""),
+            None => {
+                let path = project.path(".truststream/data.db");
+                format!("provider = \"sqlite\"\npath = \"{}\"", path.display())
+            }
+        };
+        let config = fs::read_to_string(self.path("truststream.toml")).unwrap();
+        self.write("truststream.toml", &format!("{config}\n[backend.{name}.database]\n{settings}\n"));
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn migration(&self, name: &str, sql: &str) -> PathBuf {
+        self.write(&format!("migrations/{name}"), sql)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_truststream"));
+        command.args(arguments).arg("--project").arg(self.folder.path());
+        command.env_remove("TRUSTSTREAM_PROFILE").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `truststream` on it.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(self.folder_name(), "PROJECT");
+        Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    fn folder_name(&self) -> &str {
+        self.folder.path().to_str().unwrap()
+    }
+
+    /// Runs SQL on the PostgreSQL database of `main`, around TrustStream.
+    pub fn sql(&self, sql: &str) -> String {
+        let url = self.database.as_deref().expect("only PostgreSQL is asked so");
+        let (_, database) = url.rsplit_once('/').unwrap();
+        PostgresServer::of_the_run().sql(database, sql).unwrap()
+    }
+
+    /// Serves it until the value goes.
+    pub fn serve(&self) -> Serving {
+        let mut command = self.command(&["start", "--port", "0"]);
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let serving = Serving { process, told: self.path(".truststream/gateway.json") };
+        let until = Instant::now() + Duration::from_secs(60);
+        while self.run(&["status", "--json"]).code != 0 {
+            assert!(Instant::now() < until, "the gateway did not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        serving
+    }
+}
+
+/// A gateway that runs.
+pub struct Serving {
+    process: Child,
+    told: PathBuf,
+}
+
+impl Serving {
+    /// Where it is, and the token of its operator.
+    pub fn told(&self) -> Json {
+        serde_json::from_str(&fs::read_to_string(&self.told).unwrap()).unwrap()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The only file in a folder whose name ends so.
+#[track_caller]
+pub fn only(folder: &Path, ending: &str) -> PathBuf {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = files.filter(|path| path.to_str().unwrap().ends_with(ending));
+    let found = files.next().unwrap_or_else(|| panic!("no {ending} in {}", folder.display()));
+    assert!(files.next().is_none(), "more than one {ending}");
+    found
+}
