@@ -1,6 +1,9 @@
 //! Tasks of the workspace: `cargo xtask test`, `cargo xtask nightly`, `cargo xtask tidy`,
-//! `cargo xtask sync`, `cargo xtask setup`.
+//! `cargo xtask sync`, `cargo xtask setup`, `cargo xtask new-provider`.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod new_provider;
 mod setup;
 mod shell;
 mod suite;
@@ -33,6 +36,11 @@ enum Task {
     Tidy,
     /// Write the documents that are made from code (`docs/providers.md`)
     Sync,
+    /// Begin a provider: a folder that builds, and fails the conformance suite in words
+    NewProvider {
+        /// Its name in configurations, in lower case letters and digits
+        name: String,
+    },
 }
 
 fn main() -> Result<()> {
@@ -42,5 +50,6 @@ fn main() -> Result<()> {
         Task::Setup => setup::all(),
         Task::Tidy => tidy::check(),
         Task::Sync => sync::write(),
+        Task::NewProvider { name } => new_provider::write(&name),
     }
 }
