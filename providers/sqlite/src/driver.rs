@@ -56,11 +56,19 @@ impl SqliteDriver {
     /// What SQLite can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
         use DatabaseFeature::{
-            Aggregates, ChangeFeed, Embeds, Fences, FullText, Functions, Policies, Ranges, Regex,
+            Aggregates, ChangeFeed, Embeds, Explain, Fences, FullText, Functions, Policies, Ranges, Regex,
             RequestFacts, Snapshots, Transactions,
         };
         Features {
-            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Fences, Snapshots, Transactions]),
+            native: FeatureSet::of(&[
+                Embeds,
+                Aggregates,
+                ChangeFeed,
+                Explain,
+                Fences,
+                Snapshots,
+                Transactions,
+            ]),
             emulated: FeatureSet::of(&[FullText, Functions, Policies, Ranges, Regex, RequestFacts]),
         }
     }

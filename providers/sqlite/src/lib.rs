@@ -16,6 +16,7 @@ mod ddl;
 mod derived;
 mod driver;
 mod error;
+mod explain;
 mod feed;
 mod fence;
 mod functions;

@@ -5,6 +5,7 @@ use truststream_services::database::{Comparison, Filter, Format, Media, Operator
 
 use crate::connection::Conn;
 use crate::error::convert;
+use crate::explain::explain;
 use crate::plan::{self, Purpose, Source, Statement};
 use crate::render::{in_format, not_one, number, render};
 use crate::rows;
@@ -15,6 +16,10 @@ const FEW: u64 = 100;
 
 /// Reads rows.
 pub(crate) fn select(conn: &Conn, schema: &Schema, cx: &Context, op: &Select) -> Result<Page> {
+    if let Media::Plan(format) = &op.format.media {
+        let rows = plan::statement(schema, cx, Purpose::Rows, (&op.table, &op.query), &Source::Table)?;
+        return explain(conn, &rows, format);
+    }
     // A batch has its transaction already.
     let snapshot = match op.count.is_some() && conn.sql.is_autocommit() {
         true => Some(conn.sql.unchecked_transaction().map_err(convert)?),

@@ -53,7 +53,7 @@ pub(crate) fn in_format(
             body.pop();
             Ok((Bytes::from(body).slice(1..), rows))
         }
-        _ => Err(Error::unsupported("this database answers in JSON and CSV only")),
+        _ => Err(Error::unsupported("this database answers in JSON and CSV, and with the plans of reads")),
     }
 }
 

@@ -25,6 +25,7 @@ const FEATURES: &[(&str, &str)] = &[
     ("views", "what they select is translated into each query that names them"),
     ("triggers", "translated into the writing statement or into triggers of SQLite"),
     ("types", "kept in the catalog and checked in process when a row is written"),
+    ("publications", "not kept: realtime follows every table, and policies decide who hears of it"),
     ("full_text", "documents are read and matched in process, row by row, without an index"),
     ("regex", "matched in process, row by row"),
     ("ranges", "kept as text and compared in process, without an index"),

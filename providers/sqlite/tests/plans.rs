@@ -3,8 +3,8 @@
 use serde_json::json;
 use truststream_kernel::{Context, Identity};
 use truststream_services::database::{
-    Comparison, DatabaseDriver, Embed, Field, Filter, Insert, Item, Migrate, Operand, Operator, Quantifier,
-    Query, Select, TableName,
+    Comparison, DatabaseDriver, Embed, Field, Filter, Insert, Item, Media, Migrate, Operand, Operator,
+    PlanFormat, Quantifier, Query, Select, TableName,
 };
 use truststream_sqlite::SqliteDriver;
 
@@ -155,4 +155,29 @@ async fn rights_on_columns_open_those_columns_only() {
     let guess = Query { filter: Some(Filter::eq("password", "x")), ..shown(&["id"]) };
     assert_eq!(ask("anon", guess).await, hidden);
     assert_eq!(ask("authenticated", Query::all()).await, Ok(()));
+}
+
+#[tokio::test]
+async fn reads_are_explained_without_being_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let driver = open(folder.path()).await.unwrap();
+    let sql = "create table words (id int primary key, word text); create index by_word on words (word);";
+    let migration = Migrate { name: "1.sql".into(), sql: sql.into(), dry_run: false };
+    driver.migrate(&Context::system(), &migration).await.unwrap();
+    let query = Query { filter: Some(Filter::eq("word", "x")), ..Query::all() };
+    let explained = async |json: bool, options: &[&str]| {
+        let mut select = Select::new(TableName::public("words"), query.clone());
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        select.format.media = Media::Plan(PlanFormat { json, options });
+        driver
+            .select(&Context::system(), &select)
+            .await
+            .map(|page| String::from_utf8_lossy(&page.body).into_owned())
+    };
+    let text = explained(false, &[]).await.unwrap();
+    assert!(text.starts_with("Query\n  ->  SEARCH") && text.contains("by_word"), "{text}");
+    let plan: serde_json::Value = serde_json::from_str(&explained(true, &[]).await.unwrap()).unwrap();
+    let step = plan[0]["Plan"]["Plans"][0]["Node Type"].as_str().unwrap();
+    assert!(step.contains("by_word"), "{plan}");
+    assert_eq!(explained(true, &["analyze"]).await.unwrap_err().code(), "0A000");
 }

@@ -34,6 +34,18 @@ const TEXTS: &[(&str, &[Type], &str, Type)] = &[
     ("split_part", &[Type::Text, Type::Text, Type::Int4], "ts_split_part", Type::Text),
     ("left", &[Type::Text, Type::Int4], "ts_left", Type::Text),
     ("right", &[Type::Text, Type::Int4], "ts_right", Type::Text),
+    ("ascii", &[Type::Text], "ts_ascii", Type::Int4),
+    ("chr", &[Type::Int4], "ts_chr", Type::Text),
+    ("decode", &[Type::Text, Type::Text], "ts_decode", Type::Bytes),
+    ("encode", &[Type::Bytes, Type::Text], "ts_encode", Type::Text),
+    ("initcap", &[Type::Text], "ts_initcap", Type::Text),
+    ("lpad", &[Type::Text, Type::Int4], "ts_lpad", Type::Text),
+    ("lpad", &[Type::Text, Type::Int4, Type::Text], "ts_lpad", Type::Text),
+    ("repeat", &[Type::Text, Type::Int4], "ts_repeat", Type::Text),
+    ("reverse", &[Type::Text], "ts_reverse", Type::Text),
+    ("rpad", &[Type::Text, Type::Int4], "ts_rpad", Type::Text),
+    ("rpad", &[Type::Text, Type::Int4, Type::Text], "ts_rpad", Type::Text),
+    ("translate", &[Type::Text, Type::Text, Type::Text], "ts_translate", Type::Text),
     ("filename", &[Type::Text], "ts_filename", Type::Text),
     ("extension", &[Type::Text], "ts_extension", Type::Text),
     ("jsonb_array_length", &[Type::Jsonb], "json_array_length", Type::Int4),
@@ -141,6 +153,7 @@ impl Translator<'_> {
             }
             ("timezone", [zone, moment]) => self.timezone(zone, moment).map(Some),
             ("abs" | "round" | "floor" | "ceil" | "ceiling" | "trunc", _) => self.of_number(name, arguments),
+            ("to_hex", [number]) => self.to_hex(number).map(Some),
             ("cardinality", [array]) => Ok(array_length(array)),
             ("array_length", [array, one]) if one.sql == "1" => {
                 Ok(array_length(array).map(|term| Term { sql: format!("nullif({}, 0)", term.sql), ..term }))
@@ -241,6 +254,15 @@ impl Translator<'_> {
         let term = self.expr(expr)?;
         let found = self.of_number(name, std::slice::from_ref(&term))?;
         found.ok_or_else(|| Unsupported::new(expr, format!("{name} of this type")))
+    }
+
+    /// The bits of a number; those of an integer are 32.
+    fn to_hex(&self, number: &Term) -> Result<Term, Unsupported> {
+        let sql = match number.known() {
+            Some(Type::Int8) => number.sql.clone(),
+            _ => format!("({} & 4294967295)", self.coerced(number.clone(), &Type::Int4)?.sql),
+        };
+        Ok(Term::new(format!("ts_to_hex({sql})"), Type::Text))
     }
 
     fn of_number(&self, name: &str, arguments: &[Term]) -> Result<Option<Term>, Unsupported> {

@@ -4,6 +4,7 @@
 //! [`Value::Float`], [`Value::Text`] and [`Value::Bytes`]. All are deterministic and strict: null
 //! in, null out, before the function is called.
 
+mod bytes;
 mod json;
 mod moments;
 mod numbers;
@@ -41,30 +42,41 @@ const fn function(name: &'static str, arguments: i32, evaluate: fn(&[Value]) -> 
 /// All of them.
 pub const FUNCTIONS: &[Function] = &[
     function("ts_any", 2, json::any),
+    function("ts_ascii", 1, texts::ascii),
+    function("ts_chr", 1, texts::chr),
     function("ts_date", 1, moments::date),
     function("ts_days_between", 2, moments::days_between),
+    function("ts_decode", 2, bytes::decode),
     function("ts_element", 2, json::element),
+    function("ts_encode", 2, bytes::encode),
     function("ts_extension", 1, texts::extension),
     function("ts_extract", 2, moments::extract),
     function("ts_filename", 1, texts::filename),
     function("ts_has_all_keys", 2, json::has_all_keys),
     function("ts_has_any_key", 2, json::has_any_key),
     function("ts_has_key", 2, json::has_key),
+    function("ts_initcap", 1, texts::initcap),
     function("ts_interval_span", 1, moments::interval_span),
     function("ts_json_type", 1, json::type_name),
     function("ts_left", 2, texts::left),
     function("ts_length", 1, texts::length),
     function("ts_lower", 1, texts::lower),
+    function("ts_lpad", -1, texts::lpad),
     function("ts_math", 3, numbers::math),
     function("ts_path", 3, json::path),
+    function("ts_repeat", 2, texts::repeat),
+    function("ts_reverse", 1, texts::reverse),
     function("ts_right", 2, texts::right),
     function("ts_round", 2, numbers::round),
+    function("ts_rpad", -1, texts::rpad),
     function("ts_shift", 3, moments::shift),
     function("ts_shift_date", 3, moments::shift_date),
     function("ts_split_part", 3, texts::split_part),
     function("ts_starts_with", 2, texts::starts_with),
     function("ts_substring", -1, texts::substring),
     function("ts_time_between", 2, moments::time_between),
+    function("ts_to_hex", 1, numbers::to_hex),
+    function("ts_translate", 3, texts::translate),
     function("ts_truncate", 2, moments::truncate),
     function("ts_upper", 1, texts::upper),
 ];

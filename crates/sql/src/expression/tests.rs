@@ -42,6 +42,7 @@ fn connection() -> Connection {
                 Ok(Value::Int(number)) => Ok(Cell::Integer(number)),
                 Ok(Value::Float(number)) => Ok(Cell::Real(number)),
                 Ok(Value::Text(text)) => Ok(Cell::Text(text)),
+                Ok(Value::Bytes(bytes)) => Ok(Cell::Blob(bytes)),
                 Ok(_) => Ok(Cell::Null),
                 Err(error) => Err(rusqlite::Error::UserFunctionError(error.message().to_owned().into())),
             }
@@ -123,6 +124,21 @@ const VERDICTS: &[(&str, Option<bool>)] = &[
     ("n = null", None),
     ("name || '!' = 'Ärger im Paradies!'", Some(true)),
     ("split_part('a/b/c', '/', 2) = 'b' and left('abc', -1) = 'ab' and right('abc', 2) = 'bc'", Some(true)),
+    ("lpad('7', 3, '0') = '007' and lpad('abc', 2) = 'ab' and rpad('a', 4, 'xy') = 'axyx'", Some(true)),
+    ("repeat('ab', 2) = 'abab' and repeat('a', -1) = '' and reverse('abc') = 'cba'", Some(true)),
+    (
+        "initcap('hELLO big-wORLD') = 'Hello Big-World' and translate('12345', '143', 'ax') = 'a2x5'",
+        Some(true),
+    ),
+    ("ascii('x') = 120 and chr(228) = 'ä' and to_hex(255) = 'ff' and to_hex(-1) = 'ffffffff'", Some(true)),
+    (
+        "encode('\\xdeadbeef'::bytea, 'base64') = '3q2+7w==' and encode('\\x6100ff'::bytea, 'escape') = 'a\\000\\377'",
+        Some(true),
+    ),
+    (
+        "encode(decode('SGk=', 'base64'), 'hex') = '4869' and encode(decode(' 0A0b', 'hex'), 'base64') = 'Cgs='",
+        Some(true),
+    ),
     ("substring('abcdef' from 2 for 3) = 'bcd' and position('d' in 'abcd') = 4", Some(true)),
     ("exists (select 1 from members m where m.team_id = t.id and m.user_id = auth.uid())", Some(true)),
     ("exists (select 1 from members m where m.team_id = id and m.role in ('reader'))", Some(false)),

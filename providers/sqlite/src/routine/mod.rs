@@ -5,7 +5,7 @@ mod arguments;
 use bytes::Bytes;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Cell;
-use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{Function, Invoke, Media, Page, PolicyCommand, Query, TableName};
 use truststream_sql::callable::Callable;
 use truststream_sql::expression::{Scope, Unsupported, result_columns};
@@ -15,9 +15,10 @@ use truststream_sql::sqlite::routine::{self, Step, Written};
 
 use crate::access::Access;
 use crate::error::convert;
-use crate::plan::{self, Purpose, Returned};
+use crate::plan::{self, Purpose, Returned, Statement};
 use crate::render::{in_format, number};
 use crate::schema::Schema;
+use crate::storage;
 use crate::translate;
 use crate::write::{Write, explain};
 
@@ -204,8 +205,27 @@ impl Write<'_> {
         Ok((Bytes::from(body), count.unsigned_abs()))
     }
 
+    /// A value whose type is a domain with a media type for a name: itself is the body.
+    fn raw(&self, statement: &Statement, media_type: &str) -> Result<Page> {
+        let mut prepared = self.conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
+        let mut found = prepared.query(params_from_iter(&statement.parameters)).map_err(convert)?;
+        let mut page = Page { rows: 1, media_type: Some(media_type.to_owned()), ..Page::default() };
+        if let (Some(row), Some(field)) = (found.next().map_err(convert)?, statement.fields.first()) {
+            page.body = match storage::value(row.get_ref(0).map_err(convert)?, &field.term.ty)? {
+                Value::Bytes(bytes) => bytes.into(),
+                value => value.to_text_as(&field.term.ty).unwrap_or_default().into(),
+            };
+        }
+        Ok(page)
+    }
+
     fn page(&self, op: &Invoke, query: &Query, function: &Function, rows: &Returned) -> Result<Page> {
         let plan = |purpose: Purpose| plan::returned(self.schema, self.cx, purpose, query, rows);
+        if let (true, Media::Custom(wanted)) = (rows.scalar && !function.returns.set, &op.format.media)
+            && let Some(made) = made(function, wanted)
+        {
+            return self.raw(&plan(Purpose::Rows)?, made);
+        }
         let total = match op.count {
             Some(_) => Some(number(self.conn, &plan(Purpose::Count)?)?),
             None => None,
@@ -237,6 +257,15 @@ impl Write<'_> {
         };
         Ok(Page { body, rows: count, total, ..Page::default() })
     }
+}
+
+/// The media type that a function answers in, if it is what is wanted.
+fn made<'w>(function: &Function, wanted: &'w str) -> Option<&'w str> {
+    let name = function.returns.type_name.replace('"', "");
+    let is = |media_type: &str| {
+        name == media_type || name.split_once('.').is_some_and(|(_, name)| name == media_type)
+    };
+    if is("*/*") { Some("application/octet-stream") } else { is(wanted).then_some(wanted) }
 }
 
 fn refuse_write(function: &Function, op: &Invoke, written: &Written) -> Result<()> {

@@ -169,3 +169,8 @@ pub(super) fn round(arguments: &[Value]) -> Result<Value> {
     let places = i16::try_from(integer(arguments, 1)?).unwrap_or(i16::MAX);
     decimal::rounded(text(arguments, 0)?, 1000, places).map(Value::Text)
 }
+
+/// An integer's bits as hexadecimal digits.
+pub(super) fn to_hex(arguments: &[Value]) -> Result<Value> {
+    integer(arguments, 0).map(|number| Value::Text(format!("{number:x}")))
+}

@@ -85,3 +85,87 @@ pub(super) fn extension(arguments: &[Value]) -> Result<Value> {
     let file = name.rsplit('/').next().unwrap_or(name);
     Ok(Value::Text(file.rsplit('.').next().unwrap_or(file).to_owned()))
 }
+
+/// Longest text that is made of another: PostgreSQL's own limit.
+const LONGEST: usize = 0x3fff_ffff;
+
+fn too_long() -> Error {
+    Error::new(ErrorKind::TooLarge, "54000", "requested length too large")
+}
+
+pub(super) fn repeat(arguments: &[Value]) -> Result<Value> {
+    let (text, times) = (text(arguments, 0)?, integer(arguments, 1)?);
+    let times = usize::try_from(times).unwrap_or(0);
+    if text.len().checked_mul(times).is_none_or(|length| length > LONGEST) {
+        return Err(too_long());
+    }
+    Ok(Value::Text(text.repeat(times)))
+}
+
+pub(super) fn reverse(arguments: &[Value]) -> Result<Value> {
+    Ok(Value::Text(text(arguments, 0)?.chars().rev().collect()))
+}
+
+/// The text cut to a length, and what fills it up.
+fn padding(arguments: &[Value]) -> Result<(String, String)> {
+    let (text, length) = (text(arguments, 0)?, integer(arguments, 1)?);
+    let fill = if arguments.len() > 2 { super::text(arguments, 2)? } else { " " };
+    let length = usize::try_from(length).unwrap_or(0);
+    if length > LONGEST {
+        return Err(too_long());
+    }
+    let cut: String = text.chars().take(length).collect();
+    let missing = length - cut.chars().count();
+    Ok((cut, fill.chars().cycle().take(missing).collect()))
+}
+
+pub(super) fn lpad(arguments: &[Value]) -> Result<Value> {
+    padding(arguments).map(|(text, fill)| Value::Text(fill + &text))
+}
+
+pub(super) fn rpad(arguments: &[Value]) -> Result<Value> {
+    padding(arguments).map(|(text, fill)| Value::Text(text + &fill))
+}
+
+pub(super) fn initcap(arguments: &[Value]) -> Result<Value> {
+    let mut within = false;
+    let mut out = String::new();
+    for sign in text(arguments, 0)?.chars() {
+        if within {
+            out.extend(sign.to_lowercase())
+        } else {
+            out.extend(sign.to_uppercase())
+        }
+        within = sign.is_alphanumeric();
+    }
+    Ok(Value::Text(out))
+}
+
+/// Signs of the second text become those at the same place of the third, or nothing.
+pub(super) fn translate(arguments: &[Value]) -> Result<Value> {
+    let (text, from) = (text(arguments, 0)?, super::text(arguments, 1)?);
+    let to: Vec<char> = super::text(arguments, 2)?.chars().collect();
+    let translated = text.chars().filter_map(|sign| match from.chars().position(|one| one == sign) {
+        Some(place) => to.get(place).copied(),
+        None => Some(sign),
+    });
+    Ok(Value::Text(translated.collect()))
+}
+
+pub(super) fn ascii(arguments: &[Value]) -> Result<Value> {
+    let first = text(arguments, 0)?.chars().next();
+    Ok(Value::Int(first.map_or(0, |sign| i64::from(u32::from(sign)))))
+}
+
+pub(super) fn chr(arguments: &[Value]) -> Result<Value> {
+    let code = integer(arguments, 0)?;
+    let sign = u32::try_from(code).ok().filter(|code| *code > 0).and_then(char::from_u32);
+    sign.map(|sign| Value::Text(sign.into())).ok_or_else(|| {
+        let message = if code == 0 {
+            "null character not permitted".to_owned()
+        } else {
+            format!("requested character too large for encoding: {code}")
+        };
+        Error::new(ErrorKind::InvalidInput, "54000", message)
+    })
+}
