@@ -1,139 +1,95 @@
-//! The control store of a single node: one small SQLite file beside the data.
+//! Where routes and switches are kept: beside the data of one process, or where several share them.
 
-use std::path::Path;
+mod postgres;
+mod sqlite;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::Value as Json;
-use truststream_kernel::{BoxFuture, Error, Result};
-use truststream_switch::{ControlStore, Entry, lost};
+use serde::Deserialize;
+use truststream_kernel::{Error, Result, Secret, units};
+use truststream_switch::{ControlStore, Fleet};
 
-/// Control state in a SQLite file. Entries are few and small, so calls run where they are made.
-pub struct SqliteStore(Arc<Mutex<Connection>>);
+use postgres::PostgresStore;
+pub(crate) use sqlite::SqliteStore;
 
-impl SqliteStore {
-    /// Opens the file, and makes it if it is not there.
+/// `[control]`: what several gateways share to be one. Without it there is one gateway.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ControlConfig {
+    /// A PostgreSQL database that all gateways reach.
+    pub url: Option<Secret>,
+    /// A file that all gateways of one machine reach, instead.
+    pub path: Option<PathBuf>,
+    /// What this gateway is called in reports; the machine's name and the project's folder if absent.
+    pub name: Option<String>,
+    /// How long a gateway may be silent before the others go on without it. It stops admitting writes
+    /// a little earlier.
+    #[serde(with = "units::time")]
+    pub lease: Duration,
+}
+
+impl Default for ControlConfig {
+    fn default() -> Self {
+        ControlConfig { url: None, path: None, name: None, lease: Fleet::default().lease }
+    }
+}
+
+/// Shortest lease that is renewed in time on a busy machine.
+const SHORTEST: Duration = Duration::from_millis(500);
+
+impl ControlConfig {
+    /// Whether several gateways may use it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.url.is_some() || self.path.is_some()
+    }
+
+    /// Checks what the types can't say.
     ///
     /// # Errors
-    /// `Unavailable` when the file can't be opened.
-    pub fn open(path: &Path) -> Result<Self> {
-        SqliteStore::ready(Connection::open(path)).map_err(|error| {
-            Error::unavailable(format!("the control store {} can't be opened: {error}", path.display()))
-                .with_source(error)
+    /// What is wrong, in words.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.url.is_some() && self.path.is_some() {
+            return Err("control: give `url` or `path`, not both".to_owned());
+        }
+        if self.lease < SHORTEST {
+            return Err(format!("control.lease: at least {} ms", SHORTEST.as_millis()));
+        }
+        Ok(())
+    }
+
+    /// Opens the store; `state` is the folder of the project's own state.
+    ///
+    /// # Errors
+    /// `Unavailable` when it can't be reached, `Configuration` for a URL that is none.
+    pub(crate) async fn open(&self, project: &Path, state: &Path) -> Result<Arc<dyn ControlStore>> {
+        Ok(match (&self.url, &self.path) {
+            (Some(url), _) => Arc::new(PostgresStore::open(url.clone()).await?),
+            (None, Some(path)) => Arc::new(SqliteStore::open_shared(&project.join(path))?),
+            (None, None) => Arc::new(SqliteStore::open(&state.join("control.db"))?),
         })
     }
 
-    /// Control state in memory, gone with the store.
-    ///
-    /// # Errors
-    /// `Unavailable` when there is no memory for it.
-    pub fn in_memory() -> Result<Self> {
-        SqliteStore::ready(Connection::open_in_memory()).map_err(failed)
-    }
-
-    fn ready(connection: rusqlite::Result<Connection>) -> rusqlite::Result<Self> {
-        let connection = connection?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.execute_batch(
-            "create table if not exists entries (
-                     key text primary key, version integer not null, value text not null
-                 ) strict, without rowid",
-        )?;
-        Ok(SqliteStore(Arc::new(Mutex::new(connection))))
-    }
-
-    fn write(&self, key: &str, value: &Json, expected: i64) -> Result<()> {
-        let connection = self.0.lock();
-        let written = if expected == 0 {
-            connection.execute(
-                "insert into entries values (?1, 1, ?2) on conflict do nothing",
-                params![key, value.to_string()],
-            )
-        } else {
-            connection.execute(
-                "update entries set version = version + 1, value = ?2 where key = ?1 and version = ?3",
-                params![key, value.to_string(), expected],
-            )
+    /// This gateway as one of several, if it is.
+    pub(crate) fn fleet(&self, project: &Path) -> Option<Fleet> {
+        let label = || {
+            let machine = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+            let folder = project.canonicalize().unwrap_or_else(|_| project.to_owned());
+            format!("{}:{}", machine.trim(), folder.display())
         };
-        if written.map_err(failed)? == 1 { Ok(()) } else { Err(lost(key)) }
-    }
-
-    fn read(&self, key: &str) -> Result<Option<Entry>> {
-        let found = self
-            .0
-            .lock()
-            .query_row("select version, value from entries where key = ?1", [key], |row| {
-                Ok((row.get(0)?, row.get::<_, String>(1)?))
-            })
-            .optional()
-            .map_err(failed)?;
-        found.map(|(version, text)| entry(version, &text)).transpose()
-    }
-
-    fn read_all(&self, prefix: &str) -> Result<Vec<(String, Entry)>> {
-        let connection = self.0.lock();
-        let mut statement = connection
-            .prepare_cached(
-                "select key, version, value from entries where substr(key, 1, length(?1)) = ?1 order by key",
-            )
-            .map_err(failed)?;
-        let rows = statement
-            .query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)))
-            .map_err(failed)?;
-        rows.map(|row| {
-            let (key, version, text): (String, i64, String) = row.map_err(failed)?;
-            Ok((key, entry(version, &text)?))
-        })
-        .collect()
+        let label = self.name.clone().unwrap_or_else(label);
+        self.is_shared().then_some(Fleet { label, lease: self.lease })
     }
 }
 
-fn entry(version: i64, text: &str) -> Result<Entry> {
-    let value = serde_json::from_str(text).map_err(|error| {
-        Error::internal("the control store holds text that is not JSON").with_source(error)
-    })?;
-    Ok(Entry { version, value })
-}
-
-fn failed(error: rusqlite::Error) -> Error {
+fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::unavailable("the control store did not answer").with_source(error)
 }
 
-impl ControlStore for SqliteStore {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>>> {
-        Box::pin(async move { self.read(key) })
-    }
-
-    fn put<'a>(&'a self, key: &'a str, value: Json, expected: i64) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { self.write(key, &value, expected) })
-    }
-
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Entry)>>> {
-        Box::pin(async move { self.read_all(prefix) })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn entries_survive_and_change_only_by_compare_and_set() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("control.db");
-        let store = SqliteStore::open(&path).unwrap();
-        store.put("route", json!({"owner": "main"}), 0).await.unwrap();
-        assert_eq!(store.put("route", json!({}), 0).await.unwrap_err().code(), "BACKEND_007");
-        store.put("route", json!({"owner": "cloud"}), 1).await.unwrap();
-        drop(store);
-        let store = SqliteStore::open(&path).unwrap();
-        let entry = store.get("route").await.unwrap().unwrap();
-        assert_eq!(entry, Entry { version: 2, value: json!({"owner": "cloud"}) });
-        assert_eq!(store.list("rou").await.unwrap().len(), 1);
-        assert!(store.list("x").await.unwrap().is_empty());
-    }
+fn entry(version: i64, text: &str) -> Result<truststream_switch::Entry> {
+    let value = serde_json::from_str(text).map_err(|error| {
+        Error::internal("the control store holds text that is not JSON").with_source(error)
+    })?;
+    Ok(truststream_switch::Entry { version, value })
 }

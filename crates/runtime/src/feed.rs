@@ -12,11 +12,12 @@ use truststream_kernel::{
     BoxFuture, Call, Context, Effect, Error, ErrorKind, Features, Requires, Result, Service, Stack, send,
 };
 use truststream_services::database::{
-    Begin, Capture, ChangeBatch, Changes, DatabaseOp, DatabaseReply, DatabaseService, OpenTransaction,
-    Position, TableName,
+    Begin, Capture, ChangeBatch, Changes, DatabaseOp, DatabaseReply, DatabaseService, OpenTransaction, Page,
+    Position, Session, Step, TableName,
 };
-use truststream_switch::{Gate, Route};
+use truststream_switch::{Gate, Pass, Route, is_stray};
 
+use crate::mirror::Fallback;
 use crate::routed::{Routed, Stacks};
 
 /// The routed database: like any routed service, with a feed that goes on across switches.
@@ -25,6 +26,8 @@ pub struct RoutedDatabase {
     stacks: Arc<dyn Stacks<DatabaseService>>,
     routed: Routed<DatabaseService>,
     captures: Mutex<Captures>,
+    /// What tells the consumers of this process from those of others that follow the same feed.
+    of: Option<String>,
 }
 
 /// What consumers want captured, and in which reign it was last asked of the owner.
@@ -38,27 +41,45 @@ impl RoutedDatabase {
     /// A database behind a gate.
     pub fn new(gate: Arc<Gate>, stacks: Arc<dyn Stacks<DatabaseService>>) -> Self {
         let routed = Routed::new(Arc::clone(&gate), Arc::clone(&stacks));
-        RoutedDatabase { gate, stacks, routed, captures: Mutex::default() }
+        RoutedDatabase { gate, stacks, routed, captures: Mutex::default(), of: None }
+    }
+
+    /// As [`Routed::with_fallback`].
+    #[must_use]
+    pub fn with_fallback(self, fallback: Arc<dyn Fallback>) -> Self {
+        RoutedDatabase { routed: self.routed.with_fallback(fallback), ..self }
+    }
+
+    /// Each consumer is one of the process of this name: others may follow the feed under the same
+    /// name and want other tables.
+    #[must_use]
+    pub fn with_consumers_of(self, process: Option<String>) -> Self {
+        RoutedDatabase { of: process, ..self }
+    }
+
+    fn own(&self, consumer: &str) -> String {
+        self.of.as_ref().map_or_else(|| consumer.to_owned(), |of| format!("{consumer}@{of}"))
     }
 
     /// A transaction is in flight, as one write, for its whole life.
     async fn begin(&self, cx: &Context, op: Begin) -> Result<OpenTransaction> {
         let effect = op.effect().unwrap_or(Effect::Write);
         let pass = self.gate.admit(effect).await?;
-        let mut open = send(&self.stacks.stack(&pass.route().owner)?, cx, op).await?;
-        open.hold(pass);
-        Ok(open)
+        let owner = self.stacks.stack(&pass.route().owner)?;
+        let open = pass.within(send(&owner, cx, op)).await?;
+        Ok(open.wrap(|session| Box::new(Admitted { session, pass })))
     }
 
     async fn capture(&self, cx: &Context, op: &Capture) -> Result<Position> {
         let route = self.gate.route();
-        let at = send(&self.stacks.stack(&route.owner)?, cx, op.clone()).await?;
+        let capture = Capture { consumer: self.own(&op.consumer), tables: op.tables.clone() };
+        let at = send(&self.stacks.stack(&route.owner)?, cx, capture).await?;
         let mut captures = self.captures.lock();
         captures.reign = captures.reign.max(route.reign);
         if op.tables.is_empty() {
-            captures.wanted.remove(&op.consumer);
+            captures.wanted.remove(&self.own(&op.consumer));
         } else {
-            captures.wanted.insert(op.consumer.clone(), op.tables.clone());
+            captures.wanted.insert(self.own(&op.consumer), op.tables.clone());
         }
         Ok(Position::Routed { epoch: route.reign, at: Box::new(at) })
     }
@@ -110,6 +131,8 @@ impl RoutedDatabase {
             return Ok(stamp(reign, batch));
         }
         match (&route.handover, at) {
+            // What came last of it may be nowhere.
+            (Some(handover), _) if handover.reign == reign && handover.lost => Err(gap()),
             (Some(handover), Some(at)) if handover.reign == reign => {
                 let previous = self.stacks.stack(&handover.from)?;
                 let ask = Changes { after: Some(at), wait: std::time::Duration::ZERO, ..op.clone() };
@@ -128,6 +151,27 @@ impl RoutedDatabase {
     }
 }
 
+/// A transaction that goes on for as long as what it was admitted under.
+struct Admitted {
+    session: Box<dyn Session>,
+    pass: Pass,
+}
+
+impl Session for Admitted {
+    fn step<'a>(&'a mut self, cx: &'a Context, step: &'a Step) -> BoxFuture<'a, Result<Page>> {
+        let Admitted { session, pass } = self;
+        Box::pin(async move { pass.within(session.step(cx, step)).await })
+    }
+
+    fn end(self: Box<Self>, keep: bool) -> BoxFuture<'static, Result<()>> {
+        let Admitted { session, pass } = *self;
+        Box::pin(async move {
+            pass.within(session.end(keep)).await?;
+            if keep { pass.acknowledge() } else { Ok(()) }
+        })
+    }
+}
+
 /// Completes when another backend has taken over.
 async fn reign_over(routes: &mut tokio::sync::watch::Receiver<Arc<Route>>, reign: u64) {
     loop {
@@ -142,7 +186,7 @@ async fn reign_over(routes: &mut tokio::sync::watch::Receiver<Arc<Route>>, reign
 
 /// Leaves out what a switch copied (its consumers saw it on the other side) and stamps the position.
 fn stamp(reign: u64, mut batch: ChangeBatch) -> ChangeBatch {
-    batch.changes.retain(|change| change.origin.is_none());
+    batch.changes.retain(|change| change.origin.as_deref().is_none_or(is_stray));
     batch.position = Position::Routed { epoch: reign, at: Box::new(batch.position) };
     batch
 }

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use truststream_kernel::{BoxFuture, Call, Context, Features, Operation, Result, Service, Stack};
+use truststream_kernel::{
+    BoxFuture, Call, Context, Effect, Error, ErrorKind, Features, Operation, Result, Service, Stack,
+};
 use truststream_switch::{Gate, Route};
+
+use crate::mirror::Fallback;
 
 /// Finds the stack of a backend by the backend's name.
 pub trait Stacks<S: Service>: Send + Sync {
@@ -20,6 +24,7 @@ pub struct Routed<S: Service> {
     gate: Arc<Gate>,
     stacks: Arc<dyn Stacks<S>>,
     present: ArcSwapOption<Present<S>>,
+    fallback: Option<Arc<dyn Fallback>>,
 }
 
 /// The stack of one reign, so that most calls need no look-up by name.
@@ -31,7 +36,22 @@ struct Present<S: Service> {
 impl<S: Service> Routed<S> {
     /// A service behind a gate.
     pub fn new(gate: Arc<Gate>, stacks: Arc<dyn Stacks<S>>) -> Self {
-        Routed { gate, stacks, present: ArcSwapOption::empty() }
+        Routed { gate, stacks, present: ArcSwapOption::empty(), fallback: None }
+    }
+
+    /// Reads that the owner of the route does not answer go where `fallback` says.
+    #[must_use]
+    pub fn with_fallback(self, fallback: Arc<dyn Fallback>) -> Self {
+        Routed { fallback: Some(fallback), ..self }
+    }
+
+    /// Where a read goes that failed like this.
+    fn instead(&self, route: &Route, error: &Error) -> Option<Stack<S>> {
+        if error.kind() != ErrorKind::Unavailable {
+            return None;
+        }
+        let other = self.fallback.as_ref()?.of(&route.owner)?;
+        self.stacks.stack(&other).ok()
     }
 
     fn owner(&self, route: &Route) -> Result<Stack<S>> {
@@ -54,8 +74,18 @@ impl<S: Service> Call<S> for Routed<S> {
 
     fn call<'a>(&'a self, cx: &'a Context, op: &'a S::Op) -> BoxFuture<'a, Result<S::Reply>> {
         Box::pin(async move {
-            let pass = self.gate.admit(op.info().effect).await?;
-            self.owner(pass.route())?.call(cx, op).await
+            let effect = op.info().effect;
+            let pass = self.gate.admit(effect).await?;
+            let owner = self.owner(pass.route())?;
+            let outcome = pass.within(owner.call(cx, op)).await;
+            match outcome {
+                Ok(reply) => pass.acknowledge().map(|()| reply),
+                Err(error) if effect == Effect::Read => match self.instead(pass.route(), &error) {
+                    Some(other) => other.call(cx, op).await,
+                    None => Err(error),
+                },
+                Err(error) => Err(error),
+            }
         })
     }
 }

@@ -6,19 +6,25 @@ use std::time::Duration;
 use truststream_engines::auth::Keys;
 use truststream_engines::realtime::RealtimeEngine;
 use truststream_kernel::{Context, Driven, Result, Service, Stack};
-use truststream_layers::{Faults, GuardLayer, MetricsLayer, Observed, RetryLayer, TraceLayer, fold};
+use truststream_layers::{
+    BreakerState, Faults, GuardLayer, MetricsLayer, Observed, RetryLayer, TraceLayer, fold,
+};
 use truststream_services::auth::{Auth, AuthService};
 use truststream_services::database::Database;
 use truststream_services::realtime::Realtime;
 use truststream_services::storage::{Storage, StorageService};
-use truststream_switch::{ControlStore, Gate, Held, Options, Route, Routes, Strategy, Switcher, Verify};
+use truststream_switch::{
+    ControlStore, Fleet, Gate, Held, Mirrors, Options, Route, Routes, Steering, Strategy, Switcher, Verify,
+};
 
 use crate::backends::Backends;
 use crate::control::SqliteStore;
 use crate::feed::RoutedDatabase;
 use crate::lock::ProjectLock;
+use crate::mirror::{Fallback, ToMirror};
 use crate::routed::Routed;
-use crate::{Config, ObservedQueries, status};
+use crate::status::Readiness;
+use crate::{Config, ObservedQueries, failover, health, mirror, status};
 
 /// The folder of a project's own state.
 pub const STATE_FOLDER: &str = ".truststream";
@@ -29,7 +35,8 @@ pub struct Runtime {
     config: Arc<Config>,
     backends: Arc<Backends>,
     gate: Arc<Gate>,
-    switcher: Switcher,
+    steering: Arc<Steering>,
+    mirrors: Arc<Mirrors>,
     keys: Arc<Keys>,
     observed: Observed,
     database: Database,
@@ -52,8 +59,9 @@ impl Runtime {
                 .with_source(error)
         })?;
         let lock = ProjectLock::take(&state)?;
-        let control: Arc<dyn ControlStore> = Arc::new(SqliteStore::open(&state.join("control.db"))?);
-        Self::open_with(config, control, Some(lock)).await
+        let control = config.file.control.open(&config.project, &state).await?;
+        let fleet = config.file.control.fleet(&config.project);
+        Self::open_with(config, control, fleet, Some(lock)).await
     }
 
     /// Opens a project whose own state is in memory: the route and the switches are gone with it.
@@ -63,19 +71,25 @@ impl Runtime {
     /// As [`Runtime::open`].
     pub async fn open_in_memory(config: Config) -> Result<Arc<Runtime>> {
         let control: Arc<dyn ControlStore> = Arc::new(SqliteStore::in_memory()?);
-        Self::open_with(Arc::new(config), control, None).await
+        Self::open_with(Arc::new(config), control, None, None).await
     }
 
     async fn open_with(
         config: Arc<Config>,
         control: Arc<dyn ControlStore>,
+        fleet: Option<Fleet>,
         lock: Option<ProjectLock>,
     ) -> Result<Arc<Runtime>> {
         let keys = Arc::new(Keys::load(&config.section("auth")?, config.development)?);
         let backends = Arc::new(Backends::new(Arc::clone(&config), Arc::clone(&keys)));
         let held = Held { time: config.file.switch.hold, ..Held::default() };
         let first = Route::first(&config.file.active);
-        let routes = Routes::open(Arc::clone(&control), first, held).await?;
+        let routes = match fleet {
+            None => Routes::open(Arc::clone(&control), first, held).await?,
+            Some(fleet) => {
+                Routes::join(Arc::clone(&control), first, held, fleet, Arc::clone(&backends) as _).await?
+            }
+        };
         let gate = Arc::clone(routes.gate());
         let route = gate.route();
         backends.get(&route.owner).await?.install().await?;
@@ -88,15 +102,28 @@ impl Runtime {
                 "the backend that served before can't be reached"
             );
         }
-        let switcher = Switcher::new(control, routes, Arc::clone(&backends) as _);
-        let routed = Arc::new(RoutedDatabase::new(Arc::clone(&gate), Arc::clone(&backends) as _));
+        // It ends with the backends.
+        tokio::spawn(health::watch(Arc::downgrade(&backends), config.file.health.clone()));
+        let (pairs, options) = (mirror::pairs(&config), mirror::options(&config));
+        let mirrors =
+            Mirrors::new(Arc::clone(&control), routes.clone(), Arc::clone(&backends) as _, pairs, options);
+        let fallback: Arc<dyn Fallback> = ToMirror::new(Arc::clone(&mirrors), &config);
+        let steering = Steering::new(control, routes, Arc::clone(&backends) as _);
+        let consumers = config.file.control.fleet(&config.project).map(|fleet| fleet.label);
+        let routed = RoutedDatabase::new(Arc::clone(&gate), Arc::clone(&backends) as _);
+        let routed = Arc::new(routed.with_consumers_of(consumers).with_fallback(Arc::clone(&fallback)));
+        let routed = steering.switcher().reads().over(routed);
         let observed = Observed::default();
         let database = fold(&edge_layers(routed, &config), &[&observed]);
         let database = Database::new(database, Context::system());
         let auth = Routed::<AuthService>::new(Arc::clone(&gate), Arc::clone(&backends) as _);
-        let auth = Auth::new(edge_layers(Arc::new(auth), &config), Context::system());
+        let auth = Auth::new(
+            edge_layers(Arc::new(auth.with_fallback(Arc::clone(&fallback))), &config),
+            Context::system(),
+        );
         let storage = Routed::<StorageService>::new(Arc::clone(&gate), Arc::clone(&backends) as _);
-        let storage = Storage::new(edge_layers(Arc::new(storage), &config), Context::system());
+        let storage =
+            Storage::new(edge_layers(Arc::new(storage.with_fallback(fallback)), &config), Context::system());
         // Realtime stands above the route: its subscriptions outlive every switch.
         let realtime = Arc::new(Driven(RealtimeEngine::new(database.clone())));
         let realtime = Realtime::new(edge_layers(realtime, &config), Context::system());
@@ -105,7 +132,8 @@ impl Runtime {
             config,
             backends,
             gate,
-            switcher,
+            steering,
+            mirrors,
             keys,
             observed,
             database,
@@ -113,12 +141,20 @@ impl Runtime {
             storage,
             realtime,
         });
-        if let Err(error) = runtime.switcher.recover().await {
+        if let Err(error) = runtime.steering.recover().await {
             tracing::warn!(
                 ?error,
                 "the switch of the last run could not be taken up; `truststream switch status`"
             );
         }
+        runtime.mirrors.start();
+        // It ends with the backends.
+        tokio::spawn(failover::watch(
+            Arc::clone(&runtime.config),
+            Arc::clone(&runtime.gate),
+            Arc::downgrade(&runtime.backends),
+            Arc::downgrade(&runtime.mirrors),
+        ));
         Ok(runtime)
     }
 
@@ -179,9 +215,14 @@ impl Runtime {
         self.gate.route()
     }
 
-    /// The switches of this project.
+    /// The switches of this project, steered wherever they are led.
+    pub fn steering(&self) -> &Steering {
+        &self.steering
+    }
+
+    /// What runs the switches that this process leads, and reads what is stored of all.
     pub fn switcher(&self) -> &Switcher {
-        &self.switcher
+        self.steering.switcher()
     }
 
     /// How switches are made unless a caller says otherwise.
@@ -197,23 +238,47 @@ impl Runtime {
             },
             strategy: match settings.strategy.as_str() {
                 "immediate" => Strategy::Immediate,
+                "gradual" => Strategy::Gradual,
                 _ => Strategy::BlueGreen,
             },
             ..Options::default()
         }
     }
 
+    /// What is kept in sync with the backend that serves, and takes its place when that is lost.
+    pub fn mirrors(&self) -> &Mirrors {
+        &self.mirrors
+    }
+
+    /// Whether requests can be answered at this moment.
+    pub fn readiness(&self) -> Readiness {
+        let route = self.gate.route();
+        let backend = self.backends.connected(&route.owner);
+        let is_down = |backend: Arc<crate::Backend>| {
+            backend.database_breaker().is_some_and(|breaker| breaker.state() == BreakerState::Open)
+        };
+        if !backend.is_none_or(is_down) {
+            return Readiness::Ready;
+        }
+        let reads = self.config.mirror_of(&route.owner).is_some_and(|mirror| mirror.reads);
+        let fit = self.mirrors.status().is_some_and(|mirror| mirror.from == route.owner && mirror.is_fit());
+        if reads && fit { Readiness::Reads } else { Readiness::Down }
+    }
+
     /// Who serves, how every backend is, and where the latest switch stands.
     pub async fn status(&self) -> status::Status {
-        status::read(&self.config, &self.backends, &self.gate.route(), &self.switcher).await
+        let route = self.gate.route();
+        status::read(&self.config, &self.backends, &route, &self.steering, &self.mirrors).await
     }
 
     /// Waits until no write is in flight (at most `wait`) and stops what runs in the background.
     pub async fn close(&self, wait: Duration) {
-        if tokio::time::timeout(wait, self.gate.drained()).await.is_err() {
+        let drained = tokio::time::timeout(wait, self.gate.drained()).await.is_ok();
+        if !drained {
             tracing::warn!("closing although writes are still in flight");
         }
-        self.switcher.close().await;
+        self.mirrors.close().await;
+        self.steering.close(drained).await;
     }
 }
 

@@ -1,17 +1,16 @@
 //! How a project is.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use truststream_kernel::{Context, Result};
-use truststream_services::auth::{Auth, Settings};
-use truststream_services::database::Ping;
-use truststream_services::objects::Check;
-use truststream_services::storage::{ListBuckets, Storage};
-use truststream_switch::{Record, Route, Switcher};
+use truststream_kernel::Service;
+use truststream_layers::BreakerStatus;
+use truststream_services::database::DatabaseService;
+use truststream_switch::{Failover, Loss, Member, MirrorStatus, Mirrors, Record, Returned, Route, Steering};
 
 use crate::backends::Backends;
+use crate::config::HealthConfig;
+use crate::health;
 use crate::{Backend, Config, ServiceInfo};
 
 /// How a project is.
@@ -19,10 +18,63 @@ use crate::{Backend, Config, ServiceInfo};
 pub struct Status {
     /// Who serves.
     pub route: Route,
+    /// The gateways that share the control store; none if there is only this one.
+    pub gateways: Vec<Member>,
     /// All backends.
     pub backends: Vec<BackendStatus>,
+    /// The mirror of the backend that serves.
+    pub mirror: Option<MirrorShown>,
+    /// The latest failover.
+    pub failover: Option<FailoverStatus>,
     /// The latest switch.
     pub switch: Option<Record>,
+}
+
+/// How a mirror stands, and what it is for.
+#[derive(Clone, Debug, Serialize)]
+pub struct MirrorShown {
+    /// How it stands.
+    #[serde(flatten)]
+    pub status: MirrorStatus,
+    /// Reads go there while the backend that serves does not answer.
+    pub reads: bool,
+    /// After how long without an answer it takes over, in milliseconds; never by itself if absent.
+    pub failover_after_ms: Option<u64>,
+}
+
+/// A failover, without what only the machinery needs.
+#[derive(Clone, Debug, Serialize)]
+pub struct FailoverStatus {
+    /// Its number, from 1.
+    pub id: u64,
+    /// The backend that was lost.
+    pub from: String,
+    /// The one that served then.
+    pub to: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// Why.
+    pub reason: String,
+    /// How long the backend had not answered, in milliseconds.
+    pub down_ms: u64,
+    /// How long the failover itself took, in milliseconds.
+    pub took_ms: f64,
+    /// What was acknowledged and may be lost, at most.
+    pub loss: Loss,
+    /// What was found of it when the lost backend came back.
+    pub returned: Option<Returned>,
+}
+
+/// Whether requests can be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Readiness {
+    /// All can.
+    Ready,
+    /// Reads can, from the mirror.
+    Reads,
+    /// None can.
+    Down,
 }
 
 /// How one backend is.
@@ -50,15 +102,23 @@ pub struct ServiceStatus {
     pub latency_ms: f64,
     /// Why it did not answer.
     pub error: Option<String>,
+    /// Whether calls reach it; absent for what TrustStream runs itself on the database.
+    pub breaker: Option<BreakerStatus>,
 }
 
-pub(crate) async fn read(config: &Config, backends: &Backends, route: &Route, switcher: &Switcher) -> Status {
+pub(crate) async fn read(
+    config: &Config,
+    backends: &Backends,
+    route: &Route,
+    steering: &Steering,
+    mirrors: &Mirrors,
+) -> Status {
     let mut found = Vec::new();
     for name in config.file.backend.keys() {
         let active = *name == route.owner;
         found.push(match backends.get(name).await {
             Ok(backend) => {
-                let services = probe(&backend, config.file.health.timeout).await;
+                let services = services(&backend, &config.file.health).await;
                 BackendStatus { name: name.clone(), active, services, error: None }
             }
             Err(error) => BackendStatus {
@@ -69,31 +129,47 @@ pub(crate) async fn read(config: &Config, backends: &Backends, route: &Route, sw
             },
         });
     }
-    let switch = switcher.latest().await.ok().flatten();
-    Status { route: route.clone(), backends: found, switch }
+    let switch = steering.switcher().latest().await.ok().flatten();
+    let failover = mirrors.failovers().await.ok().and_then(|mut failovers| failovers.pop());
+    Status {
+        route: route.clone(),
+        gateways: steering.members(),
+        backends: found,
+        mirror: mirrors.status().map(|status| shown(config, status)),
+        failover: failover.map(summary),
+        switch,
+    }
 }
 
-async fn probe(backend: &Arc<Backend>, timeout: Duration) -> Vec<ServiceStatus> {
-    let cx = Context::system().within(timeout);
+fn shown(config: &Config, status: MirrorStatus) -> MirrorShown {
+    let configured = config.mirror_of(&status.from).filter(|mirror| *mirror.to.get_ref() == status.to);
+    let after = configured.and_then(|mirror| mirror.failover);
+    MirrorShown {
+        reads: configured.is_some_and(|mirror| mirror.reads),
+        failover_after_ms: after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+        status,
+    }
+}
+
+fn summary(failover: Failover) -> FailoverStatus {
+    let Failover { id, from, to, at_ms, reason, down_ms, took_ms, loss, returned, .. } = failover;
+    FailoverStatus { id, from, to, at_ms, reason, down_ms, took_ms, loss, returned }
+}
+
+/// What is run by TrustStream itself is as well as the database that it keeps its state in.
+async fn services(backend: &Arc<Backend>, config: &HealthConfig) -> Vec<ServiceStatus> {
+    let answers = health::look(backend, config).await;
     let mut services = Vec::new();
     for info in &backend.services {
-        let began = Instant::now();
-        let answer: Result<()> = match info.service {
-            "objects" => backend.objects().with(cx.clone()).send(Check).await,
-            "storage" if !info.is_native() => {
-                Storage::new(backend.storage(), cx.clone()).send(ListBuckets).await.map(drop)
-            }
-            "auth" if !info.is_native() => {
-                Auth::new(backend.auth(), cx.clone()).send(Settings).await.map(drop)
-            }
-            // Engines keep their state in the database: they are as well as it is.
-            _ => backend.database().with(cx.clone()).send(Ping).await,
-        };
+        let probed = if info.is_native() { DatabaseService::NAME } else { info.service };
+        let Some(answer) = answers.iter().find(|answer| answer.service == probed) else { continue };
+        let breaker = backend.probes().iter().find(|probe| probe.service() == info.service);
         services.push(ServiceStatus {
             info: info.clone(),
-            healthy: answer.is_ok(),
-            latency_ms: began.elapsed().as_secs_f64() * 1000.0,
-            error: answer.err().map(|error| error.message().to_owned()),
+            healthy: answer.failure.is_none(),
+            latency_ms: answer.took.as_secs_f64() * 1000.0,
+            error: answer.failure.clone(),
+            breaker: breaker.map(|probe| probe.breaker().status()),
         });
     }
     services

@@ -5,9 +5,12 @@
 use std::time::{Duration, Instant};
 
 use truststream_kernel::{Error, Outcome, Result};
-use truststream_services::database::{Changes, Database, Position, Prepare};
+use truststream_services::database::{Position, Prepare};
 
-use crate::follow::Follower;
+use crate::control::LOST;
+use crate::failpoint::Moment;
+use crate::fence::{Closing, is_busy};
+use crate::follow::{Follower, end_of};
 use crate::machine::{Act, CutOver, Event, Seen, State, Step};
 use crate::mutation::Mutation;
 use crate::progress::Meter;
@@ -19,8 +22,8 @@ use crate::{Options, machine};
 /// Longest wait before a cut-over that would pause writes too long is tried again.
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
-/// How much longer than the longest pause a fence stands if nobody lifts it.
-const GRACE: Duration = Duration::from_secs(5);
+/// How much longer than the longest pause a fence stands if nobody lifts it: whoever set it may be gone.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// A cut-over: the sides are those of the follower.
 pub(crate) struct Flipping<'a> {
@@ -65,6 +68,7 @@ impl Flipping<'_> {
     }
 
     async fn try_once(&mut self) -> Result<Option<(Flip, Position)>> {
+        self.routes.settled().await;
         let gate = self.routes.gate();
         let from = gate.route().owner.clone();
         gate.take_held();
@@ -72,16 +76,23 @@ impl Flipping<'_> {
         let max_pause = Duration::from_millis(self.options.max_pause_ms);
         let deadline = now_ms().saturating_add(millis(max_pause + GRACE));
         let epoch = gate.route().epoch;
+        let closing = Closing::of(self.follower, self.options.stray, &gate.route());
+        match closing.install(epoch).await {
+            Err(error) if is_busy(&error) => return Ok(None),
+            installed => installed.map_err(before_commit)?,
+        }
         let fence = Act::Fence { epoch, deadline };
         let fenced = self.routes.act(fence).await.map_err(before_commit)?;
+        Moment::Fenced.pass();
         let began = Instant::now();
-        let stepped = tokio::time::timeout(max_pause, self.steps(&fenced)).await;
+        let stepped = tokio::time::timeout(max_pause, self.steps(&fenced, &closing)).await;
         let events = match stepped {
             Ok(Ok(events)) => events,
             other => {
+                closing.undo(&fenced.route).await;
                 self.lift(&fenced).await?;
                 return match other {
-                    Ok(Err(error)) => Err(before_commit(error)),
+                    Ok(Err(error)) if !is_busy(&error) => Err(before_commit(error)),
                     _ => Ok(None),
                 };
             }
@@ -91,12 +102,16 @@ impl Flipping<'_> {
             // Nobody may serve before it is known who does: writes stay held.
             Err(error) if error.outcome() == Outcome::Unknown => return Err(error),
             Err(error) => {
+                closing.undo(&fenced.route).await;
                 self.lift(&fenced).await?;
-                return Err(before_commit(error));
+                let was_lifted = error.code() == LOST && self.routes.leads();
+                return if was_lifted { Ok(None) } else { Err(before_commit(error)) };
             }
         };
+        Moment::Committed.pass();
         let pause_ms = began.elapsed().as_secs_f64() * 1000.0;
         let (held, _) = gate.take_held();
+        closing.keep(&committed.route).await;
         let start = committed.route.handover.map(|handover| handover.start);
         let mut start = start.ok_or_else(|| Error::internal("a commit without the start of a feed"))?;
         if Mutation::LateReverse.is_made() {
@@ -109,34 +124,53 @@ impl Flipping<'_> {
 
     async fn lift(&self, fenced: &State) -> Result<()> {
         let lift = Act::Lift { epoch: fenced.route.epoch };
-        self.routes.act(lift).await.map(drop).map_err(before_commit)
+        match self.routes.act(lift).await {
+            // It was due, and somebody lifted it.
+            Err(error) if error.code() == LOST && self.routes.leads() => {}
+            lifted => lifted.map(drop).map_err(before_commit)?,
+        }
+        Moment::Lifted.pass();
+        Ok(())
     }
 
     /// Does the steps of a fenced epoch; returns what is to be stored for the commit.
-    async fn steps(&mut self, fenced: &State) -> Result<Vec<Event>> {
-        let (gateway, epoch) = (self.routes.node().to_owned(), fenced.route.epoch);
-        let drained = Event::Acknowledge { gateway, epoch };
+    async fn steps(&mut self, fenced: &State, closing: &Closing) -> Result<Vec<Event>> {
         let mut state = fenced.clone();
+        let mut events = Vec::new();
         let mut cut = CutOver::begin(&state)?;
         loop {
             let seen = match cut.step() {
                 Step::Drain => {
-                    if !Mutation::EndBeforeDrain.is_made() {
-                        self.routes.gate().drained().await;
-                    }
-                    state = state.apply(&drained)?;
-                    Seen::Drained { now: now_ms() }
+                    let (drained, known) = if Mutation::EndBeforeDrain.is_made() {
+                        self.routes.drained_elsewhere(fenced).await?
+                    } else {
+                        self.routes.drained(fenced).await?
+                    };
+                    state = known;
+                    events.push(drained);
+                    Moment::Drained.pass();
+                    Seen::Drained
                 }
-                Step::ReadEnd => Seen::End(end_of(&self.follower.source.database).await?),
+                Step::ReadEnd => {
+                    closing.close_source(&fenced.route).await?;
+                    let end = end_of(&self.follower.source.database).await?;
+                    Moment::End.pass();
+                    Seen::End(end)
+                }
                 Step::CatchUp { end } => {
                     let end = end.clone();
                     Seen::Applied(self.catch_up(end).await?)
                 }
                 Step::Arm { .. } => {
+                    closing.open_target(&fenced.route).await?;
                     self.follower.target.database.send(Prepare::Identities).await?;
+                    Moment::Identities.pass();
                     Seen::Armed(end_of(&self.follower.target.database).await?)
                 }
-                Step::Commit { .. } => return Ok(vec![drained, cut.commit(self.routes.term(), now_ms())?]),
+                Step::Commit { .. } => {
+                    events.push(cut.commit(self.routes.term())?);
+                    return Ok(events);
+                }
             };
             cut = cut.saw(seen, &state)?;
         }
@@ -146,6 +180,7 @@ impl Flipping<'_> {
     /// follower has reached `end` even where positions only move with changes.
     async fn catch_up(&mut self, end: Position) -> Result<Position> {
         self.follower.catch_up().await?;
+        Moment::CaughtUp.pass();
         let at = self.follower.at().clone();
         Ok(if machine::reaches(&at, &end) { at } else { end })
     }
@@ -158,9 +193,4 @@ fn before_commit(error: Error) -> Error {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-async fn end_of(database: &Database) -> Result<Position> {
-    let ask = Changes { after: None, limit: 0, wait: Duration::ZERO };
-    Ok(database.send(ask).await?.position)
 }

@@ -7,15 +7,21 @@
 //! that it speaks of.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod command;
 mod control;
 mod copy;
 mod cutover;
 mod digest;
+mod failpoint;
+mod fence;
 mod follow;
 mod forward;
+mod gradual;
 mod gate;
+mod keeper;
 pub mod machine;
 mod mutation;
+mod node;
 mod objects;
 mod pace;
 mod plan;
@@ -28,16 +34,24 @@ mod routes;
 mod shared;
 mod side;
 mod signal;
+mod standing;
+mod stray;
+mod steering;
 mod switcher;
 mod verify;
 
 pub use control::{ControlStore, Entry, MemoryStore, lost};
 pub use gate::{Gate, Held, Pass};
+pub use node::Fleet;
+pub use gradual::{Different, ReadOptions, ReadReport, Reads};
 pub use machine::{Handover, Phase, Route, Strategy};
 pub use plan::Plan;
 pub use progress::Progress;
-pub use record::{Copied, Flip, Options, Record, Report, TableReport, Verify};
+pub use record::{Copied, Flip, Options, Record, Report, Stray, TableReport, Verify};
 pub use rehearse::{Altered, Rehearsal};
 pub use routes::Routes;
 pub use side::{Side, Sides};
+pub use standing::{Failover, Loss, MirrorPhase, MirrorStatus, Mirrors, Pair, Returned};
+pub use stray::{StrayChange, StrayLog, is_stray};
+pub use steering::{Member, Steering};
 pub use switcher::Switcher;

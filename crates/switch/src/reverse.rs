@@ -42,6 +42,11 @@ impl Reverse {
         Arc::clone(&self.meter)
     }
 
+    /// Ends at once.
+    pub(crate) fn abort(self) {
+        self.task.abort();
+    }
+
     /// Ends after the batch in progress; hands the follower back and says how many changes it
     /// brought back.
     pub(crate) async fn stop(self) -> Result<(Follower, u64)> {
@@ -70,6 +75,10 @@ async fn follow_back(
                 delay = (delay * 2).min(Duration::from_secs(30));
             }
         }
+        // A stray may be what keeps the old side from being kept in sync.
+        if let Some(strays) = &mut follower.strays {
+            strays.look_now_and_then().await;
+        }
     }
     (follower, applied)
 }
@@ -85,7 +94,9 @@ impl Shared {
             .feed_start
             .clone()
             .ok_or_else(|| Error::internal("a committed switch without the start of its feed"))?;
-        Follower::resume(source, target, record, record.backward(), start, keys).await
+        let mut follower = Follower::resume(source, target, record, record.backward(), start, keys).await?;
+        follower.strays = self.strays(record, &follower).await?;
+        Ok(follower)
     }
 
     /// Compares both sides and returns to the old one.

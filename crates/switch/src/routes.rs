@@ -1,30 +1,51 @@
 //! The state as it is stored, and its route as it is in force here.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use truststream_kernel::{Error, Outcome, Result};
+use tokio::time::interval;
+use truststream_kernel::{Error, ErrorKind, Outcome, Result};
 
 use crate::control::LOST;
+use crate::keeper::Keeper;
 use crate::machine::{Act, Event, State};
+use crate::node::Node;
 use crate::record::now_ms;
-use crate::{ControlStore, Gate, Held, Route};
+use crate::{ControlStore, Fleet, Gate, Held, Route, Sides};
 
 const KEY: &str = "route";
 
 /// When a fence that could not be lifted at its deadline is looked at again.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// How often a leader looks whether it still is, if nothing else happens.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long the control store may take to answer one of several processes: a lease must not be
+/// spent on waiting.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Changes the stored state and the gate together: first what is durable, then what is in force.
 #[derive(Clone)]
 pub struct Routes {
-    control: Arc<dyn ControlStore>,
+    pub(crate) control: Arc<dyn ControlStore>,
     gate: Arc<Gate>,
-    /// Name of this process.
-    node: String,
-    /// The term under which it leads switches.
-    term: u64,
+    node: Arc<Node>,
+}
+
+/// Who leads switches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Leader {
+    /// This process, since long ago.
+    Here,
+    /// This process, which has yet to take up what is under way.
+    New,
+    /// Another one, by its name.
+    Other(String),
 }
 
 impl Routes {
@@ -34,15 +55,49 @@ impl Routes {
     /// # Errors
     /// Whatever the control store reports.
     pub async fn open(control: Arc<dyn ControlStore>, first: Route, held: Held) -> Result<Self> {
-        if control.get(KEY).await?.is_none() {
-            control.put(KEY, write(&State::first(first))?, 0).await?;
-        }
-        let node = uuid::Uuid::new_v4().simple().to_string();
-        let state = change(&*control, &[Event::Alone { node: node.clone() }]).await?;
-        let gate = Gate::new(state.route, held);
+        begin(&*control, first).await?;
+        let node = Arc::new(Node::new(None));
+        let state = change(&*control, &[Event::Alone { node: node.name() }]).await?;
+        node.saw(&state);
+        let routes = Routes { control, gate: Gate::new(state.route, held), node };
+        routes.lift_fences();
+        Ok(routes)
+    }
+
+    /// Opens the stored state as one of several processes. Its gate admits writes for as long as the
+    /// others can know of it; backends that are about to serve are opened before they do.
+    ///
+    /// # Errors
+    /// Whatever the control store reports.
+    pub async fn join(
+        control: Arc<dyn ControlStore>,
+        first: Route,
+        held: Held,
+        fleet: Fleet,
+        sides: Arc<dyn Sides>,
+    ) -> Result<Self> {
+        begin(&*control, first).await?;
+        let (state, _) = stored(&*control).await?;
+        let gate = Gate::new(state.route.clone(), held);
+        gate.lapse();
+        let node = Arc::new(Node::new(Some(fleet)));
+        let routes = Routes { control, gate, node };
+        let keeper = Keeper::new(&routes, sides);
+        keeper.join().await?;
+        keeper.spawn();
+        routes.lift_fences();
+        Ok(routes)
+    }
+
+    /// The parts put together.
+    pub(crate) fn of(control: Arc<dyn ControlStore>, gate: Arc<Gate>, node: Arc<Node>) -> Self {
+        Routes { control, gate, node }
+    }
+
+    fn lift_fences(&self) {
+        let (control, gate) = (Arc::clone(&self.control), &self.gate);
         // It ends with the gate.
-        tokio::spawn(lift_when_due(Arc::clone(&control), Arc::downgrade(&gate), gate.watch()));
-        Ok(Routes { control, gate, node, term: state.coordinator.term })
+        tokio::spawn(lift_when_due(control, Arc::downgrade(gate), gate.watch()));
     }
 
     /// The gate.
@@ -50,14 +105,24 @@ impl Routes {
         &self.gate
     }
 
-    /// Name of this process, under which its gate is a gateway of the stored state.
-    pub(crate) fn node(&self) -> &str {
+    /// This process.
+    pub(crate) fn node(&self) -> &Arc<Node> {
         &self.node
     }
 
     /// The term under which this process leads switches.
     pub(crate) fn term(&self) -> u64 {
-        self.term
+        self.node.term()
+    }
+
+    /// Whether other processes admit writes too.
+    pub(crate) fn is_one_of_several(&self) -> bool {
+        self.node.fleet.is_some()
+    }
+
+    /// Whether this process leads switches and may go on doing so at this moment.
+    pub(crate) fn leads(&self) -> bool {
+        self.term() != 0 && !self.gate.has_lapsed()
     }
 
     /// The state as it is stored, whatever is in force here.
@@ -68,12 +133,107 @@ impl Routes {
         stored(&*self.control).await.map(|(state, _)| state)
     }
 
+    /// Takes the lead, unless somebody has it.
+    ///
+    /// # Errors
+    /// Whatever the control store reports; `Unavailable` while this process has no lease itself.
+    pub(crate) async fn lead(&self) -> Result<Leader> {
+        if self.gate.has_lapsed() {
+            let message = "this gateway has lost touch with the others";
+            return Err(Error::new(ErrorKind::Unavailable, "BACKEND_015", message));
+        }
+        let state = self.stored().await?;
+        self.node.saw(&state);
+        if self.term() != 0 {
+            return Ok(Leader::Here);
+        }
+        let holder = &state.coordinator.holder;
+        let still = (!state.gateways.contains_key(holder)).then(|| self.node.still()).flatten();
+        match change(&*self.control, &[Event::Lead { node: self.node.name(), still }]).await {
+            Ok(state) => {
+                self.node.saw(&state);
+                Ok(Leader::New)
+            }
+            Err(error) if error.code() == LOST => Ok(Leader::Other(self.stored().await?.coordinator.holder)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Does what a leader does, for as long as this process leads. It is looked at before each step
+    /// of the work: a process that was frozen must not go on where it stood.
+    pub(crate) async fn while_leading<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        let mut looks = interval(LOOK);
+        poll_fn(|task| {
+            while looks.poll_tick(task).is_ready() {}
+            if !self.leads() {
+                tracing::warn!("the switch broke off: this process leads switches no more");
+                return Poll::Ready(None);
+            }
+            work.as_mut().poll(task).map(Some)
+        })
+        .await
+    }
+
+    /// Ends being one of several, with nothing in flight: nobody waits for this process then.
+    ///
+    /// # Errors
+    /// Whatever the control store reports.
+    pub(crate) async fn leave(&self) -> Result<()> {
+        if self.node.fleet.is_some() {
+            self.gate.lapse();
+            let gateway = self.node.name();
+            self.node.saw(&change(&*self.control, &[Event::Leave { gateway }]).await?);
+        }
+        Ok(())
+    }
+
+    /// Waits until every gateway is known to be there, or struck off: a fence that is set after this
+    /// need not wait for the lease of one that was gone before.
+    pub(crate) async fn settled(&self) {
+        let Some(fleet) = &self.node.fleet else { return };
+        // The keeper strikes off whoever stays silent.
+        let _ = tokio::time::timeout(fleet.lease * 2, async {
+            while !self.node.silent(fleet.beat() * 2).is_empty() {
+                tokio::time::sleep(fleet.beat() / 4).await;
+            }
+        })
+        .await;
+    }
+
+    /// Waits until neither this gateway nor another one has a write of an older epoch in flight.
+    /// Returns what has to be stored for that with the next change, and the state with it.
+    ///
+    /// # Errors
+    /// When the epoch is over.
+    pub(crate) async fn drained(&self, fenced: &State) -> Result<(Event, State)> {
+        self.gate.drained().await;
+        self.drained_elsewhere(fenced).await
+    }
+
+    /// As [`Routes::drained`], not waiting for this gateway.
+    ///
+    /// # Errors
+    /// When the epoch is over.
+    pub(crate) async fn drained_elsewhere(&self, fenced: &State) -> Result<(Event, State)> {
+        let own = Event::Acknowledge { gateway: self.node.name(), epoch: fenced.route.epoch };
+        let mut states = self.node.states();
+        let mut state = fenced.apply(&own)?;
+        while !state.unacknowledged().is_empty() {
+            // The node, which the routes keep, has the other end.
+            let _ = states.changed().await;
+            let seen = states.borrow_and_update().clone();
+            state = seen.unwrap_or(state).apply(&own)?;
+        }
+        Ok((own, state))
+    }
+
     /// Does what a coordinator does.
     ///
     /// # Errors
     /// As [`Routes::apply`].
     pub(crate) async fn act(&self, act: Act) -> Result<State> {
-        self.apply(&[Event::Act { term: self.term, act }]).await
+        self.apply(&[Event::Act { term: self.term(), act }]).await
     }
 
     /// Stores the state after these events, as one change, and puts its route into force.
@@ -84,7 +244,35 @@ impl Routes {
     pub(crate) async fn apply(&self, events: &[Event]) -> Result<State> {
         let next = change(&*self.control, events).await?;
         self.gate.adopt(next.route.clone());
+        self.node.saw(&next);
         Ok(next)
+    }
+
+    /// The same, if the control store answers soon; the route is left to be put into force.
+    pub(crate) async fn change_soon(&self, events: &[Event]) -> Result<State> {
+        soon(change(&*self.control, events)).await
+    }
+
+    /// What is stored, if the control store answers soon.
+    pub(crate) async fn look_soon(&self) -> Result<State> {
+        soon(self.stored()).await
+    }
+}
+
+async fn soon<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Err(Error::unavailable("the control store took too long to answer"));
+    tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(late)
+}
+
+/// Stores the first state of a project that has none.
+async fn begin(control: &dyn ControlStore, first: Route) -> Result<()> {
+    if control.get(KEY).await?.is_some() {
+        return Ok(());
+    }
+    match control.put(KEY, write(&State::first(first))?, 0).await {
+        // Another process began it meanwhile.
+        Err(error) if error.code() == LOST => Ok(()),
+        done => done,
     }
 }
 

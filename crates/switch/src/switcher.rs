@@ -18,7 +18,7 @@ use crate::reverse::Reverse;
 use crate::shared::Shared;
 use crate::signal::{Signal, Wish};
 use crate::verify::Comparison;
-use crate::{ControlStore, Options, Phase, Progress, Record, Routes, Sides, TableReport, Verify};
+use crate::{ControlStore, Options, Phase, Progress, Reads, Record, Routes, Sides, StrayLog, TableReport, Verify};
 
 /// Runs the switches of one project, one at a time.
 pub struct Switcher {
@@ -38,7 +38,7 @@ impl Switcher {
     /// A switcher over the stored route and switches.
     pub fn new(control: Arc<dyn ControlStore>, routes: Routes, sides: Arc<dyn Sides>) -> Self {
         let records = Records::new(control, routes.clone());
-        let shared = Arc::new(Shared { routes, records, sides });
+        let shared = Arc::new(Shared { routes, records, sides, reads: Arc::default() });
         Switcher { shared, running: tokio::sync::Mutex::new(Running::Nothing), meter: Mutex::new(None) }
     }
 
@@ -61,6 +61,13 @@ impl Switcher {
             Phase::Committed => {
                 record.feed_start = state.route.handover.map(|handover| handover.start);
                 self.shared.records.save(&record).await?;
+                if let Err(error) = self.shared.keep_closed(&record).await {
+                    tracing::warn!(
+                        ?error,
+                        backend = record.from,
+                        "its database is not closed to direct writers"
+                    );
+                }
                 *running = Running::Reverse(self.new_reverse(&record).await?);
                 Ok(())
             }
@@ -77,7 +84,9 @@ impl Switcher {
         let meter = self.new_meter(&record);
         let (wish, signal) = Signal::new();
         let forward = Forward::new(Arc::clone(&self.shared), record, meter, signal);
-        Running::Forward { task: tokio::spawn(forward.run()), wish }
+        let routes = self.shared.routes.clone();
+        let task = tokio::spawn(async move { routes.while_leading(forward.run()).await.flatten() });
+        Running::Forward { task, wish }
     }
 
     /// A way back that goes on where the old side stands.
@@ -324,9 +333,44 @@ impl Switcher {
         self.shared.records.latest().await
     }
 
+    /// Where reads of the application pass, so that a switch can move them before it flips.
+    pub fn reads(&self) -> &Arc<Reads> {
+        &self.shared.reads
+    }
+
+    /// What was written directly to the side that served before the latest switch, if anything.
+    ///
+    /// # Errors
+    /// When the control store does not answer.
+    pub async fn strays(&self) -> Result<Option<StrayLog>> {
+        match self.shared.records.latest().await? {
+            Some(record) => self.shared.records.strays(record.id).await,
+            None => Ok(None),
+        }
+    }
+
     /// Follows the running (or latest) switch of this process.
     pub fn watch(&self) -> Option<watch::Receiver<Progress>> {
         self.meter.lock().as_ref().map(|meter| meter.watch())
+    }
+
+    /// Whether nothing runs here.
+    pub(crate) async fn is_idle(&self) -> bool {
+        let Ok(mut running) = self.running.try_lock() else { return false };
+        if matches!(&*running, Running::Forward { task, .. } if task.is_finished()) {
+            self.settle(&mut running).await;
+        }
+        matches!(*running, Running::Nothing)
+    }
+
+    /// Ends at once what runs in the background: another process leads switches.
+    pub(crate) async fn let_go(&self) {
+        let mut running = self.running.lock().await;
+        match std::mem::replace(&mut *running, Running::Nothing) {
+            Running::Nothing => {}
+            Running::Forward { task, .. } => task.abort(),
+            Running::Reverse(reverse) => reverse.abort(),
+        }
     }
 
     /// Stops what runs in the background, for shutdown. The next start goes on with it.

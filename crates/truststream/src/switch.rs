@@ -46,7 +46,7 @@ impl<'r> Switch<'r> {
     /// # Errors
     /// When a switch is not over, or the target holds rows already.
     pub async fn rehearse(&self, to: &str) -> Result<Rehearsal> {
-        self.runtime.switcher().rehearse(to).await
+        self.runtime.steering().rehearse(to).await
     }
 
     /// Starts a switch, made as the configuration says; it goes on by itself.
@@ -62,7 +62,7 @@ impl<'r> Switch<'r> {
     /// # Errors
     /// As [`Switch::start`].
     pub async fn start_with(&self, to: &str, options: Options) -> Result<Record> {
-        self.runtime.switcher().start(to, options).await
+        self.runtime.steering().start(to, options).await
     }
 
     /// How far the running switch is, at every step until it commits or is over.
@@ -105,7 +105,7 @@ impl<'r> Switch<'r> {
     /// # Errors
     /// When none is under way, or it holds writes at this moment.
     pub async fn pause(&self) -> Result<Record> {
-        self.runtime.switcher().pause().await
+        self.runtime.steering().pause().await
     }
 
     /// Goes on with a switch that was paused, from where it stands.
@@ -113,7 +113,7 @@ impl<'r> Switch<'r> {
     /// # Errors
     /// When none is under way, or it goes on already.
     pub async fn resume(&self) -> Result<Record> {
-        self.runtime.switcher().resume().await
+        self.runtime.steering().resume().await
     }
 
     /// Returns to the backend that served before, with everything written since.
@@ -121,7 +121,7 @@ impl<'r> Switch<'r> {
     /// # Errors
     /// When no switch is committed; the present backend serves on.
     pub async fn back(&self) -> Result<Record> {
-        self.runtime.switcher().back().await
+        self.runtime.steering().back().await
     }
 
     /// Closes the way back and removes what was installed for it.
@@ -129,7 +129,7 @@ impl<'r> Switch<'r> {
     /// # Errors
     /// When no switch is committed.
     pub async fn finalize(&self) -> Result<Record> {
-        self.runtime.switcher().finalize().await
+        self.runtime.steering().finalize().await
     }
 
     /// Gives up a switch that has not committed; the source is as it was.
@@ -137,7 +137,7 @@ impl<'r> Switch<'r> {
     /// # Errors
     /// When none is running, or it has committed already.
     pub async fn abort(&self) -> Result<Record> {
-        self.runtime.switcher().abort().await
+        self.runtime.steering().abort().await
     }
 
     /// The latest switch.

@@ -9,6 +9,7 @@ mod api;
 mod check;
 mod drive;
 mod engine;
+mod fleet;
 mod gateway;
 mod history;
 mod run;
@@ -52,6 +53,9 @@ struct Options {
     /// sides itself; succeed only if the checker catches it
     #[arg(long)]
     mutation: Option<String>,
+    /// Gateways that share one control store; more than one are a fleet, in which one of them goes wrong
+    #[arg(long, default_value_t = 1)]
+    gateways: usize,
     /// Clients
     #[arg(long, default_value_t = 8)]
     clients: i64,
@@ -75,15 +79,20 @@ async fn main() -> Result<()> {
     println!("  seed  requests  failed  slowest write  took     verdict   run");
     for (seed, schedule) in options.schedules()? {
         let subject = Subject { binary: &binary, mutation: options.mutation.as_deref(), end_at: None };
-        match run::run(subject, (options.from, options.to), schedule, load, seed).await {
+        let pair = (options.from, options.to);
+        let verdict = match options.gateways {
+            1 => run::run(subject, pair, schedule, load, seed).await,
+            gateways => fleet::run(subject, pair, gateways, load, seed).await,
+        };
+        match verdict {
             Ok(verdict) => {
-                print(seed, &verdict, schedule);
+                print(seed, &verdict, &options.described(seed, schedule));
                 if !verdict.violations.is_empty() {
                     bad.push(again(seed, schedule));
                 }
             }
             Err(error) => {
-                println!("{seed:>6}  did not end: {schedule}\n{error:#}");
+                println!("{seed:>6}  did not end: {}\n{error:#}", options.described(seed, schedule));
                 // Only what clients saw proves that a mistake was caught.
                 if options.mutation.is_none() {
                     bad.push(again(seed, schedule));
@@ -108,6 +117,14 @@ async fn main() -> Result<()> {
 }
 
 impl Options {
+    /// What happens in a run.
+    fn described(&self, seed: u64, schedule: Schedule) -> String {
+        match self.gateways {
+            1 => schedule.to_string(),
+            _ => fleet::Schedule::of(seed).to_string(),
+        }
+    }
+
     /// The runs that are asked for, by seed.
     fn schedules(&self) -> Result<Vec<(u64, Schedule)>> {
         let Some(names) = &self.steps else {
@@ -136,7 +153,7 @@ fn again(seed: u64, schedule: Schedule) -> String {
     }
 }
 
-fn print(seed: u64, verdict: &Verdict, schedule: Schedule) {
+fn print(seed: u64, verdict: &Verdict, schedule: &str) {
     println!(
         "{seed:>6}  {:>8}  {:>6}  {:>10} ms  {:>5.1} s  {:<8}  {schedule}",
         verdict.operations,

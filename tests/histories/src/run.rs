@@ -45,7 +45,7 @@ pub async fn run(
     let api = Api::new(&gateway.url(), &gateway.service_key)?;
     prepare(&api, load).await?;
     let workload =
-        Workload::start(&gateway.url(), &gateway.service_key, &gateway.anon_key, load, seed).await?;
+        Workload::start(&[gateway.url()], &gateway.service_key, &gateway.anon_key, load, seed).await?;
     let mut run = Run::new(gateway, source, target, schedule);
     sleep(Duration::from_millis(500)).await;
     let came = run.through().await;
@@ -78,7 +78,7 @@ pub async fn run(
     })
 }
 
-fn longest_write(history: &History) -> Duration {
+pub fn longest_write(history: &History) -> Duration {
     let writes = history.operations.iter().filter(|operation| operation.is_write());
     writes.map(|operation| operation.ended - operation.began).max().unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use truststream_kernel::Result;
-use truststream_switch::{Progress, Record, Strategy, Verify};
+use truststream_switch::{Progress, Record, Strategy, Stray, StrayLog, Verify};
 
 use super::Admin;
 use super::reply::{error, json};
@@ -24,6 +24,9 @@ pub(super) struct Start {
     repair: Option<bool>,
     throttle: Option<u8>,
     max_latency_ms: Option<u64>,
+    stray: Option<Stray>,
+    shadow: Option<u8>,
+    read_step_ms: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -41,17 +44,23 @@ pub(super) struct Compared {
     repair: Option<bool>,
 }
 
-/// The latest switch, and how far it is if it runs in this process.
+/// The latest switch, how far it is, and what was written directly to
+/// the backend that served before.
 #[derive(Serialize)]
 struct Shown {
     record: Option<Record>,
     progress: Option<Progress>,
+    strays: Option<StrayLog>,
 }
 
 pub(super) async fn show(State(admin): State<Admin>) -> Response {
     let switcher = admin.runtime.switcher();
-    let progress = switcher.watch().map(|progress| progress.borrow().clone());
-    answer(StatusCode::OK, switcher.latest().await.map(|record| Shown { record, progress }))
+    let progress = admin.runtime.steering().progress().await;
+    let shown = async {
+        let (record, strays) = (switcher.latest().await?, switcher.strays().await?);
+        Ok(Shown { record, progress, strays })
+    };
+    answer(StatusCode::OK, shown.await)
 }
 
 pub(super) async fn plan(State(admin): State<Admin>, Query(to): Query<To>) -> Response {
@@ -60,7 +69,7 @@ pub(super) async fn plan(State(admin): State<Admin>, Query(to): Query<To>) -> Re
 
 pub(super) async fn rehearse(State(admin): State<Admin>, Query(to): Query<To>) -> Response {
     // To its end even if the caller goes away: what it copied has to be removed again.
-    let work = async move { admin.runtime.switcher().rehearse(&to.to).await };
+    let work = async move { admin.runtime.steering().rehearse(&to.to).await };
     let broke_off =
         |error| Err(truststream_kernel::Error::internal("the rehearsal broke off").with_source(error));
     answer(StatusCode::OK, tokio::spawn(work).await.unwrap_or_else(broke_off))
@@ -76,20 +85,23 @@ pub(super) async fn start(State(admin): State<Admin>, Json(start): Json<Start>) 
     options.hold_ms = start.hold_ms.or(options.hold_ms);
     options.throttle = start.throttle.unwrap_or(options.throttle);
     options.max_latency_ms = start.max_latency_ms.or(options.max_latency_ms);
-    answer(StatusCode::ACCEPTED, admin.runtime.switcher().start(&start.to, options).await)
+    options.stray = start.stray.unwrap_or(options.stray);
+    options.reads.sample = start.shadow.unwrap_or(options.reads.sample);
+    options.reads.step_ms = start.read_step_ms.unwrap_or(options.reads.step_ms);
+    answer(StatusCode::ACCEPTED, admin.runtime.steering().start(&start.to, options).await)
 }
 
 pub(super) async fn back(State(admin): State<Admin>) -> Response {
     answer(
         StatusCode::OK,
-        detached(admin, |admin| async move { admin.runtime.switcher().back().await }).await,
+        detached(admin, |admin| async move { admin.runtime.steering().back().await }).await,
     )
 }
 
 pub(super) async fn finalize(State(admin): State<Admin>) -> Response {
     answer(
         StatusCode::OK,
-        detached(admin, |admin| async move { admin.runtime.switcher().finalize().await }).await,
+        detached(admin, |admin| async move { admin.runtime.steering().finalize().await }).await,
     )
 }
 
@@ -99,7 +111,7 @@ pub(super) async fn verify(State(admin): State<Admin>, Json(compared): Json<Comp
     options.repair = compared.repair.unwrap_or_default();
     // To its end even if the caller goes away: the way back is stopped meanwhile.
     let work =
-        async move { admin.runtime.switcher().verify(&compared.source, &compared.target, &options).await };
+        async move { admin.runtime.steering().verify(&compared.source, &compared.target, &options).await };
     let broke_off =
         |error| Err(truststream_kernel::Error::internal("the comparison broke off").with_source(error));
     answer(StatusCode::OK, tokio::spawn(work).await.unwrap_or_else(broke_off))
@@ -108,18 +120,18 @@ pub(super) async fn verify(State(admin): State<Admin>, Json(compared): Json<Comp
 pub(super) async fn pause(State(admin): State<Admin>) -> Response {
     answer(
         StatusCode::OK,
-        detached(admin, |admin| async move { admin.runtime.switcher().pause().await }).await,
+        detached(admin, |admin| async move { admin.runtime.steering().pause().await }).await,
     )
 }
 
 pub(super) async fn resume(State(admin): State<Admin>) -> Response {
-    answer(StatusCode::ACCEPTED, admin.runtime.switcher().resume().await)
+    answer(StatusCode::ACCEPTED, admin.runtime.steering().resume().await)
 }
 
 pub(super) async fn abort(State(admin): State<Admin>) -> Response {
     answer(
         StatusCode::OK,
-        detached(admin, |admin| async move { admin.runtime.switcher().abort().await }).await,
+        detached(admin, |admin| async move { admin.runtime.steering().abort().await }).await,
     )
 }
 

@@ -5,6 +5,8 @@
 //! (`TRUSTSTREAM_SWITCH__HOLD=2s` sets `hold` of `[switch]`). In any text, `${NAME}` takes the
 //! variable `NAME` from the environment.
 
+mod health;
+mod mirror;
 mod source;
 mod supabase;
 
@@ -19,6 +21,11 @@ use truststream_kernel::{Error, Result, units};
 use truststream_layers::{FaultsConfig, LayersConfig};
 
 use source::Sources;
+
+use crate::control::ControlConfig;
+
+pub use health::HealthConfig;
+pub use mirror::MirrorConfig;
 
 /// Sections of the file that belong to a service or an edge; each is read by its owner.
 const SECTIONS: &[&str] = &["auth", "gateway", "realtime", "rest", "storage"];
@@ -45,6 +52,8 @@ pub struct File {
     pub active: String,
     /// Backends by name.
     pub backend: BTreeMap<String, BackendConfig>,
+    /// What several gateways share to be one.
+    pub control: ControlConfig,
     /// How switches are made.
     pub switch: SwitchConfig,
     /// How services are probed.
@@ -58,6 +67,7 @@ impl Default for File {
         File {
             active: "main".to_owned(),
             backend: BTreeMap::from([("main".to_owned(), BackendConfig::default())]),
+            control: ControlConfig::default(),
             switch: SwitchConfig::default(),
             health: HealthConfig::default(),
             layers: LayersConfig::default(),
@@ -75,6 +85,8 @@ pub struct BackendConfig {
     pub storage: Option<Spanned<toml::Table>>,
     /// Who keeps users; TrustStream itself (`native`, on the backend's database) if absent.
     pub auth: Option<Spanned<toml::Table>>,
+    /// The backend that is kept in sync with this one while it serves; none if absent.
+    pub mirror: Option<MirrorConfig>,
     /// What goes wrong on purpose, on this backend only.
     pub faults: FaultsConfig,
 }
@@ -110,21 +122,6 @@ impl Default for SwitchConfig {
             rollback_window: Duration::from_secs(24 * 3600),
             chunk: 1000,
         }
-    }
-}
-
-/// `[health]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HealthConfig {
-    /// Time a probe may take.
-    #[serde(with = "units::time")]
-    pub timeout: Duration,
-}
-
-impl Default for HealthConfig {
-    fn default() -> Self {
-        HealthConfig { timeout: Duration::from_secs(2) }
     }
 }
 
@@ -172,7 +169,10 @@ impl Config {
         file.backend.entry("main".to_owned()).or_default();
         let config = Config { project: project.to_owned(), file, development, sections, sources };
         config.check_names()?;
+        config.check_mirrors()?;
         config.check_faults()?;
+        let control = config.file.control.check();
+        control.map_err(|message| config.sources.error_at(config.sources.span_of("control"), &message))?;
         Ok(config)
     }
 

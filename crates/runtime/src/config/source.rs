@@ -138,7 +138,8 @@ impl Sources {
 /// Only names that can be settings are read from the environment, so that other variables of the
 /// same prefix do no harm.
 fn is_setting(first: &str) -> bool {
-    matches!(first, "active" | "backend" | "switch" | "health" | "layers") || super::SECTIONS.contains(&first)
+    matches!(first, "active" | "backend" | "control" | "switch" | "health" | "layers")
+        || super::SECTIONS.contains(&first)
 }
 
 fn shift(span: &Range<usize>, by: usize) -> Range<usize> {

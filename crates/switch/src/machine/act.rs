@@ -49,8 +49,6 @@ pub enum Act {
     HandOver {
         /// The epoch of the fence.
         epoch: u64,
-        /// The time.
-        now: u64,
         /// The last position of the present owner's feed.
         end: Position,
         /// Where the new owner's own changes begin.
@@ -58,6 +56,39 @@ pub enum Act {
     },
     /// Gives the switch up, and lifts its fence.
     GiveUp,
+    /// Begins to keep a mirror of the backend that serves.
+    StandBy {
+        /// Number of the mirror.
+        id: u64,
+        /// The backend that follows.
+        to: String,
+    },
+    /// The mirror has been compared with what it follows.
+    StandByVerified {
+        /// Its number.
+        id: u64,
+    },
+    /// There is no such mirror any more.
+    StandDown {
+        /// Its number.
+        id: u64,
+    },
+    /// Holds writes of a backend that is lost.
+    FenceLost {
+        /// The epoch that is fenced.
+        epoch: u64,
+        /// When any node may lift it.
+        deadline: u64,
+    },
+    /// The mirror takes the place of a backend that is lost.
+    FailOver {
+        /// The epoch of the fence.
+        epoch: u64,
+        /// The last position of the lost backend's feed that the mirror holds.
+        end: Position,
+        /// Where the mirror's own changes begin.
+        start: Position,
+    },
 }
 
 impl State {
@@ -71,11 +102,19 @@ impl State {
             Act::Fence { epoch, deadline } => self.fence(*epoch, *deadline),
             Act::Extend { epoch, deadline } => self.extend(*epoch, *deadline),
             Act::Lift { epoch } => self.must_be_of(*epoch).and_then(|()| self.lift()),
-            Act::HandOver { epoch, now, end, start } => {
+            Act::HandOver { epoch, end, start } => {
                 self.must_be_of(*epoch)?;
-                self.hand_over(*now, end.clone(), start.clone())
+                self.hand_over(end.clone(), start.clone())
             }
             Act::GiveUp => self.give_up(),
+            Act::StandBy { id, to } => self.stand_by(*id, to),
+            Act::StandByVerified { id } => self.stand_by_verified(*id),
+            Act::StandDown { id } => {
+                self.stand_down(*id);
+                Ok(())
+            }
+            Act::FenceLost { epoch, deadline } => self.fence_lost(*epoch, *deadline),
+            Act::FailOver { epoch, end, start } => self.fail_over(*epoch, end.clone(), start.clone()),
         }
     }
 
@@ -180,8 +219,8 @@ impl State {
         Ok(())
     }
 
-    fn hand_over(&mut self, now: u64, end: Position, start: Position) -> Result<(), Refused> {
-        let gateways = self.unacknowledged(now);
+    fn hand_over(&mut self, end: Position, start: Position) -> Result<(), Refused> {
+        let gateways = self.unacknowledged();
         let fenced = self.route.fenced;
         let stage = self.stage()?;
         let (to, phase) = match stage.phase {

@@ -42,10 +42,7 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     /// All gateways have acknowledged, or their leases have run out.
-    Drained {
-        /// The time.
-        now: u64,
-    },
+    Drained,
     /// The end of the feed of the side that served.
     End(Position),
     /// How far that feed is applied.
@@ -84,8 +81,8 @@ impl CutOver {
     pub fn saw(&self, seen: Seen, state: &State) -> Result<Self, Refused> {
         state.must_be_of(self.epoch)?;
         let step = match (&self.step, seen) {
-            (Step::Drain, Seen::Drained { now }) => {
-                let gateways = state.unacknowledged(now);
+            (Step::Drain, Seen::Drained) => {
+                let gateways = state.unacknowledged();
                 if !gateways.is_empty() {
                     return Err(Refused::Unacknowledged { gateways });
                 }
@@ -103,11 +100,11 @@ impl CutOver {
     ///
     /// # Errors
     /// When a step is left to be done.
-    pub fn commit(&self, term: u64, now: u64) -> Result<Event, Refused> {
+    pub fn commit(&self, term: u64) -> Result<Event, Refused> {
         match &self.step {
             Step::Commit { end, start } => {
                 let (epoch, end, start) = (self.epoch, end.clone(), start.clone());
-                Ok(Event::Act { term, act: Act::HandOver { epoch, now, end, start } })
+                Ok(Event::Act { term, act: Act::HandOver { epoch, end, start } })
             }
             _ => Err(Refused::OutOfOrder),
         }

@@ -11,13 +11,15 @@ mod lease;
 mod phase;
 mod refused;
 mod route;
+mod standby;
 mod state;
 
 pub use act::Act;
 pub(crate) use cutover::reaches;
 pub use cutover::{CutOver, Seen, Step};
-pub use lease::Lease;
+pub use lease::{Lease, Still};
 pub use phase::Phase;
 pub use refused::Refused;
 pub use route::{Handover, Route};
+pub use standby::Standby;
 pub use state::{Event, Gateway, Stage, State, Strategy};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Lease, Phase, Refused, Route};
+use super::{Act, Lease, Phase, Refused, Route, Standby, Still};
 
 /// Everything that decides who serves and who may change it, in one stored entry: what changes
 /// together is changed by one compare-and-set.
@@ -16,6 +16,9 @@ pub struct State {
     /// The latest switch.
     #[serde(default)]
     pub switch: Option<Stage>,
+    /// The mirror of the backend that serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby: Option<Standby>,
     /// Who leads switches.
     #[serde(default)]
     pub coordinator: Lease,
@@ -56,14 +59,21 @@ pub enum Strategy {
     /// Writes are held first, then everything is copied and compared: for what is small or stands
     /// still.
     Immediate,
+    /// As [`Strategy::BlueGreen`]; before the flip reads are compared on both sides, then a growing
+    /// share of them is answered by the target.
+    Gradual,
 }
 
 /// A process that admits writes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Gateway {
-    /// When its lease runs out, in milliseconds since 1970; it admits nothing from then on and has
-    /// nothing in flight.
-    pub until: u64,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    /// Grows with every renewal of its lease. When it has stood still for as long as leases last,
+    /// the gateway admits nothing any more and has nothing in flight.
+    #[serde(default)]
+    pub beat: u64,
     /// The latest epoch that it has in force with no write of an older one in flight.
     pub acknowledged: u64,
 }
@@ -81,19 +91,15 @@ pub enum Event {
     Lead {
         /// The node.
         node: String,
-        /// The time.
-        now: u64,
-        /// Until when.
-        until: u64,
+        /// The lease of another that it has seen run out.
+        still: Option<Still>,
     },
-    /// A gateway comes, with nothing in flight.
+    /// A gateway comes, with nothing in flight. Whoever was away comes back under a new name.
     Join {
         /// Its name.
         gateway: String,
-        /// The time.
-        now: u64,
-        /// Until when it may admit writes.
-        until: u64,
+        /// What people call it.
+        label: String,
     },
     /// A gateway goes on admitting writes under a route that it has in force.
     Renew {
@@ -101,10 +107,6 @@ pub enum Event {
         gateway: String,
         /// The epoch it has in force.
         epoch: u64,
-        /// The time.
-        now: u64,
-        /// Until when.
-        until: u64,
     },
     /// A gateway has a fence in force and nothing in flight.
     Acknowledge {
@@ -112,6 +114,19 @@ pub enum Event {
         gateway: String,
         /// The epoch of the fence.
         epoch: u64,
+    },
+    /// A gateway ends, with nothing in flight; if it leads, nobody does then.
+    Leave {
+        /// Its name.
+        gateway: String,
+    },
+    /// A gateway is struck off: its lease has run out, or the side it would write to refuses what
+    /// was admitted before the present epoch.
+    Expel {
+        /// Its name.
+        gateway: String,
+        /// Its beat, as it was seen to stand still.
+        beat: u64,
     },
     /// A fence whose deadline has passed is lifted, by whoever sees it.
     Expire {
@@ -132,7 +147,7 @@ pub enum Event {
 impl State {
     /// The state of a project whose first backend serves.
     pub fn first(route: Route) -> Self {
-        State { route, switch: None, coordinator: Lease::default(), gateways: BTreeMap::new() }
+        State { route, switch: None, standby: None, coordinator: Lease::default(), gateways: BTreeMap::new() }
     }
 
     /// The state after an event.
@@ -143,10 +158,12 @@ impl State {
         let mut next = self.clone();
         match event {
             Event::Alone { node } => next.be_alone(node),
-            Event::Lead { node, now, until } => next.lead(node, *now, *until)?,
-            Event::Join { gateway, now, until } => next.join(gateway, *now, *until)?,
-            Event::Renew { gateway, epoch, now, until } => next.renew(gateway, *epoch, *now, *until)?,
+            Event::Lead { node, still } => next.lead(node, *still)?,
+            Event::Join { gateway, label } => next.join(gateway, label)?,
+            Event::Renew { gateway, epoch } => next.renew(gateway, *epoch)?,
             Event::Acknowledge { gateway, epoch } => next.acknowledge(gateway, *epoch)?,
+            Event::Leave { gateway } => next.leave(gateway),
+            Event::Expel { gateway, beat } => next.expel(gateway, *beat)?,
             Event::Expire { epoch, now } => next.expire(*epoch, *now)?,
             Event::Act { term, act } => {
                 if *term != self.coordinator.term {
@@ -159,44 +176,58 @@ impl State {
     }
 
     /// Gateways that may still have writes of an epoch before the present one in flight.
-    pub fn unacknowledged(&self, now: u64) -> Vec<String> {
-        let behind = |gateway: &Gateway| now < gateway.until && gateway.acknowledged != self.route.epoch;
+    pub fn unacknowledged(&self) -> Vec<String> {
+        let behind = |gateway: &Gateway| gateway.acknowledged != self.route.epoch;
         self.gateways.iter().filter(|(_, gateway)| behind(gateway)).map(|(name, _)| name.clone()).collect()
     }
 
     fn be_alone(&mut self, node: &str) {
-        self.coordinator = self.coordinator.pass_to(node, u64::MAX);
-        let gateway = Gateway { until: u64::MAX, acknowledged: self.route.epoch };
+        self.coordinator = self.coordinator.pass_to(node);
+        let gateway = Gateway { acknowledged: self.route.epoch, ..Gateway::default() };
         self.gateways = BTreeMap::from([(node.to_owned(), gateway)]);
     }
 
-    fn lead(&mut self, node: &str, now: u64, until: u64) -> Result<(), Refused> {
-        if self.coordinator.holder == node && self.coordinator.is_live(now) {
-            self.coordinator.until = until;
-            return Ok(());
-        }
-        if self.coordinator.is_live(now) {
+    fn lead(&mut self, node: &str, still: Option<Still>) -> Result<(), Refused> {
+        if self.coordinator.holder == node {
+            self.coordinator.beat += 1;
+        } else if self.coordinator.is_free(still) {
+            self.coordinator = self.coordinator.pass_to(node);
+        } else {
             return Err(Refused::LeaseHeld { holder: self.coordinator.holder.clone() });
         }
-        self.coordinator = self.coordinator.pass_to(node, until);
         Ok(())
     }
 
-    fn join(&mut self, gateway: &str, now: u64, until: u64) -> Result<(), Refused> {
-        self.gateways.retain(|_, other| now < other.until);
+    fn join(&mut self, gateway: &str, label: &str) -> Result<(), Refused> {
         if self.gateways.contains_key(gateway) {
             return Err(Refused::LeaseHeld { holder: gateway.to_owned() });
         }
-        let acknowledged = self.route.epoch;
-        self.gateways.insert(gateway.to_owned(), Gateway { until, acknowledged });
+        let joined = Gateway { label: label.to_owned(), beat: 0, acknowledged: self.route.epoch };
+        self.gateways.insert(gateway.to_owned(), joined);
         Ok(())
     }
 
-    fn renew(&mut self, gateway: &str, epoch: u64, now: u64, until: u64) -> Result<(), Refused> {
+    fn renew(&mut self, gateway: &str, epoch: u64) -> Result<(), Refused> {
         self.must_be_of(epoch)?;
-        let lease = self.gateways.get_mut(gateway).filter(|lease| now < lease.until);
-        lease.ok_or(Refused::LeaseLost)?.until = until;
+        self.gateways.get_mut(gateway).ok_or(Refused::LeaseLost)?.beat += 1;
         Ok(())
+    }
+
+    fn leave(&mut self, gateway: &str) {
+        self.gateways.remove(gateway);
+        if self.coordinator.holder == gateway {
+            self.coordinator = self.coordinator.pass_to("");
+        }
+    }
+
+    fn expel(&mut self, gateway: &str, beat: u64) -> Result<(), Refused> {
+        match self.gateways.get(gateway) {
+            Some(present) if present.beat == beat => {
+                self.leave(gateway);
+                Ok(())
+            }
+            _ => Err(Refused::LeaseHeld { holder: gateway.to_owned() }),
+        }
     }
 
     fn acknowledge(&mut self, gateway: &str, epoch: u64) -> Result<(), Refused> {
@@ -238,41 +269,60 @@ impl State {
 mod tests {
     use super::*;
 
-    fn joined() -> State {
-        let state = State::first(Route::first("main"));
-        state.apply(&Event::Join { gateway: "g".to_owned(), now: 0, until: 10 }).unwrap()
+    fn join(gateway: &str) -> Event {
+        Event::Join { gateway: gateway.to_owned(), label: String::new() }
     }
 
-    fn renew(epoch: u64, now: u64) -> Event {
-        Event::Renew { gateway: "g".to_owned(), epoch, now, until: now + 10 }
+    fn joined() -> State {
+        State::first(Route::first("main")).apply(&join("g")).unwrap()
+    }
+
+    fn renew(epoch: u64) -> Event {
+        Event::Renew { gateway: "g".to_owned(), epoch }
+    }
+
+    fn expel(beat: u64) -> Event {
+        Event::Expel { gateway: "g".to_owned(), beat }
     }
 
     #[test]
-    fn a_lease_that_ran_out_is_not_renewed() {
-        let state = joined().apply(&renew(1, 9)).unwrap();
-        assert_eq!(state.gateways["g"].until, 19);
-        assert_eq!(state.apply(&renew(1, 19)).unwrap_err(), Refused::LeaseLost);
-        assert_eq!(state.apply(&renew(0, 10)).unwrap_err(), Refused::Stale { present: 1 });
+    fn only_a_lease_that_stands_still_ends() {
+        let state = joined().apply(&renew(1)).unwrap();
+        assert_eq!(state.apply(&renew(0)).unwrap_err(), Refused::Stale { present: 1 });
+        assert!(matches!(state.apply(&expel(0)).unwrap_err(), Refused::LeaseHeld { .. }));
+        let state = state.apply(&expel(1)).unwrap();
+        assert_eq!(state.apply(&renew(1)).unwrap_err(), Refused::LeaseLost);
     }
 
     #[test]
     fn a_gateway_that_is_back_has_nothing_in_flight() {
         let state = joined();
-        let again = |now| Event::Join { gateway: "g".to_owned(), now, until: now + 10 };
-        assert!(matches!(state.apply(&again(9)).unwrap_err(), Refused::LeaseHeld { .. }));
-        let state = state.apply(&again(10)).unwrap();
-        assert_eq!(state.unacknowledged(11), Vec::<String>::new());
+        assert!(matches!(state.apply(&join("g")).unwrap_err(), Refused::LeaseHeld { .. }));
+        let state = state.apply(&expel(0)).unwrap().apply(&join("h")).unwrap();
+        assert_eq!(state.unacknowledged(), Vec::<String>::new());
     }
 
     #[test]
     fn who_leads_is_followed_only_once_its_lease_ran_out() {
-        let lead = |node: &str, now| Event::Lead { node: node.to_owned(), now, until: now + 10 };
-        let state = joined().apply(&lead("a", 0)).unwrap().apply(&lead("a", 5)).unwrap();
-        assert_eq!((state.coordinator.term, state.coordinator.until), (1, 15));
-        assert_eq!(state.apply(&lead("b", 14)).unwrap_err(), Refused::LeaseHeld { holder: "a".to_owned() });
-        let state = state.apply(&lead("b", 15)).unwrap();
+        let lead = |node: &str, still| Event::Lead { node: node.to_owned(), still };
+        let state = joined().apply(&lead("a", None)).unwrap().apply(&lead("a", None)).unwrap();
+        assert_eq!((state.coordinator.term, state.coordinator.beat), (1, 1));
+        let early = Some(Still { term: 1, beat: 0 });
+        assert_eq!(
+            state.apply(&lead("b", early)).unwrap_err(),
+            Refused::LeaseHeld { holder: "a".to_owned() }
+        );
+        let state = state.apply(&lead("b", Some(Still { term: 1, beat: 1 }))).unwrap();
         let late = Event::Act { term: 1, act: Act::GiveUp };
         assert_eq!(state.apply(&late).unwrap_err(), Refused::NotLeading);
+    }
+
+    #[test]
+    fn a_gateway_that_is_struck_off_does_not_lead() {
+        let lead = Event::Lead { node: "g".to_owned(), still: None };
+        let state = joined().apply(&lead).unwrap().apply(&expel(0)).unwrap();
+        let act = Event::Act { term: 1, act: Act::GiveUp };
+        assert_eq!(state.apply(&act).unwrap_err(), Refused::NotLeading);
     }
 
     #[test]

@@ -2,13 +2,11 @@
 
 use truststream_services::database::Position;
 use truststream_switch::Route;
-use truststream_switch::machine::{Act, CutOver, Event, Phase, Seen, State, Step, Strategy};
+use truststream_switch::machine::{Act, CutOver, Event, Lease, Phase, Seen, State, Step, Still, Strategy};
 
 use super::world::{Action, Coordinator, Entry, Gateway, InFlight, Moment, NAMES, Shortcut, World};
 
-/// Time is known only by its comparison with each deadline, and each may pass at any moment: a
-/// lease is live while it ends after `NOW`, and ends when an action sets its end to `NOW`.
-pub const NOW: u64 = 0;
+/// After every deadline of a fence: any moment may be that late.
 const LATER: u64 = 1;
 
 fn gateway_name(index: usize) -> String {
@@ -24,10 +22,9 @@ impl Moment {
     pub fn first(world: &World) -> Self {
         let mut state = State::first(Route::first(NAMES[0]));
         for gateway in 0..world.gateways {
-            let join = Event::Join { gateway: gateway_name(gateway), now: NOW, until: LATER };
-            state = state.apply(&join).unwrap();
+            state = state.apply(&join(gateway)).unwrap();
         }
-        state = state.apply(&lead(0)).unwrap();
+        state = state.apply(&Event::Lead { node: coordinator_name(0), still: None }).unwrap();
         let (id, to, strategy) = (1, NAMES[1].to_owned(), Strategy::BlueGreen);
         let phases = [Phase::Preparing, Phase::Copying, Phase::Following, Phase::Verifying];
         let acts = [Act::Plan { id, to, strategy, must_verify: true }]
@@ -36,7 +33,7 @@ impl Moment {
         for act in acts {
             state = state.apply(&Event::Act { term: 1, act }).unwrap();
         }
-        let gateway = Gateway { epoch: 1, owner: 0, fenced: false, in_flight: None };
+        let gateway = Gateway { epoch: 1, owner: 0, fenced: false, in_flight: None, lapsed: false };
         let mut coordinators = vec![Coordinator::default(); world.coordinators];
         coordinators[0].term = Some(1);
         Moment {
@@ -56,11 +53,12 @@ impl Moment {
             applied_twice: false,
             committers: Vec::new(),
             fencers: Vec::new(),
+            leaderless: false,
         }
     }
 
-    pub fn is_live(&self, gateway: usize) -> bool {
-        self.state.gateways.get(&gateway_name(gateway)).is_some_and(|lease| NOW < lease.until)
+    pub fn is_registered(&self, gateway: usize) -> bool {
+        self.state.gateways.contains_key(&gateway_name(gateway))
     }
 
     pub fn acknowledged_epoch(&self, gateway: usize) -> u64 {
@@ -90,11 +88,17 @@ impl Moment {
             }
             Action::Expire(gateway) => {
                 self.expirations += 1;
-                self.state.gateways.get_mut(&gateway_name(gateway))?.until = NOW;
+                self.gateways[gateway].lapsed = true;
+            }
+            Action::Expel(gateway) => {
+                let gateway = gateway_name(gateway);
+                let beat = self.state.gateways[&gateway].beat;
+                self.store(&Event::Expel { gateway, beat })?;
             }
             Action::Return(index) => {
-                let join = Event::Join { gateway: gateway_name(index), now: NOW, until: LATER };
-                self.store(&join)?;
+                self.store(&Event::Leave { gateway: gateway_name(index) })?;
+                self.store(&join(index))?;
+                self.gateways[index].lapsed = false;
                 if !world.is(Shortcut::LeaseWithoutRoute) {
                     self.see(index);
                 }
@@ -103,11 +107,11 @@ impl Moment {
             Action::Crash(coordinator) => {
                 self.crashes += 1;
                 self.coordinators[coordinator] = Coordinator::default();
-                self.state.coordinator.until = NOW;
+                self.leaderless = true;
             }
             Action::CoordinatorLeaseEnds => {
                 self.crashes += 1;
-                self.state.coordinator.until = NOW;
+                self.leaderless = true;
             }
             Action::Lift => {
                 let epoch = self.state.route.epoch;
@@ -162,7 +166,7 @@ impl Moment {
     /// One step of a coordinator, which knows what it did itself and reads the rest anew.
     fn coordinate(&mut self, world: &World, index: usize) -> Option<()> {
         let Some(term) = self.coordinators[index].term else {
-            self.store(&lead(index))?;
+            self.take_the_lead(index)?;
             self.coordinators[index].term = Some(self.state.coordinator.term);
             return Some(());
         };
@@ -192,6 +196,15 @@ impl Moment {
             Phase::Fencing | Phase::FencingBack => self.begin(world, index),
             _ => None,
         }
+    }
+
+    /// Takes the coordinator's lease; another's only once it was seen to stand still.
+    fn take_the_lead(&mut self, index: usize) -> Option<()> {
+        let Lease { term, beat, .. } = self.state.coordinator;
+        let still = self.leaderless.then_some(Still { term, beat });
+        self.store(&Event::Lead { node: coordinator_name(index), still })?;
+        self.leaderless = false;
+        Some(())
     }
 
     /// Compares what both sides hold at the position that the other one has applied.
@@ -225,23 +238,23 @@ impl Moment {
             Step::Drain if skips => {
                 let mut believed = state.clone();
                 believed.gateways.clear();
-                let next = cut.saw(Seen::Drained { now: NOW }, &believed).ok()?;
+                let next = cut.saw(Seen::Drained, &believed).ok()?;
                 self.coordinators[index].cut = Some(next);
                 return Some(());
             }
             Step::Drain if world.is(Shortcut::BlindCommit) => {
                 // It drains as it must; only what it commits upon is old.
-                if !self.state.unacknowledged(NOW).is_empty() {
+                if !self.state.unacknowledged().is_empty() {
                     return None;
                 }
                 let mut known = state.clone();
                 known.gateways = self.state.gateways.clone();
-                let next = cut.saw(Seen::Drained { now: NOW }, &known).ok()?;
+                let next = cut.saw(Seen::Drained, &known).ok()?;
                 self.coordinators[index].stale = Some(Box::new(known));
                 self.coordinators[index].cut = Some(next);
                 return Some(());
             }
-            Step::Drain => Seen::Drained { now: NOW },
+            Step::Drain => Seen::Drained,
             Step::ReadEnd => match self.coordinators[index].early_end {
                 Some(end) => Seen::End(Position::Sequence(end)),
                 None => Seen::End(length(from, &self.logs)),
@@ -251,7 +264,7 @@ impl Moment {
             Step::Arm { .. } => Seen::Armed(length(to, &self.logs)),
             Step::Commit { start, .. } => {
                 let Position::Sequence(start) = *start else { return None };
-                return self.commit(world, index, &cut.commit(term, NOW).ok()?, start as usize, skips);
+                return self.commit(world, index, &cut.commit(term).ok()?, start as usize, skips);
             }
         };
         let next = cut.saw(seen, state).ok()?;
@@ -296,6 +309,6 @@ impl Moment {
     }
 }
 
-fn lead(coordinator: usize) -> Event {
-    Event::Lead { node: coordinator_name(coordinator), now: NOW, until: LATER }
+fn join(gateway: usize) -> Event {
+    Event::Join { gateway: gateway_name(gateway), label: String::new() }
 }

@@ -60,14 +60,14 @@ pub struct InFlight {
     pub side: Side,
 }
 
-/// A gateway as it is in its own memory. Its lease is in the stored state; what both know of it
-/// differs only by a margin that real leases have.
+/// A gateway as it is in its own memory. It knows that its lease is over before anybody else does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Gateway {
     pub epoch: u64,
     pub owner: Side,
     pub fenced: bool,
     pub in_flight: Option<InFlight>,
+    pub lapsed: bool,
 }
 
 /// A coordinator as it is in its own memory.
@@ -112,6 +112,8 @@ pub struct Moment {
     /// The coordinators whose cut-overs committed, in order.
     pub committers: Vec<usize>,
     pub fencers: Vec<usize>,
+    /// The coordinator's lease was seen to stand still.
+    pub leaderless: bool,
 }
 
 /// What may happen.
@@ -123,7 +125,10 @@ pub enum Action {
     /// A gateway sees the stored route.
     See(usize),
     Acknowledge(usize),
+    /// A gateway's lease is over by its own clock.
     Expire(usize),
+    /// It is over by everybody's clock.
+    Expel(usize),
     Return(usize),
     Coordinate(usize),
     Crash(usize),
@@ -163,7 +168,7 @@ impl Model for World {
                 actions.push(Action::GiveUp(coordinator));
             }
         }
-        if now.crashes < self.crashes && now.state.coordinator.is_live(super::act::NOW) {
+        if now.crashes < self.crashes && !now.leaderless {
             actions.push(Action::CoordinatorLeaseEnds);
         }
         if now.state.route.fenced {
@@ -211,7 +216,7 @@ impl Moment {
 
     fn gateway_actions(&self, world: &World, index: usize, actions: &mut Vec<Action>) {
         let gateway = &self.gateways[index];
-        let live = self.is_live(index);
+        let live = !gateway.lapsed;
         let route = &self.state.route;
         if live && !gateway.fenced && gateway.in_flight.is_none() && self.next < world.writes {
             actions.push(Action::Write(index));
@@ -229,6 +234,9 @@ impl Moment {
         }
         if live && self.expirations < world.expirations {
             actions.push(Action::Expire(index));
+        }
+        if !live && self.is_registered(index) {
+            actions.push(Action::Expel(index));
         }
         if !live && (gateway.in_flight.is_none() || world.is(Shortcut::LeaseWithInFlight)) {
             actions.push(Action::Return(index));

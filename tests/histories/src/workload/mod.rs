@@ -108,23 +108,24 @@ pub async fn prepare(api: &Api, load: Load) -> Result<()> {
 }
 
 impl Workload {
-    /// Starts clients and subscribers; what they do follows from `seed`.
-    pub async fn start(url: &str, service: &str, anon: &str, load: Load, seed: u64) -> Result<Self> {
+    /// Starts clients and subscribers, spread over the gateways at `urls`; what they do follows from
+    /// `seed`.
+    pub async fn start(urls: &[String], service: &str, anon: &str, load: Load, seed: u64) -> Result<Self> {
         let log = Arc::new(Log {
             began: Instant::now(),
             stop: AtomicBool::new(false),
             operations: Mutex::default(),
         });
         let mut workload = Workload { log: Arc::clone(&log), clients: Vec::new(), subscribers: Vec::new() };
-        let api = Api::new(url, service)?;
-        for _ in 0..2 {
+        for url in urls.iter().cycle().take(2.max(urls.len())) {
+            let api = Api::new(url, service)?;
             let (ready, subscribed) = tokio::sync::oneshot::channel();
-            let subscriber = subscriber::follow(api.clone(), Arc::clone(&log), ready);
+            let subscriber = subscriber::follow(api, Arc::clone(&log), ready);
             workload.subscribers.push(tokio::spawn(subscriber));
             subscribed.await.context("a subscriber was not let in")?;
         }
         let pace = Duration::from_micros(1_000_000 * load.clients as u64 / load.rate.max(1));
-        for number in 1..=load.clients {
+        for (number, url) in (1..=load.clients).zip(urls.iter().cycle()) {
             let random = StdRng::seed_from_u64(seed.wrapping_mul(1_000).wrapping_add(number as u64));
             let session = Session::sign_up(Api::new(url, anon)?, number).await?;
             let client = Client::new(number, Api::new(url, service)?, session, Arc::clone(&log), random);

@@ -1,0 +1,142 @@
+//! What one process knows of itself and of the others that share the control store.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::machine::{State, Still};
+
+/// How this process is one of several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fleet {
+    /// What people call this process.
+    pub label: String,
+    /// How long leases last.
+    pub lease: Duration,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Fleet { label: String::new(), lease: Duration::from_secs(3) }
+    }
+}
+
+impl Fleet {
+    /// How often a lease is renewed.
+    pub(crate) fn beat(&self) -> Duration {
+        self.lease / 6
+    }
+
+    /// How much earlier its holder takes a lease as over than everybody else: time to break off what
+    /// is in flight.
+    pub(crate) fn margin(&self) -> Duration {
+        self.lease / 6
+    }
+}
+
+/// This process among those that share a control store.
+pub(crate) struct Node {
+    /// `None` for the only process there is.
+    pub(crate) fleet: Option<Fleet>,
+    own: Mutex<Own>,
+    sightings: Mutex<Sightings>,
+    states: watch::Sender<Option<State>>,
+}
+
+#[derive(Clone, Default)]
+struct Own {
+    name: String,
+    term: u64,
+}
+
+/// When each lease was last seen to be alive.
+#[derive(Default)]
+struct Sightings {
+    gateways: HashMap<String, (u64, Instant)>,
+    coordinator: Option<(Still, Instant)>,
+}
+
+impl Node {
+    pub(crate) fn new(fleet: Option<Fleet>) -> Self {
+        let node = Node {
+            fleet,
+            own: Mutex::default(),
+            sightings: Mutex::default(),
+            states: watch::Sender::new(None),
+        };
+        node.begin_anew();
+        node
+    }
+
+    /// Its name, under which its gate is a gateway of the stored state; another in each life.
+    pub(crate) fn name(&self) -> String {
+        self.own.lock().name.clone()
+    }
+
+    /// A new name; leads nothing.
+    pub(crate) fn begin_anew(&self) -> String {
+        let name = uuid::Uuid::new_v4().simple().to_string();
+        *self.own.lock() = Own { name: name.clone(), term: 0 };
+        name
+    }
+
+    /// The term under which it leads switches; 0, under which nothing is done, when it does not.
+    pub(crate) fn term(&self) -> u64 {
+        self.own.lock().term
+    }
+
+    /// The state as it was seen last.
+    pub(crate) fn states(&self) -> watch::Receiver<Option<State>> {
+        self.states.subscribe()
+    }
+
+    /// Remembers what is stored at this moment.
+    pub(crate) fn saw(&self, state: &State) {
+        let now = Instant::now();
+        {
+            let mut own = self.own.lock();
+            let leads = state.coordinator.holder == own.name;
+            own.term = if leads { state.coordinator.term } else { 0 };
+        }
+        {
+            let mut sightings = self.sightings.lock();
+            sightings.gateways.retain(|name, _| state.gateways.contains_key(name));
+            for (name, gateway) in &state.gateways {
+                match sightings.gateways.get_mut(name) {
+                    Some((beat, _)) if *beat == gateway.beat => {}
+                    Some(seen) => *seen = (gateway.beat, now),
+                    None => drop(sightings.gateways.insert(name.clone(), (gateway.beat, now))),
+                }
+            }
+            let still = Still { term: state.coordinator.term, beat: state.coordinator.beat };
+            if sightings.coordinator.is_none_or(|(seen, _)| seen != still) {
+                sightings.coordinator = Some((still, now));
+            }
+        }
+        self.states.send_replace(Some(state.clone()));
+    }
+
+    /// How long ago each gateway's lease was seen to be renewed.
+    pub(crate) fn ages(&self) -> HashMap<String, Duration> {
+        let sightings = self.sightings.lock();
+        sightings.gateways.iter().map(|(name, (_, seen))| (name.clone(), seen.elapsed())).collect()
+    }
+
+    /// Gateways, with the beat at which they stand still, that were not renewed for so long.
+    pub(crate) fn silent(&self, time: Duration) -> Vec<(String, u64)> {
+        let (own, sightings) = (self.name(), self.sightings.lock());
+        let silent = |(name, (_, seen)): &(&String, &(u64, Instant))| **name != own && seen.elapsed() >= time;
+        let found = sightings.gateways.iter().filter(silent);
+        found.map(|(name, (beat, _))| (name.clone(), *beat)).collect()
+    }
+
+    /// The coordinator's lease, if it has run out.
+    pub(crate) fn still(&self) -> Option<Still> {
+        let lease = self.fleet.as_ref()?.lease;
+        let seen = self.sightings.lock().coordinator;
+        seen.filter(|(_, since)| since.elapsed() >= lease).map(|(still, _)| still)
+    }
+}
