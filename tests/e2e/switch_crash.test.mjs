@@ -25,7 +25,7 @@ const status = () => truststream(app.folder, 'status')
 const count = async () => (await app.service().from('feedback').select('*', { count: 'exact', head: true })).count
 const progress = async () => (await truststream(app.folder, 'switch', 'status')).progress
 const copying = (rows) =>
-  eventually(async () => (await progress())?.rows_done >= rows, { pause: 5, what: `copying row ${rows}` })
+  eventually(async () => (await progress())?.rows_done >= rows, { pause: 5, patience: 60_000, what: `copying row ${rows}` })
 const reached = (phase) =>
   eventually(async () => (await status()).switch.phase === phase, { pause: 50, patience: 60_000, what: phase })
 

@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Context, Error, Result, Row};
-use truststream_services::database::{Applied, Apply, Change, Position, Table, TableName};
+use truststream_services::database::{Applied, Apply, Change, Position, Table};
 
 use crate::driver::Shared;
 use crate::error::convert;
@@ -11,6 +11,7 @@ use crate::names::{STREAMS, collection};
 use crate::row;
 use crate::storage;
 use crate::work::{Fate, Work};
+use crate::write::Named;
 
 /// Where a stream stands.
 pub(crate) async fn position(shared: &Shared, origin: &str) -> Result<Option<Position>> {
@@ -49,9 +50,9 @@ impl Work {
             let rows = rows.iter().map(|row| row::document(name, table, row)).collect::<Result<Vec<_>>>()?;
             self.put((name, table), &rows).await?;
         }
-        for change in &op.changes {
-            let table = schema.table(&change.table)?;
-            self.change_of((&change.table, table), change).await?;
+        for run in runs(&op.changes) {
+            let name = &run[0].table;
+            self.run_of((name, schema.table(name)?), run).await?;
         }
         Ok(Fate::Keep(Applied::Done))
     }
@@ -73,22 +74,38 @@ impl Work {
             .map_err(convert)
     }
 
-    async fn change_of(&mut self, (name, table): (&TableName, &Table), change: &Change) -> Result<()> {
-        if let Some(old) = &change.old
-            && change.new.as_ref().is_none_or(|new| key_differs(table, old, new))
-        {
-            let old = row::document(name, table, old)?;
-            let key = storage::id(table, &old).unwrap_or(Bson::Null);
-            self.remove(&collection(name), &[key]).await?;
-        }
-        match &change.new {
-            Some(new) => {
-                let new = row::document(name, table, new)?;
-                self.put((name, table), &[new]).await
+    /// Applies changes of one table, in their order: as many at a time as are of one kind.
+    async fn run_of(&mut self, named: Named<'_>, changes: &[Change]) -> Result<()> {
+        let called = collection(named.0);
+        let (mut gone, mut put) = (Vec::new(), Vec::new());
+        for change in changes {
+            if let Some(key) = leaves(named, change)? {
+                self.put(named, &std::mem::take(&mut put)).await?;
+                gone.push(key);
             }
-            None => Ok(()),
+            if let Some(new) = &change.new {
+                self.remove(&called, &std::mem::take(&mut gone)).await?;
+                put.push(row::document(named.0, named.1, new)?);
+            }
         }
+        self.remove(&called, &gone).await?;
+        self.put(named, &put).await
     }
+}
+
+/// Changes that follow one another in one table.
+fn runs(changes: &[Change]) -> impl Iterator<Item = &[Change]> {
+    changes.chunk_by(|one, next| one.table == next.table)
+}
+
+/// The key of the row that is no more after a change.
+fn leaves((name, table): Named<'_>, change: &Change) -> Result<Option<Bson>> {
+    let Some(old) = &change.old else { return Ok(None) };
+    if change.new.as_ref().is_some_and(|new| !key_differs(table, old, new)) {
+        return Ok(None);
+    }
+    let old = row::document(name, table, old)?;
+    Ok(Some(storage::id(table, &old).unwrap_or(Bson::Null)))
 }
 
 fn key_differs(table: &Table, old: &Row, new: &Row) -> bool {

@@ -11,9 +11,9 @@ use parking_lot::RwLock;
 use truststream_kernel::{Context, Error, FeatureSet, Features, Result};
 use truststream_services::database::{
     Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
-    ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke,
-    Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Problem, Review,
-    Scan, Select, Update, Weigh, WriteOptions,
+    ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Introspect,
+    Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position,
+    Prepare, Problem, Review, Scan, Select, Update, Weigh, WriteOptions,
 };
 
 use crate::config::Config;
@@ -21,7 +21,7 @@ use crate::error::convert;
 use crate::schema::Schema;
 use crate::stream::Streams;
 use crate::work::Fate;
-use crate::{apply, authorize, feed, internal, migrate, prepare, read, scan, transaction};
+use crate::{apply, authorize, feed, internal, introspect, migrate, prepare, read, scan, transaction};
 
 /// A database on a MongoDB server.
 #[derive(Debug)]
@@ -173,6 +173,11 @@ impl DatabaseDriver for MongoDriver {
 
     async fn migrations(&self, _: &Context, _: &Migrations) -> Result<Vec<AppliedMigration>> {
         internal::migrations(&self.shared.database).await
+    }
+
+    async fn introspect(&self, _: &Context, op: &Introspect) -> Result<Introspection> {
+        self.shared.reload().await?;
+        introspect::introspect(&self.shared, op).await
     }
 
     async fn ping(&self, _: &Context, _: &Ping) -> Result<()> {

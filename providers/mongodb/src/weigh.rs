@@ -6,5 +6,6 @@ use truststream_services::database::Cost;
 pub(crate) fn weigh() -> Vec<Cost> {
     let words =
         "planned into every pipeline from the catalog: conditions through other tables become lookups";
-    vec![Cost::new("policies", words)]
+    let publications = "not kept: realtime follows every table, and policies decide who hears of it";
+    vec![Cost::new("policies", words), Cost::new("publications", publications)]
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod introspection;
 mod policies;
 mod server;
 

@@ -55,13 +55,22 @@ pub(crate) fn column_term(column: &Column) -> Term {
 /// `->`: a member or an element; missing where there is none.
 pub(crate) fn step_into(json: &Bson, key: &JsonKey) -> Bson {
     let (kind, taken) = match key {
-        JsonKey::Key(key) => ("object", doc! { "$getField": { "field": constant(key), "input": "$$j" } }),
-        JsonKey::Index(at) => ("array", doc! { "$arrayElemAt": ["$$j", constant(*at)] }),
+        // Of an object a plain path takes nothing else than the member.
+        JsonKey::Key(key) if is_plain(key) => ("object", Bson::String(format!("$$j.{key}"))),
+        JsonKey::Key(key) => {
+            ("object", doc! { "$getField": { "field": constant(key), "input": "$$j" } }.into())
+        }
+        JsonKey::Index(at) => ("array", doc! { "$arrayElemAt": ["$$j", constant(*at)] }.into()),
     };
     Bson::Document(doc! { "$let": {
         "vars": { "j": json.clone() },
         "in": { "$cond": [{ "$eq": [{ "$type": "$$j" }, kind] }, taken, "$$REMOVE"] },
     } })
+}
+
+/// Whether a key can be part of a path.
+fn is_plain(key: &str) -> bool {
+    !key.is_empty() && !key.contains(['.', '$', '\0'])
 }
 
 /// `->>`: a JSON value as text. The engine refuses to make one of objects and arrays.

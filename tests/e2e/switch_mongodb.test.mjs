@@ -1,0 +1,5 @@
+// Moving a running app to MongoDB and back.
+
+import { movesThereAndBack } from './support/moving.mjs'
+
+await movesThereAndBack('mongodb')
