@@ -2,6 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod admin;
 mod differences;
+#[allow(dead_code, missing_docs)]
+mod made;
 mod migrations;
+mod report;
+mod rows;
 mod support;
+mod types;

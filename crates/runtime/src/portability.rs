@@ -46,6 +46,16 @@ impl Kind {
         Kind::Query,
     ];
 
+    /// So many of them: `1 table`, `2 tables`.
+    pub fn counted(self, count: usize) -> String {
+        let one = match self {
+            Kind::Policy => "policy",
+            Kind::Query => "query",
+            others => others.plural().trim_end_matches('s'),
+        };
+        format!("{count} {}", if count == 1 { one } else { self.plural() })
+    }
+
     /// Its word for many.
     pub fn plural(self) -> &'static str {
         match self {

@@ -66,13 +66,3 @@ pub async fn open(common: &Common) -> Done<TrustStream> {
     let config = Config::load(&common.project, &load_options(common, true))?;
     Ok(TrustStream::open_with(config).await?)
 }
-
-/// Shows how far it is, on a line of its own.
-pub fn show(rows: u64, verb: &str) {
-    use std::io::{IsTerminal, Write};
-    let mut out = std::io::stderr();
-    if out.is_terminal() {
-        // A terminal that is gone has nobody to tell.
-        let _ = write!(out, "\r{} rows {verb}", crate::text::thousands(rows)).and_then(|()| out.flush());
-    }
-}

@@ -7,9 +7,11 @@ use tokio::io::AsyncWrite;
 use truststream_kernel::Error;
 use url::form_urlencoded;
 
-use super::db::{FileFormat, open, show};
+use super::db::{FileFormat, open};
+use super::db_shown::Shown;
 use crate::Common;
 use crate::failure::Done;
+use crate::text::thousands;
 
 /// Writes the rows of a table, as of one moment.
 #[derive(Args)]
@@ -53,14 +55,16 @@ impl Export {
                 Error::configuration(format!("{} can't be written: {error}", path.display()))
             })?),
         };
-        let rows = read.export(format, sink, |rows| show(rows, "written")).await;
+        let shown = Shown::new("written", None);
+        let rows = read.export(format, sink, |rows| shown.rows(rows)).await;
+        shown.finish();
         db.close().await;
         let rows = rows?;
         // Standard output may be the rows themselves.
         if common.json && self.file.is_some() {
             println!("{}", serde_json::json!({ "written": rows }));
         } else {
-            eprintln!("\r{rows} rows written");
+            eprintln!("{} rows written", thousands(rows));
         }
         Ok(())
     }

@@ -6,9 +6,11 @@ use clap::{Args, ValueEnum};
 use tokio::io::AsyncRead;
 use truststream_kernel::Error;
 
-use super::db::{FileFormat, open, show};
+use super::db::{FileFormat, open};
+use super::db_shown::Shown;
 use crate::Common;
 use crate::failure::Done;
+use crate::text::thousands;
 
 /// Reads rows into a table: in chunks that stay, or all or none. A row that is wrong is named by its
 /// line and column.
@@ -57,13 +59,15 @@ impl Import {
         if let Some(existing) = self.existing {
             import = import.existing(existing == Existing::Replace);
         }
-        let done = import.progress(|rows| show(rows, "read")).read(source).await;
+        let shown = Shown::new("read", Some(&self.file));
+        let done = import.progress(|rows| shown.rows(rows)).read(shown.reading(source)).await;
+        shown.finish();
         db.close().await;
         let done = done?;
         if common.json {
             println!("{}", serde_json::json!({ "read": done.read, "written": done.written }));
         } else {
-            println!("\r{} rows read, {} written", done.read, done.written);
+            println!("{} rows read, {} written", thousands(done.read), thousands(done.written));
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ mod db_diff;
 mod db_export;
 mod db_import;
 mod db_pull;
+mod db_shown;
 pub mod demo;
 pub mod dev;
 pub mod generate;

@@ -56,15 +56,43 @@ impl Portability {
             println!("{}", json!({ "queries_observed": observed.is_some(), "engines": engines }));
             return Ok(());
         }
-        print!("{}", picture(&engines));
+        let alike = alike(&engines);
+        print!("{}", picture(&alike));
         if observed.is_none() {
             println!("\nno gateway runs for this project, so no queries were observed");
         }
+        for group in &alike {
+            print!("{}", details(group, self.to.is_some()));
+        }
         for engine in &engines {
-            print!("{}", details(engine, self.to.is_some()));
+            if let Some(reason) = &engine.unknown {
+                println!("\n{}: {reason}", engine.engine);
+            }
         }
         Ok(())
     }
+}
+
+/// Engines that host everything in the same way.
+struct Alike<'r> {
+    /// Their names: `sqlite, memory`.
+    names: String,
+    report: &'r EngineReport,
+}
+
+/// The engines that something is known of, those that are alike together.
+fn alike(engines: &[EngineReport]) -> Vec<Alike<'_>> {
+    let mut alike: Vec<Alike<'_>> = Vec::new();
+    for report in engines.iter().filter(|report| report.unknown.is_none()) {
+        let same = |one: &&mut Alike<'_>| {
+            one.report.counts == report.counts && one.report.findings == report.findings
+        };
+        match alike.iter_mut().find(same) {
+            Some(known) => known.names.push_str(&format!(", {}", report.engine)),
+            None => alike.push(Alike { names: report.engine.to_owned(), report }),
+        }
+    }
+    alike
 }
 
 /// What the gateway has answered, if one runs.
@@ -77,15 +105,14 @@ async fn observed(common: &Common) -> Done<Option<ObservedQueries>> {
 }
 
 /// Engines by kinds: how many run natively, are emulated, and can't be hosted.
-fn picture(engines: &[EngineReport]) -> String {
-    let counted = |kind: &&Kind| engines.iter().any(|engine| engine.counts.contains_key(kind.plural()));
+fn picture(engines: &[Alike<'_>]) -> String {
+    let counted =
+        |kind: &&Kind| engines.iter().any(|engine| engine.report.counts.contains_key(kind.plural()));
     let kinds: Vec<&str> = Kind::ALL.iter().filter(counted).map(|kind| kind.plural()).collect();
     let rows = engines.iter().map(|engine| {
-        let cells = kinds.iter().map(|kind| match (&engine.unknown, engine.counts.get(kind)) {
-            (Some(_), _) => "?".to_owned(),
-            (None, counts) => cell(counts.copied().unwrap_or_default()),
-        });
-        std::iter::once(engine.engine.to_owned()).chain(cells).collect()
+        let cells =
+            kinds.iter().map(|kind| cell(engine.report.counts.get(kind).copied().unwrap_or_default()));
+        std::iter::once(engine.names.clone()).chain(cells).collect()
     });
     let rows: Vec<Vec<String>> = rows.collect();
     let header: Vec<&str> = std::iter::once("engine").chain(kinds).collect();
@@ -100,18 +127,15 @@ fn cell(counts: Counts) -> String {
 }
 
 /// What can't be hosted, each with its place; what is emulated one by one only if asked for.
-fn details(engine: &EngineReport, all: bool) -> String {
+fn details(Alike { names, report }: &Alike<'_>, all: bool) -> String {
     let mut text = String::new();
-    if let Some(reason) = &engine.unknown {
-        return format!("\n{}: {reason}\n", engine.engine);
-    }
-    let of = |hosting| engine.findings.iter().filter(move |finding| finding.hosting == hosting);
+    let of = |hosting| report.findings.iter().filter(move |finding| finding.hosting == hosting);
     let (lost, emulated): (Vec<_>, Vec<_>) =
         (of(Hosting::Impossible).collect(), of(Hosting::Emulated).collect());
     if lost.is_empty() && emulated.is_empty() {
-        return format!("\n{}: everything runs natively\n", engine.engine);
+        return format!("\n{names}: everything runs natively\n");
     }
-    text.push_str(&format!("\n{}\n", engine.engine));
+    text.push_str(&format!("\n{names}\n"));
     for finding in lost {
         text.push_str(&format!("  ! {}\n", line(finding)));
     }
@@ -123,7 +147,8 @@ fn details(engine: &EngineReport, all: bool) -> String {
             told.push(&finding.reason);
             let same =
                 emulated.iter().filter(|other| other.reason == finding.reason && other.kind == finding.kind);
-            text.push_str(&format!("  ~ {} {}: {}\n", same.count(), finding.kind.plural(), finding.reason));
+            let what = finding.kind.counted(same.count());
+            text.push_str(&format!("  ~ {what}: {}\n", finding.reason));
         }
     }
     text

@@ -116,6 +116,7 @@ impl Engine {
             (None, Kind::View) => Some("views".to_owned()),
             (None, Kind::Trigger) => Some("triggers".to_owned()),
             (None, Kind::Type) => Some("types".to_owned()),
+            (None, Kind::Statement) => Some("publications".to_owned()),
             (None, _) => feature.map(|feature| feature.name().to_owned()),
         };
         let cost = word.and_then(|word| self.cost(&word));

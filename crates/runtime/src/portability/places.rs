@@ -33,6 +33,7 @@ pub(super) fn read(files: &ProjectFiles) -> Result<Project> {
     let last = things(&catalog, &own);
     let mut places: BTreeMap<(Kind, String), Place> = BTreeMap::new();
     let mut growing = own.clone();
+    let mut publications = BTreeMap::new();
     for file in &files.migrations {
         for statement in schema::parse(&file.sql)? {
             let before = things(&growing, &own);
@@ -41,6 +42,10 @@ pub(super) fn read(files: &ProjectFiles) -> Result<Project> {
                 continue;
             }
             let place = || Place { file: file.path.display().to_string(), line: statement.line };
+            if is_publication(&statement) {
+                let thing = Thing { place: Some(place()), ty: None };
+                publications.insert((Kind::Statement, statement.excerpt()), thing);
+            }
             for key in things(&growing, &own).into_keys().filter(|key| !before.contains_key(key)) {
                 places.insert(key, place());
             }
@@ -51,7 +56,15 @@ pub(super) fn read(files: &ProjectFiles) -> Result<Project> {
         (key, Thing { place, ty })
     };
     catalog.tables.retain(|name, _| !is_own(&own, &name.schema));
-    Ok(Project { catalog: Arc::new(catalog), things: last.into_iter().map(placed).collect() })
+    let things = last.into_iter().map(placed).chain(publications).collect();
+    Ok(Project { catalog: Arc::new(catalog), things })
+}
+
+/// Whether a statement is about what PostgreSQL tells replicas of, which is no part of a schema.
+fn is_publication(statement: &schema::Statement) -> bool {
+    let second = statement.text.split_whitespace().nth(1);
+    statement.kind == schema::Kind::Noise
+        && second.is_some_and(|word| word.eq_ignore_ascii_case("publication"))
 }
 
 fn things(catalog: &Catalog, own: &Catalog) -> BTreeMap<(Kind, String), Option<Type>> {

@@ -53,8 +53,8 @@ impl Requires for Weigh {}
 /// What emulating something costs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
-    /// What is emulated: the name of a feature (`policies`), `views`, `triggers`, `types`, or a type of
-    /// columns as [`Cost::of_type`] names it.
+    /// What is emulated: the name of a feature (`policies`), `views`, `triggers`, `types`,
+    /// `publications`, or a type of columns as [`Cost::of_type`] names it.
     pub of: String,
     /// How it is done and what that costs, in words.
     pub words: String,

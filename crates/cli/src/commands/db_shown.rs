@@ -1,0 +1,71 @@
+//! How far an import or export is: a bar on a terminal, nothing elsewhere.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::text::thousands;
+
+/// A bar of what is read of a file; where its size is not known, a count of rows.
+pub struct Shown {
+    bar: ProgressBar,
+    verb: &'static str,
+}
+
+impl Shown {
+    /// Rows that are `verb` (read, written); of this file, if it is one that is read.
+    pub fn new(verb: &'static str, file: Option<&Path>) -> Shown {
+        let size = file.and_then(|file| std::fs::metadata(file).ok()).filter(|file| file.is_file());
+        let (bar, template) = match size {
+            _ if !std::io::stderr().is_terminal() => (ProgressBar::hidden(), ""),
+            Some(file) => {
+                (ProgressBar::new(file.len()), "[{bar:32}] {bytes} of {total_bytes}, {msg}, {eta} left")
+            }
+            None => (ProgressBar::new_spinner(), "{spinner} {msg} in {elapsed}"),
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style.progress_chars("━╸ "));
+        Shown { bar, verb }
+    }
+
+    /// Shows how many rows there were.
+    pub fn rows(&self, rows: u64) {
+        self.bar.set_message(format!("{} rows {}", thousands(rows), self.verb));
+        self.bar.tick();
+    }
+
+    /// Counts what is read.
+    pub fn reading<R>(&self, source: R) -> Reading<R> {
+        Reading { source, bar: self.bar.clone() }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A source whose bytes are counted.
+pub struct Reading<R> {
+    source: R,
+    bar: ProgressBar,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Reading<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = into.filled().len();
+        ready!(Pin::new(&mut self.source).poll_read(cx, into))?;
+        if self.bar.length().is_some() {
+            self.bar.inc((into.filled().len() - before) as u64);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
