@@ -1,21 +1,20 @@
 //! The suite that every provider must pass, against projects on SQLite and on PostgreSQL.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use truststream_conformance::postgres_server::PostgresServer;
 use truststream_conformance::{Case, database, only, run};
 use truststream_kernel::{BoxFuture, Call, Context, Driven, FeatureSet, Features, Result, Stack};
 use truststream_services::database::{Database, DatabaseOp, DatabaseReply, DatabaseService, Describe};
 use truststream_supabase::RemoteDatabase;
 
-use crate::support::{MEMORY, Remote};
+use crate::support::{MEMORY, Remote, on_postgres};
 
 /// What no data API can do, which is refused (`refusals.rs`), and what its description does not tell.
 const BEYOND: &[&str] = &[
+    // Rows arrive without a position of their stream (`moving.rs`).
     "apply::",
     "batches::",
     "prepare::",
-    "scanning::",
     "schemas::",
     "transactions::in_one_call",
     "concurrency::readers_see_whole_transactions",
@@ -70,16 +69,11 @@ async fn conformance_on_sqlite() {
     run("supabase", only(database::CASES, reached), || fresh(MEMORY)).await;
 }
 
-static SERVER: LazyLock<PostgresServer> =
-    LazyLock::new(|| PostgresServer::start(&[]).expect("PostgreSQL is installed"));
-
 #[tokio::test(flavor = "multi_thread")]
 async fn conformance_on_postgres() {
-    // Those that need a feature of PostgreSQL's; a project on it takes its time to start.
-    let cases = only(database::CASES, |case| reached(case) && !(case.needs)().is_empty());
-    run("supabase", cases, || async {
-        let url = SERVER.new_database().expect("a database");
-        fresh(&format!("provider = \"postgres\"\nurl = \"{url}\"")).await
-    })
-    .await;
+    // Those that need a feature or a type of PostgreSQL's; a project on it takes its time to start.
+    let own =
+        |case: &Case<DatabaseService>| !(case.needs)().is_empty() || case.name.starts_with("scanning::");
+    let cases = only(database::CASES, |case| reached(case) && own(case));
+    run("supabase", cases, || async { fresh(&on_postgres()).await }).await;
 }

@@ -5,6 +5,8 @@
 mod auth;
 mod conformance;
 mod database;
+mod keys;
+mod moving;
 mod project;
 mod storage;
 mod support;

@@ -73,5 +73,9 @@ fn router(runtime: &Runtime, settings: Settings) -> axum::Router {
     let service_role = Some(Secret::new(runtime.keys().api_key("service_role").unwrap()));
     let keys = ApiKeys { service_role, ..ApiKeys::default() };
     let identities = Identities::new(services.auth.clone(), &settings.rest.anon_role, keys);
-    app(GatewayState { services: Arc::new(services), identities: Arc::new(identities), settings: Arc::new(settings) })
+    app(GatewayState {
+        services: Arc::new(services),
+        identities: Arc::new(identities),
+        settings: Arc::new(settings),
+    })
 }

@@ -36,6 +36,9 @@ pub struct Fault {
     pub error: Option<Failure>,
     /// Whether the operation is carried out although it fails.
     pub applied: Applied,
+    /// The step of a batch that fails, from 0, after those before it: only batches are struck, and as a
+    /// batch is all or none, nothing of it is applied.
+    pub step: Option<usize>,
 }
 
 /// How an operation fails.
@@ -70,6 +73,7 @@ impl Default for Fault {
             jitter: Duration::ZERO,
             error: None,
             applied: Applied::Never,
+            step: None,
         }
     }
 }
@@ -104,6 +108,13 @@ impl Fault {
         self
     }
 
+    /// Strikes only batches, of which this step fails (from 0).
+    #[must_use]
+    pub fn at_step(mut self, index: usize) -> Self {
+        self.step = Some(index);
+        self
+    }
+
     /// Ends after so many strikes.
     #[must_use]
     pub fn times(mut self, times: u64) -> Self {
@@ -119,6 +130,9 @@ impl Fault {
     }
 
     pub(super) fn concerns(&self, service: &str, info: &OpInfo) -> bool {
+        if self.step.is_some() && info.name != "batch" {
+            return false;
+        }
         if self.operations.is_empty() {
             return info.effect != Effect::Admin;
         }

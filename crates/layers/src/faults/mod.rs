@@ -141,7 +141,10 @@ impl Rule {
             Applied::Always => true,
             Applied::Either => chance(1) < 0.5,
         };
-        let failure = self.fault.error.map(|failure| (failure.error(info), applied));
+        let failure = self.fault.error.map(|failure| match self.fault.step {
+            Some(step) => (failure.error(info).at_step(step), false),
+            None => (failure.error(info), applied),
+        });
         Some(Strike { delay: self.fault.delay(chance(2)), failure })
     }
 

@@ -116,6 +116,17 @@ async fn retries_bear_what_may_be_repeated() {
 }
 
 #[test]
+fn a_step_fails_in_batches_only_and_nothing_of_them_is_applied() {
+    let faults = Faults::default();
+    faults.add(Fault::error(ErrorKind::Constraint).at_step(2));
+    let info = |name| OpInfo { name, ..write().info() };
+    assert!(faults.strike("database", &info("insert")).is_none());
+    let (error, applied) =
+        faults.strike("database", &info("batch")).and_then(|strike| strike.failure).unwrap();
+    assert_eq!((error.kind(), error.step(), applied), (ErrorKind::Constraint, Some(2), false));
+}
+
+#[test]
 fn faults_are_read_from_a_configuration() {
     let text = r#"{"seed": 4, "rules": [
         {"operations": ["insert"], "error": "connection_lost", "applied": "either", "rate": 0.5},

@@ -10,6 +10,7 @@ use truststream_services::auth::{
     SignInWithPassword, SignOut, SignOutScope, SignUp, SignedUp, UpdateUser, User, UserAttributes, UserPage,
 };
 
+use super::keys::ProjectKeys;
 use crate::Config;
 use crate::client::{Client, Reply, ask, json as decode, with_json};
 use crate::error::{malformed, of_auth_api};
@@ -19,6 +20,7 @@ pub struct RemoteAuth {
     pub(super) client: Client,
     /// Verifies tokens here; without it the project is asked.
     pub(super) secret: Option<DecodingKey>,
+    pub(super) keys: ProjectKeys,
 }
 
 impl RemoteAuth {
@@ -34,7 +36,7 @@ impl RemoteAuth {
     pub fn new(config: &Config) -> Result<Self> {
         let secret = config.jwt_secret.as_ref();
         let secret = secret.map(|secret| DecodingKey::from_secret(secret.expose().as_bytes()));
-        Ok(RemoteAuth { client: Client::new(config)?, secret })
+        Ok(RemoteAuth { client: Client::new(config)?, secret, keys: ProjectKeys::default() })
     }
 
     /// A request of nobody known.

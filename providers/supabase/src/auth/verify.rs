@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind as Fault;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value as Json};
 use truststream_kernel::{Error, ErrorKind, Identity, Result};
@@ -16,28 +16,51 @@ use crate::error::of_auth_api;
 const ROLES: &[&str] = &["anon", "authenticated", "service_role"];
 
 impl RemoteAuth {
-    /// Verifies a token: one of the project's keys, one signed with its secret, or one that it knows.
+    /// Verifies a token: one of the project's keys, one signed with its secret or one of its public
+    /// keys, or one that it knows.
     pub(super) async fn verify(&self, token: &str) -> Result<Identity> {
         let credentials = self.client.credentials();
-        let claims = match (credentials.role_of_key(token), &self.secret) {
+        let key_of = credentials.role_of_key(token);
+        let claims = match key_of {
             // Keys need not be tokens: newer ones have no claims.
-            (Some(role), _) => {
+            Some(role) => {
                 let mut claims = payload(token).unwrap_or_default();
                 claims.insert("role".to_owned(), Json::from(role));
                 claims
             }
-            (None, Some(secret)) => signed(token, secret)?,
-            (None, None) => self.known(token).await?,
+            None => self.claims(token).await?,
         };
         let role = claims.get("role").and_then(Json::as_str).unwrap_or("anon").to_owned();
         if !ROLES.contains(&role.as_str()) {
             return Err(Error::permission_denied(format!("permission denied to set role \"{role}\"")));
         }
         let identity = Identity::new(role, claims);
-        if credentials.role_of_key(token).is_none() {
+        if key_of.is_none() {
             credentials.tokens().remember(&identity, token);
         }
         Ok(identity)
+    }
+
+    async fn claims(&self, token: &str) -> Result<Map<String, Json>> {
+        let parts = token.split('.').count();
+        if parts != 3 {
+            return Err(unverified(format!("Expected 3 parts in JWT; got {parts}")));
+        }
+        let header = decode_header(token)
+            .map_err(|error| unverified("Wrong or unsupported encoding algorithm").with_source(error))?;
+        match (header.alg, &self.secret) {
+            (Algorithm::HS256, Some(secret)) => signed(token, Algorithm::HS256, secret),
+            (Algorithm::HS256, None) => self.known(token).await,
+            // The algorithm is the key's, never the token's.
+            (named, _) => {
+                let kid = header.kid.ok_or_else(unsuitable)?;
+                let key = self.keys.named(&self.client, &kid).await?.ok_or_else(unsuitable)?;
+                if key.algorithm != named {
+                    return Err(unsuitable());
+                }
+                signed(token, key.algorithm, &key.verifies)
+            }
+        }
     }
 
     /// Asks the project for the token's user: only it can verify a token whose secret is not known.
@@ -55,16 +78,17 @@ impl RemoteAuth {
     }
 }
 
-fn signed(token: &str, secret: &DecodingKey) -> Result<Map<String, Json>> {
-    let mut rules = Validation::new(Algorithm::HS256);
+fn signed(token: &str, algorithm: Algorithm, key: &DecodingKey) -> Result<Map<String, Json>> {
+    let mut rules = Validation::new(algorithm);
     rules.validate_aud = false;
     rules.validate_nbf = true;
     rules.required_spec_claims.clear();
-    let decoded = decode::<Map<String, Json>>(token, secret, &rules);
+    let decoded = decode::<Map<String, Json>>(token, key, &rules);
     decoded.map(|token| token.claims).map_err(|error| match error.kind() {
         Fault::ExpiredSignature => unheld("JWT expired"),
         Fault::ImmatureSignature => unheld("JWT not yet valid"),
-        _ => unverified("JWT could not be verified").with_source(error),
+        Fault::Json(_) | Fault::Utf8(_) => unverified("Parsing claims failed").with_source(error),
+        _ => unverified("JWT cryptographic operation failed").with_source(error),
     })
 }
 
@@ -74,7 +98,11 @@ fn payload(token: &str) -> Option<Map<String, Json>> {
     serde_json::from_slice(&bytes).ok()
 }
 
-fn unverified(message: &'static str) -> Error {
+fn unsuitable() -> Error {
+    unverified("No suitable key or wrong key type")
+}
+
+fn unverified(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Unauthenticated, "PGRST301", message)
 }
 

@@ -63,6 +63,11 @@ impl RemoteDatabase {
         Ok(database)
     }
 
+    /// The catalog as it was last read.
+    pub(super) fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.load_full()
+    }
+
     /// Reads the catalog anew.
     async fn renew(&self) -> Result<Arc<Catalog>> {
         let mut catalog = Catalog::default();
@@ -90,7 +95,7 @@ async fn exchange(request: Result<RequestBuilder>, effect: Effect) -> Result<Rep
 }
 
 /// Nothing but HTTP requests, one by one, reaches the database.
-fn unreachable_by_http(what: &str) -> Error {
+pub(super) fn unreachable_by_http(what: &str) -> Error {
     Error::unsupported(format!("a remote project's data API {what}"))
         .with_hint("with its connection string, `provider = \"postgres\"` can")
 }
@@ -150,10 +155,13 @@ impl DatabaseDriver for RemoteDatabase {
     }
 
     async fn describe(&self, _: &Context, op: &Describe) -> Result<Arc<Catalog>> {
-        if op.fresh { self.renew().await } else { Ok(self.catalog.load_full()) }
+        if op.fresh { self.renew().await } else { Ok(self.catalog()) }
     }
 
-    async fn review(&self, _: &Context, _: &Review) -> Result<Vec<Problem>> {
+    async fn review(&self, _: &Context, op: &Review) -> Result<Vec<Problem>> {
+        if op.migrations.is_empty() {
+            return Ok(Vec::new());
+        }
         Err(unreachable_by_http("takes no migrations"))
     }
 
@@ -161,8 +169,9 @@ impl DatabaseDriver for RemoteDatabase {
         Err(unreachable_by_http("takes no migrations"))
     }
 
+    /// None is TrustStream's: what the project was made by is not told.
     async fn migrations(&self, _: &Context, _: &Migrations) -> Result<Vec<AppliedMigration>> {
-        Err(unreachable_by_http("knows no migrations"))
+        Ok(Vec::new())
     }
 
     async fn ping(&self, cx: &Context, _: &Ping) -> Result<()> {
@@ -179,19 +188,19 @@ impl DatabaseDriver for RemoteDatabase {
         Err(unreachable_by_http("has no ordered feed of changes"))
     }
 
-    async fn scan(&self, _: &Context, _: &Scan) -> Result<Chunk> {
-        Err(unreachable_by_http("can't be copied from at a known position"))
+    async fn scan(&self, _: &Context, op: &Scan) -> Result<Chunk> {
+        self.read_chunk(op).await.map_err(|e| e.during("scan", PROVIDER))
     }
 
     async fn prepare(&self, _: &Context, _: &Prepare) -> Result<()> {
-        Err(unreachable_by_http("can't receive another database's rows"))
+        Err(unreachable_by_http("takes no migrations, and no keys away while rows arrive"))
     }
 
-    async fn apply(&self, _: &Context, _: &Apply) -> Result<Applied> {
-        Err(unreachable_by_http("can't receive another database's rows"))
+    async fn apply(&self, _: &Context, op: &Apply) -> Result<Applied> {
+        self.put_rows(op).await.map_err(|e| e.during("apply", PROVIDER))
     }
 
     async fn applied_position(&self, _: &Context, _: &AppliedPosition) -> Result<Option<Position>> {
-        Err(unreachable_by_http("can't receive another database's rows"))
+        Err(unreachable_by_http("can't keep where a stream of changes stands"))
     }
 }

@@ -55,7 +55,11 @@ pub(super) fn inserted(reply: Reply, op: &Insert) -> Result<Page> {
     page.location = location;
     page.inserted = match &op.on_conflict {
         // Where rows were merged, the status only tells whether there was any new one.
-        Some(OnConflict { merge: true, .. }) => (status == StatusCode::OK).then_some(0),
+        Some(OnConflict { merge: true, .. }) => match status {
+            StatusCode::OK => Some(0),
+            StatusCode::CREATED if page.rows == 1 => Some(1),
+            _ => None,
+        },
         Some(_) | None => Some(page.rows),
     };
     Ok(page)
