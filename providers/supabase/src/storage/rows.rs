@@ -3,6 +3,7 @@
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
+use truststream_kernel::{Type, Value};
 use truststream_services::storage::{Bucket, Metadata, Object};
 
 /// A bucket, with what the project leaves out.
@@ -153,10 +154,27 @@ pub(super) fn downloaded(bucket: &str, name: &str, headers: &HeaderMap, size: u6
             size,
             mimetype: text("content-type"),
             cache_control: text("cache-control"),
-            last_modified: text("last-modified"),
+            last_modified: moment(&text("last-modified")).unwrap_or_default(),
             content_length: size,
             http_status_code: 200,
         },
         ..nothing_known(bucket, name)
+    }
+}
+
+/// A date of HTTP's as rows have it.
+fn moment(date: &str) -> Option<String> {
+    let moment = Value::parse(&Type::Timestamptz, date).ok()?;
+    Some(moment.to_json().trim_matches('"').replace("+00:00", "Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_http_become_moments() {
+        assert_eq!(moment("Sat, 21 Nov 2026 15:04:05 GMT").as_deref(), Some("2026-11-21T15:04:05Z"));
+        assert_eq!(moment("soon"), None);
     }
 }
