@@ -10,6 +10,10 @@ use crate::config::Config;
 use crate::connector::{Connection, Connector};
 use crate::error::no_connection;
 
+/// Bytes sent or received at once, after which a connection is closed instead of kept: its buffers stay as
+/// large as they ever had to be, for each connection of the pool.
+const LARGE: usize = 4 << 20;
+
 /// The pool of a database.
 #[derive(Clone)]
 pub(crate) struct Connections {
@@ -56,6 +60,14 @@ impl Lease {
     /// No transaction is open: the connection may serve others.
     pub(crate) fn give_back(mut self) {
         self.clean = true;
+    }
+
+    /// The same after so many bytes went over it at once.
+    pub(crate) fn give_back_after(mut self, bytes: usize) {
+        if bytes <= LARGE {
+            return self.give_back();
+        }
+        drop(self.object.take().map(Object::take));
     }
 }
 

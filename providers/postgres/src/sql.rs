@@ -19,6 +19,11 @@ impl Sql {
         Sql { text: text.into(), params: Vec::new() }
     }
 
+    /// Bytes of text and values.
+    pub(crate) fn size(&self) -> usize {
+        self.text.len() + self.params.iter().map(Param::size).sum::<usize>()
+    }
+
     /// Appends SQL text.
     pub(crate) fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);

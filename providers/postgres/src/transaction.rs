@@ -129,12 +129,13 @@ impl Transactions {
                 return Err(Failure::Statement(error));
             }
         };
+        let exchanged = statement.size() + rows.iter().map(Row::raw_size_bytes).sum::<usize>();
         let judged = judge(rows);
         if scope.judged {
             let keep = judged.is_ok() && !scope.rollback;
             self.end(&connection, cx, end_of(keep), scope.read_only).await?;
         }
-        connection.give_back();
+        connection.give_back_after(exchanged);
         judged.map_err(Failure::Judged)
     }
 

@@ -11,6 +11,11 @@ pub(crate) struct Param(Option<Bytes>);
 
 impl Param {
     pub(crate) const NULL: Param = Param(None);
+
+    /// Bytes of the text.
+    pub(crate) fn size(&self) -> usize {
+        self.0.as_ref().map_or(0, Bytes::len)
+    }
 }
 
 impl<T: Into<Bytes>> From<T> for Param {

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::language::{Parameters, parse_parameters};
@@ -71,12 +73,13 @@ impl RestRequest {
         let prefer = Preferences::read(&headers)?;
         let limit = usize::try_from(state.settings.gateway.body_limit).unwrap_or(usize::MAX);
         let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        if declared.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > limit) {
+        let declared = declared.and_then(|length| length.parse::<usize>().ok());
+        if declared.is_some_and(|length| length > limit) {
             return Err(too_large(limit));
         }
         let body = match parts.method {
             Method::GET | Method::HEAD | Method::OPTIONS => Bytes::new(),
-            _ => axum::body::to_bytes(body, limit).await.map_err(|_| too_large(limit))?,
+            _ => whole(body, declared, limit).await?,
         };
         timing.parsed();
         Ok(RestRequest {
@@ -133,6 +136,31 @@ impl RestRequest {
 /// No text of PostgreSQL holds a NUL; engines that could are not asked.
 fn nul() -> Error {
     Error::new(ErrorKind::InvalidInput, "22021", "invalid byte sequence for encoding \"UTF8\": 0x00")
+}
+
+/// The body in one piece of memory: frames kept until the end, and then joined, would take it twice.
+async fn whole(body: Body, declared: Option<usize>, limit: usize) -> Result<Bytes> {
+    let mut frames = body.into_data_stream();
+    let mut next = async || match frames.next().await {
+        Some(frame) => frame.map(Some).map_err(|error| {
+            Error::new(ErrorKind::InvalidInput, "PGRST102", "the body broke off").with_source(error)
+        }),
+        None => Ok(None),
+    };
+    let Some(first) = next().await? else { return Ok(Bytes::new()) };
+    if declared == Some(first.len()) {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(declared.unwrap_or_default().max(first.len()).min(limit));
+    let mut frame = Some(first);
+    while let Some(some) = frame {
+        if some.len() > limit - whole.len() {
+            return Err(too_large(limit));
+        }
+        whole.extend_from_slice(&some);
+        frame = next().await?;
+    }
+    Ok(whole.freeze())
 }
 
 fn too_large(limit: usize) -> Error {
