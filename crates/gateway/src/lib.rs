@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod auth;
 mod cors;
+pub mod health;
 mod identity;
 pub mod native;
 mod patience;
@@ -33,13 +34,13 @@ pub fn app(state: GatewayState) -> Router {
         .merge(storage::router(state.clone()))
         .merge(realtime::router(state.clone()))
         .merge(native::router(state))
-        .route("/health", get(health))
+        .route("/health", get(alive))
         .fallback(not_found)
         .layer(middleware::from_fn(cors::allow))
 }
 
 /// The process answers; what stands behind it is `truststream status`'s to tell.
-async fn health() -> Response {
+async fn alive() -> Response {
     ([("content-type", "application/json")], r#"{"status":"ok"}"#).into_response()
 }
 

@@ -6,17 +6,18 @@ use serde::Serialize;
 use truststream_engines::auth::{self, AuthEngine};
 use truststream_engines::database::DatabaseLayer;
 use truststream_engines::storage::StorageEngine;
-use truststream_kernel::{Context, Driven, Error, Layer, Result, Service, Stack};
-use truststream_layers::{Faults, TimeoutLayer, fold};
-use truststream_services::auth::AuthService;
-use truststream_services::database::{AppliedMigration, Database, DatabaseService, Migrate};
-use truststream_services::objects::{Objects, ObjectsService};
-use truststream_services::storage::StorageService;
+use truststream_kernel::{BoxFuture, Context, Driven, Error, Layer, Result, Service, Stack};
+use truststream_layers::{Breaker, BreakerConfig, BreakerLayer, Faults, TimeoutLayer, fold};
+use truststream_services::auth::{Auth, AuthService, Settings};
+use truststream_services::database::{AppliedMigration, Database, DatabaseService, Migrate, Ping};
+use truststream_services::objects::{Check, Objects, ObjectsService};
+use truststream_services::storage::{ListBuckets, Storage, StorageService};
 use truststream_switch::Side;
 
 use crate::Config;
 use crate::absent::NoObjects;
 use crate::config::BackendConfig;
+use crate::health::Probe;
 use crate::project_schema::own_migrations;
 use crate::providers::{AUTH, DATABASES, Files, files};
 
@@ -30,6 +31,7 @@ pub struct Backend {
     objects: Stack<ObjectsService>,
     auth: Stack<AuthService>,
     storage: Stack<StorageService>,
+    probes: Vec<Probe>,
     faults: Faults,
     holds_engines: bool,
 }
@@ -73,18 +75,25 @@ impl Backend {
         if !holds_engines && (own_auth.is_none() || matches!(files, Files::Objects(_))) {
             return Err(no_home(name, &database.info));
         }
-        let layers = DriverLayers {
+        let mut layers = DriverLayers {
+            backend: name.to_owned(),
+            breaker: config.file.health.breaker.clone(),
+            probes: Vec::new(),
             timeout: TimeoutLayer::new(config.file.layers.timeout.clone()),
             everywhere: faults.clone(),
             here: Faults::new(&settings.faults),
         };
         let mut services = vec![database.info];
-        let database = layers.around(&database.stack);
+        let database = layers.around(&database.stack, |stack, cx| {
+            Box::pin(async move { Database::new(stack, cx).send(Ping).await })
+        });
         let handle = Database::new(Arc::clone(&database), Context::system());
         let (storage, objects): (Stack<StorageService>, Stack<ObjectsService>) = match files {
             Files::Objects(objects) => {
                 services.extend([objects.info, native::<StorageService>()]);
-                let objects = layers.around(&objects.stack);
+                let objects = layers.around(&objects.stack, |stack, cx| {
+                    Box::pin(async move { Objects::new(stack, cx).send(Check).await })
+                });
                 let bytes = Objects::new(Arc::clone(&objects), Context::system());
                 let settings = config.section("storage")?;
                 let engine = StorageEngine::new(handle.clone(), bytes, settings, &keys.url_secret());
@@ -92,13 +101,18 @@ impl Backend {
             }
             Files::Storage(storage) => {
                 services.push(storage.info);
-                (layers.around(&storage.stack), Arc::new(NoObjects))
+                let storage = layers.around(&storage.stack, |stack, cx| {
+                    Box::pin(async move { Storage::new(stack, cx).send(ListBuckets).await.map(drop) })
+                });
+                (storage, Arc::new(NoObjects))
             }
         };
         let auth = match own_auth {
             Some(auth) => {
                 services.push(auth.info);
-                layers.around(&auth.stack)
+                layers.around(&auth.stack, |stack, cx| {
+                    Box::pin(async move { Auth::new(stack, cx).send(Settings).await.map(drop) })
+                })
             }
             None => {
                 services.push(native::<AuthService>());
@@ -108,7 +122,8 @@ impl Backend {
         };
         let database = if holds_engines { DatabaseLayer.wrap(database) } else { database };
         let name = name.to_owned();
-        Ok(Backend { name, services, database, objects, auth, storage, faults: layers.here, holds_engines })
+        let (probes, faults) = (layers.probes, layers.here);
+        Ok(Backend { name, services, database, objects, auth, storage, probes, faults, holds_engines })
     }
 
     /// Gives the database the tables that the engines keep their state in.
@@ -145,6 +160,17 @@ impl Backend {
         Objects::new(Arc::clone(&self.objects), Context::system())
     }
 
+    /// How its providers are asked whether they answer. Engines keep their state in the database: they
+    /// are as well as it is.
+    pub(crate) fn probes(&self) -> &[Probe] {
+        &self.probes
+    }
+
+    /// The breaker of its database.
+    pub(crate) fn database_breaker(&self) -> Option<&Arc<Breaker>> {
+        self.probes.iter().find(|probe| probe.service() == DatabaseService::NAME).map(Probe::breaker)
+    }
+
     /// What goes wrong on purpose on this backend, beside what goes wrong on all.
     pub fn faults(&self) -> &Faults {
         &self.faults
@@ -157,8 +183,11 @@ impl Backend {
             name: self.name.clone(),
             database: self.database(),
             objects: self.objects(),
-            objects_place: objects
-                .map_or_else(String::new, |info| format!("{} {}", info.provider, info.place)),
+            objects_place: objects.map_or_else(String::new, |info| match info.provider.as_str() {
+                // Each backend has a memory of its own.
+                "memory" => format!("memory of {}", self.name),
+                provider => format!("{provider} {}", info.place),
+            }),
         }
     }
 }
@@ -186,8 +215,14 @@ fn native<S: Service>() -> ServiceInfo {
     ServiceInfo { service: S::NAME, provider, place }
 }
 
+/// Operations that drivers may answer from what they remember.
+const REMEMBERED: &[&str] = &["describe"];
+
 /// The layers between a driver and the route.
 struct DriverLayers {
+    backend: String,
+    breaker: BreakerConfig,
+    probes: Vec<Probe>,
     timeout: TimeoutLayer,
     /// Faults of the whole project.
     everywhere: Faults,
@@ -196,8 +231,18 @@ struct DriverLayers {
 }
 
 impl DriverLayers {
-    fn around<S: Service>(&self, driver: &Stack<S>) -> Stack<S> {
-        fold(driver, &[&self.timeout, &self.everywhere, &self.here])
+    /// The layers around a driver, below which `ask` finds out whether it answers.
+    fn around<S: Service>(
+        &mut self,
+        driver: &Stack<S>,
+        ask: impl Fn(Stack<S>, Context) -> BoxFuture<'static, Result<()>> + Send + Sync + 'static,
+    ) -> Stack<S> {
+        let breaker = Arc::new(Breaker::new(&self.backend, S::NAME, self.breaker.clone()));
+        let below = fold(driver, &[&self.timeout, &self.everywhere, &self.here]);
+        let stack = fold(&below, &[&BreakerLayer::new(Arc::clone(&breaker), REMEMBERED)]);
+        let ask = move |cx| ask(Arc::clone(&below), cx);
+        self.probes.push(Probe::new(&self.backend, S::NAME, breaker, Box::new(ask)));
+        stack
     }
 
     /// An engine's time is that of the drivers below it, which are limited one by one.

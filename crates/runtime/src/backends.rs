@@ -46,6 +46,7 @@ impl Backends {
         }
         let settings = self.config.file.backend.get(name).ok_or_else(|| self.unknown(name))?;
         let backend = Backend::connect(name, settings, &self.config, &self.keys, &self.faults).await?;
+        self.config.file.control.check_backend(name, &backend.services)?;
         let backend = Arc::new(backend);
         self.connected.write().insert(name.to_owned(), Arc::clone(&backend));
         Ok(backend)
@@ -54,6 +55,11 @@ impl Backends {
     /// A backend that is connected already.
     pub fn connected(&self, name: &str) -> Option<Arc<Backend>> {
         self.connected.read().get(name).cloned()
+    }
+
+    /// All backends that are connected.
+    pub(crate) fn all_connected(&self) -> Vec<Arc<Backend>> {
+        self.connected.read().values().cloned().collect()
     }
 
     /// What goes wrong on purpose on every backend.

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Applied, AppliedPosition, Apply, Change, Changes, Position, TableName};
+use truststream_services::database::{Applied, AppliedPosition, Apply, Change, Changes, Database, Position, TableName};
 
 use crate::digest::{RowDigest, Sums};
+use crate::failpoint::Moment;
+use crate::machine::reaches;
 use crate::mutation::Mutation;
 use crate::objects::ObjectMover;
+use crate::stray::Strays;
 use crate::{Record, Side};
 
 /// Code of the error of a batch that another applier has applied.
@@ -36,6 +39,8 @@ pub(crate) struct Follower {
     objects: ObjectMover,
     /// What was read of the source while both sides are being compared.
     pub(crate) watched: Option<Watched>,
+    /// What is written directly to the target, which served before.
+    pub(crate) strays: Option<Strays>,
 }
 
 /// What was read of one table of the source, to be brought to the moment that the target is at.
@@ -79,7 +84,7 @@ impl Follower {
         let stored = target.database.send(ask).await?;
         let at = stored.clone().unwrap_or(start);
         let objects = ObjectMover::new(source.clone(), target.clone());
-        let own = format!("switch-{}/", record.id);
+        let own = format!("{}/", record.consumer());
         Ok(Follower {
             source,
             target,
@@ -90,9 +95,15 @@ impl Follower {
             at,
             objects,
             watched: None,
+            strays: None,
             #[cfg(feature = "mutations")]
             before: Vec::new(),
         })
+    }
+
+    /// How the names of this switch's streams begin.
+    pub(crate) fn streams(&self) -> &str {
+        &self.own
     }
 
     /// Primary keys of the tables that are followed.
@@ -129,6 +140,7 @@ impl Follower {
             #[cfg(feature = "mutations")]
             let repeated = std::mem::replace(&mut self.before, changes.clone());
             self.apply(changes, batch.position.clone()).await?;
+            Moment::Batch.pass();
             #[cfg(feature = "mutations")]
             self.apply_again(repeated).await?;
             self.objects.remove(obsolete).await?;
@@ -173,13 +185,15 @@ impl Follower {
         &self.at
     }
 
-    /// Follows until nothing more is there; returns how many changes were applied.
+    /// Follows up to where the feed ends now, however much is written meanwhile; returns how many
+    /// changes were applied.
     pub(crate) async fn catch_up(&mut self) -> Result<u64> {
+        let end = end_of(&self.source.database).await?;
         let mut applied = 0;
         loop {
             let step = self.step(Duration::ZERO).await?;
             applied += step.applied;
-            if step.at_end {
+            if step.at_end || reaches(&self.at, &end) {
                 return Ok(applied);
             }
         }
@@ -207,4 +221,10 @@ impl Follower {
             }
         }
     }
+}
+
+/// Where a database's feed ends now.
+pub(crate) async fn end_of(database: &Database) -> Result<Position> {
+    let ask = Changes { after: None, limit: 0, wait: Duration::ZERO };
+    Ok(database.send(ask).await?.position)
 }

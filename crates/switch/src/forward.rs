@@ -9,7 +9,9 @@ use truststream_services::database::{Capture, Catalog, Describe, Migrations, Pos
 
 use crate::copy::{Copy, count_rows};
 use crate::cutover::Flipping;
+use crate::failpoint::Moment;
 use crate::follow::Follower;
+use crate::gradual::Gradual;
 use crate::machine::{Act, Strategy};
 use crate::progress::Meter;
 use crate::record::now_ms;
@@ -92,6 +94,9 @@ impl Forward {
         let mut follower =
             self.make_ready().await.map_err(|error| error.with_outcome(Outcome::NotApplied))?;
         self.failures = 0;
+        if self.record.options.strategy == Strategy::Gradual {
+            self.move_reads(&mut follower).await.map_err(|error| error.with_outcome(Outcome::NotApplied))?;
+        }
         self.record.enter(Phase::Fencing);
         self.shared
             .records
@@ -112,6 +117,19 @@ impl Forward {
         self.record.report.objects = objects.count;
         self.record.report.object_bytes = objects.bytes;
         Ok(reached)
+    }
+
+    /// Has both sides answer reads before the target serves.
+    async fn move_reads(&mut self, follower: &mut Follower) -> Result<()> {
+        let gradual = Gradual {
+            reads: &self.shared.reads,
+            options: self.record.options.reads,
+            among_several: self.shared.routes.is_one_of_several(),
+            meter: &self.meter,
+            signal: &self.signal,
+        };
+        self.record.report.changes += gradual.run(follower, &mut self.record.report.reads).await?;
+        Ok(())
     }
 
     /// Everything that is done before the cut-over, from the step that is stored.
@@ -145,31 +163,44 @@ impl Forward {
         self.follow(&mut follower).await?;
         self.verify(&mut follower).await?;
         self.enter(Phase::Ready, 0).await?;
+        Moment::Ready.pass();
         self.record.report.changes += follower.catch_up().await?;
         Ok(follower)
     }
 
     async fn prepare(&mut self, source: &Side, target: &Side) -> Result<()> {
         self.enter(Phase::Preparing, 0).await?;
+        if self.shared.adopt(&mut self.record, source).await? {
+            return Ok(());
+        }
         let migrations = source.database.send(Migrations).await?;
         // What somebody before began, and did not end, must not be taken for what was there.
         target.database.send(Prepare::Discard).await?;
+        Moment::Emptied.pass();
         target.database.send(Prepare::Begin { migrations }).await?;
+        Moment::Prepared.pass();
         let capture = Capture { consumer: self.record.consumer(), tables: self.record.tables.clone() };
         self.record.feed_start = Some(source.database.send(capture).await?);
+        Moment::Captured.pass();
         Ok(())
     }
 
     async fn copy(&mut self, source: &Side, target: &Side, catalog: &Catalog) -> Result<()> {
-        let total = count_rows(source, &self.record.tables).await?;
+        let is_there = self.record.stream.is_some();
+        let total = if is_there { 0 } else { count_rows(source, &self.record.tables).await? };
         self.enter(Phase::Copying, total).await?;
+        if is_there {
+            return Ok(());
+        }
         let (meter, signal, records) = (&self.meter, &self.signal, &self.shared.records);
         Copy { source, target, catalog, records, meter, signal }.rows(&mut self.record).await
     }
 
     async fn follow(&mut self, follower: &mut Follower) -> Result<()> {
+        Moment::Copied.pass();
         self.enter(Phase::Following, 0).await?;
         follower.move_objects().await?;
+        Moment::Objects.pass();
         loop {
             self.signal.check()?;
             let step = follower.step(Duration::ZERO).await?;
@@ -181,8 +212,10 @@ impl Forward {
         }
         // Keys and foreign keys are put back, and thereby checked, once the rows are all there.
         follower.target.database.send(Prepare::Finish).await?;
+        Moment::Keys.pass();
         let capture = Capture { consumer: self.record.consumer(), tables: self.record.tables.clone() };
         follower.target.database.send(capture).await?;
+        Moment::Armed.pass();
         self.record.report.changes += follower.catch_up().await?;
         Ok(())
     }
@@ -197,6 +230,7 @@ impl Forward {
         let mut comparison = Comparison::of(follower, options, &self.meter, &self.signal);
         self.record.report.tables = comparison.run(tables).await?;
         self.record.report.changes += comparison.changes;
+        Moment::Compared.pass();
         self.shared.routes.act(Act::Verified).await.map(drop)
     }
 

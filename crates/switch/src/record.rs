@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use truststream_services::database::{Position, TableName};
 
+use crate::gradual::{ReadOptions, ReadReport};
 use crate::machine::{Phase, Strategy};
 
 /// How a switch is made.
@@ -28,6 +29,10 @@ pub struct Options {
     pub throttle: u8,
     /// The copy waits while the source takes longer than this to answer, in milliseconds.
     pub max_latency_ms: Option<u64>,
+    /// What becomes of writes to the database of the side that served before.
+    pub stray: Stray,
+    /// How reads are moved, where they are before the flip.
+    pub reads: ReadOptions,
 }
 
 impl Default for Options {
@@ -41,8 +46,23 @@ impl Default for Options {
             repair: false,
             throttle: 100,
             max_latency_ms: None,
+            stray: Stray::default(),
+            reads: ReadOptions::default(),
         }
     }
+}
+
+/// What becomes of what is written directly to the database that served before, past TrustStream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stray {
+    /// It is refused by the database. Where the engine can't do that, as [`Stray::Quarantine`].
+    #[default]
+    Refuse,
+    /// It is kept there and applied to the side that serves.
+    Forward,
+    /// It is kept there and set down for the operator.
+    Quarantine,
 }
 
 /// What is compared before a side serves.
@@ -83,6 +103,12 @@ pub struct Record {
     /// Stopped by the operator until resumed.
     #[serde(default)]
     pub paused: bool,
+    /// It goes on following for good, and changes no route: a mirror.
+    #[serde(default)]
+    pub mirror: bool,
+    /// The stream it goes on with, if another one brought its target up.
+    #[serde(default)]
+    pub stream: Option<String>,
     /// Tables that are moved.
     pub tables: Vec<TableName>,
     /// How far the copy is, for whoever goes on with it.
@@ -107,6 +133,8 @@ impl Record {
             phase: Phase::Planned,
             options,
             paused: false,
+            mirror: false,
+            stream: None,
             tables: Vec::new(),
             copied: None,
             feed_start: None,
@@ -123,17 +151,23 @@ impl Record {
 
     /// Name under which this switch has changes captured on both sides.
     pub fn consumer(&self) -> String {
-        format!("switch-{}", self.id)
+        let kind = if self.mirror { "mirror" } else { "switch" };
+        format!("{kind}-{}", self.id)
+    }
+
+    /// How the names of this switch's streams begin.
+    pub fn streams(&self) -> String {
+        format!("{}/", self.consumer())
     }
 
     /// Name of the stream that brings the source's changes to the target.
     pub fn forward(&self) -> String {
-        format!("switch-{}/forward", self.id)
+        self.stream.clone().unwrap_or_else(|| format!("{}/forward", self.consumer()))
     }
 
     /// Name of the stream that brings the target's changes back to the source.
     pub fn backward(&self) -> String {
-        format!("switch-{}/backward", self.id)
+        format!("{}/backward", self.consumer())
     }
 }
 
@@ -152,6 +186,9 @@ pub struct Report {
     pub object_bytes: u64,
     /// Changes applied while following.
     pub changes: u64,
+    /// What became of reads before the flip, where they were moved gradually.
+    #[serde(default)]
+    pub reads: Option<ReadReport>,
     /// The cut-overs, there and back.
     pub flips: Vec<Flip>,
     /// Changes brought back to the source after the commit.

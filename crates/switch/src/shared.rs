@@ -5,15 +5,17 @@ use std::sync::Arc;
 use truststream_kernel::Result;
 use truststream_services::database::{Capture, Prepare};
 
+use crate::failpoint::Moment;
 use crate::machine::{Act, State};
 use crate::records::Records;
-use crate::{Phase, Record, Routes, Sides};
+use crate::{Phase, Reads, Record, Routes, Sides};
 
 /// What the steps of a switch work with.
 pub(crate) struct Shared {
     pub(crate) routes: Routes,
     pub(crate) records: Records,
     pub(crate) sides: Arc<dyn Sides>,
+    pub(crate) reads: Arc<Reads>,
 }
 
 impl Shared {
@@ -29,7 +31,11 @@ impl Shared {
         let state = self.routes.stored().await?;
         let phase = state.switch.as_ref().map(|stage| stage.phase);
         if state.route.fenced && matches!(phase, None | Some(Phase::Fencing | Phase::FencingBack)) {
-            return self.routes.act(Act::Lift { epoch: state.route.epoch }).await;
+            let state = self.routes.act(Act::Lift { epoch: state.route.epoch }).await?;
+            if let Err(error) = self.open_owner(&state.route).await {
+                tracing::warn!(?error, "direct writers stay refused until the fence is due");
+            }
+            return Ok(state);
         }
         Ok(state)
     }
@@ -40,6 +46,7 @@ impl Shared {
     /// When the target serves: what it holds is then all there is.
     pub(crate) async fn abandon(&self, record: &mut Record, reason: &str) -> Result<()> {
         self.routes.act(Act::GiveUp).await?;
+        Moment::GivingUp.pass();
         record.report.failure = Some(reason.to_owned());
         record.enter(Phase::Aborting);
         record.paused = false;
@@ -47,9 +54,14 @@ impl Shared {
         let source = self.sides.side(&record.from).await?;
         let target = self.sides.side(&record.to).await?;
         let consumer = record.consumer();
+        self.remove_fences(record).await?;
         source.database.send(Capture { consumer: consumer.clone(), tables: Vec::new() }).await?;
         target.database.send(Capture { consumer, tables: Vec::new() }).await?;
-        target.database.send(Prepare::Discard).await?;
+        // A mirror goes on from where the switch brought it.
+        if record.stream.is_none() {
+            target.database.send(Prepare::Discard).await?;
+        }
+        Moment::Discarded.pass();
         self.enter(record, Phase::Aborted).await
     }
 
@@ -57,13 +69,17 @@ impl Shared {
     /// emptied if it is the target.
     pub(crate) async fn finalize(&self, record: &mut Record) -> Result<()> {
         self.enter(record, Phase::Finalizing).await?;
+        Moment::Finalizing.pass();
+        self.remove_fences(record).await?;
         for name in [&record.from, &record.to] {
             let side = self.sides.side(name).await?;
             side.database.send(Capture { consumer: record.consumer(), tables: Vec::new() }).await?;
         }
+        Moment::Released.pass();
         let rolled_back = self.routes.stored().await?.route.owner == record.from;
-        let prepare = if rolled_back { Prepare::Discard } else { Prepare::Keep };
+        let prepare = if rolled_back && record.stream.is_none() { Prepare::Discard } else { Prepare::Keep };
         self.sides.side(&record.to).await?.database.send(prepare).await?;
+        Moment::Settled.pass();
         self.enter(record, Phase::Finalized).await
     }
 }

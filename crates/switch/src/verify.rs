@@ -207,11 +207,7 @@ impl<'a> Comparison<'a> {
 
     /// The rows of these keys.
     async fn rows_by(&self, which: Which, table: &TableName, keys: &HashSet<RowHash>) -> Result<Vec<Row>> {
-        let key = &self.keys[table];
-        let mut found = Vec::new();
-        let wanted = |row: &&Row| keys.contains(&key_hash(key, row));
-        self.read(which, table, |rows| found.extend(rows.iter().filter(wanted).cloned())).await?;
-        Ok(found)
+        rows_by(self.side(which), table, &self.keys[table], keys, self.options.chunk).await
     }
 
     /// Says which rows differ.
@@ -245,8 +241,29 @@ impl<'a> Comparison<'a> {
     }
 }
 
+/// The rows of these keys, read in chunks of so many.
+pub(crate) async fn rows_by(
+    side: &Side,
+    table: &TableName,
+    key: &[String],
+    keys: &HashSet<RowHash>,
+    chunk: usize,
+) -> Result<Vec<Row>> {
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let scan = Scan { table: table.clone(), after: after.take(), limit: chunk };
+        let rows = side.database.send(scan).await?.rows;
+        found.extend(rows.iter().filter(|row| keys.contains(&key_hash(key, row))).cloned());
+        match rows.last() {
+            Some(last) if rows.len() == chunk => after = Some(key_values(key, last)),
+            _ => return Ok(found),
+        }
+    }
+}
+
 /// The change that a row is not there.
-fn gone(table: &TableName, row: Row) -> Change {
+pub(crate) fn gone(table: &TableName, row: Row) -> Change {
     Change {
         mark: Mark::default(),
         table: table.clone(),
@@ -258,7 +275,7 @@ fn gone(table: &TableName, row: Row) -> Change {
     }
 }
 
-fn named(key: &[String], row: &Row) -> String {
+pub(crate) fn named(key: &[String], row: &Row) -> String {
     let text = |value: Value| value.to_text().unwrap_or_else(|| "null".to_owned());
     let parts =
         key.iter().zip(key_values(key, row)).map(|(column, value)| format!("{column}={}", text(value)));

@@ -40,5 +40,5 @@ pub use truststream_kernel::{
     Body, ByteStream, Caller, Context, Error, ErrorKind, Identity, Outcome, Result, Retry, Secret,
 };
 pub use truststream_runtime::config::{Config, LoadOptions};
-pub use truststream_runtime::{Applied, Fault, FaultId, Faults, Migrated, Runtime};
+pub use truststream_runtime::{Applied, Fault, FaultId, Faults, Migrated, Runtime, Status};
 pub use truststream_services::database::{Catalog, Count, Filter, Isolation, Query};

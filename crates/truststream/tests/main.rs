@@ -1,6 +1,7 @@
 //! The library, on every kind of database.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod failover;
 mod faults;
 mod queries;
 mod rows;

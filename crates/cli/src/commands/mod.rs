@@ -17,6 +17,7 @@ mod migration_repair;
 pub mod report;
 pub mod start;
 pub mod status;
+mod status_text;
 pub mod switch;
 
 mod reached;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use truststream_gateway::health::{self, Metrics};
 use truststream_gateway::{ApiKeys, GatewayState, Identities, Listening, Services, Settings, admin, app};
 use truststream_kernel::{Result, Secret};
 use truststream_runtime::{Config, Runtime};
@@ -19,6 +20,7 @@ pub struct Ready {
     pub runtime: Arc<Runtime>,
     listening: Listening,
     settings: Settings,
+    metrics: Metrics,
     _file: Written,
     admin_token: Secret,
 }
@@ -28,12 +30,13 @@ impl Ready {
     pub async fn open(config: Config, port: Option<u16>) -> Result<Self> {
         let settings = Settings::read(&config)?;
         let listening = Listening::bind(port.unwrap_or(settings.gateway.port)).await?;
+        let metrics = Metrics::install()?;
         let runtime = Runtime::open(config).await?;
         let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         let url = format!("http://127.0.0.1:{}", listening.port());
         let file = GatewayFile { url, admin_token: token.clone(), pid: std::process::id() };
         let file = file.write(&runtime.config().project)?;
-        Ok(Ready { runtime, listening, settings, _file: file, admin_token: Secret::new(token) })
+        Ok(Ready { runtime, listening, settings, metrics, _file: file, admin_token: Secret::new(token) })
     }
 
     /// URL of the gateway.
@@ -53,8 +56,10 @@ impl Ready {
 
     /// Serves until `stop` completes, finishes what is in flight, closes.
     pub async fn serve_until(self, stop: impl Future<Output = ()> + Send + 'static) -> Done {
-        let Ready { runtime, listening, settings, _file, admin_token } = self;
-        let app = router(&runtime, settings)?.merge(admin::router(Arc::clone(&runtime), admin_token));
+        let Ready { runtime, listening, settings, metrics, _file, admin_token } = self;
+        let app = router(&runtime, settings)?
+            .merge(health::router(Arc::clone(&runtime), metrics))
+            .merge(admin::router(Arc::clone(&runtime), admin_token));
         listening.serve(app, stop).await;
         runtime.close(FINISH).await;
         Ok(())
@@ -74,7 +79,11 @@ fn router(runtime: &Runtime, settings: Settings) -> Result<axum::Router> {
         ..ApiKeys::default()
     };
     let identities = Identities::new(services.auth.clone(), &settings.rest.anon_role, keys);
-    Ok(app(GatewayState { services: Arc::new(services), identities: Arc::new(identities), settings: Arc::new(settings) }))
+    Ok(app(GatewayState {
+        services: Arc::new(services),
+        identities: Arc::new(identities),
+        settings: Arc::new(settings),
+    }))
 }
 
 async fn stop_signal() {

@@ -27,7 +27,8 @@ pub(super) async fn check(State(admin): State<Admin>, request: Request, next: Ne
     failure(StatusCode::UNAUTHORIZED, &error)
 }
 
-fn names_loopback(headers: &HeaderMap) -> bool {
+/// Whether a request names a loopback host: no page in a browser reaches it by a rebound name.
+pub(crate) fn names_loopback(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

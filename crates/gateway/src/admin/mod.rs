@@ -20,6 +20,7 @@ use axum::{Router, middleware};
 use truststream_kernel::Secret;
 use truststream_runtime::Runtime;
 
+pub(crate) use access::names_loopback;
 use reply::json;
 
 /// What the handlers work with.

@@ -9,7 +9,7 @@ fn breaker(open: Duration) -> Arc<Breaker> {
 }
 
 async fn ask(breaker: &Arc<Breaker>, fake: &Fake, times: usize) -> Vec<bool> {
-    let stack = BreakerLayer(Arc::clone(breaker)).wrap(fake.stack());
+    let stack = BreakerLayer::new(Arc::clone(breaker), &[]).wrap(fake.stack());
     let mut answers = Vec::new();
     for _ in 0..times {
         answers.push(stack.call(&Context::system(), &read()).await.is_ok());
@@ -42,7 +42,7 @@ async fn what_it_refuses_was_not_applied_and_says_when_to_come_back() {
     let breaker = breaker(Duration::from_secs(60));
     (0..3).for_each(|_| breaker.failed("gone"));
     let fake = Fake::default();
-    let stack = BreakerLayer(Arc::clone(&breaker)).wrap(fake.stack());
+    let stack = BreakerLayer::new(Arc::clone(&breaker), &[]).wrap(fake.stack());
     let error = stack.call(&Context::system(), &write()).await.unwrap_err();
     assert_eq!(error.outcome(), truststream_kernel::Outcome::NotApplied);
     let truststream_kernel::Retry::Later(Some(wait)) = error.retry() else { panic!("{error:?}") };
@@ -85,4 +85,17 @@ fn a_window_that_is_over_does_not_count() {
         breaker.failed("gone");
     }
     assert_eq!(breaker.state(), BreakerState::Closed);
+}
+
+#[tokio::test]
+async fn what_is_answered_from_memory_tells_nothing() {
+    let breaker = breaker(Duration::from_secs(60));
+    let stack = BreakerLayer::new(Arc::clone(&breaker), &["read"]).wrap(Fake::default().stack());
+    for _ in 0..3 {
+        stack.call(&Context::system(), &read()).await.unwrap();
+        breaker.failed("gone");
+    }
+    assert_eq!(breaker.state(), BreakerState::Open);
+    stack.call(&Context::system(), &read()).await.unwrap();
+    assert_eq!(breaker.state(), BreakerState::Open);
 }

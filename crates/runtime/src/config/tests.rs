@@ -23,6 +23,19 @@ fn an_error_names_file_line_and_what_was_expected() {
         ("[backend.main]\ndatabase = \"sqlite\"\n", 2, "expected a map"),
         ("[backend\n", 1, ""),
         ("rest = 1\n", 1, "expected a table"),
+        (
+            "[backend.main.mirror]\nreads = true\nto = \"spare\"\n",
+            3,
+            "no backend `spare`; expected one of main",
+        ),
+        ("[backend.main.mirror]\nto = \"main\"\n", 2, "a backend is no mirror of itself"),
+        ("[backend.main.mirror]\nreads = true\n", 1, "missing field `to`"),
+        (
+            "[backend.spare]\n[backend.main.mirror]\nto = \"spare\"\nfailover = \"soon\"\n",
+            4,
+            "expected a number with ms, s",
+        ),
+        ("[health.breaker]\nfailure = 3\n", 2, "unknown field `failure`, expected one of `failures`"),
         ("active = \"${NO_SUCH_VARIABLE}\"", 1, "the variable `NO_SUCH_VARIABLE` is not set"),
     ] {
         let error = load(text).unwrap_err();

@@ -43,7 +43,7 @@ impl Route {
     /// Another owner, open for writes.
     #[must_use]
     pub(crate) fn hand_over(&self, owner: impl Into<String>, end: Position, start: Position) -> Self {
-        let handover = Handover { from: self.owner.clone(), reign: self.reign, end, start };
+        let handover = Handover { from: self.owner.clone(), reign: self.reign, end, start, lost: false };
         let (epoch, owner) = (self.epoch + 1, owner.into());
         Route { epoch, reign: epoch, owner, fenced: false, deadline: None, handover: Some(handover) }
     }
@@ -60,4 +60,7 @@ pub struct Handover {
     pub end: Position,
     /// The position of the new owner's feed from which on its own changes follow.
     pub start: Position,
+    /// The owner before was lost, and with it what came after `end`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }

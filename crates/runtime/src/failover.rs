@@ -1,0 +1,66 @@
+//! Giving the place of a backend that does not answer to its mirror.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use truststream_switch::{Gate, Mirrors};
+
+use crate::Config;
+use crate::backends::Backends;
+use crate::health;
+
+/// How often it is looked.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long a failover that did not succeed waits for its next attempt.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Watches the backend that serves, until the project is closed.
+pub(crate) async fn watch(
+    config: Arc<Config>,
+    gate: Arc<Gate>,
+    backends: Weak<Backends>,
+    mirrors: Weak<Mirrors>,
+) {
+    let mut refused: Option<Instant> = None;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let (Some(backends), Some(mirrors)) = (backends.upgrade(), mirrors.upgrade()) else { return };
+        if refused.is_some_and(|refused| refused.elapsed() < AGAIN) {
+            continue;
+        }
+        let Some(lost) = lost(&config, &gate, &backends).await else { continue };
+        let reason = format!("`{}` did not answer for {:.1?}: {}", lost.backend, lost.down, lost.reason);
+        refused = match mirrors.fail_over(&reason, lost.answered_ms, lost.down).await {
+            Ok(_) => None,
+            Err(error) => {
+                tracing::error!(
+                    ?error,
+                    backend = lost.backend,
+                    "it is down, and its mirror can't take its place"
+                );
+                Some(Instant::now())
+            }
+        };
+    }
+}
+
+/// A backend that has been down for as long as its configuration allows.
+struct Lost {
+    backend: String,
+    down: Duration,
+    reason: String,
+    answered_ms: Option<u64>,
+}
+
+async fn lost(config: &Config, gate: &Gate, backends: &Backends) -> Option<Lost> {
+    let owner = gate.route().owner.clone();
+    let allowed = config.mirror_of(&owner)?.failover?;
+    let backend = backends.connected(&owner)?;
+    let breaker = backend.database_breaker()?;
+    let down = breaker.down_for().filter(|down| *down >= allowed)?;
+    // Asked once more, at the last moment.
+    let answers = health::look(&backend, &config.file.health).await;
+    let reason = answers.into_iter().find(|answer| answer.service == "database")?.failure?;
+    Some(Lost { backend: owner, down, reason, answered_ms: breaker.status().answered_ms })
+}

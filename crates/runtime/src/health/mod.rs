@@ -1,0 +1,34 @@
+//! Whether the providers of connected backends answer, found out all the time.
+
+mod probe;
+
+use std::sync::{Arc, Weak};
+
+use futures::future::join_all;
+use truststream_layers::BreakerState;
+
+use crate::backends::Backends;
+use crate::config::HealthConfig;
+
+pub(crate) use probe::{Answer, Probe};
+
+/// Probes every connected backend until the project is closed.
+pub(crate) async fn watch(backends: Weak<Backends>, config: HealthConfig) {
+    loop {
+        let Some(present) = backends.upgrade() else { return };
+        let connected = present.all_connected();
+        drop(present);
+        let probes = connected.iter().flat_map(|backend| backend.probes());
+        join_all(probes.map(|probe| probe.ask(&config))).await;
+        let is_down = |probe: &Probe| probe.breaker().state() != BreakerState::Closed;
+        let any_down = connected.iter().flat_map(|backend| backend.probes()).any(is_down);
+        drop(connected);
+        let wait = if any_down { config.interval.min(config.breaker.open) } else { config.interval };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Probes the providers of one backend now.
+pub(crate) async fn look(backend: &Arc<crate::Backend>, config: &HealthConfig) -> Vec<Answer> {
+    join_all(backend.probes().iter().map(|probe| probe.ask(config))).await
+}

@@ -1,0 +1,215 @@
+//! A backend that is lost, its mirror that takes its place, and the way back by a switch.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::json;
+use tempfile::TempDir;
+use truststream::{Config, Status, TrustStream};
+use truststream_conformance::postgres_server::PostgresServer;
+
+/// After so long without an answer the mirror takes over.
+const AFTER: Duration = Duration::from_millis(1500);
+
+const SCHEMA: &str = "create table entries (id bigint primary key, body text not null);
+insert into entries select n, 'first' from generate_series(1, 500) n;";
+
+/// The columns that are read.
+#[derive(Deserialize)]
+struct Entry {
+    id: i64,
+}
+
+/// A project on a server of its own, mirrored to SQLite.
+async fn project(server: &PostgresServer, mirror: &str) -> (TrustStream, TempDir) {
+    let spare = "[backend.spare.database]\nprovider = \"sqlite\"\npath = \"spare.db\"\n";
+    project_to(server, "spare", &format!("{mirror}\n{spare}")).await
+}
+
+async fn project_to(server: &PostgresServer, to: &str, rest: &str) -> (TrustStream, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "[auth]\njwt_secret = \"a secret of at least thirty-two characters\"\n\
+         [health]\ninterval = \"300ms\"\ntimeout = \"500ms\"\n\
+         [health.breaker]\nfailures = 3\nopen = \"200ms\"\n\
+         [backend.main.database]\nprovider = \"postgres\"\nurl = \"{}\"\n\
+         [backend.main.mirror]\nto = \"{to}\"\n{rest}\n",
+        server.new_database().unwrap()
+    );
+    let db = TrustStream::open_with(Config::from_text(folder.path(), &text).unwrap()).await.unwrap();
+    db.migrate("1_entries.sql", SCHEMA).await.unwrap();
+    (db, folder)
+}
+
+/// Waits until the status is as it should be.
+async fn until(db: &TrustStream, what: &str, is_so: impl Fn(&Status) -> bool) -> Status {
+    let began = Instant::now();
+    loop {
+        let status = db.switch().status().await;
+        if is_so(&status) {
+            return status;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}: {status:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn is_mirrored(status: &Status, to: &str) -> bool {
+    status.mirror.as_ref().is_some_and(|mirror| mirror.status.to == to && mirror.status.is_fit())
+}
+
+async fn ids(db: &TrustStream) -> BTreeSet<i64> {
+    let rows: Vec<Entry> = db.from("entries").select("id").fetch().await.unwrap();
+    rows.into_iter().map(|row| row.id).collect()
+}
+
+/// What clients do and see.
+#[derive(Default)]
+struct Traffic {
+    next: AtomicI64,
+    over: AtomicBool,
+    acknowledged: Mutex<Vec<(Instant, i64)>>,
+    refused: AtomicU64,
+    reads: AtomicU64,
+    failed_reads: Mutex<Vec<String>>,
+}
+
+impl Traffic {
+    fn start(db: &TrustStream) -> (Arc<Self>, Vec<tokio::task::JoinHandle<()>>) {
+        let traffic = Arc::new(Traffic { next: AtomicI64::new(1000), ..Traffic::default() });
+        let mut tasks = Vec::new();
+        for _ in 0..4 {
+            tasks.push(tokio::spawn(Arc::clone(&traffic).write(db.clone())));
+        }
+        tasks.push(tokio::spawn(Arc::clone(&traffic).read(db.clone())));
+        (traffic, tasks)
+    }
+
+    async fn write(self: Arc<Self>, db: TrustStream) {
+        while !self.over.load(Ordering::SeqCst) {
+            let id = self.next.fetch_add(1, Ordering::SeqCst);
+            match db.from("entries").insert(&json!({ "id": id, "body": "written" })).await {
+                Ok(_) => self.acknowledged.lock().unwrap().push((Instant::now(), id)),
+                Err(_) => drop(self.refused.fetch_add(1, Ordering::SeqCst)),
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn read(self: Arc<Self>, db: TrustStream) {
+        while !self.over.load(Ordering::SeqCst) {
+            match db.from("entries").select("id").eq("id", 1).count().await {
+                Ok(count) => {
+                    assert_eq!(count, 1);
+                    self.reads.fetch_add(1, Ordering::SeqCst);
+                }
+                Err(error) => self.failed_reads.lock().unwrap().push(error.to_string()),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_that_is_lost_is_replaced_by_its_mirror_and_comes_back_by_a_switch() {
+    let mut server = PostgresServer::start(&["synchronous_commit=on"]).unwrap();
+    let (db, _folder) = project(&server, "failover = \"1500ms\"").await;
+    until(&db, "the mirror is in sync", |status| is_mirrored(status, "spare")).await;
+    let (traffic, tasks) = Traffic::start(&db);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let crashed = Instant::now();
+    server.crash().unwrap();
+    let status = until(&db, "the mirror serves", |status| status.route.owner == "spare").await;
+    let took = crashed.elapsed();
+    assert!(took >= AFTER && took < AFTER + Duration::from_secs(4), "it took {took:?}");
+    let failover = status.failover.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    traffic.over.store(true, Ordering::SeqCst);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(*traffic.failed_reads.lock().unwrap(), Vec::<String>::new(), "reads go on from the mirror");
+    let acknowledged = traffic.acknowledged.lock().unwrap().clone();
+    let there = ids(&db).await;
+    let lost: Vec<_> = acknowledged.iter().filter(|(_, id)| !there.contains(id)).collect();
+    println!(
+        "failed over {took:?} after the crash, in {:.1} ms; {} writes acknowledged, {} refused, {} reads; \
+         lost {}, bound {:?}",
+        failover.took_ms,
+        acknowledged.len(),
+        traffic.refused.load(Ordering::SeqCst),
+        traffic.reads.load(Ordering::SeqCst),
+        lost.len(),
+        failover.loss
+    );
+    assert!(lost.len() as u64 <= failover.loss.writes, "{lost:?} of {:?}", failover.loss);
+    assert!(lost.iter().all(|(at, _)| *at < crashed + Duration::from_millis(100)));
+    let after = acknowledged.iter().filter(|(at, _)| *at > crashed + AFTER).count();
+    assert!(after > 10, "{after} writes after the failover");
+
+    server.restart().unwrap();
+    let status = until(&db, "what was lost follows", |status| is_mirrored(status, "main")).await;
+    let returned = status.failover.unwrap().returned.unwrap();
+    assert!(returned.changes >= lost.len() as u64, "{returned:?}");
+    assert_eq!(status.switch.map(|switch| switch.id), None, "no switch was needed for that");
+
+    db.switch().start("main").await.unwrap();
+    let record = db.switch().finished().await.unwrap();
+    assert_eq!((record.report.rows, db.switch().active()), (0, "main".to_owned()), "nothing is copied again");
+    assert_eq!(ids(&db).await, there);
+    db.from("entries").upsert(&json!({ "id": 1, "body": "again" })).await.unwrap();
+    db.switch().finalize().await.unwrap();
+    until(&db, "the mirror goes on", |status| is_mirrored(status, "spare")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_leave_to_take_over_the_mirror_only_answers_reads() {
+    let mut server = PostgresServer::start(&["synchronous_commit=on"]).unwrap();
+    let (db, _folder) = project(&server, "").await;
+    until(&db, "the mirror is in sync", |status| is_mirrored(status, "spare")).await;
+    server.crash().unwrap();
+    assert_eq!(ids(&db).await.len(), 500);
+    let error = db.from("entries").insert(&json!({ "id": 501, "body": "x" })).await.unwrap_err();
+    assert_eq!(error.kind(), truststream::ErrorKind::Unavailable);
+    tokio::time::sleep(AFTER + Duration::from_secs(1)).await;
+    let status = db.switch().status().await;
+    assert_eq!((status.route.owner.as_str(), status.failover.is_some()), ("main", false));
+    server.restart().unwrap();
+    until(&db, "it is found back", |status| {
+        status.backends.iter().flat_map(|backend| &backend.services).all(|service| service.healthy)
+    })
+    .await;
+    db.from("entries").insert(&json!({ "id": 501, "body": "x" })).await.unwrap();
+    assert_eq!(ids(&db).await.len(), 501);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_was_not_compared_never_serves() {
+    let mut server = PostgresServer::start(&["synchronous_commit=on"]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let spare = format!("provider = \"sqlite\"\npath = \"{}\"\n", folder.path().join("other.db").display());
+    let auth = "[auth]\njwt_secret = \"a secret of at least thirty-two characters\"\n";
+    let text = format!("{auth}[backend.main.database]\n{spare}");
+    let other = TrustStream::open_with(Config::from_text(folder.path(), &text).unwrap()).await.unwrap();
+    other.migrate("1_entries.sql", SCHEMA).await.unwrap();
+    other.close().await;
+    drop(other);
+
+    let mirror = format!("failover = \"300ms\"\n[backend.other.database]\n{spare}");
+    let (db, _folder) = project_to(&server, "other", &mirror).await;
+    let noted = |status: &Status| {
+        let note = status.mirror.as_ref().and_then(|mirror| mirror.status.note.clone());
+        note.is_some_and(|note| note.contains("holds rows that no mirror put there"))
+    };
+    until(&db, "the rows in the way are told", noted).await;
+    server.crash().unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let status = db.switch().status().await;
+    assert_eq!((status.route.owner.as_str(), status.failover.is_some()), ("main", false));
+    assert!(db.from("entries").select("id").count().await.is_err(), "nor does it answer reads");
+    assert!(status.backends.iter().any(|backend| backend.services.iter().any(|service| !service.healthy)));
+}
