@@ -141,6 +141,26 @@ fn what_others_made_in_postgres_goes_round() {
 }
 
 #[test]
+fn a_database_of_supabase_s_platform_goes_round() {
+    let project = Project::new(Engine::Postgres);
+    // The roles are the server's; the rest is the platform's.
+    Project::new(Engine::Postgres).run(&["migration", "status"]).done();
+    project.sql(include_str!("platform.sql"));
+    project.sql(include_str!("../../conformance/src/database/dumped.sql"));
+    project.sql("create table public.later (id int primary key); alter publication supabase_realtime add table public.later");
+    let text = goes_round(&project);
+    for expected in [
+        "grant delete, insert, references, select, trigger, truncate, update on public.later to anon;",
+        "alter publication supabase_realtime add table public.later;",
+        "create policy \"own avatar\" on storage.objects",
+        "create trigger on_sign_up AFTER INSERT ON auth.users",
+    ] {
+        assert!(text.to_lowercase().contains(&expected.to_lowercase()), "{expected} in\n{text}");
+    }
+    assert!(!text.contains("create table auth.users") && !text.contains("pg_graphql"), "{text}");
+}
+
+#[test]
 fn a_dump_of_a_supabase_project_goes_round() {
     let project = Project::new(Engine::Postgres);
     // What a project on Supabase has before its own.

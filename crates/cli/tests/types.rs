@@ -31,6 +31,24 @@ fn the_types_that_are_compiled_are_those_that_are_made() {
     }
 }
 
+#[test]
+fn files_and_databases_tell_the_same_types() {
+    for engine in ENGINES {
+        let project = project(engine);
+        project.run(&["migration", "up"]).done();
+        for lang in ["typescript", "rust"] {
+            let types = |from: &str| {
+                let schemas = ["--schema", "public,shelf"];
+                project
+                    .run(&[&["gen", "types", "--lang", lang, "--from", from], &schemas[..]].concat())
+                    .done()
+                    .out
+            };
+            assert_eq!(types("backend"), types("migrations"), "{engine:?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_are_read_and_written_with_them() {
     for engine in ENGINES {

@@ -183,6 +183,7 @@ struct ColumnRow {
     name: String,
     type_name: String,
     base_type: Option<String>,
+    /// It is an enum, or an array of them.
     is_enum: bool,
     nullable: bool,
     default: Option<String>,
@@ -194,10 +195,11 @@ struct ColumnRow {
 impl ColumnRow {
     fn into_column(self) -> Column {
         let name = self.base_type.as_ref().unwrap_or(&self.type_name);
-        let ty = if self.is_enum {
-            Type::Enum(name.strip_prefix("public.").unwrap_or(name).to_owned())
-        } else {
-            Type::parse(name)
+        let of_enum = |name: &str| Type::Enum(name.strip_prefix("public.").unwrap_or(name).to_owned());
+        let ty = match name.strip_suffix("[]") {
+            _ if !self.is_enum => Type::parse(name),
+            Some(element) => Type::Array(Box::new(of_enum(element))),
+            None => of_enum(name),
         };
         Column {
             name: self.name,

@@ -65,36 +65,30 @@ impl Diff {
     }
 
     async fn sides(&self, common: &Common) -> Done<(Introspection, Introspection)> {
-        if self.from != "files" {
-            let from = Reached::open(common, Some(&self.from)).await?;
-            let from = from.with(async |database| Ok(database.send(Introspect::default()).await?)).await?;
-            let to = Reached::open(common, self.to.as_deref()).await?;
-            return to
-                .with(async |database| {
-                    // Told in the other's words: engines print one expression in several ways.
-                    let migrations = vec![AppliedMigration { name: self.from.clone(), sql: script(&from) }];
-                    let rehearsed = database.send(Rehearse { migrations }).await?;
-                    Ok((rehearsed, database.send(Introspect::default()).await?))
-                })
-                .await;
-        }
-        let files = ProjectFiles::find(&common.project)?;
+        let said = self.said(common).await?;
         let reached = Reached::open(common, self.to.as_deref()).await?;
         reached
             .with(async |database| {
-                let known = database.send(Migrations).await?;
-                let mut migrations: Vec<_> =
-                    known.into_iter().filter(|one| !one.name.ends_with(".sql")).collect();
-                migrations.extend(
-                    files
-                        .migrations
-                        .iter()
-                        .map(|file| AppliedMigration { name: file.name.clone(), sql: file.sql.clone() }),
-                );
-                let from = database.send(Rehearse { migrations }).await?;
+                // What is said may stand on the tables of TrustStream's own engines.
+                let known = database.send(Migrations).await?.into_iter();
+                let own = known.filter(|one| !one.name.ends_with(".sql"));
+                let from = database.send(Rehearse { migrations: own.chain(said).collect() }).await?;
                 Ok((from, database.send(Introspect::default()).await?))
             })
             .await
+    }
+
+    /// What makes the schema that is compared with: told anew by the other database, as engines print
+    /// one expression in several ways.
+    async fn said(&self, common: &Common) -> Done<Vec<AppliedMigration>> {
+        if self.from == "files" {
+            let files = ProjectFiles::find(&common.project)?.migrations.into_iter();
+            return Ok(files.map(|file| AppliedMigration { name: file.name, sql: file.sql }).collect());
+        }
+        let from = Reached::open(common, Some(&self.from)).await?;
+        let from = from.with(async |database| Ok(database.send(Introspect::default()).await?)).await?;
+        from.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        Ok(vec![AppliedMigration { name: self.from.clone(), sql: script(&from) }])
     }
 }
 

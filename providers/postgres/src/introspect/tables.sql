@@ -21,7 +21,8 @@ columns as (
            'name', a.attname,
            'type_name', format_type(a.atttypid, a.atttypmod),
            'base_type', format_type(b.oid, d2.modifier),
-           'is_enum', coalesce(b.typtype, t.typtype) = 'e',
+           'is_enum', coalesce(b.typtype, t.typtype) = 'e' or exists (
+             select from pg_type e where e.oid = coalesce(b.typelem, t.typelem) and e.typtype = 'e'),
            'nullable', not (a.attnotnull or t.typtype = 'd' and t.typnotnull),
            'default', case
              when a.attgenerated <> '' or a.attidentity <> '' then null
