@@ -105,6 +105,16 @@ fn gateways(all: &[Json]) -> String {
     table(&["  gateway", "lease", "acknowledged", ""], &rows)
 }
 
+/// A text of the status; empty where there is none.
+pub fn text(value: &Json) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// A list of the status; empty where there is none.
+pub fn array(value: &Json) -> &[Json] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
