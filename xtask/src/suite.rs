@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
+use crate::fuzz::fuzz;
 use crate::shell::{root, run};
 use crate::{setup, tidy};
 
@@ -22,7 +23,7 @@ pub enum Part {
     Unit,
     /// Types made by the binary, held against the real TypeScript compiler and client.
     Types,
-    /// The official JavaScript client against the binary.
+    /// The official JavaScript client against the binary, on every backend.
     E2e,
     /// The official Python client against the binary.
     Python,
@@ -121,8 +122,20 @@ fn histories(first: u64, times: u64) -> Result<()> {
         run(".", "cargo", &[&cargo[..], &arguments[..]].concat())?;
         seed += seeds;
     }
-    Ok(())
+    fleet(first, times)
 }
+
+/// Switches of several gateways, one of which goes wrong: killed, frozen, cut off.
+fn fleet(first: u64, times: u64) -> Result<()> {
+    let (begin, count) = (first.to_string(), (FLEETS * times).to_string());
+    let arguments = ["--gateways", "2", "--from", "postgres", "--to", "postgres"];
+    let seeds = ["--seed", &begin, "--seeds", &count, "--ballast", "2000", "--rate", "100"];
+    let cargo = ["run", "--locked", "-q", "-p", "truststream-histories", "--"];
+    run(".", "cargo", &[&cargo[..], &arguments[..], &seeds[..]].concat())
+}
+
+/// How many seeds of ten are runs of a fleet, beside those of one gateway.
+const FLEETS: u64 = 4;
 
 /// Each known mistake, and from which engine to which one it shows best.
 const MUTATIONS: &[(&str, &str, &str)] = &[
@@ -164,9 +177,11 @@ pub fn nightly() -> Result<()> {
     let mut command = vec!["TRUSTSTREAM_CASES=10000", &seed, "cargo"];
     command.extend(test);
     command.extend(["--", "--nocapture"]);
-    run(".", "env", &command)
+    run(".", "env", &command)?;
+    fuzz(day)
 }
 
+/// The binary, with every provider that a server is installed for.
 fn build() -> Result<()> {
-    run(".", "cargo", &["build", "--release", "--locked"])
+    run(".", "cargo", &["build", "--release", "--locked", "--features", "mongodb,supabase"])
 }

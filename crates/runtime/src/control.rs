@@ -11,6 +11,7 @@ use serde::Deserialize;
 use truststream_kernel::{Error, Result, Secret, units};
 use truststream_switch::{ControlStore, Fleet};
 
+use crate::ServiceInfo;
 use postgres::PostgresStore;
 pub(crate) use sqlite::SqliteStore;
 
@@ -69,6 +70,19 @@ impl ControlConfig {
             (None, Some(path)) => Arc::new(SqliteStore::open_shared(&project.join(path))?),
             (None, None) => Arc::new(SqliteStore::open(&state.join("control.db"))?),
         })
+    }
+
+    /// Whether several gateways could serve a backend that runs on these.
+    ///
+    /// # Errors
+    /// `Configuration` for what belongs to one process.
+    pub(crate) fn check_backend(&self, name: &str, services: &[ServiceInfo]) -> Result<()> {
+        let embedded = |info: &&ServiceInfo| matches!(info.provider.as_str(), "sqlite" | "memory");
+        let Some(info) = services.iter().find(embedded).filter(|_| self.is_shared()) else { return Ok(()) };
+        let message =
+            format!("backend.{name}: {} belongs to one process, and [control] is for several", info.provider);
+        Err(Error::configuration(message)
+            .with_hint("use a database and an object store that every gateway reaches"))
     }
 
     /// This gateway as one of several, if it is.
