@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use truststream_kernel::{Error, Result, Row, Value};
 use truststream_services::database::{Apply, Catalog, Count, Query, Scan, Select, TableName};
 
+use crate::failpoint::Moment;
 use crate::pace::Pace;
 use crate::progress::Meter;
 use crate::records::Records;
@@ -45,6 +46,7 @@ impl Copy<'_> {
             let copied = self.table(&table, record, &mut pace).await;
             // Whatever ended it: what is in the target need not be copied again.
             self.records.save(record).await?;
+            Moment::Stored.pass();
             copied?;
         }
         Ok(())
@@ -67,6 +69,7 @@ impl Copy<'_> {
             record.report.rows += count;
             record.report.bytes += rows.iter().map(canonical_size).sum::<u64>();
             self.target.database.send(arriving(&origin, table, rows)).await?;
+            Moment::Chunk.pass();
             self.meter.rows(&table.to_string(), count);
             record.copied = Some(Copied { table: table.clone(), after: Key::write(&next) });
             if done {
@@ -125,7 +128,8 @@ pub(crate) fn arriving(origin: &str, table: &TableName, rows: Vec<Row>) -> Apply
     }
 }
 
-fn canonical_size(row: &Row) -> u64 {
+/// Bytes of a row in its canonical form.
+pub(crate) fn canonical_size(row: &Row) -> u64 {
     let mut bytes = Vec::new();
     row.write_canonical(&mut bytes);
     bytes.len() as u64

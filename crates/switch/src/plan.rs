@@ -1,13 +1,17 @@
 //! What would be moved, and why it can't be where it can't.
 
+use std::time::{Duration, Instant};
+
 use serde::{Deserialize, Serialize};
-use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_kernel::{Error, ErrorKind, FeatureSet, Result, Service};
 use truststream_services::database::{
-    Catalog, Describe, Migrations, Ping, Problem, Review, Table, TableKind, TableName,
+    AppliedPosition, Catalog, Changes, Cost, DatabaseService, Describe, Migrations, Ping, Problem, Review,
+    Scan, Table, TableKind, TableName, Weigh,
 };
 
 use crate::Side;
-use crate::copy::count_rows;
+use crate::copy::{canonical_size, count_rows};
+use crate::fence::can_be_closed;
 
 /// What a switch would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,7 +28,26 @@ pub struct Plan {
     pub moves_objects: bool,
     /// What the target can't hold.
     pub problems: Vec<Problem>,
+    /// Bytes of all rows in their canonical form, estimated from some of every table.
+    #[serde(default)]
+    pub bytes: u64,
+    /// Seconds that reading all rows of the source once would take: a copy takes at least as long.
+    #[serde(default)]
+    pub read_seconds: f64,
+    /// Features of the source that requests are refused for on the target.
+    #[serde(default)]
+    pub missing: Vec<String>,
+    /// What the target does not do itself but answers alike, and what that costs.
+    #[serde(default)]
+    pub emulated: Vec<Cost>,
+    /// Sides whose database can't refuse what is written to it directly while the other one serves:
+    /// that is seen, and set down or forwarded.
+    #[serde(default)]
+    pub not_closed: Vec<String>,
 }
+
+/// Rows of each table that are read to tell how large all of them are.
+const SAMPLE: usize = 500;
 
 /// Looks at both sides and changes nothing.
 ///
@@ -33,7 +56,7 @@ pub struct Plan {
 pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
     target.database.send(Ping).await?;
     let catalog = source.database.send(Describe { fresh: true }).await?;
-    let mut problems = Vec::new();
+    let mut problems = unable(source, target).await?;
     let mut tables = Vec::new();
     for (name, table) in moved(&catalog) {
         if table.primary_key.is_empty() {
@@ -47,16 +70,82 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
         }
         tables.push(name.clone());
     }
+    let size = measure(source, &tables).await?;
+    let (has, takes) = (features(source), features(target));
+    let emulated = target.database.send(Weigh { catalog }).await?;
     let migrations = source.database.send(Migrations).await?;
     problems.extend(target.database.send(Review { migrations }).await?);
     Ok(Plan {
         from: source.name.clone(),
         to: target.name.clone(),
-        rows: count_rows(source, &tables).await?,
+        rows: size.rows,
         tables,
         moves_objects: source.objects_place != target.objects_place,
         problems,
+        bytes: size.bytes as u64,
+        read_seconds: size.seconds,
+        missing: named(has.minus(takes)),
+        emulated,
+        not_closed: [source, target]
+            .into_iter()
+            .filter(|side| !can_be_closed(side))
+            .map(|side| side.name.clone())
+            .collect(),
     })
+}
+
+fn features(side: &Side) -> FeatureSet {
+    side.database.stack().features().supported()
+}
+
+fn named(features: FeatureSet) -> Vec<String> {
+    features.names(DatabaseService::FEATURES).into_iter().map(str::to_owned).collect()
+}
+
+/// How much there is to move.
+#[derive(Default)]
+struct Size {
+    rows: u64,
+    bytes: f64,
+    seconds: f64,
+}
+
+/// Counts all rows, and reads some of every table to tell the rest from them.
+async fn measure(source: &Side, tables: &[TableName]) -> Result<Size> {
+    let mut size = Size::default();
+    for table in tables {
+        let rows = count_rows(source, std::slice::from_ref(table)).await?;
+        let began = Instant::now();
+        let scan = Scan { table: table.clone(), after: None, limit: SAMPLE };
+        let sample = source.database.send(scan).await?.rows;
+        let took = began.elapsed().as_secs_f64();
+        let times = rows as f64 / sample.len().max(1) as f64;
+        size.rows += rows;
+        size.bytes += times * sample.iter().map(canonical_size).sum::<u64>() as f64;
+        // What reading anything at all takes counts once.
+        size.seconds += took * times.max(1.0);
+    }
+    Ok(size)
+}
+
+/// What a side can't do at all of what every switch asks of it.
+async fn unable(source: &Side, target: &Side) -> Result<Vec<Problem>> {
+    let end = Changes { after: None, limit: 0, wait: Duration::ZERO };
+    let feed = source.database.send(end).await.map(drop);
+    let stands = target.database.send(AppliedPosition { origin: "plan".to_owned() }).await.map(drop);
+    let mut problems = Vec::new();
+    for (side, asked) in [(source, feed), (target, stands)] {
+        match asked {
+            Err(error) if error.kind() == ErrorKind::Unsupported => problems.push(Problem {
+                migration: String::new(),
+                line: 0,
+                statement: format!("backend {}", side.name),
+                reason: error.message().to_owned(),
+            }),
+            asked => asked?,
+        }
+    }
+    Ok(problems)
 }
 
 /// Tables whose rows are moved, if they have a key.

@@ -1,4 +1,7 @@
-//! The state machine of switches, checked exhaustively.
+//! The state machine of switches, checked exhaustively, and switches between all engines.
 #![allow(clippy::unwrap_used)]
 
+mod direct;
+mod gradual;
 mod model;
+mod pairs;

@@ -148,6 +148,7 @@ impl Gradual<'_> {
             let asked = Instant::now();
             let step = follower.step(WAIT).await?;
             changes += step.applied;
+            self.meter.lag(if step.at_end { 0 } else { step.applied });
             if step.at_end {
                 trial.has_all_before(asked);
             }
