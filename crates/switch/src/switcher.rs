@@ -18,11 +18,11 @@ use crate::reverse::Reverse;
 use crate::shared::Shared;
 use crate::signal::{Signal, Wish};
 use crate::verify::Comparison;
-use crate::{ControlStore, Options, Phase, Progress, Reads, Record, Routes, Sides, StrayLog, TableReport, Verify};
+use crate::{ControlStore, Options, Phase, Progress, Record, Routes, Sides, TableReport, Verify};
 
 /// Runs the switches of one project, one at a time.
 pub struct Switcher {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     running: tokio::sync::Mutex<Running>,
     meter: Mutex<Option<Arc<Meter>>>,
 }
@@ -85,7 +85,7 @@ impl Switcher {
         let (wish, signal) = Signal::new();
         let forward = Forward::new(Arc::clone(&self.shared), record, meter, signal);
         let routes = self.shared.routes.clone();
-        let task = tokio::spawn(async move { routes.while_leading(forward.run()).await.flatten() });
+        let task = tokio::spawn(async move { routes.while_leading(Box::pin(forward.run())).await.flatten() });
         Running::Forward { task, wish }
     }
 
@@ -331,22 +331,6 @@ impl Switcher {
     /// When the control store does not answer.
     pub async fn latest(&self) -> Result<Option<Record>> {
         self.shared.records.latest().await
-    }
-
-    /// Where reads of the application pass, so that a switch can move them before it flips.
-    pub fn reads(&self) -> &Arc<Reads> {
-        &self.shared.reads
-    }
-
-    /// What was written directly to the side that served before the latest switch, if anything.
-    ///
-    /// # Errors
-    /// When the control store does not answer.
-    pub async fn strays(&self) -> Result<Option<StrayLog>> {
-        match self.shared.records.latest().await? {
-            Some(record) => self.shared.records.strays(record.id).await,
-            None => Ok(None),
-        }
     }
 
     /// Follows the running (or latest) switch of this process.
