@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod apply;
+mod attacks;
 mod batches;
 mod build;
 mod computed;
@@ -160,6 +161,14 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     policies::the_service_role_sees_all: Policies,
     policies::rows_are_authorized_by_value: Policies,
     policies::counts_and_upserts_obey_too: Policies,
+    attacks::names_are_never_sql,
+    attacks::paths_and_aliases_are_never_sql,
+    attacks::relations_are_never_sql: Embeds,
+    attacks::what_is_hidden_answers_no_question: Policies,
+    attacks::groups_count_what_is_seen: Aggregates,
+    attacks::writes_tell_nothing_of_rows_they_may_not_make: Policies,
+    attacks::bodies_mean_one_thing: Policies,
+    attacks::callers_are_never_taken_for_one_another: Policies,
     feed::changes_come_in_order: ChangeFeed,
     feed::reading_goes_on_from_a_position: ChangeFeed,
     feed::only_captured_tables_are_read: ChangeFeed,

@@ -66,6 +66,14 @@ impl Work {
         readable: bool,
     ) -> Result<Sorted> {
         let whole = self.completed(named, rows).await?;
+        let mut policies = vec![(PolicyCommand::Insert, true)];
+        policies.extend(readable.then_some((PolicyCommand::Select, false)));
+        if rule.is_some() && named.1.row_security && self.cx.identity().is_some() {
+            // Who may not write a row learns nothing of those it meets.
+            let mut proposed = whole.clone();
+            self.generate(named, &mut proposed).await?;
+            self.check_policies(named, &proposed, &policies).await?;
+        }
         let mut sorted = match rule {
             Some((rule, key)) => self.sorted(named, rows, whole, rule, key).await?,
             None => {
@@ -73,8 +81,6 @@ impl Work {
                 Sorted { new: whole, order, ..Sorted::default() }
             }
         };
-        let mut policies = vec![(PolicyCommand::Insert, true)];
-        policies.extend(readable.then_some((PolicyCommand::Select, false)));
         self.generate(named, &mut sorted.new).await?;
         self.check(named, &sorted.new, &policies).await?;
         self.put_new(named, &mut sorted.new).await?;

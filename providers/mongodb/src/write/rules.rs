@@ -109,18 +109,11 @@ impl Work {
         if rows.is_empty() {
             return Ok(());
         }
-        let schema = std::sync::Arc::clone(&self.schema);
-        let verdicts = {
-            let mut planner = Planner::new(&schema, &self.cx);
-            let stages = verdicts(&mut planner, (name, table), policies)?;
-            if stages.is_empty() { Vec::new() } else { self.evaluated(rows, stages).await? }
-        };
+        let verdicts = self.verdicts((name, table), rows, policies).await?;
         for (at, row) in rows.iter().enumerate() {
             let holds = |key: &str| verdicts.get(at).is_none_or(|one| one.get_bool(key).unwrap_or(true));
             if !holds("p") {
-                let message =
-                    format!("new row violates row-level security policy for table \"{}\"", name.name);
-                return Err(Error::permission_denied(message));
+                return Err(violated(name));
             }
             not_null((name, table), row)?;
             for (number, check) in table.checks.iter().enumerate() {
@@ -136,6 +129,40 @@ impl Work {
         }
         Ok(())
     }
+
+    /// Checks rows that need not become new ones against policies alone.
+    ///
+    /// # Errors
+    /// 42501.
+    pub(crate) async fn check_policies(
+        &mut self,
+        named: Named<'_>,
+        rows: &[Document],
+        policies: &[(PolicyCommand, bool)],
+    ) -> Result<()> {
+        let verdicts = self.verdicts(named, rows, policies).await?;
+        let met = verdicts.iter().all(|one| one.get_bool("p").unwrap_or(true));
+        if met { Ok(()) } else { Err(violated(named.0)) }
+    }
+
+    /// What policies and checks say of each row; nothing if there are none.
+    async fn verdicts(
+        &mut self,
+        named: Named<'_>,
+        rows: &[Document],
+        policies: &[(PolicyCommand, bool)],
+    ) -> Result<Vec<Document>> {
+        let schema = std::sync::Arc::clone(&self.schema);
+        let stages = verdicts(&mut Planner::new(&schema, &self.cx), named, policies)?;
+        if stages.is_empty() || rows.is_empty() { Ok(Vec::new()) } else { self.evaluated(rows, stages).await }
+    }
+}
+
+fn violated(name: &TableName) -> Error {
+    Error::permission_denied(format!(
+        "new row violates row-level security policy for table \"{}\"",
+        name.name
+    ))
 }
 
 /// Stages that say of each row whether policies (`p`) and checks (`c0`, …) hold; none if there is
