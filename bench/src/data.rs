@@ -1,11 +1,26 @@
 //! The rows that every peer holds: deterministic, so each run and each peer has the same.
 
+use serde_json::json;
+
 use crate::clock::Civil;
 
 /// The table that the reads go to. It never changes after loading.
 pub const READ_TABLE: &str = "agents";
 /// The table that the insert scenario fills; the same shape and indexes, so that reads keep their size.
 pub const WRITE_TABLE: &str = "agents_written";
+/// Rows below the agents, and rows below those: what is read in one request with them. They never change.
+pub const MISSIONS: &str = "missions";
+pub const STEPS: &str = "steps";
+/// Both tables as SQL.
+pub const CHILDREN: &str = "
+create table if not exists missions (id text primary key, agent_id text not null references agents, title text not null);
+create index if not exists missions_agent on missions (agent_id);
+create table if not exists steps (id text primary key, mission_id text not null references missions, note text not null);
+create index if not exists steps_mission on steps (mission_id);
+";
+/// Steps of each mission; each agent has one mission.
+pub const STEPS_EACH: usize = 2;
+
 /// The categories, spread evenly by hash.
 pub const CATEGORIES: [&str; 8] =
     ["billing", "compliance", "coding", "finance", "research", "routing", "support", "triage"];
@@ -68,6 +83,21 @@ impl Dataset {
         let rows = self.by_name.iter().map(|&at| &self.rows[at]);
         rows.filter(|r| r.created_at >= since).map(|r| r.name.as_str()).take(limit).collect()
     }
+}
+
+/// The missions and steps of these agents as JSON arrays to insert, the parents first.
+pub fn children(agents: &[Row]) -> [(&'static str, String); 2] {
+    let missions: Vec<_> = agents
+        .iter()
+        .map(|agent| json!({ "id": format!("m-{}", agent.id), "agent_id": agent.id, "title": agent.name }))
+        .collect();
+    let step = |agent: &Row, at: usize| {
+        let mission = format!("m-{}", agent.id);
+        json!({ "id": format!("s-{}-{at}", agent.id), "mission_id": mission, "note": format!("step {at}") })
+    };
+    let steps: Vec<_> =
+        agents.iter().flat_map(|agent| (0..STEPS_EACH).map(move |at| step(agent, at))).collect();
+    [(MISSIONS, json!(missions).to_string()), (STEPS, json!(steps).to_string())]
 }
 
 /// Row number `n`. Loaded rows count from 0; inserted ones come from far above.

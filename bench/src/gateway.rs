@@ -86,5 +86,9 @@ fn router(db: &TrustStream) -> Result<axum::Router> {
     };
     let settings = Settings::read(runtime.config())?;
     let identities = Identities::new(services.auth.clone(), &settings.rest.anon_role, ApiKeys::default());
-    Ok(app(GatewayState { services: Arc::new(services), identities: Arc::new(identities), settings: Arc::new(settings) }))
+    Ok(app(GatewayState {
+        services: Arc::new(services),
+        identities: Arc::new(identities),
+        settings: Arc::new(settings),
+    }))
 }

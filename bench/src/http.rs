@@ -57,6 +57,13 @@ pub struct Options {
     /// Measure only the peers whose name contains one of these
     #[arg(long)]
     pub only: Vec<String>,
+    /// Only these scenarios [default: all]
+    #[arg(long)]
+    pub scenario: Vec<Scenario>,
+    /// An empty PostgreSQL server, as `postgres://user@host:port`: there, too, TrustStream and the raw driver
+    /// are measured, each on a new database
+    #[arg(long)]
+    pub postgres: Option<String>,
     /// Where peers are installed, once
     #[arg(long)]
     pub cache: Option<PathBuf>,
@@ -113,6 +120,9 @@ fn chosen(options: &Options) -> Vec<Box<dyn peer::Peer>> {
     let cache = options.cache.clone().unwrap_or_else(install::default_cache);
     let truststream = peer::TrustStream::new(options.truststream.clone(), options.truststream_config.clone());
     let mut peers = peer::all(truststream, &cache);
+    if let Some(server) = &options.postgres {
+        peers.extend(peer::on_postgres(&options.truststream, server));
+    }
     peers.retain(|peer| {
         let name = peer.name().to_lowercase();
         options.only.is_empty() || options.only.iter().any(|only| name.contains(&only.to_lowercase()))
@@ -133,12 +143,18 @@ async fn rounds(stands: &mut Vec<Trials>, failed: &mut Vec<Failed>, data: &Arc<D
     let mut stretch = 0;
     for round in 0..options.rounds {
         for scenario in Scenario::ALL {
+            if !options.scenario.is_empty() && !options.scenario.contains(&scenario) {
+                continue;
+            }
             stretch += 1;
             eprintln!("round {} of {}: {}", round + 1, options.rounds, scenario.key());
             let mut ended = Vec::new();
             for turn in 0..stands.len() {
                 let at = (turn + round) % stands.len();
                 let (stand, samples) = &mut stands[at];
+                if !stand.peer().answers(scenario) {
+                    continue;
+                }
                 match calm::measure(stand, scenario, data, stretch, effort, options.calm).await {
                     Ok(sample) => samples.entry(scenario.key()).or_default().push(sample),
                     Err(error) => {

@@ -10,10 +10,13 @@ mod gateway;
 mod http;
 mod install;
 mod library;
+mod memory;
 mod peer;
 mod process;
+mod raw;
 mod report;
 mod stats;
+mod translate;
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
@@ -34,16 +37,31 @@ enum Command {
     Library(library::Options),
     /// Count the gateway's instructions and allocations a request instead.
     Gateway(gateway::Options),
+    /// Measure the gateway's memory with long lists and large bodies.
+    Memory(memory::Options),
+    /// Measure how long a typical query takes to be understood.
+    Translate(translate::Options),
+    /// Serve the raw driver behind axum, as a peer.
+    Raw(raw::Options),
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    if let Some(Command::Raw(options)) = &args.command {
+        return raw::run(options);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(measure(&args))
 }
 
 /// One thread drives all connections, so the client takes at most one core and never contends with itself.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
-    let args = Args::parse();
+async fn measure(args: &Args) -> Result<()> {
     match &args.command {
         Some(Command::Library(options)) => return library::run(options).await,
         Some(Command::Gateway(options)) => return gateway::run(options).await,
-        None => {}
+        Some(Command::Memory(options)) => return memory::run(options).await,
+        Some(Command::Translate(options)) => return translate::run(options).await,
+        Some(Command::Raw(_)) | None => {}
     }
     // Dropping the run on an interrupt kills the servers it started and removes their folders.
     tokio::select! {

@@ -1,6 +1,7 @@
 //! What the benchmark asks of a server under test, and the servers.
 
 mod pocketbase;
+mod raw;
 mod supabase_lite;
 mod truststream;
 
@@ -10,10 +11,12 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use tokio::process::Command;
 
+use crate::http::Scenario;
 use crate::http::dialect::Dialect;
 pub use pocketbase::PocketBase;
+pub use raw::Raw;
 pub use supabase_lite::SupabaseLite;
-pub use truststream::TrustStream;
+pub use truststream::{Ready, TrustStream};
 
 /// One server under test: how to install it, lay out its project, and start it.
 pub trait Peer {
@@ -37,6 +40,16 @@ pub trait Peer {
         false
     }
 
+    /// Whether it holds the tables below the rows, to be read with them.
+    fn embeds(&self) -> bool {
+        false
+    }
+
+    /// Whether it can be asked so.
+    fn answers(&self, scenario: Scenario) -> bool {
+        scenario != Scenario::Embed || self.embeds()
+    }
+
     /// Where it answers and how it wants to be asked, after the `announcement` if it makes one.
     fn target(&self, address: SocketAddr, announcement: Option<&str>) -> Result<Target>;
 }
@@ -52,8 +65,18 @@ pub struct Target {
 pub fn all(truststream: TrustStream, cache: &Path) -> Vec<Box<dyn Peer>> {
     vec![
         Box::new(truststream),
+        Box::new(Raw::on_sqlite()),
         Box::new(PocketBase::new(cache.to_owned())),
         Box::new(SupabaseLite::new(cache.to_owned())),
+    ]
+}
+
+/// TrustStream and the raw driver on databases of one PostgreSQL server.
+pub fn on_postgres(truststream: &Path, server: &str) -> Vec<Box<dyn Peer>> {
+    let database = |name: &str| format!("{}/{name}", server.trim_end_matches('/'));
+    vec![
+        Box::new(TrustStream::on_postgres(truststream.to_owned(), database("truststream_bench"))),
+        Box::new(Raw::on_postgres(database("raw_bench"))),
     ]
 }
 
@@ -74,7 +97,7 @@ pub fn migration() -> String {
 }
 
 /// Writes `text` to `path`, making its folder.
-fn write(path: &Path, text: &str) -> Result<()> {
+pub fn write(path: &Path, text: &str) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     }

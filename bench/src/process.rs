@@ -54,6 +54,21 @@ impl Server {
         Ok(())
     }
 
+    /// Bytes it has resident now.
+    pub fn resident(&self) -> u64 {
+        status_of(self.pid, "VmRSS:")
+    }
+
+    /// The most it had resident since it started or [`Server::forget_peak`].
+    pub fn peak(&self) -> u64 {
+        status_of(self.pid, "VmHWM:")
+    }
+
+    /// From now on the peak is counted anew.
+    pub fn forget_peak(&self) -> Result<()> {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid), "5").context("resetting the peak of memory")
+    }
+
     /// The process and all its descendants, as they are now.
     pub fn processes(&self) -> Vec<u32> {
         tree(self.pid)
@@ -99,12 +114,16 @@ pub fn free_address() -> Result<SocketAddr> {
 }
 
 fn usage_of(pid: u32) -> Usage {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: u64 = resident.and_then(|v| v.split_whitespace().next()?.parse().ok()).unwrap_or(0);
     // Counted from the end of "(name)", which may hold blanks: utime and stime are fields 14 and 15.
     let ticks: f64 = stat_fields(pid).iter().skip(11).take(2).filter_map(|f| f.parse::<f64>().ok()).sum();
-    Usage { resident: kib * 1024, cpu_seconds: ticks / TICKS_PER_SECOND }
+    Usage { resident: status_of(pid, "VmRSS:"), cpu_seconds: ticks / TICKS_PER_SECOND }
+}
+
+/// A size in `/proc/PID/status`, in bytes.
+fn status_of(pid: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let value = status.lines().find_map(|line| line.strip_prefix(name));
+    value.and_then(|v| v.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
 /// The process and all its descendants.

@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use super::scenario::{Ask, LIST_LENGTH};
 use crate::clock::Civil;
-use crate::data::{READ_TABLE, Row};
+use crate::data::{MISSIONS, READ_TABLE, Row, STEPS};
 
 /// How a server wants to be asked.
 #[derive(Clone)]
@@ -66,6 +66,10 @@ fn postgrest(ask: &Ask<'_>) -> (String, Option<String>) {
         Ask::Since(since) => {
             read(format!("created_at=gte.{}&order=name.asc&limit={LIST_LENGTH}", rfc3339(*since)))
         }
+        Ask::Embed(category) => read(format!(
+            "select=id,name,{MISSIONS}(id,title,{STEPS}(id,note))&category=eq.{category}&order=score.desc&limit={LIST_LENGTH}"
+        )),
+        Ask::Children { table, rows } => (format!("/rest/v1/{table}"), Some(rows.clone())),
         Ask::Insert { table, row } => {
             (format!("/rest/v1/{table}"), Some(body(row, &rfc3339(row.created_at))))
         }
@@ -82,6 +86,8 @@ fn pocketbase(ask: &Ask<'_>) -> (String, Option<String>) {
         Ask::Point(row) => (format!("{records}/{}", row.id), None),
         Ask::Top(category) => list(&format!("category=\"{category}\""), "-score"),
         Ask::Since(since) => list(&format!("created_at>=\"{}\"", own_date(*since)), "name"),
+        // Only those that hold the tables are asked.
+        Ask::Embed(_) | Ask::Children { .. } => (String::from("/"), None),
         Ask::Insert { table, row } => {
             let path = format!("/api/collections/{table}/records");
             (path, Some(body(row, &own_date(row.created_at))))

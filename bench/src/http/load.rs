@@ -12,7 +12,7 @@ use tokio::time::Instant as TokioInstant;
 
 use super::client::Connection;
 use super::scenario::{Ask, Scenario, verify};
-use crate::data::{Dataset, READ_TABLE};
+use crate::data::{Dataset, READ_TABLE, children};
 use crate::peer::Target;
 use crate::process::{Server, Usage, machine_cpu_seconds, own_usage, usage};
 
@@ -215,6 +215,21 @@ pub async fn fill(target: &Target, data: &Arc<Dataset>, connections: usize) -> R
     }
     while let Some(loader) = loaders.join_next().await {
         loader.context("a loader's task failed")??;
+    }
+    Ok(())
+}
+
+/// Loads what is below the rows, in batches.
+pub async fn fill_children(target: &Target, data: &Dataset) -> Result<()> {
+    let mut connection = Connection::open(target.address).await?;
+    let mut request = Vec::new();
+    for agents in data.rows().chunks(500) {
+        for (table, rows) in children(agents) {
+            target.dialect.write(&Ask::Children { table, rows }, &mut request);
+            let reply = connection.ask(&request).await?;
+            let loaded = (200..300).contains(&reply.status);
+            ensure!(loaded, "loading {table}: {} {}", reply.status, beginning(reply.body));
+        }
     }
     Ok(())
 }

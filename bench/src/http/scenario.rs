@@ -22,6 +22,7 @@ pub enum Scenario {
     PointRead,
     ListIndexed,
     ListScanned,
+    Embed,
     Insert,
 }
 
@@ -30,12 +31,15 @@ pub enum Ask<'a> {
     Point(&'a Row),
     Top(&'static str),
     Since(Civil),
+    Embed(&'static str),
+    Children { table: &'static str, rows: String },
     Insert { table: &'static str, row: Row },
 }
 
 impl Scenario {
     /// All, in the order of a round.
-    pub const ALL: [Self; 4] = [Self::PointRead, Self::ListIndexed, Self::ListScanned, Self::Insert];
+    pub const ALL: [Self; 5] =
+        [Self::PointRead, Self::ListIndexed, Self::ListScanned, Self::Embed, Self::Insert];
 
     /// Its name in JSON.
     pub fn key(self) -> &'static str {
@@ -43,6 +47,7 @@ impl Scenario {
             Self::PointRead => "point_read",
             Self::ListIndexed => "list_indexed",
             Self::ListScanned => "list_scanned",
+            Self::Embed => "embed",
             Self::Insert => "insert",
         }
     }
@@ -53,6 +58,9 @@ impl Scenario {
             Self::PointRead => "Point read by id (primary key)",
             Self::ListIndexed => "List: top 20 of a category by score (index on category, score)",
             Self::ListScanned => "List: 20 by name, created since a date (no index helps)",
+            Self::Embed => {
+                "Embed: top 20 of a category, each with its mission and that with its steps (indexes)"
+            }
             Self::Insert => "Insert one row (primary key and one index to keep), row returned",
         }
     }
@@ -64,6 +72,7 @@ impl Scenario {
             Self::PointRead => Ask::Point(&data.rows()[hash as usize % data.rows().len()]),
             Self::ListIndexed => Ask::Top(CATEGORIES[hash as usize % CATEGORIES.len()]),
             Self::ListScanned => Ask::Since(data::moment(hash % SINCE_SECONDS)),
+            Self::Embed => Ask::Embed(CATEGORIES[hash as usize % CATEGORIES.len()]),
             Self::Insert => Ask::Insert { table: WRITE_TABLE, row: data::row(FIRST_INSERTED + n) },
         }
     }
@@ -72,7 +81,7 @@ impl Scenario {
     pub fn plausible(self, status: u16, body: &[u8]) -> bool {
         let rows = match self {
             Self::PointRead | Self::Insert => 1,
-            Self::ListIndexed | Self::ListScanned => LIST_LENGTH,
+            Self::ListIndexed | Self::ListScanned | Self::Embed => LIST_LENGTH,
         };
         (200..300).contains(&status) && body.len() >= rows * LEAST_ROW_BYTES
     }
@@ -90,6 +99,13 @@ pub fn verify(ask: &Ask<'_>, data: &Dataset, dialect: &Dialect, body: &[u8]) -> 
             ensure!(scores == expected, "scores of {category}: {scores:?}, expected {expected:?}");
             Ok(())
         }
+        Ask::Embed(category) => {
+            let nested = rows.iter().filter(|row| is_whole(row)).count();
+            let there = data.top_scores(category, LIST_LENGTH).len();
+            ensure!(nested == there, "{nested} agents of {category} with all below them, expected {there}");
+            Ok(())
+        }
+        Ask::Children { .. } => Ok(()),
         Ask::Since(since) => {
             let names: Vec<&str> = rows.iter().filter_map(|row| row["name"].as_str()).collect();
             let expected = data.names_since(*since, LIST_LENGTH);
@@ -97,6 +113,13 @@ pub fn verify(ask: &Ask<'_>, data: &Dataset, dialect: &Dialect, body: &[u8]) -> 
             Ok(())
         }
     }
+}
+
+/// An agent with its mission and that with its steps.
+fn is_whole(agent: &Value) -> bool {
+    let mission = &agent["missions"][0];
+    let steps = mission["steps"].as_array().map_or(0, Vec::len);
+    mission["title"] == agent["name"] && agent["name"].is_string() && steps == data::STEPS_EACH
 }
 
 fn one_row(rows: &[Value], row: &Row) -> Result<()> {

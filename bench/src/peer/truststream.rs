@@ -8,34 +8,66 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use super::{Peer, Target, first_line, migration, write};
+use crate::data::{CHILDREN, MISSIONS, STEPS};
 use crate::http::dialect::Dialect;
 
 /// The binary under test, and the configuration that its project gets, if any.
 pub struct TrustStream {
     binary: PathBuf,
     config: Option<PathBuf>,
+    postgres: Option<String>,
+}
+
+/// The tables below the agents, open like them.
+fn children() -> String {
+    let open = |table: &str| {
+        format!(
+            "alter table {table} enable row level security;\n\
+             create policy {table}_read on {table} for select to anon using (true);\n\
+             create policy {table}_add on {table} for insert to anon with check (true);\n"
+        )
+    };
+    CHILDREN.to_owned() + &open(MISSIONS) + &open(STEPS)
 }
 
 /// The line that `dev --json` prints when it is ready.
 #[derive(Deserialize)]
-struct Ready {
+pub struct Ready {
     api_url: String,
-    anon_key: String,
+    pub anon_key: String,
+    pub service_role_key: String,
+}
+
+impl Ready {
+    /// Where it answers.
+    pub fn address(&self) -> Result<SocketAddr> {
+        let host = self.api_url.trim_start_matches("http://").trim_end_matches('/');
+        host.parse().with_context(|| format!("not an address: {}", self.api_url))
+    }
 }
 
 impl TrustStream {
     /// Tests this binary, configured by `config` or not at all.
     pub fn new(binary: PathBuf, config: Option<PathBuf>) -> Self {
-        Self { binary, config }
+        Self { binary, config, postgres: None }
+    }
+
+    /// The same on a PostgreSQL database.
+    pub fn on_postgres(binary: PathBuf, url: String) -> Self {
+        Self { binary, config: None, postgres: Some(url) }
     }
 }
 
 impl Peer for TrustStream {
     fn name(&self) -> &'static str {
-        "TrustStream"
+        if self.postgres.is_some() { "TrustStream on PostgreSQL" } else { "TrustStream" }
     }
 
     fn settings(&self) -> &'static str {
+        if self.postgres.is_some() {
+            return "on PostgreSQL as it ships; the anonymous key, a JWT verified for each request; row-level policies \
+                    `using (true)`, which PostgreSQL checks";
+        }
         if self.config.is_some() {
             return "configured by `--truststream-config`; the anonymous key, a JWT verified for each request; \
                     row-level policies `using (true)`";
@@ -60,13 +92,24 @@ impl Peer for TrustStream {
                 std::fs::read_to_string(config).with_context(|| format!("reading {}", config.display()))?;
             write(&folder.join("truststream.toml"), &text)?;
         }
-        write(&folder.join("migrations/20260101000000_agents.sql"), &migration())
+        if let Some(url) = &self.postgres {
+            let text = format!(
+                "active = \"main\"\n[backend.main]\ndatabase = {{ provider = \"postgres\", url = {url:?} }}\n\
+                 storage = {{ provider = \"memory\" }}\nauth = {{ provider = \"native\" }}\n"
+            );
+            write(&folder.join("truststream.toml"), &text)?;
+        }
+        write(&folder.join("migrations/20260101000000_agents.sql"), &(migration() + &children()))
     }
 
     fn serve(&self, folder: &Path, _address: SocketAddr) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("dev").arg("--project").arg(folder).args(["--port", "0", "--json"]).current_dir(folder);
         command
+    }
+
+    fn embeds(&self) -> bool {
+        true
     }
 
     fn announces(&self) -> bool {
@@ -77,8 +120,6 @@ impl Peer for TrustStream {
         let line = announcement.context("no ready line")?;
         let ready: Ready =
             serde_json::from_str(line).with_context(|| format!("not the ready line: {line}"))?;
-        let host = ready.api_url.trim_start_matches("http://").trim_end_matches('/');
-        let address = host.parse().with_context(|| format!("not an address: {}", ready.api_url))?;
-        Ok(Target { address, dialect: Dialect::PostgRest { key: ready.anon_key } })
+        Ok(Target { address: ready.address()?, dialect: Dialect::PostgRest { key: ready.anon_key } })
     }
 }

@@ -1,0 +1,197 @@
+//! The raw driver behind the HTTP framework of TrustStream's gateway (axum): what a backend costs that is
+//! written by hand for these very requests. It speaks just enough of PostgREST's dialect to be asked the
+//! same things, knows no callers, no policies and no other request.
+
+mod postgres;
+mod sqlite;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{Response, StatusCode, header};
+use axum::routing::get;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::data::{MISSIONS, READ_TABLE, STEPS, WRITE_TABLE};
+
+/// Serve the raw driver, as a peer of the benchmark.
+#[derive(Args)]
+pub struct Options {
+    /// Where it answers.
+    #[arg(long)]
+    address: SocketAddr,
+    /// A SQLite file; it is made if it is not there.
+    #[arg(long, conflicts_with = "postgres", required_unless_present = "postgres")]
+    sqlite: Option<PathBuf>,
+    /// A PostgreSQL database; tables are made if they are not there.
+    #[arg(long)]
+    postgres: Option<String>,
+}
+
+/// The tables, in words that both engines take; no row-level security.
+fn schema() -> String {
+    let table = |name: &str| {
+        format!(
+            "create table if not exists {name} (id text primary key, name text not null, category text not null, \
+             score double precision not null, created_at text not null, description text not null);\n\
+             create index if not exists {name}_category_score on {name} (category, score);\n"
+        )
+    };
+    table(READ_TABLE) + &table(WRITE_TABLE) + crate::data::CHILDREN
+}
+
+/// A row of both tables, as it comes and goes.
+#[derive(Debug, Serialize, Deserialize)]
+struct Agent {
+    id: String,
+    name: String,
+    category: String,
+    score: f64,
+    created_at: String,
+    description: String,
+}
+
+/// A row of the tables below them: `parent` is the mission's agent, the step's mission.
+struct Child {
+    id: String,
+    parent: String,
+    text: String,
+}
+
+/// What is asked of a database.
+enum Query<'q> {
+    Point(&'q str),
+    Top(&'q str, i64),
+    Since(&'q str, i64),
+    Embed(&'q str, i64),
+}
+
+/// A database with hand-written statements; replies are JSON.
+enum Database {
+    Sqlite(sqlite::Raw),
+    Postgres(postgres::Raw),
+}
+
+impl Database {
+    async fn read(&self, query: Query<'_>) -> Result<Vec<u8>> {
+        match self {
+            Database::Sqlite(raw) => raw.read(&query),
+            Database::Postgres(raw) => raw.read(&query).await,
+        }
+    }
+
+    async fn insert(&self, table: &'static str, agent: &Agent) -> Result<()> {
+        match self {
+            Database::Sqlite(raw) => raw.insert(table, agent),
+            Database::Postgres(raw) => raw.insert(table, agent).await,
+        }
+    }
+
+    async fn insert_children(&self, table: &'static str, children: &[Child]) -> Result<()> {
+        match self {
+            Database::Sqlite(raw) => raw.insert_children(table, children),
+            Database::Postgres(raw) => raw.insert_children(table, children).await,
+        }
+    }
+}
+
+/// Serves on a runtime of all cores, as the gateway does.
+pub fn run(options: &Options) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(options))
+}
+
+async fn serve(options: &Options) -> Result<()> {
+    let database = match (&options.sqlite, &options.postgres) {
+        (Some(path), _) => Database::Sqlite(sqlite::Raw::open(path)?),
+        (_, Some(url)) => Database::Postgres(postgres::Raw::connect(url).await?),
+        _ => bail!("no database"),
+    };
+    ensure!(options.address.ip() == Ipv4Addr::LOCALHOST, "only on 127.0.0.1");
+    let routes = get(read).post(insert);
+    let router = Router::new().route("/rest/v1/{table}", routes).with_state(Arc::new(database));
+    let listener = tokio::net::TcpListener::bind(options.address).await?;
+    axum::serve(listener.tap_nodelay(), router).await.context("serving")
+}
+
+/// Replies go out at once.
+trait NoDelay {
+    fn tap_nodelay(self) -> axum::serve::TapIo<tokio::net::TcpListener, fn(&mut tokio::net::TcpStream)>;
+}
+
+impl NoDelay for tokio::net::TcpListener {
+    fn tap_nodelay(self) -> axum::serve::TapIo<Self, fn(&mut tokio::net::TcpStream)> {
+        use axum::serve::ListenerExt as _;
+        self.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        })
+    }
+}
+
+async fn read(State(database): State<Arc<Database>>, RawQuery(query): RawQuery) -> Response<Body> {
+    let query = query.unwrap_or_default();
+    match asked(&query) {
+        Ok(asked) => reply(StatusCode::OK, database.read(asked).await),
+        Err(error) => reply(StatusCode::BAD_REQUEST, Err(error)),
+    }
+}
+
+async fn insert(
+    State(database): State<Arc<Database>>,
+    Path(table): Path<String>,
+    body: Bytes,
+) -> Response<Body> {
+    reply(StatusCode::CREATED, write(&database, &table, &body).await)
+}
+
+async fn write(database: &Database, table: &str, body: &[u8]) -> Result<Vec<u8>> {
+    let known = [READ_TABLE, WRITE_TABLE, MISSIONS, STEPS];
+    let table = known.into_iter().find(|known| *known == table).context("no such table")?;
+    if table == READ_TABLE || table == WRITE_TABLE {
+        let agent: Agent = serde_json::from_slice(body)?;
+        database.insert(table, &agent).await?;
+        return Ok(serde_json::to_vec(&[agent])?);
+    }
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(body)?;
+    let (parent, text) = if table == MISSIONS { ("agent_id", "title") } else { ("mission_id", "note") };
+    let member = |row: &serde_json::Value, name: &str| row[name].as_str().map(str::to_owned);
+    let child = |row: &serde_json::Value| {
+        Some(Child { id: member(row, "id")?, parent: member(row, parent)?, text: member(row, text)? })
+    };
+    let children: Option<Vec<Child>> = rows.iter().map(child).collect();
+    database.insert_children(table, &children.context("a row lacks a column")?).await?;
+    Ok(Vec::new())
+}
+
+/// The request that a query string of the benchmark is.
+fn asked(query: &str) -> Result<Query<'_>> {
+    let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let limit = value("limit").map_or(Ok(1), str::parse)?;
+    if let Some(id) = value("id").and_then(|condition| condition.strip_prefix("eq.")) {
+        return Ok(Query::Point(id));
+    }
+    if let Some(since) = value("created_at").and_then(|condition| condition.strip_prefix("gte.")) {
+        return Ok(Query::Since(since, limit));
+    }
+    let category = value("category").and_then(|condition| condition.strip_prefix("eq."));
+    let category = category.context("nothing of the benchmark's")?;
+    Ok(if value("select").is_some() { Query::Embed(category, limit) } else { Query::Top(category, limit) })
+}
+
+fn reply(status: StatusCode, body: Result<Vec<u8>>) -> Response<Body> {
+    let (status, body) = match body {
+        Ok(body) => (status, body),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}").into_bytes()),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let json = header::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
