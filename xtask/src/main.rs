@@ -3,6 +3,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod fuzz;
 mod new_provider;
 mod setup;
 mod shell;
