@@ -12,7 +12,7 @@ use crate::follow::Follower;
 use crate::machine::reaches;
 use crate::records::Records;
 use crate::shared::Shared;
-use crate::{Record, Stray};
+use crate::{Record, Stray, Switcher};
 
 /// How often the feed of the side that served before is looked at.
 const EVERY: Duration = Duration::from_millis(500);
@@ -194,6 +194,19 @@ impl Strays {
         self.log.position = Some(self.at.clone());
         self.saved = Instant::now();
         self.records.save_strays(self.record, &self.log).await
+    }
+}
+
+impl Switcher {
+    /// What was written directly to the side that served before the latest switch, if anything.
+    ///
+    /// # Errors
+    /// When the control store does not answer.
+    pub async fn strays(&self) -> Result<Option<StrayLog>> {
+        match self.shared.records.latest().await? {
+            Some(record) => self.shared.records.strays(record.id).await,
+            None => Ok(None),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use truststream_kernel::{BoxFuture, Call, Context, Error, ErrorKind, Features, Result, Stack};
 use truststream_services::database::{DatabaseOp, DatabaseReply, DatabaseService, Describe};
 
+use crate::Switcher;
 use crate::follow::Follower;
 use crate::progress::Meter;
 use crate::signal::Signal;
@@ -65,6 +66,13 @@ impl Reads {
     fn begin(self: &Arc<Self>, trial: &Arc<Trial>) -> On {
         *self.0.write() = Some(Arc::clone(trial));
         On(Arc::clone(self))
+    }
+}
+
+impl Switcher {
+    /// Where reads of the application pass, so that a switch can move them before it flips.
+    pub fn reads(&self) -> &Arc<Reads> {
+        &self.shared.reads
     }
 }
 
