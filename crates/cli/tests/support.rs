@@ -52,8 +52,7 @@ pub struct Project {
 
 impl Project {
     pub fn new(engine: Engine) -> Project {
-        let database =
-            (engine == Engine::Postgres).then(|| PostgresServer::of_the_run().new_database().unwrap());
+        let database = (engine == Engine::Postgres).then(new_database);
         let project = Project { engine, folder: tempfile::tempdir().unwrap(), database };
         let secret = "a secret of at least thirty-two characters";
         project.write("truststream.toml", &format!("active = \"main\"\n[auth]\njwt_secret = \"{secret}\"\n"));
@@ -63,17 +62,19 @@ impl Project {
 
     /// Configures one more backend, which is empty.
     pub fn backend(&self, name: &str) {
-        self.also(name, &Project::new(self.engine));
+        let url = (self.engine == Engine::Postgres).then(new_database);
+        self.configure(name, url.as_deref(), &self.path(&format!(".truststream/{name}.db")));
     }
 
     /// Configures the database of a project as one more backend.
     pub fn also(&self, name: &str, project: &Project) {
-        let settings = match &project.database {
+        self.configure(name, project.database.as_deref(), &project.path(".truststream/data.db"));
+    }
+
+    fn configure(&self, name: &str, url: Option<&str>, file: &Path) {
+        let settings = match url {
             Some(url) => format!("provider = \"postgres\"\nurl = \"{url}\""),
-            None => {
-                let path = project.path(".truststream/data.db");
-                format!("provider = \"sqlite\"\npath = \"{}\"", path.display())
-            }
+            None => format!("provider = \"sqlite\"\npath = \"{}\"", file.display()),
         };
         let config = fs::read_to_string(self.path("truststream.toml")).unwrap();
         self.write("truststream.toml", &format!("{config}\n[backend.{name}.database]\n{settings}\n"));
@@ -131,6 +132,11 @@ impl Project {
         }
         serving
     }
+}
+
+/// The URL of a new database of PostgreSQL.
+fn new_database() -> String {
+    PostgresServer::of_the_run().new_database().unwrap()
 }
 
 /// A gateway that runs.
