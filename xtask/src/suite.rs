@@ -34,7 +34,8 @@ pub enum Part {
     Switch,
     /// Ten switches under faults that follow from seeds, judged by what clients saw.
     Histories,
-    /// Builds that make known mistakes, each of which the histories' checker must catch.
+    /// Builds that make known mistakes, each of which the histories' checker must catch, and gateways that
+    /// end at named steps of a switch, after which nothing may be lost.
     Mutations,
 }
 
@@ -42,7 +43,8 @@ pub enum Part {
 const PAIRS: &[(&str, &str, u64)] = &[
     ("sqlite", "postgres", 4),
     ("postgres", "sqlite", 3),
-    ("postgres", "postgres", 2),
+    ("postgres", "postgres", 1),
+    ("sqlite", "mongodb", 1),
     ("sqlite", "sqlite", 1),
 ];
 
@@ -145,11 +147,31 @@ const MUTATIONS: &[(&str, &str, &str)] = &[
     ("late-reverse", "sqlite", "postgres"),
 ];
 
-fn mutations() -> Result<()> {
-    run(".", "cargo", &["build", "--locked", "-p", "truststream-cli", "--features", "mutations"])?;
+/// Steps at which a gateway ends for every change; nightly it is all of them.
+const STEPS: &[&str] = &["captured", "batch", "identities", "committed", "caughtup/2", "released"];
+
+/// The binary that makes mistakes and ends where it is told to.
+fn mutant() -> Result<String> {
+    let features = "mutations,mongodb,supabase";
+    run(".", "cargo", &["build", "--locked", "-p", "truststream-cli", "--features", features])?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let binary = target.join("debug/truststream");
-    let Some(binary) = binary.to_str() else { bail!("{} is no text", binary.display()) };
+    match binary.to_str() {
+        Some(binary) => Ok(binary.to_owned()),
+        None => bail!("{} is no text", binary.display()),
+    }
+}
+
+/// Gateways that end at these steps, or at every one if none is named.
+fn steps(binary: &str, names: &[&str]) -> Result<()> {
+    let arguments = ["--binary", binary, "--ballast", "2000", "--steps"];
+    let cargo = ["run", "--locked", "-q", "-p", "truststream-histories", "--"];
+    run(".", "cargo", &[&cargo[..], &arguments[..], names].concat())
+}
+
+fn mutations() -> Result<()> {
+    let binary = &mutant()?;
+    steps(binary, STEPS)?;
     for (mutation, from, to) in MUTATIONS {
         let arguments = ["--binary", binary, "--mutation", mutation, "--from", from, "--to", to];
         // Many writes at a time: some mistakes are only seen in those that are under way at the flip.
@@ -160,8 +182,8 @@ fn mutations() -> Result<()> {
     Ok(())
 }
 
-/// What takes too long for every change: 200 switches under faults, and 10,000 random requests on
-/// SQLite and PostgreSQL, others each day. What goes wrong is printed with the seed that finds it again.
+/// What takes too long for every change: 200 switches under faults, gateways that end at every step, and
+/// 10,000 random requests on SQLite and PostgreSQL, others each day. What goes wrong is printed with the seed that finds it again.
 pub fn nightly() -> Result<()> {
     let model = ["cargo", "test", "--release", "--locked", "-p", "truststream-switch", "--test", "main"];
     let mut command = vec!["TRUSTSTREAM_MODEL=large"];
@@ -172,6 +194,7 @@ pub fn nightly() -> Result<()> {
     let day = since.as_secs() / 86_400;
     build()?;
     histories(day * 1_000, 20)?;
+    steps(&mutant()?, &[])?;
     let seed = format!("TRUSTSTREAM_SEED={day}");
     let test = ["test", "--locked", "-p", "truststream-conformance", "--test", "main", "differential"];
     let mut command = vec!["TRUSTSTREAM_CASES=10000", &seed, "cargo"];

@@ -74,7 +74,10 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
     let (has, takes) = (features(source), features(target));
     let emulated = target.database.send(Weigh { catalog }).await?;
     let migrations = source.database.send(Migrations).await?;
-    problems.extend(target.database.send(Review { migrations }).await?);
+    match target.database.send(Review { migrations }).await {
+        Err(error) if error.kind() == ErrorKind::Unsupported => problems.push(inability(target, &error)),
+        reviewed => problems.extend(reviewed?),
+    }
     Ok(Plan {
         from: source.name.clone(),
         to: target.name.clone(),
@@ -136,16 +139,20 @@ async fn unable(source: &Side, target: &Side) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     for (side, asked) in [(source, feed), (target, stands)] {
         match asked {
-            Err(error) if error.kind() == ErrorKind::Unsupported => problems.push(Problem {
-                migration: String::new(),
-                line: 0,
-                statement: format!("backend {}", side.name),
-                reason: error.message().to_owned(),
-            }),
+            Err(error) if error.kind() == ErrorKind::Unsupported => problems.push(inability(side, &error)),
             asked => asked?,
         }
     }
     Ok(problems)
+}
+
+fn inability(side: &Side, error: &Error) -> Problem {
+    Problem {
+        migration: String::new(),
+        line: 0,
+        statement: format!("backend {}", side.name),
+        reason: error.message().to_owned(),
+    }
 }
 
 /// Tables whose rows are moved, if they have a key.

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The step that is only there when catching up takes too long, and what makes it so.
 const LIFTED: &str = "lifted";
-const TOO_SLOW: Duration = Duration::from_millis(80);
+const TOO_SLOW: Duration = Duration::from_millis(25);
 
 /// A gateway between two sides, and what is to become of it.
 pub struct Run {
@@ -66,7 +66,7 @@ impl Run {
     async fn start(&self) -> Result<serde_json::Value> {
         if self.schedule.fault == Fault::EndAt(LIFTED) && !self.faulted {
             self.target.set_wire(Condition::Slow(TOO_SLOW))?;
-            return self.gateway.switch(&["--max-pause", "150"]).await;
+            return self.gateway.switch(&["--max-pause", "100"]).await;
         }
         self.gateway.switch(&[]).await
     }

@@ -3,6 +3,7 @@
 
 mod app;
 mod content;
+mod remote;
 mod servers;
 mod story;
 
