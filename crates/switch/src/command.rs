@@ -63,7 +63,8 @@ impl Command {
 }
 
 fn written(value: &impl Serialize) -> Result<Json> {
-    serde_json::to_value(value).map_err(|error| Error::internal("an answer can't be written").with_source(error))
+    serde_json::to_value(value)
+        .map_err(|error| Error::internal("an answer can't be written").with_source(error))
 }
 
 /// A command, and what came of it.
@@ -89,13 +90,7 @@ pub(crate) enum Answer {
     /// It was done.
     Done(Json),
     /// It was not, and this is why.
-    Failed {
-        kind: String,
-        code: String,
-        message: String,
-        details: Option<Json>,
-        hint: Option<String>,
-    },
+    Failed { kind: String, code: String, message: String, details: Option<Json>, hint: Option<String> },
 }
 
 impl From<Result<Json>> for Answer {

@@ -129,7 +129,8 @@ impl Keeper {
         loop {
             beats.tick().await;
             let Some(routes) = self.routes() else { return };
-            let kept = if routes.gate().has_lapsed() { self.come_back().await } else { self.renew(&routes).await };
+            let kept =
+                if routes.gate().has_lapsed() { self.come_back().await } else { self.renew(&routes).await };
             if let Err(error) = kept {
                 tracing::warn!(?error, "the lease of this gateway could not be renewed");
             }

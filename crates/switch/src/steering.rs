@@ -42,7 +42,7 @@ pub struct Steering {
 
 #[derive(Default)]
 struct AtWork {
-    /// Commands being done.
+    /// Commands that are being done, or were and are still listed.
     commands: HashSet<String>,
     told: Option<(Instant, Progress)>,
     taken_up: Option<Instant>,
@@ -207,7 +207,10 @@ impl Steering {
     }
 
     async fn answer_commands(self: &Arc<Self>) -> Result<()> {
-        for (key, entry) in self.control.list(COMMANDS).await? {
+        let listed = self.control.list(COMMANDS).await?;
+        // Kept until it is gone: what was listed before it was answered must not have it done again.
+        self.at_work.lock().commands.retain(|key| listed.iter().any(|(listed, _)| listed == key));
+        for (key, entry) in listed {
             let asked = asked(entry.value)?;
             if asked.answer.is_some() {
                 if asked.at + KEPT_MS < now_ms() {
@@ -229,7 +232,6 @@ impl Steering {
         if let Err(error) = stored {
             tracing::warn!(?error, "whoever asked for something is not told what came of it");
         }
-        self.at_work.lock().commands.remove(&key);
     }
 
     /// Stores how far the running switch is, for those who ask elsewhere.
@@ -324,7 +326,8 @@ fn goes_on(state: &State) -> bool {
 }
 
 fn asked(value: Json) -> Result<Asked> {
-    serde_json::from_value(value).map_err(|error| Error::internal("a command can't be read").with_source(error))
+    serde_json::from_value(value)
+        .map_err(|error| Error::internal("a command can't be read").with_source(error))
 }
 
 fn written(value: &impl Serialize) -> Result<Json> {

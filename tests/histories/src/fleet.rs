@@ -206,7 +206,9 @@ impl Fleet {
                     return Ok(());
                 }
                 let idle = matches!(seen.phase.as_str(), "aborted" | "none") || ask[1] == "back";
-                if idle && asked.elapsed() > Duration::from_secs(1) || ask[1] == "back" && seen.phase == "committed" {
+                if idle && asked.elapsed() > Duration::from_secs(1)
+                    || ask[1] == "back" && seen.phase == "committed"
+                {
                     asked = Instant::now();
                     let _ = self.members[0].gateway.cli(ask).await;
                 }
@@ -272,7 +274,9 @@ impl Fleet {
                 routes.push((all, status["route"]["epoch"].clone(), status["route"]["fenced"].clone()));
             }
             let (all, epoch, _) = routes[0].clone();
-            if all == self.members.len() && routes.iter().all(|route| *route == (all, epoch.clone(), false.into())) {
+            if all == self.members.len()
+                && routes.iter().all(|route| *route == (all, epoch.clone(), false.into()))
+            {
                 return Ok(());
             }
             if started.elapsed() > PATIENCE {
