@@ -288,7 +288,8 @@ fn ranked(expr: &Bson) -> Bson {
         "vars": { "j": expr.clone() },
         "in": { "$let": {
             "vars": { "k": { "$type": "$$j" } },
-            "in": { "$cond": [{ "$eq": ["$$k", "missing"] }, Bson::Null, {
+            // Only what is missing sorts before null; not every server tells the type of such a variable.
+            "in": { "$cond": [{ "$lt": ["$$j", Bson::Null] }, Bson::Null, {
                 "r": { "$switch": { "branches": [
                     { "case": is(&["null"]), "then": 0 },
                     { "case": is(&["string"]), "then": 1 },

@@ -13,6 +13,9 @@ impl Work {
     pub(crate) async fn delete(&mut self, op: &Delete) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
         let table = writable(&schema, &op.table)?;
+        if let Some(page) = self.delete_there((&op.table, table), op).await? {
+            return Ok(page);
+        }
         let rows = self.targets(&op.table, &op.query, PolicyCommand::Delete).await?;
         let keys: Vec<Bson> = rows.iter().map(key_of).collect();
         // What is returned must be read while it is there.

@@ -7,6 +7,7 @@ mod insert;
 mod keys;
 mod put;
 mod rules;
+mod there;
 mod update;
 
 use mongodb::bson::{Bson, Document};
@@ -20,6 +21,7 @@ use crate::schema::Schema;
 use crate::work::Work;
 
 pub(crate) use body::Rows;
+use fault::explain;
 pub(crate) use rules::{Defaults, stored};
 
 /// A table and its name.
@@ -50,6 +52,21 @@ fn expect(expected: u64, before: Option<&Page>) -> Result<()> {
     }
     let message = format!("expected {expected} rows, found {found}");
     Err(Error::new(ErrorKind::Conflict, "40001", message).with_retry(Retry::Never))
+}
+
+/// The page that says how many rows were written.
+///
+/// # Errors
+/// PGRST124 if they are too many.
+fn counted(rows: u64, options: &WriteOptions) -> Result<Page> {
+    if let Some(most) = options.transaction.max_affected
+        && rows > most
+    {
+        let message = "Query result exceeds max-affected preference constraint";
+        return Err(Error::new(ErrorKind::InvalidInput, "PGRST124", message)
+            .with_details(format!("The query affects {rows} rows")));
+    }
+    Ok(Page { rows, total: options.count.map(|_| rows), ..Page::default() })
 }
 
 impl Work {
@@ -101,15 +118,7 @@ impl Work {
         written: &[Bson],
         options: &WriteOptions,
     ) -> Result<Page> {
-        let rows = written.len() as u64;
-        if let Some(most) = options.transaction.max_affected
-            && rows > most
-        {
-            let message = "Query result exceeds max-affected preference constraint";
-            return Err(Error::new(ErrorKind::InvalidInput, "PGRST124", message)
-                .with_details(format!("The query affects {rows} rows")));
-        }
-        let mut page = Page { rows, total: options.count.map(|_| rows), ..Page::default() };
+        let mut page = counted(written.len() as u64, options)?;
         if options.returning == Returning::Representation {
             let source = Source::Rows(written);
             (page.body, _) = self.rendered(name, query, &source, &options.format).await?;

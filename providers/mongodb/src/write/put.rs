@@ -101,7 +101,7 @@ fn keyed((_, table): Named<'_>, row: &mut Document) {
 }
 
 /// Failures that a reply tells although the command as such did not fail.
-fn written(named: Named<'_>, reply: &Document, rows: &[Document]) -> Result<()> {
+pub(super) fn written(named: Named<'_>, reply: &Document, rows: &[Document]) -> Result<()> {
     let Some(first) = reply.get_array("writeErrors").ok().and_then(|errors| errors.first()) else {
         return Ok(());
     };

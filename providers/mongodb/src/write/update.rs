@@ -19,6 +19,9 @@ impl Work {
         let named = (&op.table, table);
         let columns = op.columns.as_deref();
         let values = Rows::read(&schema, named, &op.values, columns, op.missing_default)?;
+        if let Some(page) = self.update_there(named, op, &values).await? {
+            return Ok(page);
+        }
         let old = self.targets(&op.table, &op.query, PolicyCommand::Update).await?;
         let Some(row) = values.rows.first().filter(|_| !values.columns.is_empty()) else {
             return self.answer(&op.table, &op.query, &[], &op.options).await;
