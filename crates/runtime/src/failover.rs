@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use truststream_kernel::{ErrorKind, Result};
 use truststream_switch::{Gate, Mirrors};
 
 use crate::Config;
@@ -14,6 +15,44 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// How long a failover that did not succeed waits for its next attempt.
 const AGAIN: Duration = Duration::from_secs(2);
+
+/// Connects the backend that serves. Its mirror takes its place if it does not answer, at a start as
+/// later.
+///
+/// # Errors
+/// What keeps it from being connected, if it has no mirror that may take its place.
+pub(crate) async fn open_owner(
+    config: &Config,
+    gate: &Gate,
+    backends: &Backends,
+    mirrors: &Mirrors,
+) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let owner = gate.route().owner.clone();
+        let error = match connect(backends, &owner).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let allowed = config.mirror_of(&owner).and_then(|mirror| mirror.failover);
+        let Some(allowed) = allowed.filter(|_| error.kind() == ErrorKind::Unavailable) else {
+            return Err(error);
+        };
+        if began.elapsed() < allowed {
+            tokio::time::sleep(LOOK).await;
+            continue;
+        }
+        let reason = format!("`{owner}` did not answer at the start: {}", error.message());
+        if let Err(refused) = mirrors.fail_over(&reason, None, began.elapsed()).await {
+            tracing::error!(error = ?refused, backend = owner, "its mirror can't take its place");
+            return Err(error);
+        }
+    }
+}
+
+async fn connect(backends: &Backends, name: &str) -> Result<()> {
+    backends.get(name).await?.install().await
+}
 
 /// Watches the backend that serves, until the project is closed.
 pub(crate) async fn watch(

@@ -91,8 +91,11 @@ impl Runtime {
             }
         };
         let gate = Arc::clone(routes.gate());
+        let (pairs, options) = (mirror::pairs(&config), mirror::options(&config));
+        let mirrors =
+            Mirrors::new(Arc::clone(&control), routes.clone(), Arc::clone(&backends) as _, pairs, options);
+        failover::open_owner(&config, &gate, &backends, &mirrors).await?;
         let route = gate.route();
-        backends.get(&route.owner).await?.install().await?;
         if let Some(handover) = &route.handover
             && let Err(error) = backends.get(&handover.from).await
         {
@@ -104,9 +107,6 @@ impl Runtime {
         }
         // It ends with the backends.
         tokio::spawn(health::watch(Arc::downgrade(&backends), config.file.health.clone()));
-        let (pairs, options) = (mirror::pairs(&config), mirror::options(&config));
-        let mirrors =
-            Mirrors::new(Arc::clone(&control), routes.clone(), Arc::clone(&backends) as _, pairs, options);
         let fallback: Arc<dyn Fallback> = ToMirror::new(Arc::clone(&mirrors), &config);
         let steering = Steering::new(control, routes, Arc::clone(&backends) as _);
         let consumers = config.file.control.fleet(&config.project).map(|fleet| fleet.label);

@@ -389,6 +389,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_lost_backend_did_is_counted_and_not_acknowledged() {
+        let gate = gate();
+        let (before, read) =
+            (gate.admit(Effect::Write).await.unwrap(), gate.admit(Effect::Read).await.unwrap());
+        before.acknowledge().unwrap();
+        let end = truststream_services::database::Position::Sequence(1);
+        gate.adopt(gate.route().hand_over("spare", end.clone(), end));
+        let error = before.acknowledge().unwrap_err();
+        assert_eq!((error.code(), error.outcome()), ("BACKEND_016", Outcome::Unknown));
+        read.acknowledge().unwrap();
+        assert_eq!(gate.acknowledged(), 2, "whoever asks after the change of route knows of both");
+    }
+
+    #[tokio::test]
     async fn a_route_that_comes_late_changes_nothing() {
         let gate = gate();
         let (open, fenced) = (gate.route(), gate.route().fence(u64::MAX));

@@ -39,6 +39,7 @@ async fn project_to(server: &PostgresServer, to: &str, rest: &str) -> (TrustStre
          [backend.main.mirror]\nto = \"{to}\"\n{rest}\n",
         server.new_database().unwrap()
     );
+    std::fs::write(folder.path().join("configuration"), &text).unwrap();
     let db = TrustStream::open_with(Config::from_text(folder.path(), &text).unwrap()).await.unwrap();
     db.migrate("1_entries.sql", SCHEMA).await.unwrap();
     (db, folder)
@@ -164,6 +165,39 @@ async fn a_backend_that_is_lost_is_replaced_by_its_mirror_and_comes_back_by_a_sw
     db.from("entries").upsert(&json!({ "id": 1, "body": "again" })).await.unwrap();
     db.switch().finalize().await.unwrap();
     until(&db, "the mirror goes on", |status| is_mirrored(status, "spare")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_goes_on_after_a_restart_and_takes_over_at_a_start() {
+    let mut server = PostgresServer::start(&["synchronous_commit=on"]).unwrap();
+    let (db, folder) = project(&server, "failover = \"1500ms\"").await;
+    let status = until(&db, "the mirror is in sync", |status| is_mirrored(status, "spare")).await;
+    let number = |status: &Status| status.mirror.as_ref().map(|mirror| mirror.status.id);
+    let configuration = folder.path().join("configuration");
+    let text = std::fs::read_to_string(&configuration).unwrap();
+    db.close().await;
+    drop(db);
+
+    let reopen = || TrustStream::open_with(Config::from_text(folder.path(), &text).unwrap());
+    let db = reopen().await.unwrap();
+    db.from("entries").insert(&json!({ "id": 501, "body": "x" })).await.unwrap();
+    let caught_up = |status: &Status| {
+        let mirror = status.mirror.as_ref().map(|mirror| &mirror.status);
+        is_mirrored(status, "spare")
+            && mirror.is_some_and(|mirror| mirror.changes > 0 && mirror.behind_ms == 0)
+    };
+    let again = until(&db, "the change is there", caught_up).await;
+    assert_eq!(number(&again), number(&status), "it is the same, not one made anew");
+    db.close().await;
+    drop(db);
+
+    server.crash().unwrap();
+    let began = Instant::now();
+    let db = reopen().await.unwrap();
+    assert!(began.elapsed() >= AFTER);
+    assert_eq!((db.switch().active().as_str(), ids(&db).await.len()), ("spare", 501));
+    server.restart().unwrap();
+    until(&db, "what was lost follows", |status| is_mirrored(status, "main")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

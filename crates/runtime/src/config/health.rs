@@ -10,7 +10,7 @@ use truststream_layers::BreakerConfig;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HealthConfig {
-    /// Time between two probes of a provider; one that is down is probed each time its breaker would
+    /// Time between two probes of a provider; after a failure it is probed as often as its breaker would
     /// let a call try.
     #[serde(with = "units::time")]
     pub interval: Duration,

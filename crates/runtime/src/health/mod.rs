@@ -5,7 +5,6 @@ mod probe;
 use std::sync::{Arc, Weak};
 
 use futures::future::join_all;
-use truststream_layers::BreakerState;
 
 use crate::backends::Backends;
 use crate::config::HealthConfig;
@@ -20,10 +19,10 @@ pub(crate) async fn watch(backends: Weak<Backends>, config: HealthConfig) {
         drop(present);
         let probes = connected.iter().flat_map(|backend| backend.probes());
         join_all(probes.map(|probe| probe.ask(&config))).await;
-        let is_down = |probe: &Probe| probe.breaker().state() != BreakerState::Closed;
-        let any_down = connected.iter().flat_map(|backend| backend.probes()).any(is_down);
+        let is_doubtful = |probe: &Probe| probe.breaker().status().failures > 0;
+        let any_doubtful = connected.iter().flat_map(|backend| backend.probes()).any(is_doubtful);
         drop(connected);
-        let wait = if any_down { config.interval.min(config.breaker.open) } else { config.interval };
+        let wait = if any_doubtful { config.interval.min(config.breaker.open) } else { config.interval };
         tokio::time::sleep(wait).await;
     }
 }

@@ -8,7 +8,7 @@ use truststream_services::database::{Applied, AppliedPosition, Apply, Capture, P
 
 use super::Mirrors;
 use super::returned::Returned;
-use super::status::{MirrorStatus, millis};
+use super::status::{MirrorPhase, MirrorStatus, millis};
 use crate::machine::{Act, Event};
 use crate::record::now_ms;
 use crate::{Record, Side};
@@ -74,7 +74,9 @@ impl Mirrors {
     /// `BACKEND_009` when the mirror is not fit; `BACKEND_011` when a committed switch or a cut-over
     /// is in the way; whatever keeps the mirror from serving. Nothing has changed then.
     pub async fn fail_over(&self, reason: &str, answered: Option<u64>, down: Duration) -> Result<Failover> {
-        let status = self.status.borrow().clone().filter(MirrorStatus::is_fit).ok_or_else(unfit)?;
+        let known = self.status.borrow().clone();
+        let known = if known.is_some() { known } else { self.stored_status().await? };
+        let status = known.filter(MirrorStatus::is_fit).ok_or_else(unfit)?;
         let began = Instant::now();
         // Whatever it was in the middle of: the seal makes an end of it.
         self.close().await;
@@ -126,6 +128,17 @@ impl Mirrors {
         let value = serde_json::to_value(failover)
             .map_err(|error| Error::internal("the failover can't be stored").with_source(error))?;
         self.control.put(&key, value, version).await
+    }
+
+    /// How the mirror stood when a process before this one ended.
+    async fn stored_status(&self) -> Result<Option<MirrorStatus>> {
+        let state = self.shared.routes.stored().await?;
+        let fit = |standby: &crate::machine::Standby| MirrorStatus {
+            phase: MirrorPhase::Following,
+            verified: true,
+            ..MirrorStatus::new(&state.route.owner, &standby.to)
+        };
+        Ok(state.fit_standby().map(fit))
     }
 
     async fn take_over(&self, status: &MirrorStatus, reason: &str) -> Result<Failover> {

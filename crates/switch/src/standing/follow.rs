@@ -136,6 +136,7 @@ impl Mirrors {
         self.enter(record, Phase::Ready).await?;
         tracing::info!(mirror = record.to, of = record.from, "the mirror is in sync and follows");
         self.update(|status| {
+            status.id = record.id;
             status.verified = true;
             status.phase = MirrorPhase::Following;
             status.rows = record.report.rows;

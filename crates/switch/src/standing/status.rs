@@ -36,6 +36,8 @@ impl MirrorPhase {
 /// How a mirror stands.
 #[derive(Clone, Debug, Serialize)]
 pub struct MirrorStatus {
+    /// Its number; another one when it was made anew.
+    pub id: u64,
     /// The backend that serves.
     pub from: String,
     /// The one that follows.
@@ -71,6 +73,7 @@ pub(super) struct InSync {
 impl MirrorStatus {
     pub(super) fn new(from: &str, to: &str) -> Self {
         MirrorStatus {
+            id: 0,
             from: from.to_owned(),
             to: to.to_owned(),
             phase: MirrorPhase::default(),
