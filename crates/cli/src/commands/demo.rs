@@ -11,7 +11,7 @@ use truststream_services::database::Migrate;
 use truststream_switch::{Phase, Record};
 
 use super::serve::Ready;
-use super::switch::report;
+use super::switch_text::report;
 use crate::Common;
 use crate::demo::{MIGRATION, Outcome, Postgres, Traffic, draw, fill, percentile};
 use crate::failure::{Done, Failure};

@@ -19,6 +19,7 @@ pub mod start;
 pub mod status;
 mod status_text;
 pub mod switch;
+mod switch_text;
 
 mod reached;
 mod schema_source;

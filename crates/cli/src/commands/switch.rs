@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
-use truststream_switch::{Phase, Progress, Record, Rehearsal, TableReport};
+use truststream_switch::{Phase, Progress, Record, TableReport};
 
+use super::switch_text::{compared, print_plan, print_record, print_rehearsal};
 use crate::Common;
 use crate::client::AdminClient;
 use crate::failure::{Done, Failure};
 use crate::progress::Shown;
-use crate::text::{bytes, table, thousands};
 
 /// What can be done with switches. They run inside the gateway; these commands watch and steer.
 #[derive(Subcommand)]
@@ -49,8 +49,9 @@ pub struct Start {
     /// Don't wait: print the switch and return
     #[arg(long)]
     detach: bool,
-    /// Copy while writes go on and hold them for a moment at the end, or hold them first
-    #[arg(long, value_name = "HOW", value_parser = ["blue-green", "immediate"])]
+    /// Copy while writes go on and hold them for a moment at the end; or hold them first; or have both
+    /// sides answer reads, compared, and move a growing share of them before the flip
+    #[arg(long, value_name = "HOW", value_parser = ["blue-green", "immediate", "gradual"])]
     strategy: Option<String>,
     /// Longest pause of writes in milliseconds; past it the fence is lifted and tried again
     #[arg(long, value_name = "MS")]
@@ -70,6 +71,16 @@ pub struct Start {
     /// Let the copy wait while the source takes longer to answer, in milliseconds
     #[arg(long, value_name = "MS")]
     max_latency: Option<u64>,
+    /// Gradual: reads that both sides are asked for
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    shadow: Option<u8>,
+    /// Gradual: how long each share of the reads lasts, in milliseconds
+    #[arg(long, value_name = "MS")]
+    read_step: Option<u64>,
+    /// What becomes of what is written directly to the database that served before: the database
+    /// refuses it, or it is applied to the one that serves, or set down
+    #[arg(long, value_name = "HOW", value_parser = ["refuse", "forward", "quarantine"])]
+    stray: Option<String>,
     /// Rows in a chunk of the copy
     #[arg(long)]
     chunk: Option<usize>,
@@ -125,6 +136,9 @@ impl Start {
             "repair": self.repair,
             "throttle": self.throttle,
             "max_latency_ms": self.max_latency,
+            "stray": self.stray,
+            "shadow": self.shadow,
+            "read_step_ms": self.read_step,
         });
         let started = client.post("switch", &body).await?;
         if self.detach {
@@ -192,120 +206,6 @@ async fn ended(client: &AdminClient, how: &str, common: &Common) -> Done {
 
 fn read_record(value: &Json) -> Option<Record> {
     serde_json::from_value(value.clone()).ok()
-}
-
-fn print_plan(plan: &Json, as_json: bool) -> Done {
-    if as_json {
-        println!("{plan}");
-        return Ok(());
-    }
-    let count = |name: &str| plan[name].as_array().map_or(0, Vec::len);
-    let objects =
-        if plan["moves_objects"] == true { "objects move too" } else { "objects are shared and stay" };
-    println!(
-        "{} → {}: {} tables, {} rows; {objects}",
-        plan["from"].as_str().unwrap_or_default(),
-        plan["to"].as_str().unwrap_or_default(),
-        count("tables"),
-        thousands(plan["rows"].as_u64().unwrap_or_default()),
-    );
-    match plan["problems"].as_array().filter(|problems| !problems.is_empty()) {
-        None => println!("nothing stands in the way; start it with `truststream switch start`"),
-        Some(problems) => {
-            println!("in the way:");
-            for problem in problems {
-                println!(
-                    "  {}: {}",
-                    problem["statement"].as_str().unwrap_or_default(),
-                    problem["reason"].as_str().unwrap_or_default()
-                );
-            }
-        }
-    }
-    Ok(())
-}
-
-fn print_rehearsal(shown: &Json, as_json: bool) -> Done {
-    if as_json {
-        println!("{shown}");
-        return Ok(());
-    }
-    print_plan(&shown["plan"], false)?;
-    let Ok(tried) = serde_json::from_value::<Rehearsal>(shown.clone()) else { return Ok(()) };
-    if !tried.plan.problems.is_empty() {
-        return Ok(());
-    }
-    println!(
-        "tried {} rows: copies {} rows/s, compares {} rows/s; all of it ({}) in about {:.0} s",
-        thousands(tried.rows),
-        thousands(tried.copied_per_second as u64),
-        thousands(tried.verified_per_second as u64),
-        bytes(tried.bytes),
-        tried.seconds.ceil(),
-    );
-    if tried.altered.is_empty() {
-        println!("every value tried came back as it was");
-        return Ok(());
-    }
-    println!("not kept exactly by {}, nor after the way back:", tried.plan.to);
-    for one in &tried.altered {
-        let (rows, name) = (thousands(one.rows), format!("{}.{}", one.table, one.column));
-        println!("  {name} in {rows} rows: {} came back as {}", one.sent, one.received);
-    }
-    Ok(())
-}
-
-/// The report of a switch: JSON as it is stored, or text.
-pub fn print_record(record: &Record, shown: &Json, as_json: bool) {
-    if as_json {
-        println!("{shown}");
-    } else {
-        print!("{}", report(record));
-    }
-}
-
-/// The report of a switch as text.
-pub fn report(record: &Record) -> String {
-    let report = &record.report;
-    let paused = if record.paused { ", paused" } else { "" };
-    let mut text =
-        format!("switch {}: {} → {}, {}{paused}\n", record.id, record.from, record.to, record.phase.name());
-    text.push_str(&format!(
-        "  copied    {} rows ({}), {} objects ({})\n",
-        thousands(report.rows),
-        bytes(report.bytes),
-        thousands(report.objects),
-        bytes(report.object_bytes)
-    ));
-    text.push_str(&format!(
-        "  followed  {} changes there, {} back\n",
-        thousands(report.changes),
-        thousands(report.changes_back)
-    ));
-    for flip in &report.flips {
-        text.push_str(&format!(
-            "  flip      {} → {}: writes held for {:.1} ms, {} of them waited\n",
-            flip.from, flip.to, flip.pause_ms, flip.held
-        ));
-    }
-    if !report.tables.is_empty() {
-        text.push_str("  verified\n");
-        text.push_str(&compared("  ", &report.tables));
-    }
-    if let Some(failure) = &report.failure {
-        text.push_str(&format!("  ended     {failure}\n"));
-    }
-    text
-}
-
-/// What was compared, as a table.
-fn compared(indent: &str, tables: &[TableReport]) -> String {
-    let row = |table: &TableReport| {
-        let same = if table.source == table.target { "equal" } else { "DIFFERENT" };
-        vec![format!("{indent}{}", table.table), thousands(table.rows), table.source.clone(), same.to_owned()]
-    };
-    let rows: Vec<_> = tables.iter().map(row).collect();
-    table(&[&format!("{indent}table"), "rows", "checksum", "both sides"], &rows)
 }
 
 /// Compares two backends row by row.

@@ -1,0 +1,202 @@
+//! What switches did and would do, as text.
+
+use serde_json::Value as Json;
+use truststream_switch::{ReadReport, Record, Rehearsal, StrayLog, TableReport};
+
+use crate::failure::Done;
+use crate::text::{bytes, table, thousands};
+
+/// What a switch would do.
+pub fn print_plan(plan: &Json, as_json: bool) -> Done {
+    if as_json {
+        println!("{plan}");
+        return Ok(());
+    }
+    let count = |name: &str| plan[name].as_array().map_or(0, Vec::len);
+    let objects =
+        if plan["moves_objects"] == true { "objects move too" } else { "objects are shared and stay" };
+    println!(
+        "{} → {}: {} tables, {} rows; {objects}",
+        plan["from"].as_str().unwrap_or_default(),
+        plan["to"].as_str().unwrap_or_default(),
+        count("tables"),
+        thousands(plan["rows"].as_u64().unwrap_or_default()),
+    );
+    println!(
+        "about {} of rows; reading them once takes {:.1} s (`truststream switch rehearse` measures a copy)",
+        bytes(plan["bytes"].as_u64().unwrap_or_default()),
+        plan["read_seconds"].as_f64().unwrap_or_default(),
+    );
+    let to = plan["to"].as_str().unwrap_or_default();
+    for feature in plan["missing"].as_array().into_iter().flatten() {
+        println!("not on {to}: requests that need {}", feature.as_str().unwrap_or_default());
+    }
+    for cost in plan["emulated"].as_array().into_iter().flatten() {
+        let text = |name: &str| cost[name].as_str().unwrap_or_default();
+        println!("emulated on {to}: {}: {}", text("of"), text("words"));
+    }
+    for side in plan["not_closed"].as_array().into_iter().flatten() {
+        println!(
+            "{} can't refuse what is written to its database directly; that is seen and set down (--stray)",
+            side.as_str().unwrap_or_default()
+        );
+    }
+    match plan["problems"].as_array().filter(|problems| !problems.is_empty()) {
+        None => println!("nothing stands in the way; start it with `truststream switch start`"),
+        Some(problems) => {
+            println!("in the way:");
+            for problem in problems {
+                println!(
+                    "  {}: {}",
+                    problem["statement"].as_str().unwrap_or_default(),
+                    problem["reason"].as_str().unwrap_or_default()
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What trying one showed.
+pub fn print_rehearsal(shown: &Json, as_json: bool) -> Done {
+    if as_json {
+        println!("{shown}");
+        return Ok(());
+    }
+    print_plan(&shown["plan"], false)?;
+    let Ok(tried) = serde_json::from_value::<Rehearsal>(shown.clone()) else { return Ok(()) };
+    if !tried.plan.problems.is_empty() {
+        return Ok(());
+    }
+    println!(
+        "tried {} rows: copies {} rows/s, compares {} rows/s; all of it ({}) in about {:.0} s",
+        thousands(tried.rows),
+        thousands(tried.copied_per_second as u64),
+        thousands(tried.verified_per_second as u64),
+        bytes(tried.bytes),
+        tried.seconds.ceil(),
+    );
+    if tried.altered.is_empty() {
+        println!("every value tried came back as it was");
+        return Ok(());
+    }
+    println!("not kept exactly by {}, nor after the way back:", tried.plan.to);
+    for one in &tried.altered {
+        let (rows, name) = (thousands(one.rows), format!("{}.{}", one.table, one.column));
+        println!("  {name} in {rows} rows: {} came back as {}", one.sent, one.received);
+    }
+    Ok(())
+}
+
+/// The report of a switch: JSON as it is stored, or text.
+pub fn print_record(record: &Record, shown: &Json, as_json: bool) {
+    if as_json {
+        println!("{shown}");
+    } else {
+        print!("{}", report(record));
+        if let Ok(strays) = serde_json::from_value::<StrayLog>(shown["strays"].clone()) {
+            print!("{}", strays_of(record, &strays));
+        }
+    }
+}
+
+/// What was written directly to the database that served before.
+fn strays_of(record: &Record, strays: &StrayLog) -> String {
+    if strays.seen == 0 && strays.gaps == 0 {
+        return String::new();
+    }
+    let mut text = format!(
+        "  strays    {} changes written directly to {}: {} applied to {}, {} kept back\n",
+        thousands(strays.seen),
+        record.from,
+        thousands(strays.forwarded),
+        record.to,
+        thousands(strays.kept_in_all),
+    );
+    if strays.gaps > 0 {
+        text.push_str("            what was written while its changes were trimmed is not known\n");
+    }
+    if let Some(failure) = &strays.failure {
+        text.push_str(&format!("            {} could not take them: {failure}\n", record.to));
+    }
+    let mut counts: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
+    for change in &strays.kept {
+        *counts.entry(format!("{:?} in {}", change.kind, change.table).to_lowercase()).or_default() += 1;
+    }
+    for (what, count) in counts {
+        text.push_str(&format!(
+            "            kept back: {} {what} (all of it with --json)\n",
+            thousands(count)
+        ));
+    }
+    text
+}
+
+/// The report of a switch as text.
+pub fn report(record: &Record) -> String {
+    let report = &record.report;
+    let paused = if record.paused { ", paused" } else { "" };
+    let mut text =
+        format!("switch {}: {} → {}, {}{paused}\n", record.id, record.from, record.to, record.phase.name());
+    text.push_str(&format!(
+        "  copied    {} rows ({}), {} objects ({})\n",
+        thousands(report.rows),
+        bytes(report.bytes),
+        thousands(report.objects),
+        bytes(report.object_bytes)
+    ));
+    text.push_str(&format!(
+        "  followed  {} changes there, {} back\n",
+        thousands(report.changes),
+        thousands(report.changes_back)
+    ));
+    if let Some(reads) = &report.reads {
+        text.push_str(&reads_of(record, reads));
+    }
+    for flip in &report.flips {
+        text.push_str(&format!(
+            "  flip      {} → {}: writes held for {:.1} ms, {} of them waited\n",
+            flip.from, flip.to, flip.pause_ms, flip.held
+        ));
+    }
+    if !report.tables.is_empty() {
+        text.push_str("  verified\n");
+        text.push_str(&compared("  ", &report.tables));
+    }
+    if let Some(failure) = &report.failure {
+        text.push_str(&format!("  ended     {failure}\n"));
+    }
+    text
+}
+
+/// What became of reads before the flip.
+fn reads_of(record: &Record, reads: &ReadReport) -> String {
+    let ms = |[median, most]: [f64; 2]| format!("{median:.1} ms (95%: {most:.1} ms)");
+    let mut text = format!(
+        "  reads     {} answered alike, {} undecided, {} not comparable; {} answered by {}\n            {} took {}, {} took {}\n",
+        thousands(reads.equal),
+        thousands(reads.undecided),
+        thousands(reads.not_compared),
+        thousands(reads.served),
+        record.to,
+        record.from,
+        ms(reads.source_ms),
+        record.to,
+        ms(reads.target_ms),
+    );
+    for different in &reads.different {
+        let (count, how) = (thousands(different.count), &different.how);
+        text.push_str(&format!("            DIFFERENT {count} times, {how}: {}\n", different.shape));
+    }
+    text
+}
+
+/// What was compared, as a table.
+pub fn compared(indent: &str, tables: &[TableReport]) -> String {
+    let row = |table: &TableReport| {
+        let same = if table.source == table.target { "equal" } else { "DIFFERENT" };
+        vec![format!("{indent}{}", table.table), thousands(table.rows), table.source.clone(), same.to_owned()]
+    };
+    let rows: Vec<_> = tables.iter().map(row).collect();
+    table(&[&format!("{indent}table"), "rows", "checksum", "both sides"], &rows)
+}
