@@ -76,6 +76,10 @@ fn embed(embed: &Embed) -> Result<String> {
     if embed.spread && embed.alias.is_some() {
         return Err(wordless("another name for what is spread"));
     }
+    let plain = !embed.spread && !embed.inner && embed.hint.is_none();
+    if plain && embed.relation == "count" && embed.query.items.is_empty() {
+        return Err(wordless("a resource named count of which nothing is selected"));
+    }
     let mut text = if embed.spread { "...".to_owned() } else { renamed(&embed.alias) };
     text.push_str(&name(&embed.relation));
     match embed.hint.as_deref() {
