@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::status_text::{self, ago};
+use super::status_text::{self, since};
 use crate::Common;
 use crate::client::AdminClient;
 use crate::failure::Done;
@@ -68,13 +68,13 @@ fn services(backends: &[Json], mirror: &Json) -> String {
 /// What its provider answered now, and whether calls reach it.
 fn health(service: &Json) -> String {
     let breaker = &service["breaker"];
-    let since = breaker["down_since_ms"].as_u64().map(ago);
+    let since = breaker["down_since_ms"].as_u64().map(since);
     match (service["error"].as_str(), since) {
         (None, None) => format!("up in {:.1} ms", service["latency_ms"].as_f64().unwrap_or_default()),
-        (None, Some(since)) => format!("back, was down {since}"),
+        (None, Some(since)) => format!("back, was down for {since}"),
         (Some(error), None) if breaker.is_object() => format!("failing: {error}"),
         (Some(error), None) => format!("down: {error}"),
-        (Some(error), Some(since)) => format!("down {since}: {error}"),
+        (Some(error), Some(since)) => format!("down for {since}: {error}"),
     }
 }
 

@@ -73,6 +73,7 @@ pub fn failover(failover: &Json) -> String {
         let rows: Vec<_> = array(&returned["rows"]).iter().map(text).collect();
         let found = match number(&returned["changes"]) {
             0 => "nothing was only there".to_owned(),
+            1 => format!("one change was only there: {}", shortened(&rows)),
             changes => format!("{} changes were only there: {}", thousands(changes), shortened(&rows)),
         };
         let (from, came) = (text(&failover["from"]), ago(number(&returned["at_ms"])));
@@ -113,10 +114,15 @@ pub fn history(backends: &[Json]) -> String {
 }
 
 /// How long ago that was: `12 s ago`.
-pub fn ago(at_ms: u64) -> String {
+fn ago(at_ms: u64) -> String {
+    format!("{} ago", since(at_ms))
+}
+
+/// The time since then.
+pub fn since(at_ms: u64) -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-    format!("{} ago", time(now.saturating_sub(at_ms)))
+    time(now.saturating_sub(at_ms))
 }
 
 /// A time in the unit that fits: `340 ms`, `5.2 s`, `3 min`, `7 h`.
