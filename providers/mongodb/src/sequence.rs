@@ -24,11 +24,13 @@ pub(crate) async fn next(database: &Database, table: &TableName, column: &Column
             .return_document(ReturnDocument::After)
             .await;
         match taken {
-            Ok(found) => match found.as_ref().and_then(|found| found.get("last")).and_then(integer) {
-                Some(last) => return Ok(last - many + 1),
+            Ok(found) => {
+                let last = found.as_ref().and_then(|found| found.get("last")).and_then(integer);
                 // Whoever is told of no number has none.
-                None => {}
-            },
+                if let Some(last) = last {
+                    return Ok(last - many + 1);
+                }
+            }
             // Two took the first number at once, or are in each other's way: once more.
             Err(error) if matches!(crate::error::code(&error), Some(11_000 | 112)) => {}
             Err(error) => return Err(convert(error)),

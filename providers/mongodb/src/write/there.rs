@@ -124,7 +124,7 @@ fn is_key(schema: &Schema, (name, table): Named<'_>, column: &str) -> bool {
     // A partial one hangs on columns of its condition too.
     let indexed = table.indexes.iter().any(|index| index.unique);
     let refers = table.foreign_keys.iter().any(|key| has(&key.columns));
-    let referred = references(schema, name).any(|columns| has(columns));
+    let referred = references(schema, name).any(has);
     has(&table.primary_key) || unique || indexed || refers || referred
 }
 
