@@ -16,8 +16,9 @@ pub const SECRET: &str = "a-secret-of-at-least-thirty-two-characters";
 /// A database in memory.
 pub const MEMORY: &str = "provider = \"memory\"";
 
+/// Each case's gateway keeps connections of its own until the tests end.
 static SERVER: LazyLock<PostgresServer> =
-    LazyLock::new(|| PostgresServer::start(&[]).expect("PostgreSQL is installed"));
+    LazyLock::new(|| PostgresServer::start(&["max_connections=600"]).expect("PostgreSQL is installed"));
 
 /// A new database of PostgreSQL.
 pub fn on_postgres() -> String {
