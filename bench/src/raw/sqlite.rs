@@ -87,9 +87,9 @@ fn read(connection: &Connection, query: &Query<'_>) -> Result<Vec<u8>> {
 const EMBED: &str = "
 select json_group_array(json_object('id', id, 'name', name, 'missions', json(missions))) from (
   select a.id, a.name, (
-    select json_group_array(json_object('id', m.id, 'title', m.title, 'steps', (
+    select json_group_array(json_object('id', m.id, 'title', m.title, 'steps', json((
       select json_group_array(json_object('id', s.id, 'note', s.note)) from steps s where s.mission_id = m.id
-    ))) from missions m where m.agent_id = a.id
+    )))) from missions m where m.agent_id = a.id
   ) as missions
   from agents a where a.category = ?1 order by a.score desc limit ?2)";
 
