@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Applied, AppliedPosition, Apply, Change, Changes, Database, Position, TableName};
+use truststream_services::database::{
+    Applied, AppliedPosition, Apply, Change, Changes, Database, Position, TableName,
+};
 
 use crate::digest::{RowDigest, Sums};
 use crate::failpoint::Moment;

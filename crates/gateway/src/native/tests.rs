@@ -89,7 +89,11 @@ pub(crate) async fn site(database: &str) -> Site {
         ..ApiKeys::default()
     };
     let identities = Arc::new(Identities::new(services.auth.clone(), "anon", keys));
-    let app = app(GatewayState { services: Arc::new(services), identities, settings: Arc::new(Settings::default()) });
+    let app = app(GatewayState {
+        services: Arc::new(services),
+        identities,
+        settings: Arc::new(Settings::default()),
+    });
     Site { app, runtime, _folder: folder }
 }
 

@@ -59,8 +59,7 @@ impl RestRequest {
         if reads_facts.has(DatabaseFeature::RequestFacts) {
             cx.request = Some(Arc::new(Facts::of(&parts.method, path, &headers)));
         }
-        cx.idempotency_key =
-            headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(Arc::from);
+        cx.idempotency_key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(Arc::from);
         let (schema, profile) = schema(state, &parts.method, &headers)?;
         let target = target(path, &schema)?;
         let query = parts.uri.query().unwrap_or_default();

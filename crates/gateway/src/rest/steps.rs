@@ -82,7 +82,10 @@ impl RestStep {
 ///
 /// # Errors
 /// As the data API reports them.
-pub(crate) async fn envelope(state: &GatewayState, request: Request) -> Result<(Context, Arc<HeaderMap>, Bytes)> {
+pub(crate) async fn envelope(
+    state: &GatewayState,
+    request: Request,
+) -> Result<(Context, Arc<HeaderMap>, Bytes)> {
     let request = RestRequest::read(state, request).await?;
     Ok((request.cx, request.headers, request.body))
 }
