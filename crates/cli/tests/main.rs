@@ -10,4 +10,4 @@ mod migrations;
 mod report;
 mod rows;
 mod support;
-mod types;
+mod typegen;

@@ -161,7 +161,8 @@ async fn strays_that_can_not_be_applied_are_kept_back() {
         direct.run("insert into kinds (id, name) values (7, 'one')"),
         runtime.database().send(kinds(8))
     );
-    (stray.unwrap(), served.unwrap());
+    stray.unwrap();
+    served.unwrap();
     let log = seen(&runtime, 1).await;
     assert_eq!((log.forwarded, log.kept_in_all, log.kept.len()), (0, 1, 1), "{log:?}");
     assert!(log.failure.unwrap().contains("kinds"));
