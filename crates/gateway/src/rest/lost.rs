@@ -98,12 +98,12 @@ async fn a_database_that_crashes_costs_the_writes_under_way_and_no_read() {
     );
     until_active(&site, "read_slowly", 1).await;
     until_active(&site, "write_slowly", 1).await;
-    let server = tokio::task::spawn_blocking(move || {
+    let mut server = tokio::task::spawn_blocking(move || {
         server.crash().unwrap();
-        std::thread::sleep(Duration::from_millis(300));
-        server.restart().unwrap();
         server
-    });
+    })
+    .await
+    .unwrap();
     // Whether it was kept nobody knows, so the gateway doesn't repeat it: the client may.
     let (head, body) = reply(writing).await;
     assert!(head.starts_with("http/1.1 503"), "{head} {body}");
@@ -114,6 +114,11 @@ async fn a_database_that_crashes_costs_the_writes_under_way_and_no_read() {
     assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("again")), "{body}");
     // A read is repeated until it is answered, and so is a write that never left.
     let inserting = sent(port, "POST /rest/v1/kept", r#"{"id":2}"#).await;
+    let server = tokio::task::spawn_blocking(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        server.restart().unwrap();
+        server
+    });
     let (head, body) = reply(reading).await;
     assert!(head.starts_with("http/1.1 200"), "{head} {body}");
     let (head, body) = reply(inserting).await;
