@@ -103,7 +103,10 @@ fn one(part: Part) -> Result<()> {
             run("tests/postgrest", "python3", &["replay.py"])?;
             run("tests/postgrest", "python3", &["replay.py", "--backend", "sqlite"])
         }
-        Part::Switch => run(".", "cargo", &["run", "--release", "--locked", "--", "demo", "--json"]),
+        Part::Switch => {
+            let cargo = ["run", "--release", "--locked", "--features", PROVIDERS];
+            run(".", "cargo", &[&cargo[..], &["--", "demo", "--json"]].concat())
+        }
         Part::Histories => {
             build()?;
             histories(1, 1)
@@ -152,8 +155,8 @@ const STEPS: &[&str] = &["captured", "batch", "identities", "committed", "caught
 
 /// The binary that makes mistakes and ends where it is told to.
 fn mutant() -> Result<String> {
-    let features = "mutations,mongodb,supabase";
-    run(".", "cargo", &["build", "--locked", "-p", "truststream-cli", "--features", features])?;
+    let features = format!("mutations,{PROVIDERS}");
+    run(".", "cargo", &["build", "--locked", "-p", "truststream-cli", "--features", &features])?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let binary = target.join("debug/truststream");
     match binary.to_str() {
@@ -183,7 +186,8 @@ fn mutations() -> Result<()> {
 }
 
 /// What takes too long for every change: 200 switches under faults, gateways that end at every step, and
-/// 10,000 random requests on SQLite and PostgreSQL, others each day. What goes wrong is printed with the seed that finds it again.
+/// 10,000 random requests on SQLite and PostgreSQL, others each day. What goes wrong is printed with the
+/// seed that finds it again.
 pub fn nightly() -> Result<()> {
     let model = ["cargo", "test", "--release", "--locked", "-p", "truststream-switch", "--test", "main"];
     let mut command = vec!["TRUSTSTREAM_MODEL=large"];
@@ -204,7 +208,9 @@ pub fn nightly() -> Result<()> {
     fuzz(day)
 }
 
-/// The binary, with every provider that a server is installed for.
+/// Providers beside the default ones that there is a server for: one binary serves all parts.
+const PROVIDERS: &str = "mongodb,supabase";
+
 fn build() -> Result<()> {
-    run(".", "cargo", &["build", "--release", "--locked", "--features", "mongodb,supabase"])
+    run(".", "cargo", &["build", "--release", "--locked", "--features", PROVIDERS])
 }
