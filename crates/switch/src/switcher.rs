@@ -142,6 +142,7 @@ impl Switcher {
         if let Some(latest) = latest.as_ref().filter(|latest| latest.phase.is_before_commit()) {
             return Err(not_over(latest));
         }
+        self.settle(&mut running).await;
         if options.repair && self.shared.routes.stored().await?.route.owner == target {
             let message = format!("`{target}` serves: its rows are not made what another backend's are");
             return Err(Error::invalid_input(message));

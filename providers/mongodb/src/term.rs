@@ -146,9 +146,11 @@ impl Term {
             return Bson::Boolean((*known == Bson::Null && !is_json(&self.ty)) == (want == Want::True));
         }
         let (word, against): (_, Bson) = if is_json(&self.ty) {
+            // Only what is missing sorts before null; not every server tells the type of what a
+            // variable leads to.
             return Bson::Document(match want {
-                Want::True => doc! { "$eq": [{ "$type": self.expr.clone() }, "missing"] },
-                Want::False => doc! { "$ne": [{ "$type": self.expr.clone() }, "missing"] },
+                Want::True => doc! { "$lt": [self.expr.clone(), Bson::Null] },
+                Want::False => doc! { "$gte": [self.expr.clone(), Bson::Null] },
             });
         } else {
             (if want == Want::True { "$eq" } else { "$ne" }, Bson::Null)
