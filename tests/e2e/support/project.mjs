@@ -9,6 +9,9 @@ import { removeFolder, temporaryFolder } from './cleanup.mjs'
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url))
 
+/** The backend under test. */
+export const BACKEND = process.env.TRUSTSTREAM_TEST_BACKEND ?? 'sqlite'
+
 /**
  * @param {object} [options]
  * @param {string} [options.fixture] folder under tests/fixtures
@@ -16,7 +19,6 @@ const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url))
  * @param {string} [options.settings] more text for truststream.toml
  */
 export async function createProject({ fixture = 'app', config = {}, settings = '' } = {}) {
-  const backend = process.env.TRUSTSTREAM_TEST_BACKEND ?? 'sqlite'
   const folder = temporaryFolder('project')
   cpSync(join(FIXTURES, fixture), folder, { recursive: true })
 
@@ -25,12 +27,12 @@ export async function createProject({ fixture = 'app', config = {}, settings = '
   for (const [path, value] of Object.entries(config)) text = setKey(text, path, value)
   writeFileSync(file, text)
 
-  const server = await startBackend(backend, folder)
+  const server = await startBackend(BACKEND, folder)
   const toml = [server.settings, settings].filter(Boolean).join('\n')
   if (toml) writeFileSync(join(folder, 'truststream.toml'), toml)
 
   return {
-    backend,
+    backend: BACKEND,
     folder,
     async remove() {
       await server.stop()
