@@ -28,7 +28,7 @@ import dump
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # Cases that passed when this was written, under the base configuration and under all others.
-FLOORS = {"postgres": {"base": 589, "other": 70}, "sqlite": {"base": 510, "other": 53}}
+FLOORS = {"postgres": {"base": 589, "other": 70}, "sqlite": {"base": 514, "other": 54}}
 DUMPED = pathlib.Path("/tmp/projects_dump.csv")  # the file that foreign table test.projects_dump names
 ROLES = """
 create role "Postgrest_Test_Authenticator" login noinherit;
