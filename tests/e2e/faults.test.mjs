@@ -99,10 +99,10 @@ test('a step of an atomic call fails: it is named, and nothing is there', async 
   const requests = ['a', 'b', 'c'].map((sku) => ({ method: 'POST', path: '/products', body: product(`step-${sku}`) }))
   const atomic = () =>
     app.ask('/truststream/v1/atomic', { method: 'POST', token: app.serviceKey, json: { requests } })
-  if (BACKEND === 'supabase') return refuses(await atomic(), 400, { code: '0A000' })
   const error = refuses(await atomic(), 400, { code: '23514' })
   assert.match(JSON.stringify(error), /\b1\b/)
   assert.deepEqual(await skus(app, 'step-'), [])
+  if (BACKEND === 'supabase') return refuses(await atomic(), 400, { code: '0A000' })
   answers(await atomic(), 200)
   assert.deepEqual(await skus(app, 'step-'), ['step-a', 'step-b', 'step-c'])
 })
