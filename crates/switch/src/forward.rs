@@ -265,11 +265,12 @@ pub(crate) fn keys(catalog: &Catalog, tables: &[TableName]) -> HashMap<TableName
     tables.iter().filter_map(key).collect()
 }
 
-/// Whether it may be over when tried again: a side that does not answer, or another applier that
-/// ended in the middle of a step.
+/// Whether it may be over when tried again: a side that does not answer, another applier that ended
+/// in the middle of a step, or a transaction that stood in the way (a serialization failure or a
+/// deadlock; a process that was killed leaves its own open for a while).
 fn is_passing(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::RateLimited)
-        || error.code() == crate::follow::STALE
+        || [crate::follow::STALE, "40001", "40P01"].contains(&error.code())
 }
 
 impl Shared {

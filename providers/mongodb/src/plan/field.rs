@@ -54,6 +54,13 @@ pub(crate) fn column_term(column: &Column) -> Term {
 
 /// `->`: a member or an element; missing where there is none.
 pub(crate) fn step_into(json: &Bson, key: &JsonKey) -> Bson {
+    // Without a variable, where it can be: not every server keeps missing what a variable leads to.
+    if let (Some(path), JsonKey::Key(key)) = (path_of(json), key)
+        && is_plain(key)
+    {
+        let is_object = doc! { "$eq": [{ "$type": json.clone() }, "object"] };
+        return doc! { "$cond": [is_object, format!("{path}.{key}"), "$$REMOVE"] }.into();
+    }
     let (kind, taken) = match key {
         // Of an object a plain path takes nothing else than the member.
         JsonKey::Key(key) if is_plain(key) => ("object", Bson::String(format!("$$j.{key}"))),
@@ -66,6 +73,18 @@ pub(crate) fn step_into(json: &Bson, key: &JsonKey) -> Bson {
         "vars": { "j": json.clone() },
         "in": { "$cond": [{ "$eq": [{ "$type": "$$j" }, kind] }, taken, "$$REMOVE"] },
     } })
+}
+
+/// The path that a value is read by, if it is one: a column, or what was stepped into from one.
+fn path_of(json: &Bson) -> Option<&str> {
+    let path = match json {
+        Bson::Document(step) => match step.get_array("$cond").ok()?.as_slice() {
+            [_, path, Bson::String(end)] if end == "$$REMOVE" => path.as_str()?,
+            _ => return None,
+        },
+        other => other.as_str()?,
+    };
+    path.starts_with('$').then_some(path)
 }
 
 /// Whether a key can be part of a path.
