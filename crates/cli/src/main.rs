@@ -15,11 +15,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-/// A request makes some seventy small allocations. Without huge pages, of which an idle gateway would
-/// hold 12 MiB.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// One backend API over any provider, and switch live.
 ///
 /// `truststream dev` in a Supabase project (or an empty folder) starts the whole stack from this one
