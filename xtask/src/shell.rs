@@ -29,6 +29,17 @@ fn path() -> Result<OsString> {
     Ok(std::env::join_paths(folders)?)
 }
 
+/// Where the binary is that the tests run, unless `TRUSTSTREAM_BIN` names another one.
+pub fn binary() -> PathBuf {
+    let named = std::env::var_os("TRUSTSTREAM_BIN").map(PathBuf::from);
+    named.unwrap_or_else(|| target().join("tested/truststream"))
+}
+
+/// Where cargo puts what it builds.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// Runs a program in a folder of the workspace; fails when it does.
 pub fn run<A: AsRef<OsStr>>(folder: &str, program: &str, arguments: &[A]) -> Result<()> {
     let shown: Vec<_> = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect();
@@ -37,6 +48,7 @@ pub fn run<A: AsRef<OsStr>>(folder: &str, program: &str, arguments: &[A]) -> Res
         .args(arguments)
         .current_dir(root().join(folder))
         .env("PATH", path()?)
+        .env("TRUSTSTREAM_BIN", binary())
         .status()
         .with_context(|| format!("{program} can't be started"))?;
     if !status.success() {

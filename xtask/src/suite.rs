@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::fuzz::fuzz;
-use crate::shell::{root, run};
+use crate::shell::{binary, run, target};
 use crate::{setup, tidy};
 
 /// A part of the tests.
@@ -106,8 +106,8 @@ fn one(part: Part) -> Result<()> {
             run("tests/postgrest", "python3", &["replay.py", "--backend", "sqlite"])
         }
         Part::Switch => {
-            let cargo = ["run", "--release", "--locked", "--features", PROVIDERS];
-            run(".", "cargo", &[&cargo[..], &["--", "demo", "--json"]].concat())
+            build()?;
+            run(".", &text(binary())?, &["demo", "--json"])
         }
         Part::Histories => {
             build()?;
@@ -160,11 +160,13 @@ const STEPS: &[&str] = &["captured", "batch", "identities", "committed", "caught
 fn mutant() -> Result<String> {
     let features = format!("mutations,{PROVIDERS}");
     run(".", "cargo", &["build", "--locked", "-p", "truststream-cli", "--features", &features])?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let binary = target.join("debug/truststream");
-    match binary.to_str() {
-        Some(binary) => Ok(binary.to_owned()),
-        None => bail!("{} is no text", binary.display()),
+    text(target().join("debug/truststream"))
+}
+
+fn text(path: PathBuf) -> Result<String> {
+    match path.to_str() {
+        Some(path) => Ok(path.to_owned()),
+        None => bail!("{} is no text", path.display()),
     }
 }
 
@@ -216,6 +218,10 @@ pub fn nightly() -> Result<()> {
 /// Providers beside the default ones that there is a server for: one binary serves all parts.
 const PROVIDERS: &str = "mongodb,supabase";
 
+/// The binary that the parts run, unless the caller brings one.
 fn build() -> Result<()> {
-    run(".", "cargo", &["build", "--release", "--locked", "--features", PROVIDERS])
+    if std::env::var_os("TRUSTSTREAM_BIN").is_some() {
+        return Ok(());
+    }
+    run(".", "cargo", &["build", "--profile", "tested", "--locked", "--features", PROVIDERS])
 }
