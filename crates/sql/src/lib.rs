@@ -29,6 +29,7 @@ pub mod diff;
 pub mod expression;
 pub mod payload;
 mod plpgsql;
+pub mod printed;
 pub mod quote;
 pub mod rehearse;
 pub mod relations;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{Client, Row as PgRow};
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Change, ChangeBatch, ChangeKind, Changes, Mark, TableName};
+use truststream_sql::printed::Snapshot;
 
 use crate::driver::PostgresDriver;
 use crate::error::failed;
@@ -17,7 +18,7 @@ use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::transaction::query_text;
 
-pub(crate) use snapshot::{Snapshot, position_of, present};
+pub(crate) use snapshot::{position_of, present};
 
 /// How often a waiting reader looks.
 const LOOK: Duration = Duration::from_millis(20);

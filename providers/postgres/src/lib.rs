@@ -23,7 +23,6 @@ mod pool;
 mod prepare;
 mod provider;
 mod raw;
-mod record;
 mod render;
 mod replica;
 mod requests;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use truststream_kernel::value::json::push_string;
 use truststream_kernel::{Error, ErrorKind, Result, Row, Type, Value};
 use truststream_services::database::{Column, Table, TableName};
+use truststream_sql::printed::record;
 use truststream_sql::quote::quote;
 
-use crate::record;
 use crate::schema::Schema;
 
 /// How the rows of one table are read.

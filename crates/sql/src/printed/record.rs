@@ -8,7 +8,7 @@ use truststream_kernel::{Error, Result};
 ///
 /// # Errors
 /// If the text is no record.
-pub(crate) fn fields(record: &str) -> Result<Vec<Option<String>>> {
+pub fn fields(record: &str) -> Result<Vec<Option<String>>> {
     let malformed = || Error::internal("a row could not be read");
     let body = record.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).ok_or_else(malformed)?;
     let mut fields = Vec::new();

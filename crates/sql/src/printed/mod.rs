@@ -1,0 +1,6 @@
+//! What PostgreSQL prints, read: rows as records, and snapshots.
+
+pub mod record;
+mod snapshot;
+
+pub use snapshot::Snapshot;
