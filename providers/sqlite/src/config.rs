@@ -16,6 +16,8 @@ pub struct Config {
     pub readers: usize,
     /// How long the change feed keeps changes (seconds); 0 keeps them for ever.
     pub feed_retention_s: u64,
+    /// The largest result whose estimated total is counted exactly; all are if absent.
+    pub estimate_above: Option<u64>,
 }
 
 /// Settings of a database in the memory of this process: nothing is on disk, and it is gone with the
@@ -27,12 +29,14 @@ pub struct MemoryConfig {
     pub readers: usize,
     /// How long the change feed keeps changes (seconds); 0 keeps them for ever.
     pub feed_retention_s: u64,
+    /// The largest result whose estimated total is counted exactly; all are if absent.
+    pub estimate_above: Option<u64>,
 }
 
 impl Default for MemoryConfig {
     fn default() -> Self {
         let file = Config::default();
-        MemoryConfig { readers: file.readers, feed_retention_s: file.feed_retention_s }
+        MemoryConfig { readers: file.readers, feed_retention_s: file.feed_retention_s, estimate_above: None }
     }
 }
 
@@ -55,6 +59,7 @@ impl Default for Config {
             synchronous: Synchronous::Full,
             readers,
             feed_retention_s: 3600,
+            estimate_above: None,
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::lock::Lock;
 use crate::place::Place;
 use crate::readers::Readers;
 use crate::schema::Schema;
+use crate::session::in_zone;
 use crate::write::{Write, fate};
 use crate::writer::{Fate, Writer};
 use crate::{
@@ -48,7 +49,8 @@ impl Shared {
 
     /// Plans with another catalog from now on.
     pub(crate) fn replace(&self, catalog: Catalog) {
-        *self.schema.write() = Arc::new(Schema::new(catalog));
+        let mut schema = self.schema.write();
+        *schema = Arc::new(Schema::new(catalog, schema.estimate_above));
     }
 }
 
@@ -102,10 +104,10 @@ impl SqliteDriver {
     /// # Errors
     /// `Unavailable` if the writing thread can't be started.
     pub async fn in_memory(config: MemoryConfig) -> Result<Self> {
-        let MemoryConfig { readers, feed_retention_s } = config;
+        let MemoryConfig { readers, feed_retention_s, estimate_above } = config;
         // A commit in memory has nothing to wait for.
         let synchronous = Synchronous::Normal;
-        let config = Config { readers, feed_retention_s, synchronous, ..Config::default() };
+        let config = Config { readers, feed_retention_s, estimate_above, synchronous, ..Config::default() };
         opening(move || SqliteDriver::open_at(&Place::memory(), None, &config)).await
     }
 
@@ -118,7 +120,7 @@ impl SqliteDriver {
         // A database in memory lasts as long as a connection to it does.
         drop(first);
         let readers = Readers::new(place.clone(), config.readers);
-        let schema = Arc::new(RwLock::new(Arc::new(Schema::new(catalog))));
+        let schema = Arc::new(RwLock::new(Arc::new(Schema::new(catalog, config.estimate_above))));
         let retention = Arc::new(feed::Retention::new(Duration::from_secs(config.feed_retention_s)));
         let shared = Shared { writer, readers, retention, schema };
         Ok(SqliteDriver { shared, lock })
@@ -196,32 +198,52 @@ impl DatabaseDriver for SqliteDriver {
     async fn select(&self, cx: &Context, op: &Select) -> Result<Page> {
         let schema = self.shared.schema();
         if op.transaction.rollback || read::is_cheap(&schema, op) {
-            return self.shared.readers.here(cx, |conn| read::select(conn, &schema, cx, op));
+            return self
+                .shared
+                .readers
+                .here(cx, |conn| in_zone(&op.transaction, || read::select(conn, &schema, cx, op)));
         }
         let (caller, op) = (cx.clone(), op.clone());
-        self.shared.read(cx, move |conn| read::select(conn, &schema, &caller, &op)).await
+        self.shared
+            .read(cx, move |conn| in_zone(&op.transaction, || read::select(conn, &schema, &caller, &op)))
+            .await
     }
 
     async fn insert(&self, cx: &Context, op: &Insert) -> Result<Page> {
         let (op, rollback) = (op.clone(), op.options.transaction.rollback);
         let refers = |table: &Table| table.foreign_keys.iter().any(|key| key.references == op.table);
         // Rows of one request may refer to one another in any order.
-        let many = op.rows.first() == Some(&b'[')
+        let many = op.rows.in_memory().is_none_or(|rows| rows.first() == Some(&b'['))
             && self.shared.schema().catalog.table(&op.table).is_some_and(refers);
         if many {
-            return self.shared.write_deferred(cx, rollback, move |write| write.insert(&op)).await;
+            return self
+                .shared
+                .write_deferred(cx, rollback, move |write| {
+                    in_zone(&op.options.transaction, || write.insert(&op))
+                })
+                .await;
         }
-        self.shared.write(cx, rollback, move |write| write.insert(&op)).await
+        self.shared
+            .write(cx, rollback, move |write| in_zone(&op.options.transaction, || write.insert(&op)))
+            .await
     }
 
     async fn update(&self, cx: &Context, op: &Update) -> Result<Page> {
         let op = op.clone();
-        self.shared.write(cx, op.options.transaction.rollback, move |write| write.update(&op)).await
+        self.shared
+            .write(cx, op.options.transaction.rollback, move |write| {
+                in_zone(&op.options.transaction, || write.update(&op))
+            })
+            .await
     }
 
     async fn delete(&self, cx: &Context, op: &Delete) -> Result<Page> {
         let op = op.clone();
-        self.shared.write(cx, op.options.transaction.rollback, move |write| write.delete(&op)).await
+        self.shared
+            .write(cx, op.options.transaction.rollback, move |write| {
+                in_zone(&op.options.transaction, || write.delete(&op))
+            })
+            .await
     }
 
     async fn invoke(&self, cx: &Context, op: &Invoke) -> Result<Page> {
@@ -230,11 +252,14 @@ impl DatabaseDriver for SqliteDriver {
             let (shared, caller) = (self.shared.clone(), cx.clone());
             let calling = move |conn: &Conn| {
                 let _snapshot = conn.sql.unchecked_transaction().map_err(crate::error::convert)?;
-                Write { conn, schema: &shared.schema(), cx: &caller }.invoke(&op)
+                let write = Write { conn, schema: &shared.schema(), cx: &caller };
+                in_zone(&op.transaction, || write.invoke(&op))
             };
             return self.shared.read(cx, calling).await;
         }
-        self.shared.write(cx, op.transaction.rollback, move |write| write.invoke(&op)).await
+        self.shared
+            .write(cx, op.transaction.rollback, move |write| in_zone(&op.transaction, || write.invoke(&op)))
+            .await
     }
 
     async fn batch(&self, cx: &Context, op: &Batch) -> Result<Vec<Page>> {

@@ -38,6 +38,7 @@ mod schema;
 mod sequence;
 mod session;
 mod storage;
+mod total;
 mod transaction;
 mod translate;
 mod weigh;

@@ -7,9 +7,10 @@ use crate::connection::Conn;
 use crate::error::convert;
 use crate::explain::explain;
 use crate::plan::{self, Purpose, Source, Statement};
-use crate::render::{in_format, not_one, number, render};
+use crate::render::{in_format, not_one, render};
 use crate::rows;
 use crate::schema::Schema;
+use crate::total;
 
 /// Reads of at most so many rows are done on the thread that asks.
 const FEW: u64 = 100;
@@ -26,11 +27,7 @@ pub(crate) fn select(conn: &Conn, schema: &Schema, cx: &Context, op: &Select) ->
         false => None,
     };
     let mut total = None;
-    if op.count.is_some() {
-        let found = number(
-            conn,
-            &plan::statement(schema, cx, Purpose::Count, (&op.table, &op.query), &Source::Table)?,
-        )?;
+    if let Some(found) = total::total(conn, schema, cx, op)? {
         let beyond = op.query.offset > found;
         if beyond && op.format.media != Media::Object {
             let details =

@@ -72,6 +72,9 @@ pub(crate) fn values(conn: &Conn, statement: &Statement) -> Result<Rows> {
 /// Appends a cell of a column of type `ty`.
 fn cell(out: &mut String, cell: ValueRef<'_>, ty: &Type) -> Result<()> {
     match (cell.data_type(), ty) {
+        (CellType::Text, ty) if storage::is_of_session(ty) => {
+            out.push_str(&storage::value(cell, ty)?.to_json_as(ty));
+        }
         (CellType::Null, _) => out.push_str("null"),
         (CellType::Text, Type::Json | Type::Jsonb) => out.push_str(text(cell)?),
         (CellType::Text, Type::Array(element)) if **element != Type::Float4 => out.push_str(text(cell)?),

@@ -23,6 +23,8 @@ pub(crate) struct Schema {
     results: HashMap<TableName, Table>,
     /// Whether any foreign key is looked at only when a transaction ends.
     pub(crate) defers: bool,
+    /// The largest result whose estimated total is counted exactly.
+    pub(crate) estimate_above: Option<u64>,
     /// Requests planned with it.
     pub(crate) plans: Plans,
     /// Policies translated with it.
@@ -30,7 +32,7 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    pub(crate) fn new(catalog: Catalog) -> Self {
+    pub(crate) fn new(catalog: Catalog, estimate_above: Option<u64>) -> Self {
         let relations = Relations::of(&catalog);
         let results = results(&catalog);
         let mut keys = catalog.tables.values().flat_map(|table| &table.foreign_keys);
@@ -40,6 +42,7 @@ impl Schema {
             defers,
             catalog: Arc::new(catalog),
             relations,
+            estimate_above,
             plans: Plans::default(),
             conditions: Mutex::default(),
         }

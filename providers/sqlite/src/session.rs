@@ -6,7 +6,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rusqlite::types::Value as Cell;
 use serde_json::Value as Json;
+use truststream_kernel::value::zone::{self, Zone};
 use truststream_kernel::{Caller, Context, Identity, RequestFacts};
+use truststream_services::database::Transaction;
 
 use crate::sequence::Counters;
 
@@ -136,6 +138,12 @@ impl Session {
     pub(crate) fn now(&self) -> i64 {
         self.0.lock().now
     }
+}
+
+/// Does something in the time zone that a request names; as with PostgREST, one that there is not
+/// changes nothing.
+pub(crate) fn in_zone<T>(transaction: &Transaction, work: impl FnOnce() -> T) -> T {
+    zone::within(transaction.time_zone.as_deref().and_then(Zone::named), work)
 }
 
 fn now() -> i64 {

@@ -1,6 +1,8 @@
 //! How values lie in SQLite.
 
-use rusqlite::types::{Value as Cell, ValueRef};
+use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
+use truststream_kernel::value::range::Range;
+use truststream_kernel::value::zone;
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 
 /// The cell that holds a value.
@@ -15,10 +17,21 @@ pub(crate) fn cell(value: &Value) -> Result<Cell> {
         Value::Float(value) => Cell::Real(*value),
         Value::Decimal(text) | Value::Text(text) | Value::Json(text) => Cell::Text(text.clone()),
         Value::Bytes(bytes) => Cell::Blob(bytes.clone()),
-        Value::Array(_) => Cell::Text(value.to_json()),
+        Value::Array(_) => Cell::Text(zone::within(None, || value.to_json())),
         Value::Uuid(_) | Value::Date(_) | Value::Time(_) | Value::Interval { .. } => {
             Cell::Text(value.to_text().unwrap_or_default())
         }
+    })
+}
+
+/// The same, without a copy of what is text or bytes.
+pub(crate) fn bound(value: &Value) -> Result<ToSqlOutput<'_>> {
+    Ok(match value {
+        Value::Decimal(text) | Value::Text(text) | Value::Json(text) => {
+            ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes()))
+        }
+        Value::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+        _ => ToSqlOutput::Owned(cell(value)?),
     })
 }
 
@@ -39,11 +52,23 @@ pub(crate) fn value(cell: ValueRef<'_>, ty: &Type) -> Result<Value> {
     })
 }
 
+/// Whether a text in the file is shown otherwise in another time zone.
+pub(crate) fn is_of_session(ty: &Type) -> bool {
+    match ty {
+        Type::Array(element) => **element == Type::Timestamptz,
+        Type::Other(name) => name == "tstzrange",
+        _ => false,
+    }
+}
+
 fn of_text(text: &str, ty: &Type) -> Result<Value> {
     match ty {
         // They were read and checked when they were written.
         Type::Numeric(_) => Ok(Value::Decimal(text.to_owned())),
         Type::Json | Type::Jsonb => Ok(Value::Json(text.to_owned())),
+        Type::Other(_) if is_of_session(ty) => {
+            Range::parse(&Type::Timestamptz, text).map(|range| Value::Text(range.to_text()))
+        }
         Type::Text | Type::Varchar(_) | Type::Char(_) | Type::Enum(_) | Type::Other(_) => {
             Ok(Value::Text(text.to_owned()))
         }

@@ -11,20 +11,21 @@ mod memory;
 mod plans;
 mod projects;
 mod schema;
+mod sessions;
 mod support;
 mod writes;
 
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use truststream_conformance::{database, run};
+use truststream_conformance::{database, run, scratch};
 use truststream_kernel::{Driven, Stack};
 use truststream_services::database::DatabaseService;
 use truststream_sqlite::{Config, MemoryConfig, SqliteDriver};
 
 /// A driver on a fresh file in a folder of its own.
 async fn fresh() -> truststream_kernel::Result<SqliteDriver> {
-    let folder = TempDir::new().expect("a temporary folder").keep();
+    let folder = scratch::folder_of_the_run().expect("a temporary folder");
     SqliteDriver::open(Config { path: folder.join("data.db"), ..Config::default() }).await
 }
 

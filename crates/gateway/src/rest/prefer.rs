@@ -1,6 +1,7 @@
 //! The `Prefer` header (RFC 7240).
 
 use axum::http::HeaderMap;
+use truststream_kernel::value::Zone;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Count, Returning, Transaction};
 
@@ -68,7 +69,10 @@ impl Preferences {
             ("tx", "rollback") => set(&mut self.rollback, true),
             ("handling", "strict") => set(&mut self.strict, true),
             ("handling", "lenient") => set(&mut self.strict, false),
-            ("timezone", zone) if !zone.is_empty() => set(&mut self.time_zone, zone.to_owned()),
+            ("timezone", text) => match Zone::named(text) {
+                Some(zone) if zone.name() == text => set(&mut self.time_zone, text.to_owned()),
+                _ => return false,
+            },
             ("max-affected", number) => match number.parse() {
                 Ok(number) => set(&mut self.max_affected, number),
                 Err(_) => return false,

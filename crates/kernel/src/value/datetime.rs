@@ -1,24 +1,41 @@
-//! Dates, times and timestamps: PostgreSQL's input syntax (`DateStyle` ISO, MDY; time zone UTC).
+//! Dates, times and timestamps: PostgreSQL's input syntax (`DateStyle` ISO, MDY).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::calendar::{DAY, FIRST_DAY, HOUR, LAST_DAY, MINUTE, SECOND, days_in_month, days_of};
 use super::datetime_fields::Fields;
 use super::datetime_words::Moment;
-use super::{Value, fault};
+use super::{Value, fault, zone};
 use crate::{Error, ErrorKind, Result};
 
 /// First microsecond PostgreSQL's timestamps can hold.
 const FIRST_MICROSECOND: i64 = FIRST_DAY * DAY;
 
-/// Reads a `timestamp with time zone`; without a zone it is UTC.
+/// A point in time as a text gives it.
+enum Point {
+    /// On every clock the same.
+    Instant(i64),
+    /// What a clock shows, and seconds east of UTC of where it hangs.
+    Shown(i64, Option<i64>),
+}
+
+/// Reads a `timestamp with time zone`; without a zone it is the session's.
 pub(super) fn timestamptz(text: &str) -> Result<Value> {
-    timestamp_micros("timestamp with time zone", text, true).map(Value::Timestamptz)
+    let moment = match point("timestamp with time zone", text)? {
+        Point::Instant(moment) => moment,
+        Point::Shown(local, Some(offset)) => local.saturating_sub(offset * SECOND),
+        Point::Shown(local, None) => zone::instant(local),
+    };
+    in_range(moment, text).map(Value::Timestamptz)
 }
 
 /// Reads a `timestamp without time zone`; a zone is ignored, as PostgreSQL does.
 pub(super) fn timestamp(text: &str) -> Result<Value> {
-    timestamp_micros("timestamp", text, false).map(Value::Timestamp)
+    let local = match point("timestamp", text)? {
+        Point::Instant(moment) => zone::local(moment),
+        Point::Shown(local, _) => local,
+    };
+    in_range(local, text).map(Value::Timestamp)
 }
 
 /// Reads a `date`; a time of day is ignored.
@@ -42,7 +59,7 @@ pub(super) fn time(text: &str) -> Result<Value> {
     let fields = Fields::read(text, true).map_err(|fault| fault.error("time", text))?;
     match fields.moment {
         Some(Moment::AllBalls) => Ok(Value::Time(0)),
-        Some(Moment::Now) => Ok(Value::Time(now().rem_euclid(DAY))),
+        Some(Moment::Now) => Ok(Value::Time(zone::local(now()).rem_euclid(DAY))),
         Some(_) => Err(fault::syntax("time", text)),
         None => match fields.time {
             Some(micros) => Ok(Value::Time(micros)),
@@ -51,21 +68,29 @@ pub(super) fn time(text: &str) -> Result<Value> {
     }
 }
 
-fn timestamp_micros(type_name: &'static str, text: &str, with_zone: bool) -> Result<i64> {
+fn point(type_name: &'static str, text: &str) -> Result<Point> {
     let fields = Fields::read(text, false).map_err(|fault| fault.error(type_name, text))?;
     let days = match fields.moment {
-        Some(Moment::Infinity) => return Ok(i64::MAX),
-        Some(Moment::NegativeInfinity) => return Ok(i64::MIN),
-        Some(Moment::Now) => return Ok(now()),
+        Some(Moment::Infinity) => return Ok(Point::Instant(i64::MAX)),
+        Some(Moment::NegativeInfinity) => return Ok(Point::Instant(i64::MIN)),
+        Some(Moment::Now) => return Ok(Point::Instant(now())),
+        Some(Moment::Epoch) => return Ok(Point::Shown(0, Some(0))),
         Some(Moment::AllBalls) => return Err(fault::syntax(type_name, text)),
         Some(moment) => day_of_moment(moment),
         None => day_of(&fields, type_name, text)?,
     };
-    let offset = if with_zone { fields.zone.unwrap_or(0) * SECOND } else { 0 };
     days.checked_mul(DAY)
-        .and_then(|micros| micros.checked_add(fields.time.unwrap_or(0) - offset))
-        .filter(|micros| (FIRST_MICROSECOND..i64::MAX).contains(micros))
+        .and_then(|micros| micros.checked_add(fields.time.unwrap_or(0)))
+        .map(|local| Point::Shown(local, fields.zone))
         .ok_or_else(|| fault::datetime_out_of_range("timestamp", text))
+}
+
+fn in_range(micros: i64, text: &str) -> Result<i64> {
+    let infinite = micros == i64::MAX || micros == i64::MIN;
+    if infinite || micros >= FIRST_MICROSECOND {
+        return Ok(micros);
+    }
+    Err(fault::datetime_out_of_range("timestamp", text))
 }
 
 fn day_of(fields: &Fields, type_name: &'static str, text: &str) -> Result<i64> {
@@ -83,7 +108,7 @@ fn day_of(fields: &Fields, type_name: &'static str, text: &str) -> Result<i64> {
 }
 
 fn day_of_moment(moment: Moment) -> i64 {
-    let today = now().div_euclid(DAY);
+    let today = zone::local(now()).div_euclid(DAY);
     match moment {
         Moment::Tomorrow => today + 1,
         Moment::Yesterday => today - 1,

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::json_lexer::{invalid, unescape};
-use super::text::{push_date, push_hexadecimal, push_time, push_timestamp};
+use super::text::{push_date, push_hexadecimal, push_moment, push_time, push_timestamp};
 use super::{Type, Value, array, float, interval, jsonb};
 use crate::{Error, ErrorKind, Result};
 
@@ -71,8 +71,8 @@ impl Value {
                 push_hexadecimal(&mut text, bytes);
                 push_string(out, &text);
             }
-            Value::Timestamptz(micros) => quoted(out, |out| push_timestamp(out, *micros, 'T', "+00:00")),
-            Value::Timestamp(micros) => quoted(out, |out| push_timestamp(out, *micros, 'T', "")),
+            Value::Timestamptz(micros) => quoted(out, |out| push_moment(out, *micros, 'T', true)),
+            Value::Timestamp(micros) => quoted(out, |out| push_timestamp(out, *micros, 'T', |_| {})),
             Value::Date(days) => quoted(out, |out| push_date(out, *days)),
             Value::Time(micros) => quoted(out, |out| push_time(out, *micros)),
             Value::Interval { months, days, micros } => {

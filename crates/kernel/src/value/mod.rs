@@ -22,6 +22,7 @@ mod rows;
 mod text;
 pub mod tsvector;
 mod types;
+pub mod zone;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use uuid::Uuid;
 
 pub use float::{real_as_double, text as float_text, text_of_real};
 pub use rows::{Cell, Rows};
+pub use zone::Zone;
 
 /// White space between and around values, as C's `isspace` has it.
 fn is_space(c: char) -> bool {

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::range::{self, Range};
 use super::tsvector::Vector;
-use super::{Type, Value, array, datetime, decimal, fault, interval, jsonb};
+use super::{Type, Value, array, datetime, decimal, fault, interval, jsonb, zone};
 use crate::{Error, ErrorKind, Result};
 
 impl Value {
@@ -60,7 +60,11 @@ fn no_nul(text: &str) -> Result<&str> {
 /// Types told apart by name only, of which some have a canonical form.
 fn other(ty: &Type, text: &str) -> Result<String> {
     match (range::element(ty), ty) {
-        (Some(element), _) => Range::parse(&element, text).map(|range| range.to_text()),
+        (Some(element), _) => {
+            let range = Range::parse(&element, text)?;
+            // One range has one text, wherever its session is.
+            Ok(zone::within(None, || range.to_text()))
+        }
         (None, Type::Other(name)) if name == "tsvector" => Ok(Vector::parse(text)?.to_text()),
         _ => Ok(text.to_owned()),
     }

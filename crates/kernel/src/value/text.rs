@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::calendar::{DAY, HOUR, MINUTE, SECOND, date_of};
-use super::{Type, Value, array, float, interval};
+use super::{Type, Value, array, float, interval, zone};
 
 impl Value {
     /// The text PostgreSQL prints (`DateStyle` ISO, time zone UTC, bytea in hexadecimal); `None`
@@ -15,18 +15,23 @@ impl Value {
 
     /// The same for a value of a known type: a `real` is printed in its own precision.
     pub fn to_text_as(&self, ty: &Type) -> Option<String> {
+        let mut out = String::new();
+        self.write_text_as(ty, &mut out).then_some(out)
+    }
+
+    /// Appends the text of a value of a known type; `false` for null, which has none.
+    pub fn write_text_as(&self, ty: &Type, out: &mut String) -> bool {
         match (self, ty) {
-            (Value::Float(value), Type::Float4) => Some(float::text_of_real(*value)),
+            (Value::Float(value), Type::Float4) => out.push_str(&float::text_of_real(*value)),
             (Value::Array(elements), Type::Array(element)) if *array::innermost(element) == Type::Float4 => {
-                let mut out = String::new();
-                write_array(elements, &mut out, &|value, out| match value {
+                write_array(elements, out, &|value, out| match value {
                     Value::Float(value) => out.push_str(&float::text_of_real(*value)),
                     _ => out.push_str("NULL"),
                 });
-                Some(out)
             }
-            _ => self.to_text(),
+            _ => return self.write_text(out),
         }
+        true
     }
 
     /// Appends the text; `false` for null, which has none.
@@ -39,8 +44,8 @@ impl Value {
             Value::Decimal(text) | Value::Text(text) | Value::Json(text) => out.push_str(text),
             Value::Bytes(bytes) => push_hexadecimal(out, bytes),
             Value::Uuid(uuid) => push_display(out, uuid),
-            Value::Timestamptz(micros) => push_timestamp(out, *micros, ' ', "+00"),
-            Value::Timestamp(micros) => push_timestamp(out, *micros, ' ', ""),
+            Value::Timestamptz(micros) => push_moment(out, *micros, ' ', false),
+            Value::Timestamp(micros) => push_timestamp(out, *micros, ' ', |_| {}),
             Value::Date(days) => push_date(out, *days),
             Value::Time(micros) => push_time(out, *micros),
             Value::Interval { months, days, micros } => {
@@ -80,8 +85,32 @@ pub(super) fn push_hexadecimal(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// `2024-01-01 00:00:00.12+00`, years before Christ with ` BC` at the end.
-pub(super) fn push_timestamp(out: &mut String, micros: i64, separator: char, zone: &str) {
+/// A moment as clocks of the session's zone show it: `2024-01-01 00:00:00.12+00`, or with minutes
+/// of the zone where it has none, too.
+pub(super) fn push_moment(out: &mut String, moment: i64, separator: char, minutes: bool) {
+    let offset = zone::offset(moment);
+    let local = moment.saturating_add(offset * SECOND);
+    push_timestamp(out, local, separator, |out| push_offset(out, offset, minutes));
+}
+
+/// `+02`, `-03:30`
+fn push_offset(out: &mut String, seconds: i64, minutes: bool) {
+    let (sign, count) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
+    let (hour, minute, second) = (count / 3_600, count / 60 % 60, count % 60);
+    out.push(sign);
+    push_two(out, hour as u32);
+    if minutes || minute > 0 || second > 0 {
+        out.push(':');
+        push_two(out, minute as u32);
+    }
+    if second > 0 {
+        out.push(':');
+        push_two(out, second as u32);
+    }
+}
+
+/// `2024-01-01 00:00:00.12` and what `zone` appends, years before Christ with ` BC` at the end.
+pub(super) fn push_timestamp(out: &mut String, micros: i64, separator: char, zone: impl Fn(&mut String)) {
     match micros {
         i64::MAX => return out.push_str("infinity"),
         i64::MIN => return out.push_str("-infinity"),
@@ -90,7 +119,7 @@ pub(super) fn push_timestamp(out: &mut String, micros: i64, separator: char, zon
     let before_christ = push_civil(out, micros.div_euclid(DAY));
     out.push(separator);
     push_time(out, micros.rem_euclid(DAY));
-    out.push_str(zone);
+    zone(out);
     out.push_str(before_christ);
 }
 

@@ -2,6 +2,7 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, Interval};
 use truststream_kernel::Type;
+use truststream_kernel::value::Zone;
 
 use super::cast::{is_float, is_integer, is_text};
 use super::translate::Translator;
@@ -65,7 +66,8 @@ impl Translator<'_> {
         let term = match (&ty, other_type) {
             (Timestamptz | Timestamp, Some(Interval)) => {
                 let interval = self.coerced(other.clone(), &Interval)?;
-                Term::new(format!("ts_shift({}, {}, {sign})", moment.sql, interval.sql), ty)
+                let shift = if ty == Timestamptz { "ts_session_shift" } else { "ts_shift" };
+                Term::new(format!("{shift}({}, {}, {sign})", moment.sql, interval.sql), ty)
             }
             (Date, Some(Interval)) => {
                 let interval = self.coerced(other.clone(), &Interval)?;
@@ -121,18 +123,26 @@ impl Translator<'_> {
         Ok(Term::new(format!("({} || {})", texts[0].sql, texts[1].sql), Type::Text))
     }
 
-    /// `moment at time zone 'utc'`: the other kind of timestamp, which is stored alike.
+    /// `moment at time zone 'Europe/Berlin'`: the other kind of timestamp.
     pub(super) fn at_time_zone(&mut self, moment: &Expr, zone: &Expr) -> Result<Term, Unsupported> {
-        let zone = self.expr(zone)?;
-        let text = zone.sql.trim_matches('\'').to_ascii_lowercase();
-        if !matches!(text.as_str(), "utc" | "gmt" | "z" | "etc/utc") {
-            return Err(Unsupported::new(&zone.sql, "time zones other than UTC"));
+        let (zone, moment) = (self.expr(zone)?, self.expr(moment)?);
+        self.in_zone(&zone, &moment)
+    }
+
+    pub(super) fn in_zone(&self, zone: &Term, moment: &Term) -> Result<Term, Unsupported> {
+        let (function, ty) = match moment.known() {
+            Some(Type::Timestamptz) => ("ts_local_in", Type::Timestamp),
+            Some(Type::Timestamp) => ("ts_instant_in", Type::Timestamptz),
+            _ => return Err(Unsupported::new(&moment.sql, "a timestamp is wanted here")),
+        };
+        if let TermType::Literal(text) = &zone.ty {
+            match Zone::named(text) {
+                Some(zone) if zone.is_utc() => return Ok(Term::new(&moment.sql, ty)),
+                Some(_) => {}
+                None => return Err(Unsupported::new(text, "time zones that IANA's database doesn't name")),
+            }
         }
-        let moment = self.expr(moment)?;
-        match moment.known() {
-            Some(Type::Timestamptz) => Ok(Term::new(moment.sql, Type::Timestamp)),
-            Some(Type::Timestamp) => Ok(Term::new(moment.sql, Type::Timestamptz)),
-            _ => Err(Unsupported::new(&moment.sql, "a timestamp is wanted here")),
-        }
+        let zone = self.as_text(zone)?;
+        Ok(Term::new(format!("{function}({}, {})", zone.sql, moment.sql), ty))
     }
 }

@@ -151,7 +151,7 @@ impl Translator<'_> {
                 let (name, value) = (self.as_text(name)?, self.as_text(value)?);
                 Ok(Some(Term::new(format!("ts_set_setting({}, {})", name.sql, value.sql), Type::Text)))
             }
-            ("timezone", [zone, moment]) => self.timezone(zone, moment).map(Some),
+            ("timezone", [zone, moment]) => self.in_zone(zone, moment).map(Some),
             ("abs" | "round" | "floor" | "ceil" | "ceiling" | "trunc", _) => self.of_number(name, arguments),
             ("to_hex", [number]) => self.to_hex(number).map(Some),
             ("cardinality", [array]) => Ok(array_length(array)),
@@ -216,15 +216,6 @@ impl Translator<'_> {
         match &term.ty {
             TermType::Known(ty) if !is_text(ty) => self.cast_to(term.clone(), &Type::Text),
             _ => self.coerced(term.clone(), &Type::Text),
-        }
-    }
-
-    fn timezone(&mut self, zone: &Term, moment: &Term) -> Result<Term, Unsupported> {
-        let utc = zone.sql.trim_matches('\'').eq_ignore_ascii_case("utc");
-        match (utc, moment.known()) {
-            (true, Some(Type::Timestamptz)) => Ok(Term::new(&moment.sql, Type::Timestamp)),
-            (true, Some(Type::Timestamp)) => Ok(Term::new(&moment.sql, Type::Timestamptz)),
-            _ => Err(Unsupported::new(&zone.sql, "time zones other than UTC")),
         }
     }
 
@@ -331,8 +322,8 @@ fn moment(name: &str, arguments: &[Term]) -> Option<Term> {
         "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp" => {
             Term::new("ts_now()", Type::Timestamptz)
         }
-        "localtimestamp" => Term::new("ts_now()", Type::Timestamp),
-        "current_date" => Term::new("ts_date(ts_now())", Type::Date),
+        "localtimestamp" => Term::new("ts_local(ts_now())", Type::Timestamp),
+        "current_date" => Term::new("ts_date(ts_local(ts_now()))", Type::Date),
         "current_user" | "current_role" | "user" => Term::new("ts_current_user()", Type::Text),
         _ => return None,
     })

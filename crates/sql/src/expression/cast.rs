@@ -1,5 +1,6 @@
 //! Literals in the forms SQLite stores, and casts between types.
 
+use truststream_kernel::value::zone;
 use truststream_kernel::{Type, Value};
 
 use super::translate::Translator;
@@ -21,7 +22,7 @@ pub fn stored_literal(value: &Value) -> Option<String> {
             let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             format!("x'{digits}'")
         }
-        Value::Array(_) => literal(&value.to_json()),
+        Value::Array(_) => literal(&zone::within(None, || value.to_json())),
         Value::Uuid(_) | Value::Date(_) | Value::Time(_) | Value::Interval { .. } => {
             literal(&value.to_text()?)
         }
@@ -62,7 +63,8 @@ impl Translator<'_> {
             let reason = format!("values of type {ty} live on PostgreSQL only");
             return Err(Unsupported::new(literal(text), reason));
         }
-        let value = Value::parse(ty, text)
+        // What is translated serves sessions of all zones.
+        let value = zone::within(None, || Value::parse(ty, text))
             .map_err(|error| Unsupported::new(literal(text), error.message().to_owned()))?;
         let sql = stored_literal(&value)
             .ok_or_else(|| Unsupported::new(literal(text), "SQLite can't hold this number"))?;
@@ -94,7 +96,7 @@ impl Translator<'_> {
                 format!("CAST({} AS REAL)", term.sql)
             }
             (Type::Numeric(_), to) if is_float(to) => format!("CAST({} AS REAL)", term.sql),
-            (Type::Timestamp, Type::Timestamptz) => term.sql,
+            (Type::Timestamp, Type::Timestamptz) => instant(&term.sql),
             (Type::Date, Type::Timestamptz | Type::Timestamp) => cast(&term.sql, from, ty),
             (from, to) => {
                 return Err(Unsupported::new(term.sql.clone(), format!("{from} where {to} is wanted")));
@@ -141,7 +143,8 @@ impl Translator<'_> {
             (from, Type::Text) if is_integer(from) => format!("CAST({} AS TEXT)", term.sql),
             (from, Type::Int8) if is_integer(from) => term.sql,
             (Type::Jsonb, Type::Json) => term.sql,
-            (Type::Timestamp, Type::Timestamptz) | (Type::Timestamptz, Type::Timestamp) => term.sql,
+            (Type::Timestamp, Type::Timestamptz) => instant(&term.sql),
+            (Type::Timestamptz, Type::Timestamp) => local(&term.sql),
             (from, to) if matches!(from, Type::Text | Type::Enum(_)) && self.labels(to).is_some() => {
                 self.text_as_enum(&term.sql, to)?
             }
@@ -181,6 +184,18 @@ impl Translator<'_> {
     }
 }
 
+/// What clocks of the session's zone show at a moment.
+pub(super) fn local(moment: &str) -> String {
+    format!("ts_local({moment})")
+}
+
+/// The moment at which clocks of the session's zone show this.
+pub(super) fn instant(local: &str) -> String {
+    format!("ts_instant({local})")
+}
+
 fn cast(sql: &str, from: &Type, to: &Type) -> String {
-    format!("ts_cast({sql}, {}, {})", literal(&cast_name(from)), literal(&cast_name(to)))
+    let of_session = |ty: &Type| *ty == Type::Timestamptz;
+    let name = if of_session(from) || of_session(to) { "ts_session_cast" } else { "ts_cast" };
+    format!("{name}({sql}, {}, {})", literal(&cast_name(from)), literal(&cast_name(to)))
 }

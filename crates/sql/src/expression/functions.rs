@@ -1,8 +1,8 @@
 //! The pure functions that translated expressions call, for the SQLite provider to register.
 //!
 //! Arguments and results are cells as SQLite has them: [`Value::Null`], [`Value::Int`],
-//! [`Value::Float`], [`Value::Text`] and [`Value::Bytes`]. All are deterministic and strict: null
-//! in, null out, before the function is called.
+//! [`Value::Float`], [`Value::Text`] and [`Value::Bytes`]. All are strict: null in, null out,
+//! before the function is called.
 
 mod bytes;
 mod json;
@@ -19,6 +19,8 @@ pub struct Function {
     pub name: &'static str,
     /// How many arguments it takes; -1 for any number.
     pub arguments: i32,
+    /// Whether it gives the same whatever the session's time zone.
+    pub immutable: bool,
     evaluate: fn(&[Value]) -> Result<Value>,
 }
 
@@ -36,7 +38,12 @@ impl Function {
 }
 
 const fn function(name: &'static str, arguments: i32, evaluate: fn(&[Value]) -> Result<Value>) -> Function {
-    Function { name, arguments, evaluate }
+    Function { name, arguments, immutable: true, evaluate }
+}
+
+/// One that depends on the session's time zone.
+const fn of_session(name: &'static str, arguments: i32, evaluate: fn(&[Value]) -> Result<Value>) -> Function {
+    Function { immutable: false, ..function(name, arguments, evaluate) }
 }
 
 /// All of them.
@@ -56,10 +63,14 @@ pub const FUNCTIONS: &[Function] = &[
     function("ts_has_any_key", 2, json::has_any_key),
     function("ts_has_key", 2, json::has_key),
     function("ts_initcap", 1, texts::initcap),
+    of_session("ts_instant", 1, moments::instant),
+    function("ts_instant_in", 2, moments::instant_in),
     function("ts_interval_span", 1, moments::interval_span),
     function("ts_json_type", 1, json::type_name),
     function("ts_left", 2, texts::left),
     function("ts_length", 1, texts::length),
+    of_session("ts_local", 1, moments::local),
+    function("ts_local_in", 2, moments::local_in),
     function("ts_lower", 1, texts::lower),
     function("ts_lpad", -1, texts::lpad),
     function("ts_math", 3, numbers::math),
@@ -69,6 +80,7 @@ pub const FUNCTIONS: &[Function] = &[
     function("ts_right", 2, texts::right),
     function("ts_round", 2, numbers::round),
     function("ts_rpad", -1, texts::rpad),
+    of_session("ts_session_shift", 3, moments::session_shift),
     function("ts_shift", 3, moments::shift),
     function("ts_shift_date", 3, moments::shift_date),
     function("ts_split_part", 3, texts::split_part),

@@ -41,6 +41,7 @@ impl Translator<'_> {
         let field = field.to_lowercase();
         let known = FIELDS.contains(&field.as_str());
         let moment = match moment.known() {
+            Some(Type::Timestamptz) if field != "epoch" => self.cast_to(moment.clone(), &Type::Timestamp)?,
             Some(Type::Timestamptz | Type::Timestamp) => moment.clone(),
             Some(Type::Date) => self.cast_to(moment.clone(), &Type::Timestamp)?,
             _ => return Err(Unsupported::new(&moment.sql, "a part of anything but a moment")),
@@ -61,15 +62,14 @@ impl Translator<'_> {
                 Ok(Some(Term::new(format!("CAST({} AS REAL)", part.sql), Type::Float8)))
             }
             "date_trunc" if UNITS.contains(&word.to_lowercase().as_str()) => {
-                let (moment, ty) = match moment.known() {
-                    Some(ty @ (Type::Timestamptz | Type::Timestamp)) => (moment.clone(), ty.clone()),
-                    Some(Type::Date) => {
-                        (self.cast_to(moment.clone(), &Type::Timestamptz)?, Type::Timestamptz)
-                    }
+                let ty = match moment.known() {
+                    Some(Type::Timestamp) => Type::Timestamp,
+                    Some(Type::Timestamptz | Type::Date) => Type::Timestamptz,
                     _ => return Ok(None),
                 };
-                let word = literal(&word.to_lowercase());
-                Ok(Some(Term::new(format!("ts_truncate({word}, {})", moment.sql), ty)))
+                let local = self.cast_to(moment.clone(), &Type::Timestamp)?;
+                let cut = format!("ts_truncate({}, {})", literal(&word.to_lowercase()), local.sql);
+                self.coerced(Term::new(cut, Type::Timestamp), &ty).map(Some)
             }
             _ => Ok(None),
         }

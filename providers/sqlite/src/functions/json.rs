@@ -7,9 +7,10 @@ use rusqlite::functions::Context;
 use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
 use rusqlite::{Connection, Result};
 use serde_json::value::RawValue;
+use truststream_kernel::value::zone;
 use truststream_kernel::{Type, Value};
 
-use super::{JSON, PURE, owned, text};
+use super::{FRESH, JSON, PURE, owned, text};
 use crate::error::raise;
 use crate::storage;
 
@@ -34,11 +35,14 @@ pub(super) fn register(conn: &Connection) -> Result<()> {
             value => Ok(json(value.to_json_as(&ty))),
         }
     })?;
-    conn.create_scalar_function("ts_cast", 3, PURE, |call: &Context<'_>| -> Result<Cell> {
-        let from = call.get_or_create_aux(1, |name| name.as_str().map(Type::parse).map_err(boxed))?;
-        let to = call.get_or_create_aux(2, |name| name.as_str().map(Type::parse).map_err(boxed))?;
-        cast(call.get_raw(0), &from, &to).map_err(|error| raise(&error))
-    })?;
+    // One that depends on the session's time zone must not be kept in an index.
+    for (name, flags) in [("ts_cast", PURE), ("ts_session_cast", FRESH)] {
+        conn.create_scalar_function(name, 3, flags, |call: &Context<'_>| -> Result<Cell> {
+            let from = call.get_or_create_aux(1, |name| name.as_str().map(Type::parse).map_err(boxed))?;
+            let to = call.get_or_create_aux(2, |name| name.as_str().map(Type::parse).map_err(boxed))?;
+            cast(call.get_raw(0), &from, &to).map_err(|error| raise(&error))
+        })?;
+    }
     conn.create_scalar_function("ts_get", 3, PURE, |call: &Context<'_>| -> Result<Option<String>> {
         let Some(document) = text(call, 0)? else { return Ok(None) };
         let flags = call.get::<i64>(2)?;
@@ -82,8 +86,10 @@ fn cast(cell: ValueRef<'_>, from: &Type, to: &Type) -> truststream_kernel::Resul
         (Value::Decimal(text), _, Type::Int2 | Type::Int4 | Type::Int8) => {
             Some(truststream_kernel::value::decimal::rounded(text, 1000, 0)?)
         }
-        (Value::Timestamptz(micros), _, Type::Timestamp) => return Ok(Cell::Integer(*micros)),
-        (Value::Timestamp(micros), _, Type::Timestamptz) => return Ok(Cell::Integer(*micros)),
+        (Value::Timestamptz(micros), _, Type::Timestamp) => return Ok(Cell::Integer(zone::local(*micros))),
+        (Value::Timestamp(micros), _, Type::Timestamptz) => {
+            return Ok(Cell::Integer(zone::instant(*micros)));
+        }
         (Value::Json(text), _, Type::Bool | Type::Int2 | Type::Int4 | Type::Int8 | Type::Numeric(_)) => {
             return storage::cell(&Value::from_json(to, text)?);
         }

@@ -6,12 +6,13 @@ use rusqlite::{Connection, Result};
 use truststream_kernel::{Error, Value};
 use truststream_sql::expression::functions::{FUNCTIONS, Function};
 
-use super::PURE;
+use super::{FRESH, PURE};
 use crate::error::raise;
 
 pub(super) fn register(conn: &Connection) -> Result<()> {
     for function in FUNCTIONS {
-        conn.create_scalar_function(function.name, function.arguments, PURE, move |call: &Context<'_>| {
+        let flags = if function.immutable { PURE } else { FRESH };
+        conn.create_scalar_function(function.name, function.arguments, flags, move |call: &Context<'_>| {
             run(function, call).map_err(|error| raise(&error))
         })?;
     }

@@ -27,8 +27,10 @@ const MOST: usize = 2_000;
 pub(crate) enum Purpose {
     /// The rows one by one.
     Rows,
-    /// How many match.
+    /// How many match; among sampled rows if the source is some.
     Count,
+    /// The same, but no more than this.
+    CountTo(u64),
     /// Row ids of what a write is about, and whether rows are wanted back.
     Targets(PolicyCommand, bool),
 }
@@ -123,7 +125,8 @@ pub(crate) fn statement(
     planner.recorder = Some(Recorder::new(&shape));
     let (statement, recorder) = match purpose {
         Purpose::Rows => planner.rows(table, query, source)?,
-        Purpose::Count => planner.count(table, query)?,
+        Purpose::Count => planner.count((table, query), source, None)?,
+        Purpose::CountTo(most) => planner.count((table, query), source, Some(most))?,
         Purpose::Targets(command, returns) => planner.targets((table, query), command, returns)?,
     };
     if let Some(recorder) = recorder.filter(|recorder| recorder.sound) {

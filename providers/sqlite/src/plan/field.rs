@@ -9,6 +9,7 @@ use truststream_sql::quote::{literal, quote};
 use super::{Planner, Scope};
 use crate::collation;
 use crate::schema::column;
+use crate::storage;
 use crate::translate;
 
 /// A column or path as SQL, with its type.
@@ -168,6 +169,7 @@ pub(super) fn unrank(sql: &str, labels: &[String]) -> String {
 pub(crate) fn as_json(term: &Term) -> String {
     let sql = &term.sql;
     match &term.ty {
+        ty if storage::is_of_session(ty) => format!("ts_json({sql}, {})", literal(&ty.sql_name())),
         Type::Bool => format!("ts_bool({sql})"),
         Type::Json | Type::Jsonb => format!("ts_raw({sql})"),
         Type::Array(element) if **element != Type::Float4 => format!("ts_raw({sql})"),

@@ -115,13 +115,41 @@ impl<'a> Planner<'a> {
     }
 
     /// How many rows match, whatever the page.
-    pub(super) fn count(mut self, table: &TableName, query: &Query) -> Result<Planned<'a>> {
+    pub(super) fn count(
+        mut self,
+        (table, query): (&TableName, &Query),
+        source: &Source,
+        most: Option<u64>,
+    ) -> Result<Planned<'a>> {
         self.counting = true;
         let scope = self.scope(table);
-        let from = self.from(&scope)?;
+        let from = match source {
+            Source::Table => self.from(&scope)?,
+            Source::Rows(_) => self.sampled(&scope, source)?,
+        };
         let conditions = all(self.conditions(&scope, query)?);
-        let sql = format!("SELECT count(*) FROM {from} WHERE {conditions}");
+        let sql = match most {
+            None => format!("SELECT count(*) FROM {from} WHERE {conditions}"),
+            Some(most) => {
+                let most = self.bind(Cell::Integer(i64::try_from(most).unwrap_or(i64::MAX)));
+                format!("SELECT count(*) FROM (SELECT 1 FROM {from} WHERE {conditions} LIMIT {most})")
+            }
+        };
         Ok(self.done(sql, Vec::new()))
+    }
+
+    /// Those of some rows of a table that the caller may see.
+    fn sampled(&mut self, scope: &Scope, source: &Source) -> Result<String> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.written();
+        }
+        let list = self.push(source.cell());
+        let (name, alias) = (physical(&scope.table), &scope.alias);
+        let policy = self.allowed(&scope.table, PolicyCommand::Select)?;
+        let policy = policy.map_or_else(String::new, |policy| format!(" AND {policy}"));
+        Ok(format!(
+            "(SELECT * FROM {name} WHERE rowid IN (SELECT value FROM json_each({list})){policy}) AS {alias}"
+        ))
     }
 
     /// Row ids of what a write is about: what the query matches and the caller may see and change.

@@ -31,6 +31,8 @@ impl<'q> Shape<'q> {
         shape.tag(match purpose {
             Purpose::Rows => 0,
             Purpose::Count => 1,
+            // Whoever counts to a number counts to it always.
+            Purpose::CountTo(_) => 15,
             Purpose::Targets(command, returns) => 2 + command as u8 + 16 * u8::from(returns),
         });
         shape.text(&table.schema);

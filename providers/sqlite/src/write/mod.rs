@@ -22,6 +22,7 @@ use crate::plan::{self, Purpose, Source};
 use crate::read;
 use crate::render::{ids, not_one, render};
 use crate::schema::{Schema, physical};
+use crate::session::in_zone;
 use crate::writer::Fate;
 
 pub(crate) use body::Rows;
@@ -56,11 +57,13 @@ impl<'a> Write<'a> {
     /// One step of a batch or of an open transaction.
     pub(crate) fn step(&self, step: &Step) -> Result<Page> {
         match step {
-            Step::Select(select) => read::select(self.conn, self.schema, self.cx, select),
-            Step::Insert(insert) => self.insert(insert),
-            Step::Update(update) => self.update(update),
-            Step::Delete(delete) => self.delete(delete),
-            Step::Invoke(invoke) => self.invoke(invoke),
+            Step::Select(select) => {
+                in_zone(&select.transaction, || read::select(self.conn, self.schema, self.cx, select))
+            }
+            Step::Insert(insert) => in_zone(&insert.options.transaction, || self.insert(insert)),
+            Step::Update(update) => in_zone(&update.options.transaction, || self.update(update)),
+            Step::Delete(delete) => in_zone(&delete.options.transaction, || self.delete(delete)),
+            Step::Invoke(invoke) => in_zone(&invoke.transaction, || self.invoke(invoke)),
             Step::Raw(_) => Err(Error::unsupported("this database takes no queries in SQL")),
             Step::Expect(_) => Err(Error::internal("what is expected is judged by who runs the steps")),
         }

@@ -1,6 +1,7 @@
 //! Moments, dates and intervals. Timestamps are microseconds, dates and intervals texts.
 
 use truststream_kernel::value::calendar::{DAY, date_of, days_in_month, days_of};
+use truststream_kernel::value::zone::{self, Zone};
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 
 use super::{integer, text};
@@ -29,11 +30,25 @@ fn as_text(value: &Value) -> Value {
 
 /// A timestamp and an interval: months first, then days, then the rest, as PostgreSQL does.
 pub(super) fn shift(arguments: &[Value]) -> Result<Value> {
+    shifted(arguments, |same| same, |same| same)
+}
+
+/// The same of a moment, whose months and days are those of the session's calendar.
+pub(super) fn session_shift(arguments: &[Value]) -> Result<Value> {
+    shifted(arguments, zone::local, zone::instant)
+}
+
+fn shifted(arguments: &[Value], local: fn(i64) -> i64, instant: fn(i64) -> i64) -> Result<Value> {
     let (moment, sign) = (integer(arguments, 0)?, integer(arguments, 2)?);
     if moment == i64::MIN || moment == i64::MAX {
         return Ok(Value::Int(moment));
     }
     let (months, days, micros) = interval(text(arguments, 1)?)?;
+    if months == 0 && days == 0 {
+        let moved = sign.checked_mul(micros).and_then(|micros| moment.checked_add(micros));
+        return moved.map(Value::Int).ok_or_else(out_of_range);
+    }
+    let moment = local(moment);
     let (day, rest) = (moment.div_euclid(DAY), moment.rem_euclid(DAY));
     let (year, month, day_of_month) = date_of(day);
     let count = year * 12 + i64::from(month) - 1 + sign * i64::from(months);
@@ -42,7 +57,7 @@ pub(super) fn shift(arguments: &[Value]) -> Result<Value> {
     let day = day + sign * i64::from(days);
     day.checked_mul(DAY)
         .and_then(|start| start.checked_add(rest))
-        .and_then(|moment| moment.checked_add(sign.checked_mul(micros)?))
+        .and_then(|local| instant(local).checked_add(sign.checked_mul(micros)?))
         .map(Value::Int)
         .ok_or_else(out_of_range)
 }
@@ -78,6 +93,31 @@ pub(super) fn interval_span(arguments: &[Value]) -> Result<Value> {
 pub(super) fn date(arguments: &[Value]) -> Result<Value> {
     let days = i32::try_from(integer(arguments, 0)?.div_euclid(DAY)).map_err(|_| out_of_range())?;
     Ok(as_text(&Value::Date(days)))
+}
+
+/// What clocks of the session's zone show at a moment.
+pub(super) fn local(arguments: &[Value]) -> Result<Value> {
+    Ok(Value::Int(zone::local(integer(arguments, 0)?)))
+}
+
+/// When they show this.
+pub(super) fn instant(arguments: &[Value]) -> Result<Value> {
+    Ok(Value::Int(zone::instant(integer(arguments, 0)?)))
+}
+
+/// The same of a zone by name.
+pub(super) fn local_in(arguments: &[Value]) -> Result<Value> {
+    Ok(Value::Int(named(text(arguments, 0)?)?.local(integer(arguments, 1)?)))
+}
+
+pub(super) fn instant_in(arguments: &[Value]) -> Result<Value> {
+    Ok(Value::Int(named(text(arguments, 0)?)?.instant(integer(arguments, 1)?)))
+}
+
+fn named(zone: &str) -> Result<Zone> {
+    let unknown =
+        || Error::new(ErrorKind::InvalidInput, "22023", format!("time zone \"{zone}\" not recognized"));
+    Zone::named(zone).ok_or_else(unknown)
 }
 
 /// A part of a timestamp, as `extract` gives it: a number as a text.
