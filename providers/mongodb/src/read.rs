@@ -40,7 +40,7 @@ impl Work {
             let counted = self.documents(plan).await?;
             let found = counted.first().and_then(|one| one.get("n")).and_then(integer).unwrap_or(0);
             let found = found.unsigned_abs();
-            let beyond = op.query.offset > 0 && op.query.offset >= found;
+            let beyond = op.query.offset > found;
             if beyond && op.format.media != Media::Object {
                 let details = format!(
                     "An offset of {} was requested, but there are only {found} rows.",

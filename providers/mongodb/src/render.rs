@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::value::json::push_string;
+use truststream_kernel::value::jsonb;
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{Catalog, Format, Media};
 
@@ -109,16 +110,11 @@ impl<'a> Renderer<'a> {
 
     /// A member of an object, or several of a spread embed.
     fn named(&mut self, document: &Document, field: &Out, first: &mut bool) -> Result<()> {
-        if let Out::Spread { key, to_one, shape } = field {
+        if let Out::Spread { key, shape } = field {
             let rows = documents(document, key, shape);
             for inner in &shape.fields {
-                if *to_one {
-                    let empty = Document::new();
-                    self.named(rows.first().unwrap_or(&empty), inner, first)?;
-                } else {
-                    self.key(name(inner), first);
-                    self.column(&rows, inner)?;
-                }
+                self.key(name(inner), first);
+                self.column(&rows, inner)?;
             }
             return Ok(());
         }
@@ -143,6 +139,7 @@ impl<'a> Renderer<'a> {
 
     /// What a spread to-many embed makes of one of its fields.
     fn column(&mut self, rows: &[Document], field: &Out) -> Result<()> {
+        let start = self.out.len();
         self.out.push('[');
         for (at, row) in rows.iter().enumerate() {
             if at > 0 {
@@ -151,6 +148,10 @@ impl<'a> Renderer<'a> {
             self.member(row, field, &mut true)?;
         }
         self.out.push(']');
+        // PostgreSQL makes such arrays `jsonb`, where numbers and members have one form.
+        let array = jsonb::normalize(&self.out[start..])?;
+        self.out.truncate(start);
+        self.out.push_str(&array);
         Ok(())
     }
 

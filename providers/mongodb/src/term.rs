@@ -104,13 +104,20 @@ pub(crate) fn not(condition: Bson) -> Bson {
     Bson::Document(doc! { "$not": [condition] })
 }
 
-fn is_json(ty: &Type) -> bool {
+pub(crate) fn is_json(ty: &Type) -> bool {
     matches!(ty, Type::Json | Type::Jsonb)
 }
 
 impl Term {
     pub(crate) fn new(expr: impl Into<Bson>, ty: Type) -> Self {
         Term { expr: expr.into(), ty }
+    }
+
+    /// A value as columns store it, at a path.
+    pub(crate) fn stored(path: String, ty: Type) -> Self {
+        // For SQL's null, which is no document, the value of JSON is missing.
+        let path = if is_json(&ty) { format!("{path}.v") } else { path };
+        Term::new(path, ty)
     }
 
     /// A value known beforehand.
@@ -174,6 +181,7 @@ impl Term {
         match &self.ty {
             Type::Json | Type::Jsonb => ranked(&expr),
             ty if is_wide(ty) => narrow(&expr),
+            Type::Array(inner) => listed(&expr, is_wide(inner)),
             Type::Interval => match constant_of(&expr) {
                 Some(Bson::Document(parts)) => constant(parts.get("t").cloned().unwrap_or(Bson::Null)),
                 _ => Bson::Document(doc! { "$getField": { "field": "t", "input": expr } }),
@@ -186,7 +194,7 @@ impl Term {
     pub(crate) fn compare(&self, catalog: &Catalog, relation: Relation, other: &Term, want: Want) -> Bson {
         let relation = if want == Want::True { relation } else { relation.opposite() };
         let exact = matches!(relation, Relation::Eq | Relation::Ne);
-        let stored = !matches!(self.ty, Type::Interval) && !is_wide(&self.ty) && !is_wide(&other.ty);
+        let stored = self.ty != Type::Interval && !is_wide(&self.ty) && !is_wide(&other.ty);
         let sides = if exact && stored {
             vec![self.expr.clone(), other.expr.clone()]
         } else {
@@ -280,6 +288,26 @@ pub(crate) fn narrow(number: &Bson) -> Bson {
             "$$n",
         ] },
     } })
+}
+
+/// An array in PostgreSQL's order: element by element whatever its dimensions, null the largest. It
+/// stands in a document, for the engine sorts by one element of what is an array itself.
+fn listed(array: &Bson, wide: bool) -> Bson {
+    let flat = |array: Bson| {
+        let one = doc! { "$cond": [{ "$isArray": ["$$this"] }, "$$this", ["$$this"]] };
+        doc! { "$reduce": {
+            "input": array, "initialValue": [], "in": { "$concatArrays": ["$$value", one] },
+        } }
+    };
+    let element = if wide { narrow(&"$$e".into()) } else { "$$e".into() };
+    let known = doc! { "$ifNull": [array.clone(), []] };
+    let elements = doc! { "$map": {
+        "input": flat(flat(known.into()).into()),
+        "as": "e",
+        "in": { "$cond": [{ "$eq": ["$$e", Bson::Null] }, constant(Bson::MaxKey), element] },
+    } };
+    let none = doc! { "$eq": [{ "$ifNull": [array.clone(), Bson::Null] }, Bson::Null] };
+    Bson::Document(doc! { "$cond": [none, Bson::Null, { "a": elements }] })
 }
 
 /// JSON in PostgreSQL's order: null, strings, numbers, booleans, arrays, objects; longer arrays and

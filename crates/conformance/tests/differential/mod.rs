@@ -1,4 +1,4 @@
-//! Random databases and requests: SQLite answers as PostgreSQL does.
+//! Random databases and requests: every engine answers as PostgreSQL does.
 //!
 //! 500 requests a run; `TRUSTSTREAM_CASES=10000` asks for more, and `TRUSTSTREAM_SEED=7` for others.
 //! A difference is shrunk and printed as a schema, rows and a request that can be run.
@@ -16,8 +16,10 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as Runs, RngAlgorithm, TestError, TestRng, TestRunner};
 use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;
+use truststream_conformance::mongodb_server::MongoServer;
 use truststream_conformance::postgres_server::PostgresServer;
 use truststream_kernel::{Context, Driven, Handle, Identity, Result, Stack};
+use truststream_mongodb::MongoDriver;
 use truststream_postgres::PostgresDriver;
 use truststream_services::database::language::render_query;
 use truststream_services::database::{
@@ -26,7 +28,7 @@ use truststream_services::database::{
 use truststream_sqlite::SqliteDriver;
 
 use queries::{Caller, Case, aggregates};
-use world::World;
+use world::{Family, Scope, World};
 use writes::Write;
 
 /// The code of what should never happen.
@@ -153,8 +155,8 @@ fn shown(world: &World, case: &Case) -> String {
     out
 }
 
-#[test]
-fn random_requests_have_the_same_answer() {
+/// Asks an engine and PostgreSQL the same; what it refuses is at most one of so many requests.
+fn compare(scope: Scope, refusals: u32, open: impl AsyncFn() -> Result<Stack<DatabaseService>>) {
     let runtime = Runtime::new().unwrap();
     let server = PostgresServer::start(&[]).unwrap();
     let (cases, seed) = (number("TRUSTSTREAM_CASES", 500), number("TRUSTSTREAM_SEED", 1));
@@ -162,21 +164,17 @@ fn random_requests_have_the_same_answer() {
     let (answered, refused) = (Cell::new(0), Cell::new(0));
     let mut differences = Vec::new();
     for at in 0..cases.div_ceil(EACH) {
-        let world = Arc::new(world::world().new_tree(&mut worlds).unwrap().current());
-        let folder = tempfile::tempdir().unwrap();
+        let world = Arc::new(world::world(scope).new_tree(&mut worlds).unwrap().current());
         let opened = runtime.block_on(async {
-            let path = folder.path().join("data.db");
-            let sqlite =
-                SqliteDriver::open(truststream_sqlite::Config { path, ..Default::default() }).await?;
             let url = server.new_database().unwrap();
             let postgres = PostgresDriver::connect(truststream_postgres::Config::new(url)).await?;
             let postgres = filled(Arc::new(Driven(postgres)), &world).await?;
-            Result::<_>::Ok((filled(Arc::new(Driven(sqlite)), &world).await?, postgres))
+            Result::<_>::Ok((filled(open().await?, &world).await?, postgres))
         });
-        let (sqlite, postgres) = opened.unwrap_or_else(|error| panic!("{error:?}\n{}", world.sql()));
+        let (tested, postgres) = opened.unwrap_or_else(|error| panic!("{error:?}\n{}", world.sql()));
         let done = runner(EACH, seed ^ at << 8).run(&queries::case(&world), |case| {
             let (found, wanted) =
-                runtime.block_on(async { (answer(&sqlite, &case).await, answer(&postgres, &case).await) });
+                runtime.block_on(async { (answer(&tested, &case).await, answer(&postgres, &case).await) });
             if found == Err("0A000".to_owned()) {
                 refused.set(refused.get() + 1);
                 return Ok(());
@@ -199,5 +197,28 @@ fn random_requests_have_the_same_answer() {
     assert!(differences.is_empty(), "{} differences\n\n{}", differences.len(), differences.join("\n"));
     println!("{cases} requests: {answered} answered alike, {refused} refused in words");
     assert!(answered > cases / 3, "only {answered} of {cases} requests had an answer");
-    assert!(refused < cases / 20 + 1, "{refused} of {cases} requests were refused by SQLite");
+    assert!(refused < cases / refusals + 1, "{refused} of {cases} requests were refused");
+}
+
+#[test]
+fn sqlite_answers_as_postgres_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = Cell::new(0);
+    compare(Scope { without: &[], functions: true }, 20, async || {
+        number.set(number.get() + 1);
+        let path = folder.path().join(format!("{}.db", number.get()));
+        let config = truststream_sqlite::Config { path, ..Default::default() };
+        Ok(Arc::new(Driven(SqliteDriver::open(config).await?)) as Stack<DatabaseService>)
+    });
+}
+
+#[test]
+fn mongodb_answers_as_postgres_does() {
+    let server = MongoServer::start().unwrap();
+    let scope = Scope { without: &[Family::Range, Family::Search], functions: false };
+    compare(scope, 20, async || {
+        let database = Some(server.new_database());
+        let config = truststream_mongodb::Config { database, ..truststream_mongodb::Config::new(server.url()) };
+        Ok(Arc::new(Driven(MongoDriver::open(config).await?)) as Stack<DatabaseService>)
+    });
 }

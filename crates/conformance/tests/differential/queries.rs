@@ -38,8 +38,11 @@ pub struct Case {
     pub write: Option<Write>,
 }
 
-/// What can be embedded in what: from, the word for it, to, whether that is one row.
-const EMBEDS: &[(&str, &str, &str, bool)] = &[
+/// From, the word for it, to, whether that is one row.
+type Embeddable = (&'static str, &'static str, &'static str, bool);
+
+/// What can be embedded in what.
+const EMBEDS: &[Embeddable] = &[
     ("parents", "boss:parents!boss_id", "parents", true),
     ("parents", "children!parent_id", "children", false),
     ("children", "parents!parent_id", "parents", true),
@@ -212,8 +215,15 @@ fn aggregate(table: &Table) -> BoxedStrategy<Item> {
     prop_oneof![of, Just(Item::Count { alias: None, cast: None })].boxed()
 }
 
+/// What can be embedded in a table.
+fn embeds(world: &World, table: &str) -> Vec<&'static Embeddable> {
+    let made = |word: &str| ["siblings", "guardian", "red_children"].contains(&word);
+    let has = |(from, word, ..): &&Embeddable| *from == table && (world.functions || !made(word));
+    EMBEDS.iter().filter(has).collect()
+}
+
 fn embed(world: &Arc<World>, table: &'static str, depth: u32) -> BoxedStrategy<Item> {
-    let possible: Vec<_> = EMBEDS.iter().filter(|(from, ..)| *from == table).collect();
+    let possible = embeds(world, table);
     let world = Arc::clone(world);
     (select(possible), any::<bool>(), proptest::bool::weighted(0.3))
         .prop_flat_map(move |(&(_, word, to, _), inner, spread)| {
@@ -249,10 +259,10 @@ fn embed(world: &Arc<World>, table: &'static str, depth: u32) -> BoxedStrategy<I
 /// A query with columns, embeds and aggregates; two of the same name are told apart.
 fn query(world: &Arc<World>, name: &'static str, depth: u32) -> BoxedStrategy<Query> {
     let mut table = world.tables.iter().find(|table| table.name == name).unwrap().clone();
-    if name == "children" {
+    if name == "children" && world.functions {
         table.columns.extend([Column::of("caption", "text"), Column::of("rank", "integer")]);
     }
-    let embeds = match depth < DEEPEST && EMBEDS.iter().any(|(from, ..)| *from == name) {
+    let embeds = match depth < DEEPEST && !embeds(world, name).is_empty() {
         true => proptest::collection::vec(embed(world, name, depth), 0..2).boxed(),
         false => Just(Vec::new()).boxed(),
     };

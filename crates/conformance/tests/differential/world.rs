@@ -185,6 +185,8 @@ impl Policy {
 pub struct World {
     /// Its tables.
     pub tables: Vec<Table>,
+    /// Whether it has functions and views.
+    pub functions: bool,
 }
 
 /// The tables there are and what ties each to others.
@@ -200,15 +202,32 @@ pub const TABLES: &[(&str, &str)] = &[
 /// Who rows may belong to.
 pub const USERS: [&str; 2] = ["11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"];
 
-fn column() -> impl Strategy<Value = &'static Kind> {
-    (0..KINDS.len()).prop_map(|at| &KINDS[at])
+/// What of all this an engine has.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    /// Families of types that it has not.
+    pub without: &'static [Family],
+    /// Whether it has functions and views.
+    pub functions: bool,
 }
 
-fn policies() -> impl Strategy<Value = Vec<Policy>> {
+impl Scope {
+    fn column(self) -> impl Strategy<Value = &'static Kind> + use<> {
+        let kinds = KINDS.iter().filter(|kind| !self.without.contains(&kind.family));
+        select(kinds.collect::<Vec<_>>())
+    }
+
+    fn condition(self) -> impl Strategy<Value = &'static str> + use<> {
+        let called = |condition: &&&str| self.functions || !condition.contains("is_red") && !condition.contains("max(");
+        select(CONDITIONS.iter().filter(called).copied().collect::<Vec<_>>())
+    }
+}
+
+fn policies(scope: Scope) -> impl Strategy<Value = Vec<Policy>> {
     let role = select(&["anon", "authenticated", "public"][..]);
     let command = select(&["select", "select", "insert", "update", "delete", "all", "all"][..]);
-    let check = proptest::option::of(select(CONDITIONS));
-    let policy = (proptest::bool::weighted(0.8), command, role, select(CONDITIONS), check);
+    let check = proptest::option::of(scope.condition());
+    let policy = (proptest::bool::weighted(0.8), command, role, scope.condition(), check);
     let policy = policy.prop_map(|(permissive, command, role, using, check)| Policy {
         permissive,
         command,
@@ -219,7 +238,7 @@ fn policies() -> impl Strategy<Value = Vec<Policy>> {
     proptest::collection::vec(policy, 0..6)
 }
 
-fn table(at: usize) -> impl Strategy<Value = Table> {
+fn table(at: usize, scope: Scope) -> impl Strategy<Value = Table> {
     let (name, _) = TABLES[at];
     let names = subsequence(NAMES, 2..5);
     // What others refer to has rows enough for them.
@@ -231,7 +250,7 @@ fn table(at: usize) -> impl Strategy<Value = Table> {
         _ => 0..12,
     };
     let picks = proptest::collection::vec(proptest::collection::vec(any::<Index>(), 12), count);
-    (names, proptest::collection::vec(column(), 5), proptest::option::of(policies()), picks).prop_map(
+    (names, proptest::collection::vec(scope.column(), 5), proptest::option::of(policies(scope)), picks).prop_map(
         move |(names, kinds, policies, picks)| {
             let columns: Vec<Column> = names
                 .iter()
@@ -278,19 +297,24 @@ fn row(table: usize, row: usize, columns: &[Column], picks: &[Index]) -> String 
 }
 
 /// A random database.
-pub fn world() -> impl Strategy<Value = World> {
-    let tables: Vec<_> = (0..TABLES.len()).map(|at| table(at).boxed()).collect();
-    tables.prop_map(|mut tables| {
-        let columns = vec![Column::of("team", "text"), Column::of("loud", "text")];
-        tables.push(Table { name: VIEW, columns, policies: None, rows: Vec::new() });
-        World { tables }
+pub fn world(scope: Scope) -> impl Strategy<Value = World> {
+    let tables: Vec<_> = (0..TABLES.len()).map(|at| table(at, scope).boxed()).collect();
+    tables.prop_map(move |mut tables| {
+        if scope.functions {
+            let columns = vec![Column::of("team", "text"), Column::of("loud", "text")];
+            tables.push(Table { name: VIEW, columns, policies: None, rows: Vec::new() });
+        }
+        World { tables, functions: scope.functions }
     })
 }
 
 impl World {
     /// The schema.
     pub fn sql(&self) -> String {
-        let mut sql = format!("create type mood as enum ('sad', 'ok', 'happy');\n{CALLED}");
+        let mut sql = "create type mood as enum ('sad', 'ok', 'happy');\n".to_owned();
+        if self.functions {
+            sql.push_str(CALLED);
+        }
         for (table, (name, ties)) in self.tables.iter().zip(TABLES) {
             let columns: Vec<String> = table
                 .columns
@@ -319,7 +343,7 @@ impl World {
                 }
             }
         }
-        sql + FUNCTIONS
+        sql + if self.functions { FUNCTIONS } else { "" }
     }
 
     /// The rows of each table that has some, as a JSON array.

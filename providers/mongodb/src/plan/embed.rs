@@ -6,8 +6,9 @@ use truststream_services::database::{
     Embed, Field, Item, Link, PolicyCommand, Query, Relationship, TableName,
 };
 
-use super::{Condition, Out, Planner};
-use crate::names::{collection, path, sought};
+use super::read::{Part, What};
+use super::{Condition, Place, Planner, order};
+use crate::names::collection;
 use crate::term::all;
 
 /// The embed that a filter or order names.
@@ -16,6 +17,47 @@ pub(super) fn named<'q>(query: &'q Query, name: &str) -> Option<&'q Embed> {
         Item::Embed(embed) if embed.name() == name => Some(embed),
         _ => None,
     })
+}
+
+/// The embed that an order names.
+///
+/// # Errors
+/// PGRST108 if there is none of the name.
+pub(super) fn ordering<'q>(query: &'q Query, name: &str) -> Result<&'q Embed> {
+    named(query, name).ok_or_else(|| {
+        let message = format!("'{name}' is not an embedded resource in this request");
+        Error::new(ErrorKind::InvalidInput, "PGRST108", message)
+            .with_hint(format!("Verify that '{name}' is included in the 'select' query parameter."))
+    })
+}
+
+/// Whether nothing of an embed appears in the reply: it is there to filter by.
+fn shows_nothing(embed: &Embed) -> bool {
+    embed.query.items.iter().all(|item| matches!(item, Item::Embed(inner) if shows_nothing(inner)))
+}
+
+/// Whether a query gives one group whatever there is: it aggregates and names nothing to group by.
+fn is_one_group(query: &Query) -> bool {
+    let aggregate = |item: &Item| match item {
+        Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
+        Item::Embed(embed) => shows_nothing(embed) || (embed.spread && is_one_group(&embed.query)),
+        Item::All | Item::Column { .. } => false,
+    };
+    !query.items.is_empty() && query.items.iter().all(aggregate)
+}
+
+/// Refuses an order by an embed of several rows.
+fn check_one(relationship: &Relationship, parent: &TableName, embed: &Embed) -> Result<()> {
+    if relationship.to_one {
+        return Ok(());
+    }
+    let message = format!("A related order on '{}' is not possible", embed.name());
+    let details = format!(
+        "'{}' and '{}' do not form a many-to-one or one-to-one relationship",
+        parent.name,
+        embed.name()
+    );
+    Err(Error::new(ErrorKind::InvalidInput, "PGRST118", message).with_details(details))
 }
 
 /// Where related rows come from: a collection, the parent's values it is tied by, and the stages
@@ -34,37 +76,74 @@ impl Related {
 }
 
 impl Planner<'_> {
-    /// What an embed adds to the documents of its parent.
+    /// Refuses embeds of what is not related and orders by them, also where nothing of them is shown.
+    ///
+    /// # Errors
+    /// PGRST108, PGRST118, PGRST200, PGRST201.
+    pub(crate) fn check_relations(&self, table: &TableName, query: &Query) -> Result<()> {
+        for relation in query.order.iter().filter_map(|order| order.relation.as_deref()) {
+            let embed = ordering(query, relation)?;
+            check_one(&self.relationship(table, embed)?, table, embed)?;
+        }
+        for item in &query.items {
+            if let Item::Embed(embed) = item {
+                let to = self.relationship(table, embed)?.to;
+                self.check_relations(&to, &embed.query)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What an embed adds to the rows of its parent.
     pub(super) fn embed(
         &mut self,
-        parent: &TableName,
+        parent: &Place,
         embed: &Embed,
-    ) -> Result<Option<(Vec<Document>, Out)>> {
-        if embed.query.items.is_empty() && !embed.spread {
-            return Ok(None);
+        stages: &mut Vec<Document>,
+    ) -> Result<Vec<Part>> {
+        if shows_nothing(embed) {
+            return Ok(Vec::new());
         }
-        let relationship = self.relationship(parent, embed)?;
-        let related = self.related(&relationship)?;
-        let mut level = self.level(&relationship.to, &embed.query)?;
+        let relationship = self.relationship(&parent.table, embed)?;
+        let related = self.related(parent, &relationship)?;
+        let key = self.temporary();
+        if embed.spread && relationship.to_one {
+            // Aggregates are those of the parent's groups.
+            let to = Place::of(&relationship.to);
+            let mut inner = self.conditions(&to, &embed.query)?;
+            inner.extend(self.ordered(&to, &embed.query)?);
+            inner.push(doc! { "$limit": 1 });
+            stages.push(related.lookup(inner, &key));
+            stages
+                .push(doc! { "$unwind": { "path": format!("${key}"), "preserveNullAndEmptyArrays": true } });
+            return self.parts(&Place::within(&relationship.to, &key), &embed.query, stages);
+        }
+        let mut level = self.level(&Place::of(&relationship.to), &embed.query)?;
         let to_one = relationship.to_one;
         if to_one {
             level.stages.push(doc! { "$limit": 1 });
         }
-        let key = self.temporary();
-        let lookup = related.lookup(level.stages, &key);
-        let out = if embed.spread {
-            Out::Spread { key, to_one, shape: level.shape }
-        } else {
-            Out::Embed { name: embed.name().to_owned(), key, to_one, shape: level.shape }
-        };
-        Ok(Some((vec![lookup], out)))
+        stages.push(related.lookup(level.stages, &key));
+        let what = What::Embed { key, to_one, shape: level.shape, spread: embed.spread };
+        Ok(vec![Part { name: embed.name().to_owned(), what }])
     }
 
     /// Whether a parent has a partner that the embed's own conditions admit.
-    pub(super) fn embed_exists(&mut self, parent: &TableName, embed: &Embed) -> Result<Condition> {
-        let relationship = self.relationship(parent, embed)?;
-        let related = self.related(&relationship)?;
-        let mut stages = self.conditions(&relationship.to, &embed.query)?;
+    pub(super) fn embed_exists(&mut self, parent: &Place, embed: &Embed) -> Result<Condition> {
+        let relationship = self.relationship(&parent.table, embed)?;
+        let related = self.related(parent, &relationship)?;
+        let to = Place::of(&relationship.to);
+        let mut stages = self.conditions(&to, &embed.query)?;
+        let query = &embed.query;
+        if !self.counting {
+            let hoisted = embed.spread && relationship.to_one;
+            let counts = query.items.iter().any(|item| self.counts(&to, item));
+            if !hoisted && (counts || is_one_group(query)) {
+                let expr = Bson::Boolean(query.limit != Some(0) && query.offset == 0);
+                return Ok(Condition { stages: Vec::new(), expr });
+            }
+            stages.extend(order::page(query));
+        }
         stages.push(doc! { "$limit": 1 });
         stages.push(doc! { "$project": { "_id": 1 } });
         let key = self.temporary();
@@ -76,23 +155,22 @@ impl Planner<'_> {
     /// A field of a to-one embed, as a key to sort the parent by.
     pub(super) fn embed_key(
         &mut self,
-        parent: &TableName,
+        parent: &Place,
         embed: &Embed,
         field: &Field,
     ) -> Result<(Vec<Document>, Bson)> {
-        let relationship = self.relationship(parent, embed)?;
-        if !relationship.to_one {
-            let message = format!("A related order on '{}' is not possible", embed.name());
-            let details = format!(
-                "'{}' and '{}' do not form a many-to-one or one-to-one relationship",
-                parent.name,
-                embed.name()
-            );
-            return Err(Error::new(ErrorKind::InvalidInput, "PGRST118", message).with_details(details));
-        }
-        let related = self.related(&relationship)?;
-        let key = self.term(&relationship.to, field)?.comparable(&self.schema.catalog);
-        let stages = vec![doc! { "$limit": 1 }, doc! { "$project": { "_id": 0, "k": key } }];
+        let relationship = self.relationship(&parent.table, embed)?;
+        check_one(&relationship, &parent.table, embed)?;
+        let related = self.related(parent, &relationship)?;
+        let to = Place::of(&relationship.to);
+        // A partner that the embed does not show orders nothing.
+        let mut stages = self.conditions(&to, &embed.query)?;
+        stages.extend(order::page(&embed.query));
+        stages.push(doc! { "$limit": 1 });
+        let term = self.term(&to, self.shown_as(embed, &to, field)?, &mut stages)?;
+        order::orderable(&term.ty)?;
+        let key = term.comparable(&self.schema.catalog);
+        stages.push(doc! { "$project": { "_id": 0, "k": key } });
         let name = self.temporary();
         let lookup = related.lookup(stages, &name);
         let row = doc! { "$arrayElemAt": [format!("${name}"), 0] };
@@ -100,16 +178,56 @@ impl Planner<'_> {
         Ok((vec![lookup], Bson::Document(doc! { "$ifNull": [first, Bson::Null] })))
     }
 
+    /// Whether a query shows groups of rows: what is spread of one row is grouped with them.
+    fn is_grouped(&self, table: &TableName, query: &Query) -> Result<bool> {
+        for item in &query.items {
+            let grouped = match item {
+                Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
+                Item::Embed(inner) if inner.spread => {
+                    let relationship = self.relationship(table, inner)?;
+                    relationship.to_one && self.is_grouped(&relationship.to, &inner.query)?
+                }
+                Item::All | Item::Column { .. } | Item::Embed(_) => false,
+            };
+            if grouped {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The field that a name in an order by an embed means: what the embed calls so, or a column of its
+    /// table where it shows rows and no groups.
+    ///
+    /// # Errors
+    /// 42703 for what a group does not show.
+    fn shown_as<'f>(&self, embed: &'f Embed, place: &Place, field: &'f Field) -> Result<&'f Field> {
+        let called = embed.query.items.iter().find_map(|item| match item {
+            Item::Column { field: shown, alias, aggregate: None, .. } if field.path.is_empty() => {
+                (alias.as_deref().unwrap_or(&shown.name) == field.name).then_some(shown)
+            }
+            _ => None,
+        });
+        match called {
+            Some(shown) => Ok(shown),
+            None if self.is_grouped(&place.table, &embed.query)? => {
+                let message = format!("column {}.{} does not exist", embed.name(), field.name);
+                Err(Error::new(ErrorKind::InvalidInput, "42703", message))
+            }
+            None => Ok(field),
+        }
+    }
+
     fn relationship(&self, parent: &TableName, embed: &Embed) -> Result<Relationship> {
         self.schema.relations.resolve(parent, &embed.relation, embed.hint.as_deref()).cloned()
     }
 
-    fn related(&mut self, relationship: &Relationship) -> Result<Related> {
+    fn related(&mut self, parent: &Place, relationship: &Relationship) -> Result<Related> {
         match &relationship.link {
-            Link::Key { columns, .. } => self.tied(&relationship.to, columns),
+            Link::Key { columns, .. } => self.tied(parent, &relationship.to, columns),
             Link::Junction { table, source, target } => {
-                let mut between = self.tied(table, &source.1)?;
-                let rows = self.tied(&relationship.to, &target.1)?;
+                let mut between = self.tied(parent, table, &source.1)?;
+                let rows = self.tied(&Place::of(table), &relationship.to, &target.1)?;
                 let key = self.temporary();
                 between.stages.push(rows.lookup(Vec::new(), &key));
                 between.stages.push(doc! { "$unwind": format!("${key}") });
@@ -124,16 +242,18 @@ impl Planner<'_> {
     }
 
     /// Rows of a table whose columns equal the parent's.
-    fn tied(&mut self, to: &TableName, columns: &[(String, String)]) -> Result<Related> {
-        let table = self.schema.table(to)?;
+    fn tied(&mut self, parent: &Place, to: &TableName, columns: &[(String, String)]) -> Result<Related> {
+        let (table, place) = (self.schema.table(to)?, Place::of(to));
         let mut ties = Document::new();
         let mut conditions = Vec::new();
         for (mine, theirs) in columns {
             let variable = self.variable();
             let value = format!("$${variable}");
             conditions.push(Bson::Document(doc! { "$ne": [value.clone(), Bson::Null] }));
-            conditions.push(Bson::Document(doc! { "$eq": [format!("${}", sought(table, theirs)), value] }));
-            ties.insert(variable, path(mine));
+            let found = format!("${}", place.sought(table, theirs));
+            conditions.push(Bson::Document(doc! { "$eq": [found, value] }));
+            // What is missing would stay so, and is not told from null by every server.
+            ties.insert(variable, doc! { "$ifNull": [parent.path(mine), Bson::Null] });
         }
         let mut stages = vec![doc! { "$match": { "$expr": all(conditions) } }];
         stages.extend(self.guarded(to, PolicyCommand::Select)?);

@@ -1,29 +1,33 @@
 //! Columns and paths into them.
 
-use mongodb::bson::{Bson, doc};
+use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Column, Field, JsonKey, TableName};
+use truststream_services::database::{Field, JsonKey};
 
-use super::Planner;
-use crate::names::path;
+use super::{Place, Planner};
 use crate::schema::column;
 use crate::term::{Term, constant};
 
 impl Planner<'_> {
-    /// A column of a table, or a path into it.
+    /// A column of a table, or a path into it; `stages` make what it reads.
     ///
     /// # Errors
     /// 42703 for unknown columns, 42883 for a path into what is no JSON.
-    pub(super) fn term(&self, table: &TableName, field: &Field) -> Result<Term> {
-        let (term, as_text) = self.json_term(table, field)?;
+    pub(super) fn term(&mut self, place: &Place, field: &Field, stages: &mut Vec<Document>) -> Result<Term> {
+        let (term, as_text) = self.json_term(place, field, stages)?;
         Ok(if as_text { Term::new(text_of(&term.expr), Type::Text) } else { term })
     }
 
     /// The same, with a last `->>` told apart: its value is still JSON.
-    pub(super) fn json_term(&self, table: &TableName, field: &Field) -> Result<(Term, bool)> {
-        let found = column(self.schema.table(table)?, table, &field.name)?;
-        let mut term = column_term(found);
-        let mut as_text = false;
+    pub(super) fn json_term(
+        &mut self,
+        place: &Place,
+        field: &Field,
+        stages: &mut Vec<Document>,
+    ) -> Result<(Term, bool)> {
+        let _ = stages;
+        let mut term = place.term(column(self.schema.table(&place.table)?, &place.table, &field.name)?);
+        let (mut as_text, kind) = (false, term.ty.clone());
         for step in &field.path {
             match &term.ty {
                 Type::Json | Type::Jsonb if !as_text => {}
@@ -34,7 +38,7 @@ impl Planner<'_> {
                     return Err(Error::new(ErrorKind::InvalidInput, "42883", message));
                 }
             }
-            term.expr = step_into(&term.expr, &step.key);
+            term.expr = step_into(&term.expr, &step.key, &kind);
             term.ty = Type::Jsonb;
             as_text = step.as_text;
         }
@@ -42,37 +46,38 @@ impl Planner<'_> {
     }
 }
 
-/// A column of the document at hand.
-pub(crate) fn column_term(column: &Column) -> Term {
-    let path = path(&column.name);
-    match column.ty {
-        // For SQL's null, which is no document, this is missing.
-        Type::Json | Type::Jsonb => Term::new(format!("{path}.v"), column.ty.clone()),
-        _ => Term::new(path, column.ty.clone()),
+/// `->`: a member or an element; missing where there is none. Of `jsonb` a scalar is its own element.
+pub(crate) fn step_into(json: &Bson, key: &JsonKey, ty: &Type) -> Bson {
+    // Without a variable, where it can be: not every server keeps missing what a variable leads to.
+    let Some(path) = path_of(json) else {
+        let taken = taken("$$j", key, ty);
+        return doc! { "$let": { "vars": { "j": json.clone() }, "in": taken } }.into();
+    };
+    match key {
+        JsonKey::Key(key) if is_plain(key) => {
+            let is_object = doc! { "$eq": [{ "$type": json.clone() }, "object"] };
+            doc! { "$cond": [is_object, format!("{path}.{key}"), "$$REMOVE"] }.into()
+        }
+        _ => taken(path, key, ty),
     }
 }
 
-/// `->`: a member or an element; missing where there is none.
-pub(crate) fn step_into(json: &Bson, key: &JsonKey) -> Bson {
-    // Without a variable, where it can be: not every server keeps missing what a variable leads to.
-    if let (Some(path), JsonKey::Key(key)) = (path_of(json), key)
-        && is_plain(key)
-    {
-        let is_object = doc! { "$eq": [{ "$type": json.clone() }, "object"] };
-        return doc! { "$cond": [is_object, format!("{path}.{key}"), "$$REMOVE"] }.into();
-    }
-    let (kind, taken) = match key {
+fn taken(json: &str, key: &JsonKey, ty: &Type) -> Bson {
+    let is = |kind: &str| doc! { "$eq": [{ "$type": json }, kind] };
+    let (kind, taken): (_, Bson) = match key {
         // Of an object a plain path takes nothing else than the member.
-        JsonKey::Key(key) if is_plain(key) => ("object", Bson::String(format!("$$j.{key}"))),
+        JsonKey::Key(key) if is_plain(key) => ("object", format!("{json}.{key}").into()),
         JsonKey::Key(key) => {
-            ("object", doc! { "$getField": { "field": constant(key), "input": "$$j" } }.into())
+            ("object", doc! { "$getField": { "field": constant(key), "input": json } }.into())
         }
-        JsonKey::Index(at) => ("array", doc! { "$arrayElemAt": ["$$j", constant(*at)] }.into()),
+        JsonKey::Index(at) => ("array", doc! { "$arrayElemAt": [json, constant(*at)] }.into()),
     };
-    Bson::Document(doc! { "$let": {
-        "vars": { "j": json.clone() },
-        "in": { "$cond": [{ "$eq": [{ "$type": "$$j" }, kind] }, taken, "$$REMOVE"] },
-    } })
+    let itself = matches!(key, JsonKey::Index(0 | -1)) && *ty != Type::Json;
+    let otherwise = match itself {
+        true => doc! { "$cond": [is("object"), "$$REMOVE", json] }.into(),
+        false => Bson::from("$$REMOVE"),
+    };
+    doc! { "$cond": [is(kind), taken, otherwise] }.into()
 }
 
 /// The path that a value is read by, if it is one: a column, or what was stepped into from one.

@@ -2,14 +2,11 @@
 
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
-use truststream_services::database::{
-    Comparison, Field, Filter, Is, Operand, Operator, Quantifier, Query, TableName,
-};
+use truststream_services::database::{Comparison, Field, Filter, Is, Operand, Operator, Quantifier, Query};
 
-use super::Planner;
 use super::read::indexable;
+use super::{Place, Planner};
 use crate::contain;
-use crate::names;
 use crate::pattern::Pattern;
 use crate::term::{Relation, Term, Want, all, any, constant_of, not};
 
@@ -20,7 +17,7 @@ impl Planner<'_> {
     /// 42703 for unknown columns, those of wrong literals.
     pub(super) fn filtered(
         &mut self,
-        table: &TableName,
+        place: &Place,
         query: &Query,
         filter: &Filter,
     ) -> Result<Vec<Document>> {
@@ -31,12 +28,12 @@ impl Planner<'_> {
         // What needs no other collection comes first, in a form that indexes serve where there is one.
         let (mut first, mut stages, mut later) = (Vec::new(), Vec::new(), Vec::new());
         for part in parts {
-            if let Some(indexed) = self.indexed(table, query, part)? {
+            if let Some(indexed) = self.indexed(place, query, part)? {
                 first.push(indexed);
                 continue;
             }
             let mut lookups = Vec::new();
-            let expr = self.condition_of((table, query), part, Want::True, &mut lookups)?;
+            let expr = self.condition_of((place, query), part, Want::True, &mut lookups)?;
             let list = if lookups.is_empty() { &mut first } else { &mut later };
             list.push(doc! { "$expr": expr });
             stages.extend(lookups);
@@ -50,18 +47,19 @@ impl Planner<'_> {
     }
 
     /// A comparison of a column with a literal in the language of `$match`.
-    fn indexed(&self, table: &TableName, query: &Query, filter: &Filter) -> Result<Option<Document>> {
+    fn indexed(&mut self, place: &Place, query: &Query, filter: &Filter) -> Result<Option<Document>> {
         let Filter::Compare(Comparison { field, operator, quantifier: None, operand }) = filter else {
             return Ok(None);
         };
         if !field.path.is_empty() || super::embed::named(query, &field.name).is_some() {
             return Ok(None);
         }
-        let (of, term) = (self.schema.table(table)?, self.term(table, field)?);
+        let of = self.schema.table(&place.table)?;
+        let Some(term) = of.column(&field.name).map(|column| place.term(column)) else { return Ok(None) };
         let one = |text: &String| -> Result<Option<(String, Bson)>> {
-            let literal = Term::literal(&self.schema.catalog, text, &term.ty)?;
+            let literal = self.operand(&term.ty, text)?;
             let known = indexable(&term.expr, &literal.expr, &term.ty);
-            Ok(known.map(|value| (names::sought(of, &field.name), value)))
+            Ok(known.map(|value| (place.sought(of, &field.name), value)))
         };
         Ok(match (operand, relation_of(operator)) {
             (Operand::Text(text), Some(relation)) if relation != Relation::Ne => {
@@ -71,6 +69,7 @@ impl Planner<'_> {
                 })
             }
             (Operand::List(texts), _) => {
+                listable(&term.ty)?;
                 let found = texts.iter().map(one).collect::<Result<Option<Vec<_>>>>()?;
                 found.filter(|found| !found.is_empty()).map(|found| {
                     let name = found[0].0.clone();
@@ -84,7 +83,7 @@ impl Planner<'_> {
 
     fn condition_of(
         &mut self,
-        place: (&TableName, &Query),
+        place: (&Place, &Query),
         filter: &Filter,
         want: Want,
         stages: &mut Vec<Document>,
@@ -105,7 +104,7 @@ impl Planner<'_> {
 
     fn comparison(
         &mut self,
-        (table, query): (&TableName, &Query),
+        (place, query): (&Place, &Query),
         comparison: &Comparison,
         want: Want,
         stages: &mut Vec<Document>,
@@ -115,15 +114,16 @@ impl Planner<'_> {
             && path.is_empty()
             && let Some(embed) = super::embed::named(query, name)
         {
-            let exists = self.embed_exists(table, embed)?;
+            let exists = self.embed_exists(place, embed)?;
             stages.extend(exists.stages);
             let absent = (*is == Is::Null) == (want == Want::True);
             return Ok(if absent { not(exists.expr) } else { exists.expr });
         }
-        let term = self.term(table, field)?;
+        let term = self.term(place, field, stages)?;
         match (operand, quantifier) {
             (Operand::Is(is), _) => is_condition(&term, *is, want),
             (Operand::List(texts), _) => {
+                listable(&term.ty)?;
                 let parts = texts.iter().map(|text| self.compare(&term, &Operator::Eq, text, want));
                 let parts = parts.collect::<Result<Vec<_>>>()?;
                 Ok(if want == Want::True { any(parts) } else { all(parts) })
@@ -164,15 +164,18 @@ impl Planner<'_> {
             if term.ty == Type::Json {
                 return Err(no_operator(relation_sign(relation), &term.ty));
             }
-            if term.ty == Type::Bytes && !matches!(relation, Relation::Eq | Relation::Ne) {
-                return Err(Error::unsupported("this database does not order by bytea"));
+            if !matches!(relation, Relation::Eq | Relation::Ne) {
+                super::order::orderable(&term.ty)?;
             }
-            let literal = Term::literal(catalog, text, &term.ty)?;
+            let literal = self.operand(&term.ty, text)?;
             return Ok(term.compare(catalog, relation, &literal, want));
         }
         let holds = match operator {
             Operator::IsDistinct => {
-                let literal = Term::literal(catalog, text, &term.ty)?;
+                if term.ty == Type::Json {
+                    return Err(no_operator("=", &term.ty));
+                }
+                let literal = self.operand(&term.ty, text)?;
                 let differs = not(term.compare(catalog, Relation::Eq, &literal, Want::True));
                 return Ok(if want == Want::True { differs } else { not(differs) });
             }
@@ -187,6 +190,12 @@ impl Planner<'_> {
         let mut conditions = term.known_not_null();
         conditions.push(if want == Want::True { holds } else { not(holds) });
         Ok(all(conditions))
+    }
+
+    /// A literal to compare with: of the type without its bounds, for a comparison rounds nothing.
+    fn operand(&self, ty: &Type, text: &str) -> Result<Term> {
+        let literal = Term::literal(&self.schema.catalog, text, &unbounded(ty))?;
+        Ok(Term { ty: ty.clone(), ..literal })
     }
 
     /// Operators of arrays and jsonb.
@@ -205,7 +214,7 @@ impl Planner<'_> {
         if !fits {
             return Err(no_operator(sign, &term.ty));
         }
-        let literal = Term::literal(&self.schema.catalog, text, &term.ty)?;
+        let literal = self.operand(&term.ty, text)?;
         let known = constant_of(&literal.expr).unwrap_or(&Bson::Null);
         let expr = &term.expr;
         Ok(match (known, sign) {
@@ -219,6 +228,28 @@ impl Planner<'_> {
             (known, "@>") => contain::json_contains(expr, known),
             (known, _) => contain::json_contained(expr, known),
         })
+    }
+}
+
+/// The type without length, precision and scale.
+fn unbounded(ty: &Type) -> Type {
+    match ty {
+        Type::Numeric(_) => Type::Numeric(None),
+        Type::Varchar(_) => Type::Varchar(None),
+        Type::Array(element) => Type::Array(Box::new(unbounded(element))),
+        other => other.clone(),
+    }
+}
+
+/// Refuses a list of what has no lists: they are arrays, and there are no arrays of arrays.
+fn listable(ty: &Type) -> Result<()> {
+    match ty {
+        Type::Json => Err(no_operator("=", ty)),
+        Type::Array(_) => {
+            let message = format!("could not find array type for data type {ty}");
+            Err(Error::new(ErrorKind::InvalidInput, "42704", message))
+        }
+        _ => Ok(()),
     }
 }
 

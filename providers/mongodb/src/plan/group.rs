@@ -2,20 +2,13 @@
 
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Aggregate, AggregateFunction, Item, Query, TableName};
+use truststream_services::database::{Aggregate, AggregateFunction, Query};
 
-use super::read::{Level, Out, Shape, name_of};
-use super::{Planner, order};
+use super::read::{Level, Out, Part, Shape, What, ungrouped};
+use super::{Place, Planner, order};
 use crate::cast;
+use crate::schema::labels;
 use crate::term::{Term, Want, constant, is_wide, narrow};
-
-/// Whether a `select` list aggregates.
-pub(super) fn aggregates(query: &Query) -> bool {
-    query
-        .items
-        .iter()
-        .any(|item| matches!(item, Item::Count { .. } | Item::Column { aggregate: Some(_), .. }))
-}
 
 #[derive(Default)]
 struct Groups {
@@ -23,7 +16,7 @@ struct Groups {
     accumulators: Document,
     projection: Document,
     fields: Vec<Out>,
-    /// Terms grouped by, with their keys.
+    /// Terms grouped by, with where they are found afterwards.
     terms: Vec<(Term, String)>,
 }
 
@@ -32,73 +25,86 @@ impl Groups {
         self.accumulators.insert(key, accumulator);
         self.projection.insert(key, shown.into());
     }
+
+    /// Groups by a part.
+    fn key(&mut self, part: Part, key: String) -> Result<()> {
+        let term = match &part.what {
+            What::Value { term, .. } => Some(term.clone()),
+            _ => None,
+        };
+        let (shown, out) = part.out(key.clone());
+        match term {
+            Some(Term { ty: Type::Json, .. }) => {
+                let message = "could not identify an equality operator for type json";
+                return Err(Error::new(ErrorKind::InvalidInput, "42883", message));
+            }
+            Some(term) if term.ty == Type::Interval => {
+                // Equal ones may be written otherwise.
+                let length = doc! { "$getField": { "field": "t", "input": term.expr.clone() } };
+                self.keys.insert(&key, doc! { "$ifNull": [length, Bson::Null] });
+                self.accumulate(&key, doc! { "$first": shown }, format!("${key}"));
+                self.terms.push((term, format!("${key}")));
+            }
+            term => {
+                self.keys.insert(&key, doc! { "$ifNull": [shown, Bson::Null] });
+                self.projection.insert(&key, format!("$_id.{key}"));
+                self.terms.extend(term.map(|term| (term, format!("$_id.{key}"))));
+            }
+        }
+        self.fields.push(out);
+        Ok(())
+    }
 }
 
 impl Planner<'_> {
-    /// The groups of a query that aggregates, as a level of its own.
-    pub(super) fn groups(&mut self, table: &TableName, query: &Query) -> Result<Level> {
+    /// The groups of parts of which some are aggregates, as a level of its own.
+    pub(super) fn groups(&mut self, place: &Place, query: &Query, parts: Vec<Part>) -> Result<Level> {
         let mut groups = Groups::default();
-        for item in &query.items {
-            let key = format!("f{}", groups.fields.len());
-            match item {
-                Item::Count { alias, cast } => {
-                    let one = doc! { "$sum": constant(1_i64) };
+        for (at, part) in parts.into_iter().enumerate() {
+            let key = format!("f{at}");
+            match part.what {
+                What::Count { of, cast } => {
+                    let one: Bson = match of {
+                        // Only a missing row sorts before null.
+                        Some(row) => doc! { "$cond": [
+                            { "$gt": [format!("${row}"), Bson::Null] }, constant(1_i64), constant(0_i64),
+                        ] }
+                        .into(),
+                        None => constant(1_i64),
+                    };
+                    let one = doc! { "$sum": one };
                     groups.accumulate(&key, one, format!("${key}"));
-                    let name = alias.clone().unwrap_or_else(|| "count".to_owned());
-                    let cast = self.target(cast.as_ref())?;
-                    groups.fields.push(Out::Count { name, key, cast });
+                    groups.fields.push(Out::Count { name: part.name, key, cast });
                 }
-                Item::Column { field, alias, cast, aggregate } => {
-                    let term = self.term(table, field)?;
-                    let cast = self.target(cast.as_ref())?.filter(|cast| *cast != term.ty);
-                    match aggregate {
-                        Some(aggregate) if cast.is_none() => {
-                            let name = alias.clone();
-                            let name = name.unwrap_or_else(|| function_name(aggregate.function).to_owned());
-                            self.aggregated(&mut groups, (name, key), &term, aggregate)?;
-                        }
-                        Some(_) => {
-                            return Err(Error::unsupported("this database does not aggregate what is cast"));
-                        }
-                        None => {
-                            let name = alias.clone().unwrap_or_else(|| name_of(field));
-                            let bare = matches!(term.ty, Type::Json | Type::Jsonb);
-                            let stored = doc! { "$ifNull": [term.expr.clone(), Bson::Null] };
-                            groups.keys.insert(&key, stored);
-                            groups.projection.insert(&key, format!("$_id.{key}"));
-                            groups.terms.push((term.clone(), key.clone()));
-                            let ty = term.ty;
-                            groups.fields.push(Out::Value { name, key, ty, bare, as_text: false, cast });
-                        }
+                What::Value { term, cast, aggregate: Some(aggregate), .. } => {
+                    if cast.is_some_and(|cast| cast != term.ty) {
+                        return Err(Error::unsupported("this database does not aggregate what is cast"));
                     }
+                    self.aggregated(&mut groups, (part.name, key), &term, &aggregate)?;
                 }
-                Item::All | Item::Embed(_) => {
-                    return Err(Error::unsupported(
-                        "this database does not aggregate beside embedded resources or all columns",
-                    ));
-                }
+                what => groups.key(Part { name: part.name, what }, key)?,
             }
         }
-        self.finish(table, query, groups)
+        self.finish(place, query, groups)
     }
 
-    fn finish(&mut self, table: &TableName, query: &Query, groups: Groups) -> Result<Level> {
+    fn finish(&mut self, place: &Place, query: &Query, groups: Groups) -> Result<Level> {
         let Groups { keys, mut accumulators, mut projection, fields, terms } = groups;
         let single_group = keys.is_empty();
         let id = if single_group { Bson::Null } else { Bson::Document(keys) };
         accumulators.insert("_id", id);
         let mut sort = order::Sort::default();
         for order in &query.order {
-            let term = self.term(table, &order.field)?;
+            let term = self.term(place, &order.field, &mut Vec::new())?;
             let found = terms.iter().find(|(one, _)| one.expr == term.expr);
-            let Some((_, key)) = found.filter(|_| order.relation.is_none()) else {
-                let message = format!(
-                    "column \"{}.{}\" must appear in the GROUP BY clause or be used in an aggregate function",
-                    table.name, order.field.name
-                );
-                return Err(Error::new(ErrorKind::InvalidInput, "42803", message));
+            let Some((_, path)) = found.filter(|_| order.relation.is_none()) else {
+                return Err(ungrouped(&format!("{}.{}", place.table.name, order.field.name)));
             };
-            let grouped = Term::new(format!("$_id.{key}"), term.ty);
+            let grouped = if matches!(term.expr, Bson::String(_)) {
+                Term::stored(path.clone(), term.ty)
+            } else {
+                Term::new(path.clone(), term.ty)
+            };
             let key = grouped.comparable(&self.schema.catalog);
             self.sort_by(&mut sort, order, key);
         }
@@ -110,10 +116,6 @@ impl Planner<'_> {
         Ok(Level { stages, shape: Shape { fields, single_group } })
     }
 
-    fn target(&self, cast: Option<&String>) -> Result<Option<Type>> {
-        cast.map(|cast| cast::target(&self.schema.catalog, cast)).transpose()
-    }
-
     fn aggregated(
         &mut self,
         groups: &mut Groups,
@@ -121,9 +123,9 @@ impl Planner<'_> {
         term: &Term,
         aggregate: &Aggregate,
     ) -> Result<()> {
-        let expr = if is_wide(&term.ty) { narrow(&term.expr) } else { term.expr.clone() };
         let float = matches!(term.ty, Type::Float4 | Type::Float8);
-        let cast = self.target(aggregate.cast.as_ref())?;
+        let cast =
+            aggregate.cast.as_ref().map(|cast| cast::target(&self.schema.catalog, cast)).transpose()?;
         let present = doc! { "$cond": [term.is_null(Want::False), constant(1_i64), constant(0_i64)] };
         let function = aggregate.function;
         match function {
@@ -132,60 +134,89 @@ impl Planner<'_> {
                 groups.fields.push(Out::Count { name, key, cast });
             }
             AggregateFunction::Max | AggregateFunction::Min => {
-                if !is_ordered(&term.ty) {
-                    let shown = term.ty.sql_name();
-                    let message = format!("function {}({shown}) does not exist", function_name(function));
-                    return Err(Error::new(ErrorKind::InvalidInput, "42883", message));
+                if !has_extremes(&term.ty) {
+                    return Err(no_function(function, &term.ty));
                 }
-                let word = if function == AggregateFunction::Max { "$max" } else { "$min" };
-                groups.accumulate(&key, Document::from_iter([(word.to_owned(), expr)]), format!("${key}"));
+                if matches!(&term.ty, Type::Array(inner) if matches!(**inner, Type::Enum(_))) {
+                    return Err(Error::unsupported("this database has no order of arrays of enums"));
+                }
+                let (taken, shown) = self.extreme(term, function == AggregateFunction::Max, &key);
+                groups.accumulate(&key, taken, shown);
                 groups.fields.push(out(name, key, term.ty.clone(), cast));
             }
-            _ if !term.ty.is_number() => {
+            _ if matches!(term.ty, Type::Interval | Type::Time) => {
                 let name = function_name(function);
-                let message = format!("function {name}({}) does not exist", term.ty.sql_name());
-                return Err(Error::new(ErrorKind::InvalidInput, "42883", message));
+                return Err(Error::unsupported(format!("this database has no {name} of {}", term.ty)));
             }
+            _ if !term.ty.is_number() => return Err(no_function(function, &term.ty)),
             AggregateFunction::Avg if float => {
-                groups.accumulate(&key, doc! { "$avg": expr }, format!("${key}"));
+                groups.accumulate(&key, doc! { "$avg": term.expr.clone() }, format!("${key}"));
                 groups.fields.push(out(name, key, Type::Float8, cast));
             }
             _ => {
                 // Numbers are added as decimals: sums of integers have no bounds.
+                let expr = if is_wide(&term.ty) { narrow(&term.expr) } else { term.expr.clone() };
                 let added = if float { expr } else { doc! { "$toDecimal": expr }.into() };
                 let (sum, count) = (format!("{key}s"), format!("{key}n"));
                 groups.accumulators.insert(&sum, doc! { "$sum": added });
                 groups.accumulators.insert(&count, doc! { "$sum": present });
-                let parts = doc! { "s": format!("${sum}"), "n": format!("${count}") };
                 if function == AggregateFunction::Avg {
-                    groups.projection.insert(&key, parts);
+                    groups.projection.insert(&key, doc! { "s": format!("${sum}"), "n": format!("${count}") });
                     groups.fields.push(Out::Average { name, key, cast });
                     return Ok(());
                 }
                 let none = doc! { "$eq": [format!("${count}"), 0] };
                 groups.projection.insert(&key, doc! { "$cond": [none, Bson::Null, format!("${sum}")] });
-                let ty = match term.ty {
-                    Type::Int2 | Type::Int4 => Type::Int8,
-                    Type::Float4 | Type::Float8 => term.ty.clone(),
-                    _ => Type::Numeric(None),
-                };
-                groups.fields.push(out(name, key, ty, cast));
+                groups.fields.push(out(name, key, sum_type(&term.ty), cast));
             }
         }
         Ok(())
     }
+
+    /// The largest or smallest value of a group: how it is found, and what it is then.
+    fn extreme(&self, term: &Term, largest: bool, key: &str) -> (Document, Bson) {
+        let word = if largest { "$max" } else { "$min" };
+        let taken = |expr: Bson| Document::from_iter([(word.to_owned(), expr)]);
+        let found = Bson::String(format!("${key}"));
+        match labels(&self.schema.catalog, &term.ty) {
+            Some(labels) => {
+                let labels: Vec<Bson> = labels.iter().cloned().map(Bson::String).collect();
+                let label = doc! { "$arrayElemAt": [constant(labels), found.clone()] };
+                let none = doc! { "$eq": [{ "$ifNull": [found, Bson::Null] }, Bson::Null] };
+                let shown = doc! { "$cond": [none, Bson::Null, label] };
+                (taken(term.comparable(&self.schema.catalog)), shown.into())
+            }
+            None if is_wide(&term.ty) => (taken(narrow(&term.expr)), found),
+            None => (taken(term.expr.clone()), found),
+        }
+    }
 }
 
-/// Whether values sort in the engine as they are stored.
-fn is_ordered(ty: &Type) -> bool {
-    !matches!(ty, Type::Json | Type::Jsonb | Type::Bytes | Type::Bool | Type::Uuid | Type::Enum(_))
+/// The type of a sum.
+pub(crate) fn sum_type(ty: &Type) -> Type {
+    match ty {
+        Type::Int2 | Type::Int4 => Type::Int8,
+        Type::Float4 | Type::Float8 => ty.clone(),
+        _ => Type::Numeric(None),
+    }
+}
+
+fn no_function(function: AggregateFunction, ty: &Type) -> Error {
+    let message = format!("function {}({ty}) does not exist", function_name(function));
+    Error::new(ErrorKind::InvalidInput, "42883", message)
+}
+
+/// Whether PostgreSQL has `min` and `max` of a type.
+pub(crate) fn has_extremes(ty: &Type) -> bool {
+    !matches!(ty, Type::Bool | Type::Uuid | Type::Bytes | Type::Json | Type::Jsonb | Type::Other(_))
 }
 
 fn out(name: String, key: String, ty: Type, cast: Option<Type>) -> Out {
     Out::Value { name, key, ty, bare: false, as_text: false, cast }
 }
 
-fn function_name(function: AggregateFunction) -> &'static str {
+/// An aggregate's name, which is that of its column too.
+pub(super) fn function_name(function: AggregateFunction) -> &'static str {
     match function {
         AggregateFunction::Avg => "avg",
         AggregateFunction::Count => "count",

@@ -6,6 +6,7 @@ mod filter;
 mod group;
 mod guard;
 mod order;
+mod place;
 mod read;
 
 use mongodb::bson::Document;
@@ -16,9 +17,10 @@ use crate::access::Access;
 use crate::names;
 use crate::schema::Schema;
 
-pub(crate) use field::{column_term, step_into, text_of};
+pub(crate) use field::{step_into, text_of};
 pub(crate) use filter::is_condition;
 pub(crate) use guard::Condition;
+pub(crate) use place::Place;
 pub(crate) use read::{Out, Shape, Source};
 
 /// A pipeline on a collection.
@@ -34,11 +36,13 @@ pub(crate) struct Planner<'a> {
     pub(crate) cx: &'a Context,
     pub(crate) access: Access<'a>,
     made: usize,
+    /// Rows are counted: which match, whatever page is wanted of them.
+    counting: bool,
 }
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(schema: &'a Schema, cx: &'a Context) -> Self {
-        Planner { schema, cx, access: Access::of(cx), made: 0 }
+        Planner { schema, cx, access: Access::of(cx), made: 0, counting: false }
     }
 
     /// A field that no column has.
@@ -67,7 +71,7 @@ impl<'a> Planner<'a> {
                 (read::picked(ids), Query { filter: None, limit: None, offset: 0, ..query.clone() })
             }
         };
-        let level = self.level(table, &query)?;
+        let level = self.level(&Place::of(table), &query)?;
         stages.extend(level.stages);
         Ok((Plan { collection: names::collection(table), stages }, level.shape))
     }
@@ -75,7 +79,9 @@ impl<'a> Planner<'a> {
     /// How many rows match, whatever the page; no document if there is none.
     pub(crate) fn count(&mut self, table: &TableName, query: &Query) -> Result<Plan> {
         let mut stages = self.guarded(table, PolicyCommand::Select)?;
-        stages.extend(self.conditions(table, query)?);
+        self.counting = true;
+        stages.extend(self.conditions(&Place::of(table), query)?);
+        self.counting = false;
         stages.push(mongodb::bson::doc! { "$count": "n" });
         Ok(Plan { collection: names::collection(table), stages })
     }
@@ -93,8 +99,12 @@ impl<'a> Planner<'a> {
         if query.filter.is_some() || !query.items.is_empty() {
             stages.extend(self.guarded(table, PolicyCommand::Select)?);
         }
-        stages.extend(self.conditions(table, query)?);
-        stages.extend(self.ordered(table, query)?);
+        // What embeds demand decides what is shown of the rows, not which are written.
+        let place = Place::of(table);
+        if let Some(filter) = &query.filter {
+            stages.extend(self.filtered(&place, query, filter)?);
+        }
+        stages.extend(self.ordered(&place, query)?);
         stages.push(read::without_temporaries(self.schema.table(table)?));
         Ok(Plan { collection: names::collection(table), stages })
     }

@@ -2,20 +2,20 @@
 
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Nulls, Order, Query, TableName};
+use truststream_services::database::{Nulls, Order, Query};
 
-use super::Planner;
 use super::read::sortable;
+use super::{Place, Planner};
 
 /// An order being made: computed keys, and what is sorted by.
 #[derive(Default)]
-pub(super) struct Sort {
+pub(crate) struct Sort {
     keys: Document,
     by: Document,
 }
 
 impl Sort {
-    pub(super) fn stages(self) -> Vec<Document> {
+    pub(crate) fn stages(self) -> Vec<Document> {
         let mut stages = Vec::new();
         if !self.keys.is_empty() {
             stages.push(doc! { "$addFields": self.keys });
@@ -33,15 +33,16 @@ fn direction(order: &Order) -> i32 {
 
 impl Planner<'_> {
     /// The stages that order rows and take a page of them.
-    pub(super) fn ordered(&mut self, table: &TableName, query: &Query) -> Result<Vec<Document>> {
+    pub(super) fn ordered(&mut self, place: &Place, query: &Query) -> Result<Vec<Document>> {
         let (mut stages, mut sort) = (Vec::new(), Sort::default());
         for order in &query.order {
             let plain = order.relation.is_none() && order.field.path.is_empty();
-            if plain && let Some(field) = sortable(self.schema.table(table)?, &order.field.name) {
+            let table = self.schema.table(&place.table)?;
+            if plain && let Some(field) = sortable(table, place, &order.field.name) {
                 sort.by.insert(field, direction(order));
                 continue;
             }
-            let key = self.sort_key(table, query, order, &mut stages)?;
+            let key = self.sort_key(place, query, order, &mut stages)?;
             self.sort_by(&mut sort, order, key);
         }
         stages.extend(sort.stages());
@@ -49,42 +50,59 @@ impl Planner<'_> {
         Ok(stages)
     }
 
-    /// Adds a key to an order, with its nulls where they belong.
     pub(super) fn sort_by(&mut self, sort: &mut Sort, order: &Order, key: Bson) {
+        self.sorted_by(sort, key, order.descending, order.nulls);
+    }
+
+    /// Adds a key to an order, with its nulls where they belong.
+    pub(crate) fn sorted_by(&mut self, sort: &mut Sort, key: Bson, descending: bool, nulls: Option<Nulls>) {
         // PostgreSQL takes null for the largest value, BSON for the smallest.
-        let last = order.nulls.map_or(!order.descending, |nulls| nulls == Nulls::Last);
-        if last != order.descending {
+        let last = nulls.map_or(!descending, |nulls| nulls == Nulls::Last);
+        if last != descending {
             let null = self.temporary();
             sort.keys.insert(null.clone(), doc! { "$lte": [key.clone(), Bson::Null] });
             sort.by.insert(null, if last { 1 } else { -1 });
         }
         let name = self.temporary();
         sort.keys.insert(name.clone(), key);
-        sort.by.insert(name, direction(order));
+        sort.by.insert(name, if descending { -1 } else { 1 });
     }
 
     fn sort_key(
         &mut self,
-        table: &TableName,
+        place: &Place,
         query: &Query,
         order: &Order,
         stages: &mut Vec<Document>,
     ) -> Result<Bson> {
         let Some(name) = &order.relation else {
-            let term = self.term(table, &order.field)?;
-            if term.ty == Type::Bytes {
-                return Err(Error::unsupported("this database does not order by bytea"));
-            }
+            let term = self.term(place, &order.field, stages)?;
+            orderable(&term.ty)?;
             return Ok(term.comparable(&self.schema.catalog));
         };
-        let embed = super::embed::named(query, name).ok_or_else(|| {
-            let message = format!("'{name}' is not an embedded resource in this request");
-            Error::new(ErrorKind::InvalidInput, "PGRST108", message)
-                .with_hint(format!("Verify that '{name}' is included in the 'select' query parameter."))
-        })?;
-        let (lookup, key) = self.embed_key(table, embed, &order.field)?;
+        let embed = super::embed::ordering(query, name)?;
+        let (lookup, key) = self.embed_key(place, embed, &order.field)?;
         stages.extend(lookup);
         Ok(key)
+    }
+}
+
+/// Refuses an order that is not PostgreSQL's.
+///
+/// # Errors
+/// 42883 for JSON as text, 0A000 for what the engine orders otherwise.
+pub(crate) fn orderable(ty: &Type) -> Result<()> {
+    match ty {
+        Type::Json => {
+            let message = "could not identify an ordering operator for type json";
+            Err(Error::new(ErrorKind::InvalidInput, "42883", message)
+                .with_hint("Use an explicit ordering operator or modify the query."))
+        }
+        Type::Bytes => Err(Error::unsupported("this database does not order by bytea")),
+        Type::Array(inner) if matches!(inner.as_ref(), Type::Enum(_)) => {
+            Err(Error::unsupported("this database has no order of arrays of enums"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,14 +1,13 @@
 //! Levels: the rows of one table, at the top or embedded.
 
 use mongodb::bson::{Bson, Document, doc};
-use truststream_kernel::{Result, Type};
-use truststream_services::database::{Field, Item, JsonKey, Query, Table, TableName};
+use truststream_kernel::{Error, ErrorKind, Result, Type};
+use truststream_services::database::{Aggregate, Field, Item, JsonKey, Query, Table};
 
-use super::Planner;
-use super::field::column_term;
+use super::{Place, Planner};
 use crate::cast;
 use crate::names::field as stored;
-use crate::term::{constant, constant_of};
+use crate::term::{Term, constant, constant_of, is_json};
 
 /// Where rows come from.
 #[derive(Clone, Debug)]
@@ -54,12 +53,68 @@ pub(crate) enum Out {
     Average { name: String, key: String, cast: Option<Type> },
     /// Related rows.
     Embed { name: String, key: String, to_one: bool, shape: Shape },
-    /// Related rows whose fields go into the parent.
-    Spread { key: String, to_one: bool, shape: Shape },
+    /// Related rows of which each field is an array of the parent.
+    Spread { key: String, shape: Shape },
+}
+
+/// One part of what is selected, of the rows of a level or of one row that is spread into them.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) what: What,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    Value {
+        term: Term,
+        /// What is shown where that is not the term itself: a column as it is stored.
+        whole: Option<String>,
+        as_text: bool,
+        cast: Option<Type>,
+        aggregate: Option<Aggregate>,
+    },
+    /// How many rows there are, or how many have a row in a field.
+    Count {
+        of: Option<String>,
+        cast: Option<Type>,
+    },
+    Embed {
+        key: String,
+        to_one: bool,
+        shape: Shape,
+        spread: bool,
+    },
+}
+
+impl Part {
+    fn is_aggregate(&self) -> bool {
+        matches!(self.what, What::Count { .. } | What::Value { aggregate: Some(_), .. })
+    }
+
+    /// As it is shown from a key of a document.
+    pub(super) fn out(self, key: String) -> (Bson, Out) {
+        let Part { name, what } = self;
+        match what {
+            What::Value { term, whole, as_text, cast, .. } => {
+                let bare = whole.is_none() && is_json(&term.ty);
+                let shown = whole.map_or(term.expr, Bson::String);
+                (shown, Out::Value { name, key, ty: term.ty, bare, as_text, cast })
+            }
+            What::Count { cast, .. } => (Bson::Null, Out::Count { name, key, cast }),
+            What::Embed { key: from, to_one, shape, spread } => {
+                let out = match spread {
+                    true => Out::Spread { key, shape },
+                    false => Out::Embed { name, key, to_one, shape },
+                };
+                (format!("${from}").into(), out)
+            }
+        }
+    }
 }
 
 /// The name of a field in the reply.
-pub(super) fn name_of(field: &Field) -> String {
+fn name_of(field: &Field) -> String {
     let last_key = field.path.iter().rev().find_map(|step| match &step.key {
         JsonKey::Key(key) => Some(key.clone()),
         JsonKey::Index(_) => None,
@@ -86,86 +141,156 @@ pub(super) fn without_temporaries(table: &Table) -> Document {
 
 impl Planner<'_> {
     /// What a query takes of the documents of a table that arrive.
-    pub(super) fn level(&mut self, table: &TableName, query: &Query) -> Result<Level> {
-        let mut stages = self.conditions(table, query)?;
-        if super::group::aggregates(query) {
-            let level = self.groups(table, query)?;
+    pub(crate) fn level(&mut self, place: &Place, query: &Query) -> Result<Level> {
+        let mut stages = self.conditions(place, query)?;
+        let mut made = Vec::new();
+        let parts = self.parts(place, query, &mut made)?;
+        if parts.iter().any(Part::is_aggregate) {
+            stages.extend(made);
+            let level = self.groups(place, query, parts)?;
             stages.extend(level.stages);
             return Ok(Level { stages, shape: level.shape });
         }
-        stages.extend(self.ordered(table, query)?);
+        stages.extend(self.ordered(place, query)?);
+        stages.extend(made);
         let mut projection = Document::new();
         let mut fields = Vec::new();
-        for item in &query.items {
-            match item {
-                Item::All => {
-                    for column in &self.schema.table(table)?.columns {
-                        let key = format!("f{}", projection.len());
-                        let expr = crate::names::path(&column.name);
-                        projection.insert(key.clone(), expr);
-                        fields.push(value(column.name.clone(), key, column.ty.clone()));
-                    }
-                }
-                Item::Column { field, alias, cast, .. } => {
-                    let key = format!("f{}", projection.len());
-                    let name = alias.clone().unwrap_or_else(|| name_of(field));
-                    let (expr, out) = self.column(table, field, (name, key.clone()), cast.as_deref())?;
-                    projection.insert(key, expr);
-                    fields.push(out);
-                }
-                Item::Embed(embed) => {
-                    if let Some((lookup, out)) = self.embed(table, embed)? {
-                        if let Out::Embed { key, .. } | Out::Spread { key, .. } = &out {
-                            projection.insert(key.clone(), 1);
-                        }
-                        stages.extend(lookup);
-                        fields.push(out);
-                    }
-                }
-                Item::Count { .. } => {}
-            }
+        for part in parts {
+            let (shown, out) = part.out(format!("f{}", projection.len()));
+            projection.insert(format!("f{}", projection.len()), shown);
+            fields.push(out);
         }
         projection.insert("_id", i32::from(projection.is_empty()));
         stages.push(doc! { "$project": projection });
         Ok(Level { stages, shape: Shape { fields, single_group: false } })
     }
 
-    fn column(
+    /// What is selected of each row; where nothing is, everything.
+    pub(super) fn parts(
         &mut self,
-        table: &TableName,
-        field: &Field,
-        (name, key): (String, String),
-        cast: Option<&str>,
-    ) -> Result<(Bson, Out)> {
-        let cast = cast.map(|cast| cast::target(&self.schema.catalog, cast)).transpose()?;
-        let (term, as_text) = self.json_term(table, field)?;
-        if !field.path.is_empty() {
-            let out = Out::Value { name, key, ty: term.ty, bare: true, as_text, cast };
-            return Ok((term.expr, out));
+        place: &Place,
+        query: &Query,
+        stages: &mut Vec<Document>,
+    ) -> Result<Vec<Part>> {
+        let everything = [Item::All];
+        let items = if query.items.is_empty() { &everything[..] } else { &query.items };
+        // Columns stand before what is embedded, as PostgREST has them.
+        let (embeds, columns): (Vec<&Item>, Vec<&Item>) =
+            items.iter().partition(|item| matches!(item, Item::Embed(_)));
+        let mut parts = Vec::new();
+        for item in columns.into_iter().chain(embeds) {
+            match item {
+                Item::All => {
+                    for column in &self.schema.table(&place.table)?.columns {
+                        let whole = Some(place.path(&column.name));
+                        let what = What::Value {
+                            term: place.term(column),
+                            whole,
+                            as_text: false,
+                            cast: None,
+                            aggregate: None,
+                        };
+                        parts.push(Part { name: column.name.clone(), what });
+                    }
+                }
+                Item::Count { alias, cast } => {
+                    parts.push(self.counting(place, alias.as_ref(), cast.as_deref())?)
+                }
+                Item::Column { alias, cast, .. } if self.counts(place, item) => {
+                    self.alone(place, items)?;
+                    parts.push(self.counting(place, alias.as_ref(), cast.as_deref())?);
+                }
+                Item::Column { field, alias, cast, aggregate } => {
+                    let name = alias.clone().unwrap_or_else(|| match aggregate {
+                        Some(aggregate) => super::group::function_name(aggregate.function).to_owned(),
+                        None => name_of(field),
+                    });
+                    let what = self.shown(place, field, cast.as_deref(), stages)?;
+                    let what = match (what, aggregate) {
+                        (What::Value { term, whole, as_text, cast, .. }, Some(aggregate)) => {
+                            let aggregate = Some(aggregate.clone());
+                            What::Value { term, whole, as_text, cast, aggregate }
+                        }
+                        (what, _) => what,
+                    };
+                    parts.push(Part { name, what });
+                }
+                Item::Embed(embed) => parts.extend(self.embed(place, embed, stages)?),
+            }
         }
-        let out = Out::Value { name, key, ty: term.ty, bare: false, as_text: false, cast };
-        Ok((crate::names::path(&field.name).into(), out))
+        Ok(parts)
+    }
+
+    fn shown(
+        &mut self,
+        place: &Place,
+        field: &Field,
+        cast: Option<&str>,
+        stages: &mut Vec<Document>,
+    ) -> Result<What> {
+        let cast = cast.map(|cast| cast::target(&self.schema.catalog, cast)).transpose()?;
+        let (term, as_text) = self.json_term(place, field, stages)?;
+        let is_stored =
+            field.path.is_empty() && self.schema.table(&place.table)?.column(&field.name).is_some();
+        let whole = is_stored.then(|| place.path(&field.name));
+        Ok(What::Value { term, whole, as_text, cast, aggregate: None })
+    }
+
+    fn counting(&self, place: &Place, alias: Option<&String>, cast: Option<&str>) -> Result<Part> {
+        let cast = cast.map(|cast| cast::target(&self.schema.catalog, cast)).transpose()?;
+        let name = alias.cloned().unwrap_or_else(|| "count".to_owned());
+        Ok(Part { name, what: What::Count { of: place.row(), cast } })
+    }
+
+    /// Whether an item counts rows by the word alone, as those who know Supabase write it: a column
+    /// `count` that the table has not.
+    pub(super) fn counts(&self, place: &Place, item: &Item) -> bool {
+        let Item::Column { field, aggregate: None, .. } = item else { return false };
+        let table = self.schema.catalog.table(&place.table);
+        field.name == "count"
+            && field.path.is_empty()
+            && table.is_some_and(|table| table.column("count").is_none())
+            && truststream_sql::computed::column(&self.schema.catalog, &place.table, "count").is_none()
+    }
+
+    /// Refuses columns beside one that counts, for nothing says that they make groups.
+    fn alone(&self, place: &Place, items: &[Item]) -> Result<()> {
+        let beside = items.iter().find_map(|item| match item {
+            Item::Column { field, aggregate: None, .. } if !self.counts(place, item) => {
+                Some(field.name.as_str())
+            }
+            Item::All => {
+                let table = self.schema.table(&place.table).ok();
+                table.and_then(|table| table.columns.first()).map(|column| column.name.as_str())
+            }
+            _ => None,
+        });
+        let Some(column) = beside else { return Ok(()) };
+        Err(ungrouped(&format!("{}.{column}", place.table.name)))
     }
 
     /// The stages that keep what the filter and the inner embeds of a query demand.
-    pub(super) fn conditions(&mut self, table: &TableName, query: &Query) -> Result<Vec<Document>> {
+    pub(super) fn conditions(&mut self, place: &Place, query: &Query) -> Result<Vec<Document>> {
         let mut stages = Vec::new();
         if let Some(filter) = &query.filter {
-            stages.extend(self.filtered(table, query, filter)?);
+            stages.extend(self.filtered(place, query, filter)?);
         }
         for item in &query.items {
             if let Item::Embed(embed) = item
                 && embed.inner
             {
-                stages.extend(self.embed_exists(table, embed)?.kept());
+                stages.extend(self.embed_exists(place, embed)?.kept());
             }
         }
         Ok(stages)
     }
 }
 
-fn value(name: String, key: String, ty: Type) -> Out {
-    Out::Value { name, key, ty, bare: false, as_text: false, cast: None }
+/// A column that is neither grouped by nor aggregated.
+pub(super) fn ungrouped(column: &str) -> Error {
+    let message =
+        format!("column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function");
+    Error::new(ErrorKind::InvalidInput, "42803", message)
 }
 
 /// The value that a column is compared with, if `$match` can do that by an index.
@@ -190,11 +315,8 @@ pub(super) fn indexable(expr: &Bson, value: &Bson, ty: &Type) -> Option<Bson> {
 }
 
 /// A column as it is stored, for `$sort`.
-pub(super) fn sortable(table: &Table, name: &str) -> Option<String> {
-    let column = table.column(name).filter(|column| !column.nullable)?;
-    let plain = !matches!(column.ty, Type::Enum(_) | Type::Json | Type::Jsonb | Type::Bytes);
-    plain.then(|| match column_term(column).expr {
-        Bson::String(path) => path.trim_start_matches('$').to_owned(),
-        _ => stored(name),
-    })
+pub(super) fn sortable(table: &Table, place: &Place, name: &str) -> Option<String> {
+    let column = table.column(name).filter(|column| !column.nullable && place.is_top())?;
+    let plain = !matches!(column.ty, Type::Enum(_) | Type::Json | Type::Jsonb | Type::Bytes | Type::Other(_));
+    plain.then(|| stored(name))
 }

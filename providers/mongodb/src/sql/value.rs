@@ -8,7 +8,7 @@ use truststream_services::database::{Catalog, JsonKey};
 use super::{Translator, call, unsupported};
 use crate::cast::{cast, target};
 use crate::names;
-use crate::plan::{column_term, step_into, text_of};
+use crate::plan::{step_into, text_of};
 use crate::storage;
 use crate::term::{Term, Want, constant, constant_of};
 
@@ -220,7 +220,7 @@ impl Translator<'_, '_> {
             }
             let Some(column) = self.planner.schema.table(&frame.table)?.column(&name) else { continue };
             if at + 1 == self.frames.len() {
-                return Ok(column_term(column));
+                return Ok(Term::stored(names::path(&name), column.ty.clone()));
             }
             // The value of an outer document is handed to the `$lookup` right below it.
             let ty = column.ty.clone();
@@ -266,7 +266,7 @@ impl Translator<'_, '_> {
             let nothing = if as_text { constant(Bson::Null) } else { json.expr };
             return Ok(Term::new(nothing, if as_text { Type::Text } else { Type::Jsonb }));
         }
-        let found = step_into(&json.expr, &key);
+        let found = step_into(&json.expr, &key, &json.ty);
         Ok(if as_text { Term::new(text_of(&found), Type::Text) } else { Term::new(found, Type::Jsonb) })
     }
 
