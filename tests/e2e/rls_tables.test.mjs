@@ -45,6 +45,17 @@ describe('tables without policies', () => {
     assert.deepEqual(ok(await service.from('audit_log').select('entry')), [{ entry: 'seeded' }])
   })
 
+  test('a misspelt name is not a way to find closed tables', async () => {
+    const code = 'PGRST205'
+    for (const client of [app.anon(), stranger.client]) {
+      assert.equal(fails(await client.from('audit_logs').select(), { code }).hint, null)
+    }
+    const told = fails(await service.from('audit_logs').select(), { code }).hint
+    assert.equal(told, "Perhaps you meant the table 'public.audit_log'")
+    const open = fails(await app.anon().from('countrys').select(), { code }).hint
+    assert.equal(open, "Perhaps you meant the table 'public.countries'")
+  })
+
   test('granted: as far as the grant goes', async () => {
     assert.equal(ok(await app.anon().from('countries').select()).length, 4)
     assert.equal(ok(await stranger.client.from('countries').select()).length, 4)

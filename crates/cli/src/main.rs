@@ -83,6 +83,11 @@ enum Command {
         #[command(subcommand)]
         command: commands::switch::SwitchCommand,
     },
+    /// Prepare a remote project for switches
+    Remote {
+        #[command(subcommand)]
+        command: commands::remote::RemoteCommand,
+    },
     /// Compare two backends row by row, at any time
     Verify(commands::switch::Verify),
     /// See it all in under a minute: data, traffic, a switch and the way back
@@ -111,6 +116,7 @@ fn main() -> ExitCode {
             Command::Gen { command } => Box::pin(command.run(&common)).await,
             Command::Report { command } => Box::pin(command.run(&common)).await,
             Command::Switch { command } => Box::pin(command.run(&common)).await,
+            Command::Remote { command } => command.run(&common),
             Command::Verify(verify) => Box::pin(verify.run(&common)).await,
             Command::Demo(demo) => Box::pin(demo.run(&common)).await,
         }

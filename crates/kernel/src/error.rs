@@ -213,6 +213,13 @@ impl Error {
         self
     }
 
+    /// The same without what the user can do about it.
+    #[must_use]
+    pub fn without_hint(mut self) -> Self {
+        self.0.hint = None;
+        self
+    }
+
     /// Adds the cause, for logs.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

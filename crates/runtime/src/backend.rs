@@ -178,16 +178,24 @@ impl Backend {
 
     /// The backend as a switch sees it.
     pub(crate) fn side(&self) -> Side {
-        let objects = self.services.iter().find(|info| info.service == ObjectsService::NAME);
+        let place = |service: &str| {
+            let info = self.services.iter().find(|info| info.service == service && !info.is_native())?;
+            Some(match info.provider.as_str() {
+                // Each backend has a memory of its own.
+                "memory" => format!("memory of {}", self.name),
+                provider => format!("{provider} {}", info.place),
+            })
+        };
+        let elsewhere = [("auth", AuthService::NAME), ("storage", StorageService::NAME)];
         Side {
             name: self.name.clone(),
             database: self.database(),
             objects: self.objects(),
-            objects_place: objects.map_or_else(String::new, |info| match info.provider.as_str() {
-                // Each backend has a memory of its own.
-                "memory" => format!("memory of {}", self.name),
-                provider => format!("{provider} {}", info.place),
-            }),
+            objects_place: place(ObjectsService::NAME).or_else(|| place(StorageService::NAME)).unwrap_or_default(),
+            elsewhere: elsewhere
+                .into_iter()
+                .filter_map(|(schema, service)| Some((schema, place(service)?)))
+                .collect(),
         }
     }
 }

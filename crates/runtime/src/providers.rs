@@ -73,5 +73,21 @@ pub(crate) fn check(config: &Config, backend: &BackendConfig) -> Result<()> {
     AUTH.check(config, backend.auth.as_ref())
 }
 
+/// SQL that is run in a remote project, so that a switch can start from it or end there.
+///
+/// # Errors
+/// `BACKEND_001` in a build without remote projects.
+pub fn remote_helper() -> Result<&'static str> {
+    #[cfg(feature = "supabase")]
+    return Ok(truststream_supabase::HELPER_SCRIPT);
+    #[cfg(not(feature = "supabase"))]
+    Err(truststream_kernel::Error::new(
+        truststream_kernel::ErrorKind::Configuration,
+        "BACKEND_001",
+        "this build of truststream has no remote projects",
+    )
+    .with_hint("build it with the feature `supabase`"))
+}
+
 #[cfg(test)]
 mod tests;

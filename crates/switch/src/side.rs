@@ -1,5 +1,7 @@
 //! The two backends of a switch.
 
+use std::collections::BTreeMap;
+
 use futures::future::BoxFuture;
 use truststream_kernel::Result;
 use truststream_services::database::Database;
@@ -17,6 +19,9 @@ pub struct Side {
     /// What its object store is, such as `fs /srv/objects`: two sides with the same text share
     /// their objects, and none is moved.
     pub objects_place: String,
+    /// Schemas whose rows a provider of its own keeps, behind another API, and where: such as `auth` at
+    /// `supabase https://abc.supabase.co`. They are not rows of this database.
+    pub elsewhere: BTreeMap<&'static str, String>,
 }
 
 /// Opens backends by name.

@@ -18,5 +18,5 @@ mod tokens;
 
 pub use auth::RemoteAuth;
 pub use config::Config;
-pub use database::RemoteDatabase;
+pub use database::{HELPER_SCRIPT, RemoteDatabase};
 pub use storage::RemoteStorage;

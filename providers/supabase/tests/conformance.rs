@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use truststream_conformance::{Case, database, only, run};
 use truststream_kernel::{BoxFuture, Call, Context, Driven, FeatureSet, Features, Result, Stack};
-use truststream_services::database::{Database, DatabaseOp, DatabaseReply, DatabaseService, Describe};
+use truststream_services::database::{AppliedMigration, Database, DatabaseOp, DatabaseReply, DatabaseService, Describe, Migrate, Prepare};
 use truststream_supabase::RemoteDatabase;
 
-use crate::support::{MEMORY, Remote, on_postgres};
+use crate::support::{MEMORY, Remote, install_helper, on_postgres};
 
 /// What no data API can do, which is refused (`refusals.rs`), and what its description does not tell.
 const BEYOND: &[&str] = &[
@@ -48,6 +48,14 @@ impl Call<DatabaseService> for Outside {
                     self.remote.call(&Context::system(), &Describe { fresh: true }.into()).await?;
                     Ok(reply)
                 }
+                // Its schema is made in the project, as whoever switches to it does.
+                DatabaseOp::Prepare(Prepare::Begin { migrations }) => {
+                    for AppliedMigration { name, sql } in migrations {
+                        let migrate = Migrate { name: name.clone(), sql: sql.clone(), dry_run: false };
+                        self.inside.send(migrate).await?;
+                    }
+                    self.remote.call(cx, op).await
+                }
                 DatabaseOp::Migrations(_) | DatabaseOp::Review(_) => self.inside.stack().call(cx, op).await,
                 _ => self.remote.call(cx, op).await,
             }
@@ -57,6 +65,17 @@ impl Call<DatabaseService> for Outside {
 
 async fn fresh(database: &str) -> Result<Stack<DatabaseService>> {
     let project = Remote::start(database).await;
+    let remote = Arc::new(Driven(RemoteDatabase::connect(&project.with_secret()).await?));
+    let inside = project.inside.database().clone();
+    Ok(Arc::new(Outside { remote, inside, _project: project }))
+}
+
+/// A project with the helper.
+async fn helped() -> Result<Stack<DatabaseService>> {
+    let database = on_postgres();
+    let project = Remote::start(&database).await;
+    install_helper(&database);
+    project.inside.database().send(Describe { fresh: true }).await?;
     let remote = Arc::new(Driven(RemoteDatabase::connect(&project.with_secret()).await?));
     let inside = project.inside.database().clone();
     Ok(Arc::new(Outside { remote, inside, _project: project }))
@@ -78,4 +97,14 @@ async fn conformance_on_postgres() {
         |case: &Case<DatabaseService>| !(case.needs)().is_empty() || case.name.starts_with("scanning::");
     let cases = only(database::CASES, |case| reached(case) && own(case));
     run("supabase", cases, || async { fresh(&on_postgres()).await }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance_with_the_helper() {
+    let moves = |case: &Case<DatabaseService>| {
+        let parts = ["apply::", "feed::", "prepare::", "scanning::"];
+        parts.iter().any(|part| case.name.starts_with(part))
+            && !case.name.starts_with("scanning::every_type_is_read")
+    };
+    run("supabase with the helper", only(database::CASES, moves), helped).await;
 }

@@ -37,7 +37,7 @@ async fn all(database: &Database, name: &str, limit: usize) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     loop {
         let after = rows.last().map(|row| key.iter().filter_map(|name| row.get(name).cloned()).collect());
-        let chunk = database.send(Scan { table: table(name), after, limit }).await.unwrap().rows;
+        let chunk = database.send(Scan::new(table(name), after, limit)).await.unwrap().rows;
         let done = chunk.len() < limit;
         rows.extend(chunk);
         if done {

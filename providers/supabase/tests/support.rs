@@ -8,7 +8,7 @@ use truststream_conformance::postgres_server::PostgresServer;
 use truststream_gateway::{ApiKeys, GatewayState, Identities, Listening, Services, Settings, app};
 use truststream_kernel::Secret;
 use truststream_runtime::{Config as ProjectConfig, Runtime};
-use truststream_supabase::Config;
+use truststream_supabase::{Config, HELPER_SCRIPT};
 
 /// The secret that the project signs with.
 pub const SECRET: &str = "a-secret-of-at-least-thirty-two-characters";
@@ -24,6 +24,12 @@ static SERVER: LazyLock<PostgresServer> =
 pub fn on_postgres() -> String {
     let url = SERVER.new_database().expect("a database");
     format!("provider = \"postgres\"\nurl = \"{url}\"")
+}
+
+/// Runs TrustStream's helper script in a project's database, as its owner does.
+pub fn install_helper(database: &str) {
+    let name = database.trim_end_matches('"').rsplit('/').next().unwrap();
+    SERVER.sql(name, HELPER_SCRIPT).unwrap();
 }
 
 /// A project that serves as long as this value lives.

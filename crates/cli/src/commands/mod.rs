@@ -14,6 +14,7 @@ pub mod migration;
 mod migration_down;
 mod migration_files;
 mod migration_repair;
+pub mod remote;
 pub mod report;
 pub mod start;
 pub mod status;

@@ -1,6 +1,7 @@
 //! What every database can do beyond its provider: versions of rows, idempotency keys, soft delete,
 //! and who may send SQL. One layer below the route, so each holds on every provider alike.
 
+mod hints;
 mod idempotency;
 mod layer;
 mod request;

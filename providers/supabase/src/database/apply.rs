@@ -25,9 +25,9 @@ use crate::error::of_data_api;
 const DELETED_AT_ONCE: usize = 50;
 
 /// What the keys of a table hold in the end: a row, or nothing.
-struct Target<'a> {
-    table: &'a Table,
-    rows: IndexMap<Vec<u8>, (&'a Row, bool)>,
+pub(super) struct Target<'a> {
+    pub(super) table: &'a Table,
+    pub(super) rows: IndexMap<Vec<u8>, (&'a Row, bool)>,
 }
 
 impl RemoteDatabase {
@@ -88,7 +88,7 @@ impl RemoteDatabase {
     }
 }
 
-fn targets<'a>(catalog: &'a Catalog, op: &'a Apply) -> Result<IndexMap<TableName, Target<'a>>> {
+pub(super) fn targets<'a>(catalog: &'a Catalog, op: &'a Apply) -> Result<IndexMap<TableName, Target<'a>>> {
     let mut targets: IndexMap<TableName, Target<'a>> = IndexMap::new();
     let mut note = |name: &TableName, row: &'a Row, present: bool| {
         let table = keyed(catalog.tables.get(name), name)?;
@@ -108,7 +108,7 @@ fn targets<'a>(catalog: &'a Catalog, op: &'a Apply) -> Result<IndexMap<TableName
     Ok(targets)
 }
 
-fn canonical_key(table: &Table, row: &Row) -> Vec<u8> {
+pub(super) fn canonical_key(table: &Table, row: &Row) -> Vec<u8> {
     let mut key = Vec::new();
     for value in key_of(table, row) {
         value.write_canonical(&mut key);

@@ -11,6 +11,8 @@ use truststream_services::database::{
     MigrationOutcome, Migrations, Page, Ping, Position, Prepare, Problem, Review, Scan, Select, Step, Update,
 };
 
+use super::feed::Trims;
+use super::helper::Helper;
 use super::{describe, response};
 use crate::Config;
 use crate::client::{Client, PROVIDER, Reply, send};
@@ -21,6 +23,8 @@ pub struct RemoteDatabase {
     pub(super) client: Client,
     pub(super) schemas: Vec<String>,
     pub(super) rollback: bool,
+    pub(super) helper: Helper,
+    pub(super) trims: Trims,
     catalog: ArcSwap<Catalog>,
 }
 
@@ -57,6 +61,8 @@ impl RemoteDatabase {
             client: Client::new(config)?,
             schemas: config.schemas.clone(),
             rollback: config.rollback,
+            helper: Helper::default(),
+            trims: Trims::default(),
             catalog: ArcSwap::default(),
         };
         database.renew().await?;
@@ -69,7 +75,7 @@ impl RemoteDatabase {
     }
 
     /// Reads the catalog anew.
-    async fn renew(&self) -> Result<Arc<Catalog>> {
+    pub(super) async fn renew(&self) -> Result<Arc<Catalog>> {
         let mut catalog = Catalog::default();
         for schema in &self.schemas {
             let request = self
@@ -83,6 +89,7 @@ impl RemoteDatabase {
             }
             describe::add(&mut catalog, schema, &reply)?;
         }
+        self.helper.find(&self.client, &mut catalog).await?;
         let catalog = Arc::new(catalog);
         self.catalog.store(Arc::clone(&catalog));
         Ok(catalog)
@@ -102,7 +109,11 @@ pub(super) fn unreachable_by_http(what: &str) -> Error {
 
 impl DatabaseDriver for RemoteDatabase {
     fn features(&self) -> Features {
-        RemoteDatabase::declares()
+        let mut features = RemoteDatabase::declares();
+        if self.helper.is_there() {
+            features.native = features.native.with(DatabaseFeature::ChangeFeed);
+        }
+        features
     }
 
     async fn select(&self, cx: &Context, op: &Select) -> Result<Page> {
@@ -150,8 +161,8 @@ impl DatabaseDriver for RemoteDatabase {
         page.map(|page| vec![page])
     }
 
-    async fn authorize(&self, _: &Context, _: &Authorize) -> Result<Vec<bool>> {
-        Err(unreachable_by_http("does not judge rows by value"))
+    async fn authorize(&self, cx: &Context, op: &Authorize) -> Result<Vec<bool>> {
+        self.judge(cx, op).await.map_err(|e| e.during("authorize", PROVIDER))
     }
 
     async fn describe(&self, _: &Context, op: &Describe) -> Result<Arc<Catalog>> {
@@ -159,19 +170,16 @@ impl DatabaseDriver for RemoteDatabase {
     }
 
     async fn review(&self, _: &Context, op: &Review) -> Result<Vec<Problem>> {
-        if op.migrations.is_empty() {
-            return Ok(Vec::new());
-        }
-        Err(unreachable_by_http("takes no migrations"))
+        self.missing(&op.migrations).await.map_err(|e| e.during("review", PROVIDER))
     }
 
     async fn migrate(&self, _: &Context, _: &Migrate) -> Result<MigrationOutcome> {
         Err(unreachable_by_http("takes no migrations"))
     }
 
-    /// None is TrustStream's: what the project was made by is not told.
+    /// Those that TrustStream or the supabase CLI recorded in the project; its keys alone tell none.
     async fn migrations(&self, _: &Context, _: &Migrations) -> Result<Vec<AppliedMigration>> {
-        Ok(Vec::new())
+        self.recorded_migrations().await.map_err(|e| e.during("migrations", PROVIDER))
     }
 
     async fn ping(&self, cx: &Context, _: &Ping) -> Result<()> {
@@ -180,27 +188,28 @@ impl DatabaseDriver for RemoteDatabase {
         if reply.status.is_success() { Ok(()) } else { Err(of_data_api(&reply, false)) }
     }
 
-    async fn capture(&self, _: &Context, _: &Capture) -> Result<Position> {
-        Err(unreachable_by_http("has no ordered feed of changes"))
+    async fn capture(&self, _: &Context, op: &Capture) -> Result<Position> {
+        self.set_capture(op).await.map_err(|e| e.during("capture", PROVIDER))
     }
 
-    async fn changes(&self, _: &Context, _: &Changes) -> Result<ChangeBatch> {
-        Err(unreachable_by_http("has no ordered feed of changes"))
+    async fn changes(&self, _: &Context, op: &Changes) -> Result<ChangeBatch> {
+        self.read_changes(op).await.map_err(|e| e.during("changes", PROVIDER))
     }
 
     async fn scan(&self, _: &Context, op: &Scan) -> Result<Chunk> {
         self.read_chunk(op).await.map_err(|e| e.during("scan", PROVIDER))
     }
 
-    async fn prepare(&self, _: &Context, _: &Prepare) -> Result<()> {
-        Err(unreachable_by_http("takes no migrations, and no keys away while rows arrive"))
+    async fn prepare(&self, _: &Context, op: &Prepare) -> Result<()> {
+        self.make_ready(op).await.map_err(|e| e.during("prepare", PROVIDER))
     }
 
     async fn apply(&self, _: &Context, op: &Apply) -> Result<Applied> {
-        self.put_rows(op).await.map_err(|e| e.during("apply", PROVIDER))
+        let applied = if self.helper.is_there() { self.apply_stream(op).await } else { self.put_rows(op).await };
+        applied.map_err(|e| e.during("apply", PROVIDER))
     }
 
-    async fn applied_position(&self, _: &Context, _: &AppliedPosition) -> Result<Option<Position>> {
-        Err(unreachable_by_http("can't keep where a stream of changes stands"))
+    async fn applied_position(&self, _: &Context, op: &AppliedPosition) -> Result<Option<Position>> {
+        self.stream_position(&op.origin).await.map_err(|e| e.during("applied_position", PROVIDER))
     }
 }

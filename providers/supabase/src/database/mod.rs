@@ -3,8 +3,14 @@
 mod apply;
 mod describe;
 mod driver;
+mod feed;
+mod helper;
+mod hosting;
+mod judge;
 mod request;
 mod response;
 mod scan;
+mod stream;
 
 pub use driver::RemoteDatabase;
+pub use helper::HELPER_SCRIPT;

@@ -1,10 +1,9 @@
 //! Operations as HTTP requests.
 
-use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value as Json};
-use truststream_kernel::{Context, Error, Result};
+use truststream_kernel::{Body, Context, Error, Result};
 use truststream_services::database::language::{render_names, render_query};
 use truststream_services::database::{
     Arguments, Count, Delete, Format, Insert, Invoke, Media, NamedArgument, Query, Returning, Select,
@@ -103,7 +102,7 @@ impl RemoteDatabase {
             (Arguments::Json(arguments), false) => json_body(request, arguments),
             (Arguments::Named(arguments), false) => form_body(request, arguments),
             (Arguments::Raw { media_type, body }, false) => {
-                request.header(CONTENT_TYPE, media_type).body(body.clone())
+                request.header(CONTENT_TYPE, media_type).body(sent(body))
             }
             (Arguments::Raw { .. }, true) => {
                 return Err(Error::unsupported("a call that only reads takes no raw body"));
@@ -220,8 +219,15 @@ fn accepting(request: RequestBuilder, format: &Format) -> RequestBuilder {
     request.header(ACCEPT, media)
 }
 
-fn json_body(request: RequestBuilder, body: &Bytes) -> RequestBuilder {
-    request.header(CONTENT_TYPE, "application/json").body(body.clone())
+fn json_body(request: RequestBuilder, body: &Body) -> RequestBuilder {
+    request.header(CONTENT_TYPE, "application/json").body(sent(body))
+}
+
+fn sent(body: &Body) -> reqwest::Body {
+    match body.in_memory() {
+        Some(bytes) => bytes.clone().into(),
+        None => reqwest::Body::wrap_stream(body.stream()),
+    }
 }
 
 fn form_body(request: RequestBuilder, arguments: &[NamedArgument]) -> RequestBuilder {
@@ -235,8 +241,8 @@ fn pair(argument: &NamedArgument) -> (String, String) {
 }
 
 /// The members of a JSON object as a query string has them.
-fn as_texts(arguments: &Bytes) -> Result<Vec<(String, String)>> {
-    let members: Map<String, Json> = serde_json::from_slice(arguments).map_err(|error| {
+fn as_texts(arguments: &Body) -> Result<Vec<(String, String)>> {
+    let members: Map<String, Json> = serde_json::from_slice(&arguments.read()?).map_err(|error| {
         Error::unsupported("a call that only reads takes an object of parameters").with_source(error)
     })?;
     let text = |(name, value): (String, Json)| match value {

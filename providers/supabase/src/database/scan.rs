@@ -8,6 +8,7 @@ use truststream_services::database::{
     Chunk, Column, Comparison, Field, Filter, Item, Operand, Operator, Order, Position, Query, Scan, Select,
     Table, TableName,
 };
+use truststream_sql::printed::record::fields;
 
 use super::RemoteDatabase;
 use super::response::read;
@@ -29,8 +30,8 @@ impl RemoteDatabase {
             let after = last.as_ref().or(op.after.as_ref());
             let query = Query {
                 items: reader.items(),
-                filter: after.map(|after| beyond(&key_columns(table), after)),
-                order: table.primary_key.iter().map(|key| ascending(key)).collect(),
+                filter: between(&key_columns(table), after, op),
+                order: table.primary_key.iter().map(|key| ordered(key, op.backwards)).collect(),
                 limit: Some((op.limit - rows.len()) as u64),
                 offset: 0,
             };
@@ -72,6 +73,11 @@ impl<'t> RowReader<'t> {
         let reply = checked(reply)?;
         let found: Vec<HashMap<String, Option<String>>> = json(&reply)?;
         found.into_iter().map(|texts| self.row(texts)).collect()
+    }
+
+    /// Reads a record as it was printed when the table had the columns `names`.
+    pub(super) fn image(&self, names: &[String], record: &str) -> Result<Row> {
+        self.row(names.iter().cloned().zip(fields(record)?).collect())
     }
 
     fn row(&self, mut texts: HashMap<String, Option<String>>) -> Result<Row> {
@@ -127,20 +133,34 @@ pub(super) fn compared(column: &Column, operator: Operator, value: &Value) -> Fi
     Filter::Compare(Comparison { field: Field::column(&column.name), operator, quantifier: None, operand })
 }
 
-fn ascending(key: &str) -> Order {
-    Order { relation: None, field: Field::column(key), descending: false, nulls: None }
+fn ordered(key: &str, descending: bool) -> Order {
+    Order { relation: None, field: Field::column(key), descending, nulls: None }
 }
 
-/// Keys behind this one: `a > 1 or (a = 1 and b > 2)`.
-fn beyond(keys: &[&Column], after: &[Value]) -> Filter {
-    let pairs: Vec<_> = keys.iter().zip(after).collect();
-    let behind = (0..pairs.len()).map(|at| {
+/// Keys behind the last row that was read, up to the last one that is wanted.
+fn between(keys: &[&Column], after: Option<&Vec<Value>>, op: &Scan) -> Option<Filter> {
+    let (onwards, up_to) = if op.backwards {
+        (&[Operator::Lt, Operator::Lt], &[Operator::Gt, Operator::Gte])
+    } else {
+        (&[Operator::Gt, Operator::Gt], &[Operator::Lt, Operator::Lte])
+    };
+    let mut both: Vec<Filter> = after.into_iter().map(|after| beyond(keys, after, onwards)).collect();
+    both.extend(op.until.iter().map(|until| beyond(keys, until, up_to)));
+    if both.len() > 1 { Some(Filter::And(both)) } else { both.pop() }
+}
+
+/// Keys on one side of this one: `a > 1 or (a = 1 and b > 2)`, the last column compared by the second
+/// operator.
+fn beyond(keys: &[&Column], from: &[Value], [others, last]: &[Operator; 2]) -> Filter {
+    let pairs: Vec<_> = keys.iter().zip(from).collect();
+    let side = (0..pairs.len()).map(|at| {
         let mut all: Vec<Filter> =
             pairs[..at].iter().map(|(column, value)| compared(column, Operator::Eq, value)).collect();
         let (column, value) = pairs[at];
-        all.push(compared(column, Operator::Gt, value));
+        let by = if at + 1 == pairs.len() { last } else { others };
+        all.push(compared(column, by.clone(), value));
         if all.len() == 1 { all.remove(0) } else { Filter::And(all) }
     });
-    let mut any: Vec<Filter> = behind.collect();
+    let mut any: Vec<Filter> = side.collect();
     if any.len() == 1 { any.remove(0) } else { Filter::Or(any) }
 }
