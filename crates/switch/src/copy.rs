@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use truststream_kernel::{Error, Result, Row, Value};
 use truststream_services::database::{Apply, Catalog, Count, Query, Scan, Select, TableName};
 
+use crate::chunks::{Chunk, Chunks, key_values};
 use crate::failpoint::Moment;
-use crate::pace::Pace;
 use crate::progress::Meter;
 use crate::records::Records;
 use crate::signal::Signal;
@@ -27,23 +27,25 @@ pub(crate) struct Copy<'a> {
 
 impl Copy<'_> {
     /// Copies all rows of the record's tables in key order, chunk by chunk, from where it says the
-    /// copy stands.
+    /// copy stands up to the keys that were greatest when it began. Rows behind those were inserted
+    /// since, so that they come with the changes; without such an end a copy that is slower than the
+    /// inserts would have none.
     ///
     /// Correct because all copying is done before any change is applied, and changes are applied
     /// from a position before the first chunk: a chunk may be newer than the first changes that
     /// follow it, but the last change of a key always comes last, and it is a whole row. For the
     /// same reason a chunk may be copied twice.
     pub(crate) async fn rows(&self, record: &mut Record) -> Result<()> {
+        self.bound(record).await?;
         let begun = record.copied.as_ref().map(|copied| copied.table.clone());
         let from = record.tables.iter().position(|table| Some(table) == begun.as_ref()).unwrap_or(0);
-        let mut pace = Pace::new(&record.options);
         self.meter.resume(record.report.rows);
         let tables = record.tables.clone();
         for table in tables.into_iter().skip(from) {
             if record.copied.as_ref().is_none_or(|copied| copied.table != table) {
                 record.copied = Some(Copied { table: table.clone(), after: Vec::new() });
             }
-            let copied = self.table(&table, record, &mut pace).await;
+            let copied = self.table(&table, record).await;
             // Whatever ended it: what is in the target need not be copied again.
             self.records.save(record).await?;
             Moment::Stored.pass();
@@ -52,36 +54,47 @@ impl Copy<'_> {
         Ok(())
     }
 
-    async fn table(&self, table: &TableName, record: &mut Record, pace: &mut Pace) -> Result<()> {
+    /// Sets down how far each table is to be copied.
+    async fn bound(&self, record: &mut Record) -> Result<()> {
+        if record.bounds.is_some() {
+            return Ok(());
+        }
+        let mut bounds = Vec::new();
+        for table in &record.tables {
+            let key = Key::of(self.catalog, table)?;
+            let scan = Scan { backwards: true, ..Scan::new(table.clone(), None, 1) };
+            let greatest = self.source.database.send(scan).await?.rows.pop();
+            let until = greatest.map(|row| Key::write(&key_values(key.columns, &row)));
+            bounds.extend(until.map(|after| Copied { table: table.clone(), after }));
+        }
+        record.bounds = Some(bounds);
+        self.records.save(record).await
+    }
+
+    async fn table(&self, table: &TableName, record: &mut Record) -> Result<()> {
         let key = Key::of(self.catalog, table)?;
-        let (origin, limit) = (record.forward(), record.options.chunk);
-        let mut after = key.read(record.copied.as_ref().map_or(&[], |copied| &copied.after))?;
+        let bound = record.bounds.iter().flatten().find(|bound| bound.table == *table);
+        // It was empty.
+        let Some(until) = bound.map(|bound| key.read(&bound.after)).transpose()? else { return Ok(()) };
+        let after = key.read(record.copied.as_ref().map_or(&[], |copied| &copied.after))?;
+        let (origin, options) = (record.forward(), &record.options);
+        let within = (after, until);
+        let mut chunks = Chunks::within(self.source, (table, key.columns), within, options, self.signal);
         let mut stored = Instant::now();
-        loop {
-            self.signal.check()?;
-            let began = Instant::now();
-            let scan = Scan { table: table.clone(), after: after.take(), limit };
-            let rows = self.source.database.send(scan).await?.rows;
-            let busy = began.elapsed();
-            let Some(last) = rows.last() else { return Ok(()) };
-            let next = key.values(last);
-            let (count, done) = (rows.len() as u64, rows.len() < limit);
-            record.report.rows += count;
-            record.report.bytes += rows.iter().map(canonical_size).sum::<u64>();
+        while let Some(Chunk { rows, bytes, last }) = chunks.next().await? {
+            let count = rows.len() as u64;
             self.target.database.send(arriving(&origin, table, rows)).await?;
             Moment::Chunk.pass();
+            record.report.rows += count;
+            record.report.bytes += bytes;
             self.meter.rows(&table.to_string(), count);
-            record.copied = Some(Copied { table: table.clone(), after: Key::write(&next) });
-            if done {
-                return Ok(());
-            }
+            record.copied = Some(Copied { table: table.clone(), after: Key::write(&last) });
             if stored.elapsed() >= STORED {
                 self.records.save(record).await?;
                 stored = Instant::now();
             }
-            after = Some(next);
-            pace.after(self.source, busy, self.signal).await?;
         }
+        Ok(())
     }
 }
 
@@ -98,10 +111,6 @@ impl<'a> Key<'a> {
         let types = table.primary_key.iter().map(|key| table.column(key).map(|column| column.ty.clone()));
         let types = types.collect::<Option<_>>().ok_or_else(gone)?;
         Ok(Key { columns: &table.primary_key, types })
-    }
-
-    fn values(&self, row: &Row) -> Vec<Value> {
-        key_values(self.columns, row)
     }
 
     fn write(values: &[Value]) -> Vec<String> {
@@ -126,18 +135,6 @@ pub(crate) fn arriving(origin: &str, table: &TableName, rows: Vec<Row>) -> Apply
         rows: vec![(table.clone(), rows)],
         changes: Vec::new(),
     }
-}
-
-/// Bytes of a row in its canonical form.
-pub(crate) fn canonical_size(row: &Row) -> u64 {
-    let mut bytes = Vec::new();
-    row.write_canonical(&mut bytes);
-    bytes.len() as u64
-}
-
-/// The key of a row, to go on from.
-pub(crate) fn key_values(key: &[String], row: &Row) -> Vec<Value> {
-    key.iter().map(|column| row.get(column).cloned().unwrap_or(Value::Null)).collect()
 }
 
 /// Rows of all tables, counted.

@@ -1,6 +1,6 @@
 //! Applying one side's changes to the other, in order, each exactly once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use truststream_kernel::{Error, ErrorKind, Result};
@@ -8,7 +8,7 @@ use truststream_services::database::{
     Applied, AppliedPosition, Apply, Change, Changes, Database, Position, TableName,
 };
 
-use crate::digest::{RowDigest, Sums};
+use crate::digest::{Hasher, RowDigest, Touched};
 use crate::failpoint::Moment;
 use crate::machine::reaches;
 use crate::mutation::Mutation;
@@ -43,16 +43,20 @@ pub(crate) struct Follower {
     pub(crate) watched: Option<Watched>,
     /// What is written directly to the target, which served before.
     pub(crate) strays: Option<Strays>,
+    /// Tables that the target serves, or the source does not: nothing of them is applied.
+    left_out: HashSet<TableName>,
+    /// What clients nevertheless wrote to them on the source.
+    pub(crate) aside: Vec<Change>,
 }
 
 /// What was read of one table of the source, to be brought to the moment that the target is at.
 pub(crate) enum Watched {
-    /// Sums, which a change makes doubtful.
+    /// Sums; what has changed since is remembered.
     Touched {
         /// The table.
         table: TableName,
-        /// Its sums.
-        sums: Sums,
+        /// What changed.
+        touched: Touched,
     },
     /// Rows, which a change brings to what they are after it.
     Rows {
@@ -98,6 +102,8 @@ impl Follower {
             objects,
             watched: None,
             strays: None,
+            left_out: HashSet::new(),
+            aside: Vec::new(),
             #[cfg(feature = "mutations")]
             before: Vec::new(),
         })
@@ -111,6 +117,11 @@ impl Follower {
     /// Primary keys of the tables that are followed.
     pub(crate) fn keys(&self) -> &HashMap<TableName, Vec<String>> {
         &self.keys
+    }
+
+    /// Applies nothing of these tables from now on; what it applied goes up to here.
+    pub(crate) fn leave_out(&mut self, tables: HashSet<TableName>) {
+        self.left_out = tables;
     }
 
     /// Objects moved so far and their bytes.
@@ -132,6 +143,13 @@ impl Follower {
             .into_iter()
             .filter(|change| !change.origin.as_deref().is_some_and(|origin| origin.starts_with(&self.own)))
             .filter(|change| self.keys.contains_key(&change.table))
+            .filter(|change| {
+                let left_out = self.left_out.contains(&change.table);
+                if left_out && change.origin.is_none() {
+                    self.aside.push(change.clone());
+                }
+                !left_out
+            })
             .filter(|change| !(Mutation::DropChange.is_made() && change.mark.sequence % 50 == 0))
             .collect();
         let applied = changes.len() as u64;
@@ -213,12 +231,10 @@ impl Follower {
         let of_table: Vec<_> = changes.iter().filter(|change| change.table == *table).collect();
         for change in of_table {
             match watched {
-                Watched::Touched { sums, .. } => {
-                    change.old.iter().chain(&change.new).for_each(|row| sums.touch(key, row));
-                }
+                Watched::Touched { touched, .. } => touched.note(key, change),
                 Watched::Rows { digest, .. } => {
                     change.old.iter().for_each(|row| digest.remove(key, row));
-                    change.new.iter().for_each(|row| digest.put(key, row));
+                    change.new.iter().for_each(|row| digest.put(&mut Hasher::new(key), row));
                 }
             }
         }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use truststream_kernel::{Error, ErrorKind, Outcome, Result};
 use truststream_services::database::{Capture, Catalog, Describe, Migrations, Position, Prepare, TableName};
 
+use crate::ambient::now_ms;
 use crate::copy::{Copy, count_rows};
 use crate::cutover::Flipping;
 use crate::failpoint::Moment;
 use crate::follow::Follower;
-use crate::gradual::Gradual;
+use crate::gradual::Conduct;
 use crate::machine::{Act, Strategy};
 use crate::progress::Meter;
-use crate::record::now_ms;
 use crate::reverse::Reverse;
 use crate::shared::Shared;
 use crate::signal::{Signal, Wish};
@@ -81,13 +81,13 @@ impl Forward {
     async fn give_up(&mut self, error: &Error) {
         tracing::error!(?error, "the switch was given up");
         self.meter.failed(error.message());
-        if let Err(error) = self.shared.abandon(&mut self.record, error.message()).await {
-            tracing::error!(
+        match self.shared.abandon(&mut self.record, error.message()).await {
+            Ok(()) => self.meter.enter(Phase::Aborted, 0),
+            Err(error) => tracing::error!(
                 ?error,
                 "cleaning up after the switch failed; `truststream switch abort` tries again"
-            );
+            ),
         }
-        self.meter.enter(Phase::Aborted, 0);
     }
 
     async fn reach_the_flip(&mut self) -> Result<(Flip, Position)> {
@@ -95,7 +95,7 @@ impl Forward {
             self.make_ready().await.map_err(|error| error.with_outcome(Outcome::NotApplied))?;
         self.failures = 0;
         if self.record.options.strategy == Strategy::Gradual {
-            self.move_reads(&mut follower).await.map_err(|error| error.with_outcome(Outcome::NotApplied))?;
+            self.move_parts(&mut follower).await.map_err(|error| error.with_outcome(Outcome::NotApplied))?;
         }
         self.record.enter(Phase::Fencing);
         self.shared
@@ -111,6 +111,7 @@ impl Forward {
             meter: &self.meter,
             signal: &self.signal,
             attempts: u32::MAX,
+            part: None,
         };
         let reached = flipping.run().await?;
         let objects = follower.objects();
@@ -119,17 +120,10 @@ impl Forward {
         Ok(reached)
     }
 
-    /// Has both sides answer reads before the target serves.
-    async fn move_reads(&mut self, follower: &mut Follower) -> Result<()> {
-        let gradual = Gradual {
-            reads: &self.shared.reads,
-            options: self.record.options.reads,
-            among_several: self.shared.routes.is_one_of_several(),
-            meter: &self.meter,
-            signal: &self.signal,
-        };
-        self.record.report.changes += gradual.run(follower, &mut self.record.report.reads).await?;
-        Ok(())
+    /// Moves parts, and has both sides answer reads before the target serves.
+    async fn move_parts(&mut self, follower: &mut Follower) -> Result<()> {
+        let (shared, meter, signal) = (&*self.shared, &*self.meter, &self.signal);
+        Conduct::begin(shared, &mut self.record, follower, meter, signal).await?.run().await
     }
 
     /// Everything that is done before the cut-over, from the step that is stored.
@@ -141,6 +135,9 @@ impl Forward {
         let catalog = source.database.send(Describe { fresh: true }).await?;
         if matches!(self.record.phase, Phase::Planned | Phase::Preparing) {
             self.prepare(&source, &target).await?;
+            if self.record.options.strategy == Strategy::Gradual {
+                self.shared.divide(&mut self.record, &source).await?;
+            }
         }
         let shared = Arc::clone(&self.shared);
         let holds = self.record.options.strategy == Strategy::Immediate;
@@ -156,10 +153,11 @@ impl Forward {
         if matches!(self.record.phase, Phase::Preparing | Phase::Copying) {
             self.copy(&source, &target, catalog).await?;
         }
-        let start = self.record.feed_start.clone();
-        let start = start.ok_or_else(|| Error::internal("a copy without the start of its feed"))?;
-        let (origin, keys) = (self.record.forward(), keys(catalog, &self.record.tables));
-        let mut follower = Follower::resume(source, target, &self.record, origin, start, keys).await?;
+        let mut follower = self.shared.forward_follower(&self.record).await?;
+        if self.shared.has_moved_parts().await? {
+            // All was compared before the first of them moved, and is followed since.
+            return Ok(follower);
+        }
         self.follow(&mut follower).await?;
         self.verify(&mut follower).await?;
         self.enter(Phase::Ready, 0).await?;
@@ -226,10 +224,18 @@ impl Forward {
         }
         let total = count_rows(&follower.source, &self.record.tables).await? * 2;
         self.enter(Phase::Verifying, total).await?;
-        let (tables, options) = (&self.record.tables, &self.record.options);
-        let mut comparison = Comparison::of(follower, options, &self.meter, &self.signal);
-        self.record.report.tables = comparison.run(tables).await?;
+        let (tables, options) = (self.record.tables.clone(), self.record.options.clone());
+        let mut comparison = Comparison::of(follower, &options, &self.meter, &self.signal);
+        // What was compared before a restart has been followed since.
+        let known = self.record.compared.iter().map(|report| report.table.clone()).collect::<Vec<_>>();
+        for table in tables.iter().filter(|table| !known.contains(table)) {
+            let report = comparison.table(table).await?;
+            comparison.outcome()?;
+            self.record.compared.push(report);
+            self.shared.records.save(&self.record).await?;
+        }
         self.record.report.changes += comparison.changes;
+        self.record.report.tables = std::mem::take(&mut self.record.compared);
         Moment::Compared.pass();
         self.shared.routes.act(Act::Verified).await.map(drop)
     }
@@ -256,6 +262,25 @@ impl Forward {
         self.shared.enter(&mut self.record, phase).await?;
         self.meter.enter(phase, rows);
         Ok(())
+    }
+}
+
+impl Shared {
+    /// What brings the source's changes to the target, from where the target stands.
+    pub(crate) async fn forward_follower(&self, record: &Record) -> Result<Follower> {
+        let source = self.sides.side(&record.from).await?;
+        let target = self.sides.side(&record.to).await?;
+        let catalog = source.database.send(Describe::default()).await?;
+        let start = record.feed_start.clone();
+        let start = start.ok_or_else(|| Error::internal("a copy without the start of its feed"))?;
+        let keys = keys(&catalog, &record.tables);
+        Follower::resume(source, target, record, record.forward(), start, keys).await
+    }
+
+    /// Whether the target serves any part.
+    async fn has_moved_parts(&self) -> Result<bool> {
+        let division = self.routes.stored().await?.route.division;
+        Ok(division.is_some_and(|division| division.has_moved()))
     }
 }
 

@@ -7,6 +7,11 @@
 //! that it speaks of.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+#[cfg(feature = "mutations")]
+pub mod ambient;
+#[cfg(not(feature = "mutations"))]
+mod ambient;
+mod chunks;
 mod command;
 mod control;
 mod copy;
@@ -41,8 +46,8 @@ mod switcher;
 mod verify;
 
 pub use control::{ControlStore, Entry, MemoryStore, lost};
-pub use gate::{Gate, Held, Pass};
-pub use gradual::{Different, ReadOptions, ReadReport, Reads};
+pub use gate::{Gate, Held, Pass, Reach, Touch};
+pub use gradual::{Different, PartPhase, PartReport, ReadOptions, ReadReport, Reads};
 pub use machine::{Handover, Phase, Route, Strategy};
 pub use node::Fleet;
 pub use plan::Plan;

@@ -32,7 +32,7 @@ impl ObjectMover {
         }
         let mut after = None;
         loop {
-            let scan = Scan { table: objects_table(), after: after.take(), limit: 500 };
+            let scan = Scan::new(objects_table(), after.take(), 500);
             let chunk = self.source.database.send(scan).await?;
             for row in &chunk.rows {
                 self.copy(row).await?;

@@ -19,6 +19,7 @@ pub(crate) struct Pace {
     throttle: u32,
     max_latency: Option<Duration>,
     wait: Duration,
+    busy: Option<Duration>,
 }
 
 impl Pace {
@@ -27,11 +28,18 @@ impl Pace {
             throttle: u32::from(options.throttle.clamp(1, 100)),
             max_latency: options.max_latency_ms.map(Duration::from_millis),
             wait: Duration::ZERO,
+            busy: None,
         }
     }
 
-    /// Waits after a chunk that kept the source busy for so long.
-    pub(crate) async fn after(&mut self, source: &Side, busy: Duration, signal: &Signal) -> Result<()> {
+    /// A chunk kept the source busy for so long.
+    pub(crate) fn took(&mut self, busy: Duration) {
+        self.busy = Some(busy);
+    }
+
+    /// Waits before the next chunk, if there was one before.
+    pub(crate) async fn wait(&mut self, source: &Side, signal: &Signal) -> Result<()> {
+        let Some(busy) = self.busy.take() else { return Ok(()) };
         if let Some(most) = self.max_latency {
             let began = Instant::now();
             source.database.send(Ping).await?;

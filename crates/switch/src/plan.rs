@@ -8,9 +8,11 @@ use truststream_services::database::{
     AppliedPosition, Catalog, Changes, Cost, DatabaseService, Describe, Migrations, Ping, Problem, Review,
     Scan, Table, TableKind, TableName, Weigh,
 };
+use truststream_services::objects::Check;
 
 use crate::Side;
-use crate::copy::{canonical_size, count_rows};
+use crate::chunks::canonical_size;
+use crate::copy::count_rows;
 use crate::fence::can_be_closed;
 
 /// What a switch would do.
@@ -57,8 +59,9 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
     target.database.send(Ping).await?;
     let catalog = source.database.send(Describe { fresh: true }).await?;
     let mut problems = unable(source, target).await?;
+    problems.extend(kept_apart(source, target).await?);
     let mut tables = Vec::new();
-    for (name, table) in moved(&catalog) {
+    for (name, table) in moved(&catalog, source, target) {
         if table.primary_key.is_empty() {
             problems.push(Problem {
                 migration: String::new(),
@@ -119,7 +122,7 @@ async fn measure(source: &Side, tables: &[TableName]) -> Result<Size> {
     for table in tables {
         let rows = count_rows(source, std::slice::from_ref(table)).await?;
         let began = Instant::now();
-        let scan = Scan { table: table.clone(), after: None, limit: SAMPLE };
+        let scan = Scan::new(table.clone(), None, SAMPLE);
         let sample = source.database.send(scan).await?.rows;
         let took = began.elapsed().as_secs_f64();
         let times = rows as f64 / sample.len().max(1) as f64;
@@ -146,6 +149,27 @@ async fn unable(source: &Side, target: &Side) -> Result<Vec<Problem>> {
     Ok(problems)
 }
 
+/// What a side keeps where no switch can move it from or to.
+async fn kept_apart(source: &Side, target: &Side) -> Result<Vec<Problem>> {
+    let mut problems = Vec::new();
+    if source.elsewhere.get("auth") != target.elsewhere.get("auth") {
+        let side = if source.elsewhere.contains_key("auth") { source } else { target };
+        let reason = "it keeps users, password hashes and sessions itself, and its keys neither tell nor take \
+                      them; let both backends share auth";
+        problems.push(inability(side, &Error::unsupported(reason)));
+    }
+    if source.objects_place != target.objects_place {
+        for side in [source, target] {
+            match side.objects.send(Check).await {
+                Err(error) if error.kind() == ErrorKind::Unsupported => problems.push(inability(side, &error)),
+                // Whether it answers is seen when objects are moved.
+                _ => {}
+            }
+        }
+    }
+    Ok(problems)
+}
+
 fn inability(side: &Side, error: &Error) -> Problem {
     Problem {
         migration: String::new(),
@@ -155,10 +179,18 @@ fn inability(side: &Side, error: &Error) -> Problem {
     }
 }
 
-/// Tables whose rows are moved, if they have a key.
-pub(crate) fn moved(catalog: &Catalog) -> impl Iterator<Item = (&TableName, &Table)> {
-    let own = |name: &TableName| name.schema == "truststream";
-    catalog.tables.iter().filter(move |(name, table)| table.kind == TableKind::Table && !own(name))
+/// Tables whose rows are moved, if they have a key. What both sides keep in the same place elsewhere stays
+/// there.
+pub(crate) fn moved<'c>(
+    catalog: &'c Catalog,
+    source: &Side,
+    target: &Side,
+) -> impl Iterator<Item = (&'c TableName, &'c Table)> + use<'c> {
+    let both = source.elsewhere.iter().filter(|(schema, place)| target.elsewhere.get(*schema) == Some(*place));
+    let mut apart: Vec<&'static str> = both.map(|(schema, _)| *schema).collect();
+    apart.push("truststream");
+    let is_moved = move |name: &TableName| !apart.contains(&name.schema.as_str());
+    catalog.tables.iter().filter(move |(name, table)| table.kind == TableKind::Table && is_moved(name))
 }
 
 impl Plan {

@@ -1,11 +1,10 @@
 //! What is persisted of a switch, and what is reported of it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde::{Deserialize, Serialize};
 use truststream_services::database::{Position, TableName};
 
-use crate::gradual::{ReadOptions, ReadReport};
+use crate::ambient::now_ms;
+use crate::gradual::{PartReport, ReadOptions, ReadReport};
 use crate::machine::{Phase, Strategy};
 
 /// How a switch is made.
@@ -14,7 +13,7 @@ use crate::machine::{Phase, Strategy};
 pub struct Options {
     /// In which order writes are held and rows are copied.
     pub strategy: Strategy,
-    /// Rows in a chunk of the copy.
+    /// Most rows in a chunk of the copy; wide rows come in smaller chunks.
     pub chunk: usize,
     /// Longest pause of writes, in milliseconds; past it the fence is lifted and tried again later.
     pub max_pause_ms: u64,
@@ -33,13 +32,15 @@ pub struct Options {
     pub stray: Stray,
     /// How reads are moved, where they are before the flip.
     pub reads: ReadOptions,
+    /// Parts move when the operator asks for it, not one after the other.
+    pub by_hand: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
             strategy: Strategy::default(),
-            chunk: 1000,
+            chunk: 20_000,
             max_pause_ms: 1000,
             hold_ms: None,
             verify: Verify::default(),
@@ -48,6 +49,7 @@ impl Default for Options {
             max_latency_ms: None,
             stray: Stray::default(),
             reads: ReadOptions::default(),
+            by_hand: false,
         }
     }
 }
@@ -78,12 +80,12 @@ pub enum Verify {
     Full,
 }
 
-/// How far the copy is: rows up to here are in the target, and durable there.
+/// A place in a copy: rows up to here are in the target, and durable there, or shall be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Copied {
-    /// The table that is being copied; those before it are done.
+    /// The table; those before it are done.
     pub table: TableName,
-    /// Text of the key of the last row copied.
+    /// Text of the key of the last row.
     pub after: Vec<String>,
 }
 
@@ -114,6 +116,12 @@ pub struct Record {
     /// How far the copy is, for whoever goes on with it.
     #[serde(default)]
     pub copied: Option<Copied>,
+    /// The greatest key of each table that held rows when the copy began: how far it goes.
+    #[serde(default)]
+    pub bounds: Option<Vec<Copied>>,
+    /// Tables that were compared, for whoever goes on with comparing.
+    #[serde(default)]
+    pub compared: Vec<TableReport>,
     /// Where the feed that is being followed begins: the source's before the commit, the target's
     /// after it.
     pub feed_start: Option<Position>,
@@ -137,6 +145,8 @@ impl Record {
             stream: None,
             tables: Vec::new(),
             copied: None,
+            bounds: None,
+            compared: Vec::new(),
             feed_start: None,
             history: vec![(Phase::Planned, now_ms())],
             report: Report::default(),
@@ -189,6 +199,12 @@ pub struct Report {
     /// What became of reads before the flip, where they were moved gradually.
     #[serde(default)]
     pub reads: Option<ReadReport>,
+    /// The parts that were moved one after the other.
+    #[serde(default)]
+    pub parts: Vec<PartReport>,
+    /// What was asked for of parts and could not be done.
+    #[serde(default)]
+    pub refusals: Vec<String>,
     /// The cut-overs, there and back.
     pub flips: Vec<Flip>,
     /// Changes brought back to the source after the commit.
@@ -225,10 +241,4 @@ pub struct Flip {
     pub held: u64,
     /// Attempts it took to stay inside the longest pause allowed.
     pub attempts: u32,
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -86,7 +86,7 @@ async fn try_all(source: &Side, target: &Side, plan: &Plan, measured: &mut Measu
     let catalog = source.database.send(Describe::default()).await?;
     for table in &plan.tables {
         let Some(key) = catalog.table(table).map(|table| &table.primary_key) else { continue };
-        let scan = Scan { table: table.clone(), after: None, limit: SAMPLE };
+        let scan = Scan::new(table.clone(), None, SAMPLE);
         let began = Instant::now();
         let sent = source.database.send(scan.clone()).await?.rows;
         let read = began.elapsed();

@@ -3,11 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use futures::future::try_join;
 use truststream_kernel::{Error, ErrorKind, Result, Row, Value};
-use truststream_services::database::{Apply, Change, ChangeKind, Mark, Scan, TableName};
+use truststream_services::database::{Apply, Change, ChangeKind, Mark, TableName};
 
-use crate::copy::{arriving, count_rows, key_values};
-use crate::digest::{RowDigest, RowHash, Sums, Which, key_hash};
+use crate::chunks::{Chunks, key_values};
+use crate::copy::{arriving, count_rows};
+use crate::digest::{Hasher, RowDigest, RowHash, SideSums, Sums, Touched, key_hash};
 use crate::follow::{Follower, Watched};
 use crate::progress::Meter;
 use crate::record::TableReport;
@@ -26,6 +28,13 @@ const BETWEEN: Duration = Duration::from_millis(300);
 /// Rows that are named when they differ.
 const NAMED: usize = 5;
 
+/// One of the two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    Source,
+    Target,
+}
+
 /// A comparison of two sides, the second of which the follower, if there is one, keeps in sync.
 pub(crate) struct Comparison<'a> {
     pub(crate) source: Side,
@@ -38,7 +47,9 @@ pub(crate) struct Comparison<'a> {
     /// Changes that were applied meanwhile.
     pub(crate) changes: u64,
     /// What was read of the source, where nobody follows it.
-    pub(crate) unfollowed: Option<Watched>,
+    unfollowed: Option<Watched>,
+    /// Tables that differ, and in which rows.
+    differing: Vec<String>,
 }
 
 impl<'a> Comparison<'a> {
@@ -62,8 +73,8 @@ impl<'a> Comparison<'a> {
         meter: &'a Meter,
         signal: &'a Signal,
     ) -> Self {
-        let (follower, changes, unfollowed) = (None, 0, None);
-        Comparison { source, target, keys, follower, options, meter, signal, changes, unfollowed }
+        let (follower, changes, unfollowed, differing) = (None, 0, None, Vec::new());
+        Comparison { source, target, keys, follower, options, meter, signal, changes, unfollowed, differing }
     }
 
     /// Compares every row of `tables` and returns what was compared.
@@ -72,56 +83,65 @@ impl<'a> Comparison<'a> {
     /// `BACKEND_009` naming rows that differ, after looking again and, if asked for, repair.
     pub(crate) async fn run(&mut self, tables: &[TableName]) -> Result<Vec<TableReport>> {
         let mut reports = Vec::new();
-        let mut differing = Vec::new();
         for table in tables {
-            let (report, different) = self.table(table).await?;
-            reports.push(report);
-            differing.extend(different);
+            reports.push(self.table(table).await?);
         }
-        if differing.is_empty() {
-            return Ok(reports);
+        self.outcome()?;
+        Ok(reports)
+    }
+
+    /// # Errors
+    /// `BACKEND_009` naming the rows that differed, if any did.
+    pub(crate) fn outcome(&self) -> Result<()> {
+        if self.differing.is_empty() {
+            return Ok(());
         }
-        let message = format!("the two sides differ in {}", differing.join("; "));
+        let message = format!("the two sides differ in {}", self.differing.join("; "));
         Err(Error::new(ErrorKind::Conflict, "BACKEND_009", message)
             .with_hint("look for programs that write to the target directly, then start the switch anew"))
     }
 
-    /// One table, in sums first: the source is read chunk by chunk while it changes, then the
-    /// changes since are applied, then the target, which only the follower writes, stands still and
-    /// is read. Where the sums of a bucket differ or a row of it has changed meanwhile, its rows are
-    /// looked at one by one.
-    async fn table(&mut self, table: &TableName) -> Result<(TableReport, Option<String>)> {
-        self.catch_up().await?;
-        let sample = self.options.verify == Verify::Sample;
+    /// One table, in sums first. Once all changes are applied both sides are read at the same time:
+    /// the source while it changes, the target, which only the follower writes, as it stands still.
+    /// Then the changes made meanwhile are applied and taken down. Where they can't explain that two
+    /// sums differ, the rows are looked at one by one.
+    pub(crate) async fn table(&mut self, table: &TableName) -> Result<TableReport> {
         let rows = count_rows(&self.source, std::slice::from_ref(table)).await?;
-        let (key, meter, name) = (self.keys[table].clone(), self.meter, table.to_string());
-        let put = |sums: &mut Sums, which: Which, rows: &[Row]| {
-            rows.iter().for_each(|row| sums.put(which, &key, row));
-            meter.rows(&name, rows.len() as u64);
-        };
-        let mut sums = Sums::new(rows, sample);
-        self.read(Which::Source, table, |rows| put(&mut sums, Which::Source, rows)).await?;
-        self.watch(Watched::Touched { table: table.clone(), sums });
         self.catch_up().await?;
-        let Some(Watched::Touched { mut sums, .. }) = self.unwatch() else { return Err(forgotten()) };
-        self.read(Which::Target, table, |rows| put(&mut sums, Which::Target, rows)).await?;
-        let suspects = sums.suspects();
+        let mut sums = Sums::new(rows, self.options.verify == Verify::Sample);
+        let Sums { source, target } = &mut sums;
+        try_join(self.sum(Which::Source, table, source), self.sum(Which::Target, table, target)).await?;
+        self.watch(Watched::Touched { table: table.clone(), touched: Touched::default() });
+        self.catch_up().await?;
+        let Some(Watched::Touched { touched, .. }) = self.unwatch() else { return Err(forgotten()) };
+        let suspects = sums.suspects(&touched);
         let at_once = usize::try_from(AT_ONCE / sums.in_bucket(rows)).unwrap_or(1).max(1);
         let mut different = Vec::new();
         for group in suspects.chunks(at_once) {
             different.extend(self.rows(table, &mut sums, group).await?);
         }
-        let different = match different.is_empty() {
-            true => None,
-            false => Some(self.name(table, &different).await?),
-        };
-        let report = TableReport {
+        if !different.is_empty() {
+            let named = self.name(table, &different).await?;
+            self.differing.push(named);
+        }
+        Ok(TableReport {
             table: table.clone(),
-            rows: sums.rows,
-            source: sums.checksum(Which::Source),
-            target: sums.checksum(Which::Target),
-        };
-        Ok((report, different))
+            rows: sums.target.rows,
+            source: sums.source.checksum(),
+            target: sums.target.checksum(),
+        })
+    }
+
+    async fn sum(&self, which: Which, table: &TableName, sums: &mut SideSums) -> Result<()> {
+        let (mut hasher, name) = (Hasher::new(&self.keys[table]), table.to_string());
+        let mut chunks = self.chunks(which, table);
+        while let Some(chunk) = chunks.next().await? {
+            chunk.rows.iter().for_each(|row| sums.put(&mut hasher, row));
+            self.meter.rows(&name, chunk.rows.len() as u64);
+            // The other side's turn: hashing leaves no gap for it.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
     /// Looks at some buckets row by row, again where rows differ; returns the keys of those that
@@ -153,35 +173,31 @@ impl<'a> Comparison<'a> {
         buckets: &[usize],
     ) -> Result<(RowDigest, RowDigest)> {
         self.catch_up().await?;
-        let key = self.keys[table].clone();
         let mut digest = sums.rows_of(buckets);
-        self.read(Which::Source, table, |rows| rows.iter().for_each(|row| digest.put(&key, row))).await?;
+        self.look_at(Which::Source, table, &mut digest).await?;
         self.watch(Watched::Rows { table: table.clone(), digest });
         self.catch_up().await?;
         let Some(Watched::Rows { digest: source, .. }) = self.unwatch() else { return Err(forgotten()) };
         let mut target = sums.rows_of(buckets);
-        self.read(Which::Target, table, |rows| rows.iter().for_each(|row| target.put(&key, row))).await?;
+        self.look_at(Which::Target, table, &mut target).await?;
         Ok((source, target))
+    }
+
+    async fn look_at(&self, which: Which, table: &TableName, digest: &mut RowDigest) -> Result<()> {
+        let mut hasher = Hasher::new(&self.keys[table]);
+        let mut chunks = self.chunks(which, table);
+        while let Some(chunk) = chunks.next().await? {
+            chunk.rows.iter().for_each(|row| digest.put(&mut hasher, row));
+        }
+        Ok(())
     }
 
     fn side(&self, which: Which) -> &Side {
         if which == Which::Source { &self.source } else { &self.target }
     }
 
-    async fn read(&self, which: Which, table: &TableName, mut take: impl FnMut(&[Row])) -> Result<()> {
-        let mut after = None;
-        loop {
-            self.signal.check()?;
-            let scan = Scan { table: table.clone(), after: after.take(), limit: self.options.chunk };
-            let rows = self.side(which).database.send(scan).await?.rows;
-            take(&rows);
-            match rows.last() {
-                Some(last) if rows.len() == self.options.chunk => {
-                    after = Some(key_values(&self.keys[table], last));
-                }
-                _ => return Ok(()),
-            }
-        }
+    fn chunks(&self, which: Which, table: &TableName) -> Chunks {
+        Chunks::all(self.side(which), table, &self.keys[table], self.options, self.signal)
     }
 
     async fn catch_up(&mut self) -> Result<()> {
@@ -207,7 +223,7 @@ impl<'a> Comparison<'a> {
 
     /// The rows of these keys.
     async fn rows_by(&self, which: Which, table: &TableName, keys: &HashSet<RowHash>) -> Result<Vec<Row>> {
-        rows_by(self.side(which), table, &self.keys[table], keys, self.options.chunk).await
+        rows_of(self.chunks(which, table), &self.keys[table], keys).await
     }
 
     /// Says which rows differ.
@@ -241,25 +257,24 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// The rows of these keys, read in chunks of so many.
+/// The rows of these keys.
 pub(crate) async fn rows_by(
     side: &Side,
     table: &TableName,
     key: &[String],
     keys: &HashSet<RowHash>,
-    chunk: usize,
+    options: &Options,
 ) -> Result<Vec<Row>> {
-    let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let scan = Scan { table: table.clone(), after: after.take(), limit: chunk };
-        let rows = side.database.send(scan).await?.rows;
-        found.extend(rows.iter().filter(|row| keys.contains(&key_hash(key, row))).cloned());
-        match rows.last() {
-            Some(last) if rows.len() == chunk => after = Some(key_values(key, last)),
-            _ => return Ok(found),
-        }
+    let (_wish, signal) = Signal::new();
+    rows_of(Chunks::all(side, table, key, options, &signal), key, keys).await
+}
+
+async fn rows_of(mut chunks: Chunks, key: &[String], keys: &HashSet<RowHash>) -> Result<Vec<Row>> {
+    let (mut hasher, mut found) = (Hasher::new(key), Vec::new());
+    while let Some(chunk) = chunks.next().await? {
+        found.extend(chunk.rows.into_iter().filter(|row| keys.contains(&hasher.key(row))));
     }
+    Ok(found)
 }
 
 /// The change that a row is not there.

@@ -33,11 +33,27 @@ fn stands(stream: Option<&Document>) -> Result<Option<Position>> {
 
 /// Applies rows and changes together with the position they reach.
 pub(crate) async fn apply(shared: &Shared, cx: &Context, op: &Apply) -> Result<Applied> {
-    shared.transact(cx, op, |work, op| work.apply(op).boxed()).await
+    if !op.changes.is_empty() || op.rows.is_empty() {
+        return shared.transact(cx, op, |work, op| work.apply(op, Rows::MayBeThere).boxed()).await;
+    }
+    match shared.transact(cx, op, |work, op| work.apply(op, Rows::AreNew).boxed()).await {
+        Err(error) if error.code() == "23505" => {
+            shared.transact(cx, op, |work, op| work.apply(op, Rows::MayBeThere).boxed()).await
+        }
+        applied => applied,
+    }
+}
+
+/// What is known of whole rows that arrive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// They are inserted, several times as fast as they are replaced.
+    AreNew,
+    MayBeThere,
 }
 
 impl Work {
-    async fn apply(&mut self, op: &Apply) -> Result<Fate<Applied>> {
+    async fn apply(&mut self, op: &Apply, known: Rows) -> Result<Fate<Applied>> {
         let found = self.found(STREAMS, doc! { "_id": &op.origin }).await?;
         if stands(found.first())? != op.expected {
             return Ok(Fate::Undo(Applied::Stale));
@@ -47,8 +63,12 @@ impl Work {
         let schema = std::sync::Arc::clone(&self.schema);
         for (name, rows) in &op.rows {
             let table = schema.table(name)?;
-            let rows = rows.iter().map(|row| row::document(name, table, row)).collect::<Result<Vec<_>>>()?;
-            self.put((name, table), &rows).await?;
+            let mut rows =
+                rows.iter().map(|row| row::document(name, table, row)).collect::<Result<Vec<_>>>()?;
+            match known {
+                Rows::AreNew => self.put_new((name, table), &mut rows).await?,
+                Rows::MayBeThere => self.put((name, table), &rows).await?,
+            }
         }
         for run in runs(&op.changes) {
             let name = &run[0].table;

@@ -7,6 +7,7 @@ use truststream_kernel::{Error, Result, Row, Value};
 use truststream_services::database::{Applied, Apply, Change, Column, Position, Table, TableName};
 use truststream_sql::quote::{qualified, quote};
 
+use crate::copy::pour;
 use crate::driver::PostgresDriver;
 use crate::error::failed;
 use crate::install::flag;
@@ -18,12 +19,28 @@ use crate::transaction::query_text;
 /// Whether triggers and foreign keys can be told to stand still for a session.
 const MAY_REPLICATE: &str = "select rolsuper from pg_roles where rolname = current_user";
 
+/// Fewest rows that are worth a `copy`, which fails as a whole where one of them is there.
+const POURED: usize = 50;
+
+/// A row that is there already, and a table that takes no `copy`: rows are then put one by one.
+const NOT_POURED: [&str; 2] = ["23505", "0A000"];
+
 impl PostgresDriver {
     pub(crate) async fn apply_stream(&self, op: &Apply) -> Result<Applied> {
+        if !is_only_rows(op) {
+            return self.in_one_transaction(op, false).await;
+        }
+        match self.in_one_transaction(op, true).await {
+            Err(error) if NOT_POURED.contains(&error.code()) => self.in_one_transaction(op, false).await,
+            poured => poured,
+        }
+    }
+
+    async fn in_one_transaction(&self, op: &Apply, pours: bool) -> Result<Applied> {
         let schema = self.schema();
         let connection = self.own().await?;
         connection.begin("").await?;
-        let applied = apply_within(&connection, &schema, op).await;
+        let applied = apply_within(&connection, &schema, op, pours).await;
         let keep = matches!(applied, Ok(Applied::Done));
         connection.batch_execute(if keep { "commit" } else { "rollback" }).await.map_err(failed)?;
         if let Some(replica) = self.shared.transactions.replica() {
@@ -56,15 +73,29 @@ async fn position(client: &Client, origin: &str) -> Result<Option<Position>> {
     .transpose()
 }
 
-async fn apply_within(client: &Client, schema: &Schema, op: &Apply) -> Result<Applied> {
+/// Whether it is a part of a copy, most of which are rows that are not there yet.
+fn is_only_rows(op: &Apply) -> bool {
+    let rows: usize = op.rows.iter().map(|(_, rows)| rows.len()).sum();
+    op.changes.is_empty() && op.position.is_none() && rows >= POURED
+}
+
+async fn apply_within(client: &Client, schema: &Schema, op: &Apply, pours: bool) -> Result<Applied> {
     if !advance(client, op).await? {
         return Ok(Applied::Stale);
     }
     let mut origin = Sql::new("select set_config('truststream.origin', ");
     origin.bind(op.origin.clone()).push(", true)");
     query_text(client, &origin).await?;
+    if pours {
+        let quiet = Quiet::begin(client, op.rows.iter().map(|(name, _)| name)).await?;
+        for (name, rows) in &op.rows {
+            pour(client, name, keyed(schema, name)?, rows).await?;
+        }
+        quiet.end(client).await?;
+        return Ok(Applied::Done);
+    }
     let tables = final_rows(schema, op)?;
-    let quiet = Quiet::begin(client, &tables).await?;
+    let quiet = Quiet::begin(client, tables.keys()).await?;
     // Sent together: the statements of different tables don't depend on one another.
     try_join_all(tables.iter().map(|(name, target)| remove(client, name, target))).await?;
     try_join_all(tables.iter().map(|(name, target)| replace(client, name, target))).await?;
@@ -218,13 +249,13 @@ struct Quiet {
 }
 
 impl Quiet {
-    async fn begin(client: &Client, targets: &Targets<'_>) -> Result<Quiet> {
+    async fn begin(client: &Client, tables: impl Iterator<Item = &TableName>) -> Result<Quiet> {
         if flag(client, MAY_REPLICATE).await? {
             let replica = "set local session_replication_role = replica";
             client.batch_execute(replica).await.map_err(failed)?;
             return Ok(Quiet { tables: Vec::new() });
         }
-        let tables: Vec<String> = targets.keys().map(qualified).collect();
+        let tables: Vec<String> = tables.map(qualified).collect();
         for table in &tables {
             let sql = format!("alter table {table} disable trigger user; {}", capture_on(table));
             client.batch_execute(&sql).await.map_err(failed)?;

@@ -7,9 +7,12 @@
 
 mod apply;
 mod cancel;
+mod cells;
 mod config;
 mod connector;
+mod copy;
 mod dial;
+mod document;
 mod driver;
 mod error;
 mod feed;
@@ -35,6 +38,7 @@ mod settings;
 mod sql;
 mod tls;
 mod transaction;
+mod values;
 mod watch;
 mod wire;
 

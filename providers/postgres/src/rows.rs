@@ -60,7 +60,8 @@ impl RowReader {
     }
 }
 
-fn value(ty: &Type, field: Option<String>) -> Result<Value> {
+/// The value of a field of a record; `None` is null.
+pub(crate) fn value(ty: &Type, field: Option<String>) -> Result<Value> {
     let Some(text) = field else { return Ok(Value::Null) };
     match Value::parse(ty, &text) {
         // An array that does not begin at one: its text keeps that.

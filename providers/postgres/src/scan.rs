@@ -1,14 +1,15 @@
 //! Tables read in key order, and who may see rows given by value.
 
 use futures::join;
-use truststream_kernel::{Caller, Context, Result};
-use truststream_services::database::{Authorize, Chunk, Column, Policy, PolicyCommand, Scan};
+use truststream_kernel::{Caller, Context, Error, Result};
+use truststream_services::database::{Authorize, Chunk, Column, Policy, PolicyCommand, Scan, Table};
 use truststream_sql::quote::{literal, qualified, quote};
 
+use crate::cells::CellReader;
 use crate::driver::PostgresDriver;
 use crate::error::failed;
 use crate::feed::position_of;
-use crate::rows::{RowReader, key_columns, keyed, text_columns, to_texts, typed};
+use crate::rows::{key_columns, keyed, text_columns, to_texts, typed};
 use crate::sql::Sql;
 use crate::transaction::{Scope, query_text};
 use crate::wire::Param;
@@ -17,45 +18,22 @@ impl PostgresDriver {
     pub(crate) async fn read_chunk(&self, op: &Scan) -> Result<Chunk> {
         let schema = self.schema();
         let table = keyed(&schema, &op.table)?;
-        let keys = key_columns(table);
-        let own = |column: &Column| format!("t.{}", quote(&column.name));
-        let names: Vec<String> = keys.iter().map(|column| own(column)).collect();
-        let all: Vec<String> = table.columns.iter().map(own).collect();
-        // One statement, one snapshot: the position belongs to exactly these rows.
-        let mut sql = Sql::new(format!(
-            "select pg_current_snapshot()::text, coalesce(array_agg(chunk.record), '{{}}') \
-             from (select row({})::text as record from {} as t",
-            all.join(", "),
-            qualified(&op.table)
-        ));
-        if let Some(after) = &op.after {
-            sql.push(&format!(" where ({}) > (", names.join(", ")));
-            sql.list(after.iter().zip(&keys), ", ", |sql, (value, column)| {
-                let text = value.to_text_as(&column.ty);
-                sql.param(text.map_or(Param::NULL, Param::from)).push("::").push(&column.type_name);
-            });
-            sql.push(")");
-        }
-        sql.push(&format!(" order by {} limit ", names.join(", ")))
-            .bind(op.limit.to_string())
-            .push(") chunk");
+        let cells = CellReader::new(table);
+        let sql = chunk_of(table, &cells, op);
         let connection = self.shared.transactions.connections().lease().await?;
-        let (begun, rows, ended) = join!(
-            connection.begin(" read only"),
+        // One snapshot for both statements: the position belongs to exactly these rows.
+        let (begun, snapshot, rows, ended) = join!(
+            connection.begin(" isolation level repeatable read read only"),
+            connection.query_typed("select pg_current_snapshot()::text", &[]),
             query_text(&connection, &sql),
             connection.batch_execute("commit")
         );
         begun.and(ended.map_err(failed))?;
         connection.give_back();
-        let rows = rows?;
-        let Some(row) = rows.first() else {
-            return Err(truststream_kernel::Error::internal("a scan returned nothing"));
-        };
-        let (snapshot, records): (&str, Vec<&str>) =
-            (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-        let reader = RowReader::new(table);
-        let rows = records.into_iter().map(|record| reader.row(record)).collect::<Result<_>>()?;
-        Ok(Chunk { rows, position: position_of(snapshot)? })
+        let (snapshot, rows) = (snapshot.map_err(failed)?, rows?);
+        let snapshot = snapshot.first().ok_or_else(|| Error::internal("a scan has no snapshot"))?;
+        let position = position_of(snapshot.try_get(0).map_err(failed)?)?;
+        Ok(Chunk { rows: rows.iter().map(|row| cells.row(row)).collect::<Result<_>>()?, position })
     }
 
     /// One verdict a row: what the caller's `select` policies say of it.
@@ -90,6 +68,29 @@ impl PostgresDriver {
             .run(cx, &scope, &sql, |rows| rows.iter().map(|row| row.try_get(0).map_err(failed)).collect())
             .await
     }
+}
+
+/// The statement that reads a chunk.
+fn chunk_of(table: &Table, cells: &CellReader, op: &Scan) -> Sql {
+    let keys = key_columns(table);
+    let names: Vec<String> = keys.iter().map(|column| format!("t.{}", quote(&column.name))).collect();
+    let mut sql = Sql::new(format!("select {} from {} as t", cells.list(table), qualified(&op.table)));
+    let beyond = if op.backwards { "<" } else { ">" };
+    let bounds = [(beyond, &op.after), (if op.backwards { ">=" } else { "<=" }, &op.until)];
+    let given = bounds.into_iter().filter_map(|(test, key)| Some((test, key.as_ref()?)));
+    for (index, (test, key)) in given.enumerate() {
+        let word = if index == 0 { "where" } else { "and" };
+        sql.push(&format!(" {word} ({}) {test} (", names.join(", ")));
+        sql.list(key.iter().zip(&keys), ", ", |sql, (value, column)| {
+            let text = value.to_text_as(&column.ty);
+            sql.param(text.map_or(Param::NULL, Param::from)).push("::").push(&column.type_name);
+        });
+        sql.push(")");
+    }
+    let direction = if op.backwards { " desc" } else { "" };
+    let order: Vec<String> = names.iter().map(|name| format!("{name}{direction}")).collect();
+    sql.push(&format!(" order by {} limit ", order.join(", "))).bind(op.limit.to_string());
+    sql
 }
 
 /// Any permissive policy and every restrictive one.

@@ -73,7 +73,7 @@ async fn copies_are_exact() {
     support::client(&from).await.batch_execute(ROWS).await.unwrap();
     let mut after = None;
     loop {
-        let op = Scan { table: TableName::public("things"), after, limit: 4 };
+        let op = Scan::new(TableName::public("things"), after, 4);
         let rows = source.scan(&cx, &op).await.unwrap().rows;
         let Some(last) = rows.last() else { break };
         after = Some(vec![last.get("id").unwrap().clone()]);

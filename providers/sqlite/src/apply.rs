@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
-use truststream_kernel::{Context, Error, Result, Row};
+use truststream_kernel::{Context, Error, Result, Row, Value};
 use truststream_services::database::{Applied, Apply, Change, Position, Table, TableName};
 use truststream_sql::quote::quote;
 
@@ -62,10 +62,7 @@ fn originate(conn: &Conn, origin: Option<&str>) -> Result<()> {
 fn all(conn: &Conn, schema: &Schema, cx: &Context, op: &Apply) -> Result<()> {
     let applier = Applier { write: Write { conn, schema, cx } };
     for (name, rows) in &op.rows {
-        let table = schema.table(name)?;
-        for row in rows {
-            applier.put(name, table, row)?;
-        }
+        applier.put(name, schema.table(name)?, rows)?;
     }
     for change in &op.changes {
         applier.change(change)?;
@@ -93,38 +90,24 @@ impl Applier<'_> {
         {
             self.remove(&change.table, table, old)?;
         }
-        change.new.as_ref().map_or(Ok(()), |new| self.put(&change.table, table, new))
+        self.put(&change.table, table, change.new.as_slice())
     }
 
-    /// Inserts a row, or replaces the one of its key.
-    fn put(&self, name: &TableName, table: &Table, row: &Row) -> Result<()> {
-        let (mut names, mut sets, mut cells) = (Vec::new(), Vec::new(), Vec::new());
-        for (column, value) in row.columns.iter().zip(&row.values) {
-            let Some(known) = table.column(column) else {
-                return Err(Error::internal(format!("table {name} has no column {column}")));
-            };
-            // It is computed from the others, to the same value.
-            if known.generated.is_some() {
-                continue;
+    /// Inserts rows, or replaces those of their keys.
+    fn put(&self, name: &TableName, table: &Table, rows: &[Row]) -> Result<()> {
+        for alike in rows.chunk_by(|one, next| one.columns == next.columns) {
+            let upsert = Upsert::of(name, table, &alike[0].columns)?;
+            let mut statement = self.write.conn.sql.prepare_cached(&upsert.sql).map_err(convert)?;
+            for row in alike {
+                let values =
+                    upsert.columns.iter().map(|index| row.values.get(*index).unwrap_or(&Value::Null));
+                let cells = values.map(storage::bound).collect::<Result<Vec<_>>>()?;
+                statement
+                    .execute(params_from_iter(&cells))
+                    .map_err(|error| explain(&self.write, error, (name, table), &[], &[]))?;
             }
-            let quoted = quote(column);
-            if !table.primary_key.contains(column) {
-                sets.push(format!("{quoted} = excluded.{quoted}"));
-            }
-            names.push(quoted);
-            cells.push(storage::cell(value)?);
         }
-        let key: Vec<String> = table.primary_key.iter().map(|column| quote(column)).collect();
-        let marks = vec!["?"; names.len()].join(", ");
-        let conflict = match (key.is_empty(), sets.is_empty()) {
-            (true, _) => String::new(),
-            (false, true) => format!(" ON CONFLICT ({}) DO NOTHING", key.join(", ")),
-            (false, false) => {
-                format!(" ON CONFLICT ({}) DO UPDATE SET {}", key.join(", "), sets.join(", "))
-            }
-        };
-        let sql = format!("INSERT INTO {} ({}) VALUES ({marks}){conflict}", physical(name), names.join(", "));
-        self.run(name, table, &sql, &cells)
+        Ok(())
     }
 
     fn remove(&self, name: &TableName, table: &Table, row: &Row) -> Result<()> {
@@ -151,6 +134,45 @@ impl Applier<'_> {
             .and_then(|mut statement| statement.execute(params_from_iter(cells)))
             .map(drop)
             .map_err(|error| explain(&self.write, error, (name, table), &[], &[]))
+    }
+}
+
+/// The statement that puts a row of some columns.
+struct Upsert {
+    sql: String,
+    /// Which of the row's values it binds.
+    columns: Vec<usize>,
+}
+
+impl Upsert {
+    fn of(name: &TableName, table: &Table, columns: &[String]) -> Result<Self> {
+        let (mut bound, mut names, mut sets) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, column) in columns.iter().enumerate() {
+            let Some(known) = table.column(column) else {
+                return Err(Error::internal(format!("table {name} has no column {column}")));
+            };
+            // It is computed from the others, to the same value.
+            if known.generated.is_some() {
+                continue;
+            }
+            let quoted = quote(column);
+            if !table.primary_key.contains(column) {
+                sets.push(format!("{quoted} = excluded.{quoted}"));
+            }
+            names.push(quoted);
+            bound.push(index);
+        }
+        let key: Vec<String> = table.primary_key.iter().map(|column| quote(column)).collect();
+        let conflict = match (key.is_empty(), sets.is_empty()) {
+            (true, _) => String::new(),
+            (false, true) => format!(" ON CONFLICT ({}) DO NOTHING", key.join(", ")),
+            (false, false) => {
+                format!(" ON CONFLICT ({}) DO UPDATE SET {}", key.join(", "), sets.join(", "))
+            }
+        };
+        let (list, marks) = (names.join(", "), vec!["?"; names.len()].join(", "));
+        let sql = format!("INSERT INTO {} ({list}) VALUES ({marks}){conflict}", physical(name));
+        Ok(Upsert { sql, columns: bound })
     }
 }
 

@@ -24,18 +24,22 @@ pub(crate) fn scan(conn: &Conn, schema: &Schema, op: &Scan) -> Result<Chunk> {
     let quoted = |names: &[&str]| names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
     let key: Vec<&str> = table.primary_key.iter().map(String::as_str).collect();
     let mut cells = Vec::new();
-    let mut beyond = String::new();
-    if let Some(after) = &op.after {
-        cells = after.iter().map(storage::cell).collect::<Result<Vec<_>>>()?;
-        let marks = vec!["?"; key.len()].join(", ");
-        beyond = format!(" WHERE ({}) > ({marks})", quoted(&key));
+    let mut tests = Vec::new();
+    let beyond = if op.backwards { "<" } else { ">" };
+    for (test, given) in [(beyond, &op.after), (if op.backwards { ">=" } else { "<=" }, &op.until)] {
+        let Some(values) = given else { continue };
+        cells.extend(values.iter().map(storage::cell).collect::<Result<Vec<_>>>()?);
+        tests.push(format!("({}) {test} ({})", quoted(&key), vec!["?"; key.len()].join(", ")));
     }
+    let within = if tests.is_empty() { String::new() } else { format!(" WHERE {}", tests.join(" AND ")) };
+    let direction = if op.backwards { " DESC" } else { "" };
+    let order: Vec<String> = key.iter().map(|name| format!("{}{direction}", quote(name))).collect();
     cells.push(Cell::Integer(i64::try_from(op.limit).unwrap_or(i64::MAX)));
     let sql = format!(
-        "SELECT {} FROM {}{beyond} ORDER BY {} LIMIT ?",
+        "SELECT {} FROM {}{within} ORDER BY {} LIMIT ?",
         quoted(&columns),
         physical(&op.table),
-        quoted(&key)
+        order.join(", ")
     );
     let snapshot = conn.sql.unchecked_transaction().map_err(convert)?;
     let position = Position::Sequence(feed::end(&conn.sql)?);

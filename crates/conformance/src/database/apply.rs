@@ -65,6 +65,35 @@ pub(super) async fn rows_are_inserted_or_replaced(env: Env<DatabaseService>) -> 
     Ok(())
 }
 
+pub(super) async fn a_chunk_of_a_copy_may_come_twice(env: Env<DatabaseService>) -> Outcome {
+    let database = filled(&env).await?;
+    insert(&database, "everything", &one_of_each_json()).await?;
+    let one = scan_all(&database, "everything", &["id"], 10).await?.0.remove(0);
+    let numbered = |id: i64| {
+        let value = |(name, value): (&String, &Value)| match name.as_str() {
+            "id" => Value::Int(id),
+            _ if id % 3 == 0 => Value::Null,
+            _ => value.clone(),
+        };
+        let values = one.columns.iter().zip(&one.values).map(value).collect();
+        Row { columns: Arc::clone(&one.columns), values }
+    };
+    let sent: Vec<Row> = (1..=200).map(numbered).collect();
+    let other = env.another().await?;
+    super::build::migrate(&other).await?;
+    let chunk = |rows: &[Row]| Apply {
+        origin: "copy".into(),
+        expected: None,
+        position: None,
+        rows: vec![(table("everything"), rows.to_vec())],
+        changes: Vec::new(),
+    };
+    assert_eq!(other.send(chunk(&sent[..120])).await?, Applied::Done);
+    assert_eq!(other.send(chunk(&sent[60..])).await?, Applied::Done);
+    assert_eq!(scan_all(&other, "everything", &["id"], 70).await?.0, sent);
+    Ok(())
+}
+
 pub(super) async fn changes_are_applied_in_order(env: Env<DatabaseService>) -> Outcome {
     let database = ready(&env).await?;
     let changes = vec![

@@ -1,11 +1,13 @@
 //! What was tried on systems like this one: names that are SQL, questions about what is hidden, bodies
 //! that mean two things, callers taken for one another.
 
+use std::time::Duration;
+
 use futures::future::try_join_all;
 use serde_json::json;
 use truststream_kernel::Result;
 use truststream_services::database::{
-    Aggregate, AggregateFunction, Count, Database, DatabaseService, Delete, Embed, Field, Filter, Insert,
+    Aggregate, AggregateFunction, Count, Database, DatabaseService, Delete, Embed, Field, Filter, FullTextParser, Insert,
     Item, JsonKey, JsonStep, OnConflict, Operator, Order, Query, Select, TableName, Update,
 };
 
@@ -106,6 +108,59 @@ pub(super) async fn relations_are_never_sql(env: Env<DatabaseService>) -> Outcom
         unknown(&database, of(embed("artists", &[name])), "42703").await;
     }
     assert_eq!(ids(&database, "albums", Query::all()).await?, [1, 2, 3, 4]);
+    Ok(())
+}
+
+/// Longest that one hostile search may take on a machine that does other things as well.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks for titles by an operator; what is asked is answered or refused, in time, and the database goes on.
+async fn in_time(database: &Database, operator: Operator, text: &str) -> Result<()> {
+    let asked = read(database, "albums", Query::all().matching(compare("title", operator, text)));
+    let shown: String = text.chars().take(30).collect();
+    let answered = tokio::time::timeout(PATIENCE, asked).await;
+    assert!(answered.is_ok(), "{shown} takes longer than {PATIENCE:?}");
+    let first = Query { limit: Some(1), ..Query::all() }.ordered(&["id"]);
+    let goes_on = tokio::time::timeout(PATIENCE, ids(database, "albums", first)).await;
+    assert_eq!(goes_on.ok().transpose()?, Some(vec![1]), "after {shown}");
+    Ok(())
+}
+
+/// Titles that backtracking engines need exponential time for.
+async fn with_bait(env: &Env<DatabaseService>) -> Result<Database> {
+    let database = filled(env).await?;
+    let bait = format!("{}!", "a".repeat(60));
+    let rows = json!([{ "id": 90, "artist_id": 1, "title": bait }, { "id": 91, "artist_id": 1, "title": "b" }]);
+    insert(&database, "albums", &rows.to_string()).await?;
+    Ok(database)
+}
+
+pub(super) async fn patterns_never_stall(env: Env<DatabaseService>) -> Outcome {
+    let database = with_bait(&env).await?;
+    let long = "(x?)".repeat(2_000);
+    for pattern in
+        ["^(a+)+$", "^(a|aa)+$", "^(a|a?)+$", "^(a*)*b$", "((a{1,50}){1,50}){1,50}", "a{1,100000}", "((((", &long]
+    {
+        in_time(&database, Operator::Match, pattern).await?;
+        in_time(&database, Operator::Imatch, pattern).await?;
+    }
+    for pattern in ["%a%a%a%a%a%a%a%a%a%a%a%a%b", &"%_".repeat(500)] {
+        in_time(&database, Operator::Like, pattern).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn searches_never_stall(env: Env<DatabaseService>) -> Outcome {
+    let database = with_bait(&env).await?;
+    let long = vec!["a"; 20_000].join(" & ");
+    let deep = format!("{}a{}", "(".repeat(3_000), ")".repeat(3_000));
+    let far = vec!["a"; 2_000].join(" <-> ");
+    let negated = format!("{}a", "!".repeat(5_000));
+    for text in [&long, &deep, &far, &negated, "a:*", "& | !", "'"] {
+        for parser in [FullTextParser::Raw, FullTextParser::Plain, FullTextParser::Websearch] {
+            in_time(&database, Operator::FullText(parser, None), text).await?;
+        }
+    }
     Ok(())
 }
 

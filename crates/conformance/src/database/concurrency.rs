@@ -146,7 +146,7 @@ pub(super) async fn a_feed_read_while_written_loses_nothing(env: Env<DatabaseSer
 async fn copy(source: &Database, target: &Database) -> Result<Position> {
     let (mut first, mut after) = (None, None);
     loop {
-        let chunk: Chunk = source.send(Scan { table: table("albums"), after, limit: 7 }).await?;
+        let chunk: Chunk = source.send(Scan::new(table("albums"), after, 7)).await?;
         let done = chunk.rows.len() < 7;
         let position = first.get_or_insert(chunk.position).clone();
         after = chunk.rows.last().map(|row| row.get("id").cloned().into_iter().collect());

@@ -16,7 +16,7 @@ pub(super) async fn scan_all(
     let (mut rows, mut chunks): (Vec<Row>, usize) = (Vec::new(), 0);
     loop {
         let after = rows.last().map(|row| key.iter().filter_map(|name| row.get(name).cloned()).collect());
-        let chunk = database.send(Scan { table: table(name), after, limit }).await?;
+        let chunk = database.send(Scan::new(table(name), after, limit)).await?;
         assert!(chunk.rows.len() <= limit);
         let done = chunk.rows.len() < limit;
         rows.extend(chunk.rows);
@@ -50,6 +50,34 @@ pub(super) async fn keys_of_several_columns(env: Env<DatabaseService>) -> Outcom
         .map(|row| row.values.iter().filter_map(Value::to_text).collect::<Vec<_>>().join(","))
         .collect();
     assert_eq!(keys, ["1,a", "2,a", "2,j"]);
+    Ok(())
+}
+
+pub(super) async fn between_two_keys_and_backwards(env: Env<DatabaseService>) -> Outcome {
+    let database = filled(&env).await?;
+    let rows: Vec<String> = (100..125).map(|id| format!(r#"{{"id":{id},"title":"t"}}"#)).collect();
+    insert(&database, "albums", &format!("[{}]", rows.join(","))).await?;
+    let ids = async |scan: Scan| -> Result<Vec<i64>> {
+        let rows = database.send(scan).await?.rows;
+        let id = |row: &Row| match row.get("id") {
+            Some(Value::Int(id)) => *id,
+            other => panic!("{other:?}"),
+        };
+        Ok(rows.iter().map(id).collect())
+    };
+    let key = |id: i64| Some(vec![Value::Int(id)]);
+    let between = Scan { until: key(113), ..Scan::new(table("albums"), key(110), 10) };
+    assert_eq!(ids(between.clone()).await?, [111, 112, 113]);
+    assert_eq!(ids(Scan { after: key(113), ..between.clone() }).await?, [0; 0]);
+    let greatest = Scan { backwards: true, ..Scan::new(table("albums"), None, 2) };
+    assert_eq!(ids(greatest).await?, [124, 123]);
+    assert_eq!(ids(Scan { after: key(113), until: key(111), backwards: true, ..between }).await?, [112, 111]);
+    // Keys of several columns, the last of which decides.
+    let pair = |id: i64, code: &str| Some(vec![Value::Int(id), Value::Text(code.into())]);
+    let until = Scan { until: pair(2, "a"), ..Scan::new(table("album_genres"), None, 10) };
+    assert_eq!(database.send(until).await?.rows.len(), 2);
+    let last = Scan { backwards: true, ..Scan::new(table("album_genres"), None, 1) };
+    assert_eq!(database.send(last).await?.rows[0].get("genre_code"), Some(&Value::Text("j".into())));
     Ok(())
 }
 

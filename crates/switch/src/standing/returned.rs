@@ -13,10 +13,10 @@ use truststream_services::database::{Apply, Capture, Change, Changes, Describe, 
 
 use super::failover::next_consumer;
 use super::{Failover, Mirrors};
-use crate::copy::key_values;
+use crate::ambient::now_ms;
+use crate::chunks::key_values;
 use crate::digest::key_hash;
 use crate::forward::keys;
-use crate::record::now_ms;
 use crate::verify::{gone, named, rows_by};
 use crate::{Phase, Record, Side};
 
@@ -128,7 +128,7 @@ async fn undo(
             continue;
         }
         let wanted: HashSet<_> = old.iter().map(|row| key_hash(key, row)).collect();
-        let rows = rows_by(source, table, key, &wanted, record.options.chunk).await?;
+        let rows = rows_by(source, table, key, &wanted, &record.options).await?;
         let there: HashSet<_> = rows.iter().map(|row| key_hash(key, row)).collect();
         let mut seen = HashSet::new();
         let extra = old.into_iter().filter(|row| {

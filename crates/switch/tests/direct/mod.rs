@@ -58,7 +58,7 @@ async fn flipped(runtime: &Arc<Runtime>) {
 
 async fn ids(runtime: &Runtime, backend: &str) -> BTreeSet<i64> {
     let database = runtime.database_of(Some(backend)).await.unwrap();
-    let chunk = database.send(Scan { table: notes(), after: None, limit: 1_000_000 }).await.unwrap();
+    let chunk = database.send(Scan::new(notes(), None, 1_000_000)).await.unwrap();
     let id = |row: &Row| match row.get("id") {
         Some(Value::Int(id)) => *id,
         other => panic!("{other:?}"),

@@ -16,7 +16,7 @@ const MANY: usize = 500;
 
 impl Work {
     /// Inserts rows, which get their keys.
-    pub(super) async fn put_new(&mut self, named: Named<'_>, rows: &mut [Document]) -> Result<()> {
+    pub(crate) async fn put_new(&mut self, named: Named<'_>, rows: &mut [Document]) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
         }

@@ -12,8 +12,19 @@ pub struct Scan {
     pub table: TableName,
     /// Key values of the last row of the chunk before.
     pub after: Option<Vec<Value>>,
+    /// Key values of the last row to be read.
+    pub until: Option<Vec<Value>>,
+    /// From the greatest key downwards.
+    pub backwards: bool,
     /// Rows at most.
     pub limit: usize,
+}
+
+impl Scan {
+    /// The first rows behind a key, or of the whole table.
+    pub fn new(table: TableName, after: Option<Vec<Value>>, limit: usize) -> Self {
+        Scan { table, after, until: None, backwards: false, limit }
+    }
 }
 
 impl Requires for Scan {}
