@@ -1,8 +1,5 @@
-//! One change feed for the whole life of a project, whatever backend owned it when.
-//!
-//! Positions are stamped with the reign they belong to. A consumer that stands in the reign before
-//! the present one is served from the previous owner until that reign's end, then goes on at the
-//! place of the new owner's feed where its own changes begin: no change is missed or repeated.
+//! The routed database: like any routed service, with transactions that stay on one side, and a
+//! change feed that goes on across switches.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,18 +9,19 @@ use truststream_kernel::{
     BoxFuture, Call, Context, Effect, Error, ErrorKind, Features, Requires, Result, Service, Stack, send,
 };
 use truststream_services::database::{
-    Begin, Capture, ChangeBatch, Changes, DatabaseOp, DatabaseReply, DatabaseService, OpenTransaction, Page,
-    Position, Session, Step, TableName,
+    Begin, Capture, DatabaseOp, DatabaseReply, DatabaseService, OpenTransaction, Position, TableName,
 };
-use truststream_switch::{Gate, Pass, Route, is_stray};
+use truststream_switch::{Gate, Route, Touch};
 
+use crate::legs::Place;
 use crate::mirror::Fallback;
 use crate::routed::{Routed, Stacks};
+use crate::transaction::{Admitted, Undecided};
 
 /// The routed database: like any routed service, with a feed that goes on across switches.
 pub struct RoutedDatabase {
-    gate: Arc<Gate>,
-    stacks: Arc<dyn Stacks<DatabaseService>>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) stacks: Arc<dyn Stacks<DatabaseService>>,
     routed: Routed<DatabaseService>,
     captures: Mutex<Captures>,
     /// What tells the consumers of this process from those of others that follow the same feed.
@@ -63,9 +61,14 @@ impl RoutedDatabase {
 
     /// A transaction is in flight, as one write, for its whole life.
     async fn begin(&self, cx: &Context, op: Begin) -> Result<OpenTransaction> {
+        if self.gate.route().division.is_some() {
+            // Which side it belongs to is told by its first step.
+            let (gate, stacks) = (Arc::clone(&self.gate), Arc::clone(&self.stacks));
+            return Ok(OpenTransaction::new(Undecided::new(gate, stacks, cx.clone(), op)));
+        }
         let effect = op.effect().unwrap_or(Effect::Write);
-        let pass = self.gate.admit(effect).await?;
-        let owner = self.stacks.stack(&pass.route().owner)?;
+        let pass = self.gate.admit_to(effect, &|route| Touch::REST.and_all_beside(route)).await?;
+        let owner = self.stacks.stack(pass.owner())?;
         let open = pass.within(send(&owner, cx, op)).await?;
         Ok(open.wrap(|session| Box::new(Admitted { session, pass })))
     }
@@ -74,19 +77,22 @@ impl RoutedDatabase {
         let route = self.gate.route();
         let capture = Capture { consumer: self.own(&op.consumer), tables: op.tables.clone() };
         let at = send(&self.stacks.stack(&route.owner)?, cx, capture).await?;
-        let mut captures = self.captures.lock();
-        captures.reign = captures.reign.max(route.reign);
-        if op.tables.is_empty() {
-            captures.wanted.remove(&self.own(&op.consumer));
-        } else {
-            captures.wanted.insert(self.own(&op.consumer), op.tables.clone());
+        {
+            let mut captures = self.captures.lock();
+            captures.reign = captures.reign.max(route.reign);
+            if op.tables.is_empty() {
+                captures.wanted.remove(&self.own(&op.consumer));
+            } else {
+                captures.wanted.insert(self.own(&op.consumer), op.tables.clone());
+            }
         }
-        Ok(Position::Routed { epoch: route.reign, at: Box::new(at) })
+        // The other side, where there is one, has everything captured for the switch.
+        Place::present(&route).from(self, cx, at).await
     }
 
     /// Asks a new owner to capture what consumers asked of the one before. Between the change of
     /// route and this, the switch's own capture of all tables keeps the feed whole.
-    async fn carry_captures_over(
+    pub(crate) async fn carry_captures_over(
         &self,
         cx: &Context,
         route: &Route,
@@ -106,94 +112,31 @@ impl RoutedDatabase {
         Ok(())
     }
 
-    async fn changes(&self, cx: &Context, op: &Changes) -> Result<ChangeBatch> {
-        let mut routes = self.gate.watch();
-        let route = Arc::clone(&routes.borrow_and_update());
-        let owner = self.stacks.stack(&route.owner)?;
-        self.carry_captures_over(cx, &route, &owner).await?;
-        let (reign, at) = match &op.after {
-            None => (route.reign, None),
-            Some(Position::Routed { epoch, at }) => (*epoch, Some((**at).clone())),
-            Some(other) => (route.reign, Some(other.clone())),
-        };
-        if reign == route.reign {
-            let Some(at) = at else {
-                return Ok(stamp(reign, send(&owner, cx, op.clone()).await?));
-            };
-            let ask = Changes { after: Some(at.clone()), ..op.clone() };
-            let batch = tokio::select! {
-                batch = send(&owner, cx, ask) => batch?,
-                // The consumer stays where it is and asks again.
-                () = reign_over(&mut routes, route.reign) => {
-                    ChangeBatch { changes: Vec::new(), position: at, at_end: false }
-                }
-            };
-            return Ok(stamp(reign, batch));
+    /// Does what is done to rows, or asked of the database as a whole.
+    async fn ask(&self, cx: &Context, op: &DatabaseOp) -> Result<DatabaseReply> {
+        if changes_the_schema(op) && self.gate.route().division.is_some() {
+            let message = "the schema can't be changed while a switch moves the database part by part";
+            return Err(Error::new(ErrorKind::Conflict, "BACKEND_011", message)
+                .with_hint("`truststream switch status` shows how far it is; `switch abort` gives it up"));
         }
-        match (&route.handover, at) {
-            // What came last of it may be nowhere.
-            (Some(handover), _) if handover.reign == reign && handover.lost => Err(gap()),
-            (Some(handover), Some(at)) if handover.reign == reign => {
-                let previous = self.stacks.stack(&handover.from)?;
-                let ask = Changes { after: Some(at), wait: std::time::Duration::ZERO, ..op.clone() };
-                let batch = send(&previous, cx, ask).await?;
-                let past_end = batch.changes.iter().any(|change| !handover.end.covers(change.mark));
-                let done = batch.at_end || past_end;
-                let mut own = ChangeBatch { at_end: false, ..batch };
-                own.changes.retain(|change| handover.end.covers(change.mark));
-                if done {
-                    own.position = handover.start.clone();
-                }
-                Ok(stamp(if done { route.reign } else { reign }, own))
+        let reach = |route: &Route| {
+            let touch = Touch::of(op, route);
+            if matches!(op, DatabaseOp::Batch(_)) {
+                self.gate.note(route, touch);
             }
-            _ => Err(gap()),
-        }
+            touch
+        };
+        self.routed.call_to(cx, op, &reach).await
     }
 }
 
-/// A transaction that goes on for as long as what it was admitted under.
-struct Admitted {
-    session: Box<dyn Session>,
-    pass: Pass,
-}
-
-impl Session for Admitted {
-    fn step<'a>(&'a mut self, cx: &'a Context, step: &'a Step) -> BoxFuture<'a, Result<Page>> {
-        let Admitted { session, pass } = self;
-        Box::pin(async move { pass.within(session.step(cx, step)).await })
+fn changes_the_schema(op: &DatabaseOp) -> bool {
+    match op {
+        DatabaseOp::Migrate(op) => !op.dry_run,
+        DatabaseOp::Revert(op) => !op.dry_run,
+        DatabaseOp::Adopt(_) => true,
+        _ => false,
     }
-
-    fn end(self: Box<Self>, keep: bool) -> BoxFuture<'static, Result<()>> {
-        let Admitted { session, pass } = *self;
-        Box::pin(async move {
-            pass.within(session.end(keep)).await?;
-            if keep { pass.acknowledge() } else { Ok(()) }
-        })
-    }
-}
-
-/// Completes when another backend has taken over.
-async fn reign_over(routes: &mut tokio::sync::watch::Receiver<Arc<Route>>, reign: u64) {
-    loop {
-        if routes.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        if routes.borrow_and_update().reign != reign {
-            return;
-        }
-    }
-}
-
-/// Leaves out what a switch copied (its consumers saw it on the other side) and stamps the position.
-fn stamp(reign: u64, mut batch: ChangeBatch) -> ChangeBatch {
-    batch.changes.retain(|change| change.origin.as_deref().is_none_or(is_stray));
-    batch.position = Position::Routed { epoch: reign, at: Box::new(batch.position) };
-    batch
-}
-
-fn gap() -> Error {
-    Error::new(ErrorKind::NotFound, "BACKEND_010", "the change feed no longer reaches back to this position")
-        .with_hint("read the rows anew and follow the feed from its present end")
 }
 
 impl Call<DatabaseService> for RoutedDatabase {
@@ -216,7 +159,7 @@ impl Call<DatabaseService> for RoutedDatabase {
             DatabaseOp::Begin(op) => {
                 Box::pin(async move { self.begin(cx, *op).await.map(DatabaseReply::Begin) })
             }
-            _ => self.routed.call(cx, op),
+            op => Box::pin(self.ask(cx, op)),
         }
     }
 }

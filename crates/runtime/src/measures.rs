@@ -10,7 +10,7 @@ impl Runtime {
     pub async fn measure(&self) {
         let route = self.route();
         gauge!("truststream_route_epoch").set(route.epoch as f64);
-        gauge!("truststream_route_fenced").set(f64::from(u8::from(route.fenced)));
+        gauge!("truststream_route_fenced").set(f64::from(u8::from(route.is_held())));
         for name in self.config().file.backend.keys() {
             let serves = f64::from(u8::from(*name == route.owner));
             gauge!("truststream_backend_serves", "backend" => name.clone()).set(serves);

@@ -6,7 +6,7 @@ use arc_swap::ArcSwapOption;
 use truststream_kernel::{
     BoxFuture, Call, Context, Effect, Error, ErrorKind, Features, Operation, Result, Service, Stack,
 };
-use truststream_switch::{Gate, Route};
+use truststream_switch::{Gate, Pass, Reach, Route, Touch};
 
 use crate::mirror::Fallback;
 
@@ -46,11 +46,12 @@ impl<S: Service> Routed<S> {
     }
 
     /// Where a read goes that failed like this.
-    fn instead(&self, route: &Route, error: &Error) -> Option<Stack<S>> {
-        if error.kind() != ErrorKind::Unavailable {
+    fn instead(&self, pass: &Pass, error: &Error) -> Option<Stack<S>> {
+        let owner = &pass.route().owner;
+        if error.kind() != ErrorKind::Unavailable || pass.owner() != owner {
             return None;
         }
-        let other = self.fallback.as_ref()?.of(&route.owner)?;
+        let other = self.fallback.as_ref()?.of(owner)?;
         self.stacks.stack(&other).ok()
     }
 
@@ -65,6 +66,24 @@ impl<S: Service> Routed<S> {
         self.present.store(Some(Arc::new(present)));
         Ok(stack)
     }
+
+    /// Does an operation where the parts are served that it may touch.
+    pub(crate) async fn call_to(&self, cx: &Context, op: &S::Op, reach: Reach<'_>) -> Result<S::Reply> {
+        let effect = op.info().effect;
+        let pass = self.gate.admit_to(effect, reach).await?;
+        let owner = match pass.owner() {
+            owner if owner == pass.route().owner => self.owner(pass.route())?,
+            owner => self.stacks.stack(owner)?,
+        };
+        match pass.within(owner.call(cx, op)).await {
+            Ok(reply) => pass.acknowledge().map(|()| reply),
+            Err(error) if effect == Effect::Read => match self.instead(&pass, &error) {
+                Some(other) => other.call(cx, op).await,
+                None => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl<S: Service> Call<S> for Routed<S> {
@@ -73,19 +92,6 @@ impl<S: Service> Call<S> for Routed<S> {
     }
 
     fn call<'a>(&'a self, cx: &'a Context, op: &'a S::Op) -> BoxFuture<'a, Result<S::Reply>> {
-        Box::pin(async move {
-            let effect = op.info().effect;
-            let pass = self.gate.admit(effect).await?;
-            let owner = self.owner(pass.route())?;
-            let outcome = pass.within(owner.call(cx, op)).await;
-            match outcome {
-                Ok(reply) => pass.acknowledge().map(|()| reply),
-                Err(error) if effect == Effect::Read => match self.instead(pass.route(), &error) {
-                    Some(other) => other.call(cx, op).await,
-                    None => Err(error),
-                },
-                Err(error) => Err(error),
-            }
-        })
+        Box::pin(self.call_to(cx, op, &|_| Touch::REST))
     }
 }

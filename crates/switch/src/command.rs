@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use truststream_kernel::{Error, ErrorKind, Result};
 
-use crate::record::now_ms;
+use crate::ambient::now_ms;
 use crate::{Options, Switcher};
 
 /// Something to be done to the project's switches.
@@ -24,6 +24,16 @@ pub(crate) enum Command {
     Resume,
     /// Returns to the backend that served before.
     Back,
+    /// Moves a part, or all that are left.
+    Move {
+        /// The part.
+        part: Option<String>,
+    },
+    /// Returns a part.
+    PartBack {
+        /// The part.
+        part: String,
+    },
     /// Closes the way back.
     Finalize,
     /// Gives it up.
@@ -52,6 +62,8 @@ impl Command {
             Command::Pause => written(&switcher.pause().await?),
             Command::Resume => written(&switcher.resume().await?),
             Command::Back => written(&switcher.back().await?),
+            Command::Move { part } => written(&switcher.move_part(part.as_deref()).await?),
+            Command::PartBack { part } => written(&switcher.part_back(&part).await?),
             Command::Finalize => written(&switcher.finalize().await?),
             Command::Abort => written(&switcher.abort().await?),
             Command::Rehearse { to } => written(&switcher.rehearse(&to).await?),

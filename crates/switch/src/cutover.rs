@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use truststream_kernel::{Error, Outcome, Result};
 use truststream_services::database::{Position, Prepare};
 
+use crate::ambient::now_ms;
 use crate::control::LOST;
 use crate::failpoint::Moment;
 use crate::fence::{Closing, is_busy};
@@ -14,7 +15,7 @@ use crate::follow::{Follower, end_of};
 use crate::machine::{Act, CutOver, Event, Seen, State, Step};
 use crate::mutation::Mutation;
 use crate::progress::Meter;
-use crate::record::{Flip, now_ms};
+use crate::record::Flip;
 use crate::routes::Routes;
 use crate::signal::Signal;
 use crate::{Options, machine};
@@ -34,10 +35,12 @@ pub(crate) struct Flipping<'a> {
     pub(crate) signal: &'a Signal,
     /// How often it is tried, if not until it succeeds.
     pub(crate) attempts: u32,
+    /// The part whose owner changes, if not everything.
+    pub(crate) part: Option<&'a str>,
 }
 
 impl Flipping<'_> {
-    /// Makes the follower's target the owner of the route. Returns what happened and the position
+    /// Makes the follower's target the owner of the route, or of a part. Returns what happened and the position
     /// of the new owner's feed from which on its own changes follow.
     ///
     /// # Errors
@@ -70,18 +73,24 @@ impl Flipping<'_> {
     async fn try_once(&mut self) -> Result<Option<(Flip, Position)>> {
         self.routes.settled().await;
         let gate = self.routes.gate();
-        let from = gate.route().owner.clone();
         gate.take_held();
         gate.hold(self.options.hold_ms.map(Duration::from_millis));
         let max_pause = Duration::from_millis(self.options.max_pause_ms);
         let deadline = now_ms().saturating_add(millis(max_pause + GRACE));
         let epoch = gate.route().epoch;
-        let closing = Closing::of(self.follower, self.options.stray, &gate.route());
+        let mut closing = Closing::of(self.follower, self.options.stray, &gate.route());
+        if self.part.is_some() {
+            // What closes a database closes all of it that was ever to be closed.
+            closing = closing.of_nothing();
+        }
         match closing.install(epoch).await {
             Err(error) if is_busy(&error) => return Ok(None),
             installed => installed.map_err(before_commit)?,
         }
-        let fence = Act::Fence { epoch, deadline };
+        let fence = match self.part {
+            Some(part) => Act::FencePart { part: part.to_owned(), epoch, deadline },
+            None => Act::Fence { epoch, deadline },
+        };
         let fenced = self.routes.act(fence).await.map_err(before_commit)?;
         Moment::Fenced.pass();
         let began = Instant::now();
@@ -112,14 +121,21 @@ impl Flipping<'_> {
         let pause_ms = began.elapsed().as_secs_f64() * 1000.0;
         let (held, _) = gate.take_held();
         closing.keep(&committed.route).await;
-        let start = committed.route.handover.map(|handover| handover.start);
-        let mut start = start.ok_or_else(|| Error::internal("a commit without the start of a feed"))?;
+        let mut start = self.start(&committed)?;
         if Mutation::LateReverse.is_made() {
             tokio::time::sleep(Duration::from_millis(50)).await;
             start = end_of(&self.follower.target.database).await?;
         }
-        let to = committed.route.owner;
+        let (from, to) = (self.follower.source.name.clone(), self.follower.target.name.clone());
         Ok(Some((Flip { from, to, at_ms: now_ms(), pause_ms, held, attempts: 1 }, start)))
+    }
+
+    /// Where the changes begin that the way back has to bring: those of the new owner, or of the parts
+    /// that it served before.
+    fn start(&self, committed: &State) -> Result<Position> {
+        let armed = committed.switch.as_ref().and_then(|stage| stage.armed.clone());
+        let start = armed.or_else(|| Some(committed.route.handover.as_ref()?.start.clone()));
+        start.ok_or_else(|| Error::internal("a commit without the start of a feed"))
     }
 
     async fn lift(&self, fenced: &State) -> Result<()> {

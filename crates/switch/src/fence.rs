@@ -77,6 +77,11 @@ impl Closing {
         }
     }
 
+    /// Closes and opens nothing.
+    pub(crate) fn of_nothing(self) -> Self {
+        Closing { refuses: false, returns: false, ..self }
+    }
+
     /// Makes closing the source quick, while writes go on.
     pub(crate) async fn install(&self, epoch: u64) -> Result<()> {
         if self.refuses {

@@ -228,7 +228,7 @@ impl Keeper {
                         return;
                     }
                 }
-                () = self.acknowledge_one(route.epoch), if route.fenced => {
+                () = self.acknowledge_one(route.epoch), if route.is_held() => {
                     if seen.changed().await.is_err() {
                         return;
                     }

@@ -120,7 +120,8 @@ impl Shared {
         meter.enter(Phase::FencingBack, 0);
         let routes = &self.routes;
         let options = &record.options;
-        let mut flipping = Flipping { routes, follower, options, meter, signal: &signal, attempts: ATTEMPTS };
+        let mut flipping =
+            Flipping { routes, follower, options, meter, signal: &signal, attempts: ATTEMPTS, part: None };
         match flipping.run().await {
             Ok((flip, _)) => {
                 record.report.flips.push(flip);

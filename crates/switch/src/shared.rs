@@ -6,6 +6,7 @@ use truststream_kernel::Result;
 use truststream_services::database::{Capture, Prepare};
 
 use crate::failpoint::Moment;
+use crate::gradual::Wishes;
 use crate::machine::{Act, State};
 use crate::records::Records;
 use crate::{Phase, Reads, Record, Routes, Sides};
@@ -16,9 +17,15 @@ pub(crate) struct Shared {
     pub(crate) records: Records,
     pub(crate) sides: Arc<dyn Sides>,
     pub(crate) reads: Arc<Reads>,
+    pub(crate) wishes: Wishes,
 }
 
 impl Shared {
+    /// What steps work with, before any of them.
+    pub(crate) fn new(routes: Routes, records: Records, sides: Arc<dyn Sides>) -> Self {
+        Shared { routes, records, sides, reads: Arc::default(), wishes: Wishes::default() }
+    }
+
     /// Enters a phase that does not change the route.
     pub(crate) async fn enter(&self, record: &mut Record, phase: Phase) -> Result<()> {
         self.routes.act(Act::Enter(phase)).await?;
@@ -30,7 +37,8 @@ impl Shared {
     pub(crate) async fn unfence(&self) -> Result<State> {
         let state = self.routes.stored().await?;
         let phase = state.switch.as_ref().map(|stage| stage.phase);
-        if state.route.fenced && matches!(phase, None | Some(Phase::Fencing | Phase::FencingBack)) {
+        let is_cut_over = matches!(phase, None | Some(Phase::Fencing | Phase::FencingBack));
+        if (state.route.fenced && is_cut_over) || state.fenced_part().is_some() {
             let state = self.routes.act(Act::Lift { epoch: state.route.epoch }).await?;
             if let Err(error) = self.open_owner(&state.route).await {
                 tracing::warn!(?error, "direct writers stay refused until the fence is due");
@@ -43,8 +51,11 @@ impl Shared {
     /// Leaves the source as it was and the target empty.
     ///
     /// # Errors
-    /// When the target serves: what it holds is then all there is.
+    /// When the target serves, or a part that it serves can't be brought back: what it holds is then
+    /// all there is.
     pub(crate) async fn abandon(&self, record: &mut Record, reason: &str) -> Result<()> {
+        self.wishes.forget();
+        self.bring_parts_back(record).await?;
         self.routes.act(Act::GiveUp).await?;
         Moment::GivingUp.pass();
         record.report.failure = Some(reason.to_owned());

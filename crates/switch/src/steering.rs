@@ -11,9 +11,10 @@ use serde_json::Value as Json;
 use tokio::time::{Instant, sleep, timeout};
 use truststream_kernel::{Error, Result};
 
+use crate::ambient::new_name;
+use crate::ambient::now_ms;
 use crate::command::{Answer, Asked, Command};
 use crate::machine::{Phase, State};
-use crate::record::now_ms;
 use crate::routes::Leader;
 use crate::{ControlStore, Options, Progress, Record, Rehearsal, Routes, Sides, Switcher, TableReport};
 
@@ -100,7 +101,7 @@ impl Steering {
         let node = self.routes.node();
         let (own, ages, states) = (node.name(), node.ages(), node.states());
         let Some(state) = states.borrow().clone().filter(|_| node.fleet.is_some()) else { return Vec::new() };
-        let awaited = if state.route.fenced { state.unacknowledged() } else { Vec::new() };
+        let awaited = if state.route.is_held() { state.unacknowledged() } else { Vec::new() };
         let member = |(name, gateway): (&String, &crate::machine::Gateway)| Member {
             name: name.clone(),
             label: gateway.label.clone(),
@@ -153,7 +154,7 @@ impl Steering {
 
     /// Until it is answered: whoever leads by then does it.
     async fn ask_the_leader(&self, command: Command) -> Result<Json> {
-        let key = format!("{COMMANDS}{}", uuid::Uuid::now_v7().simple());
+        let key = format!("{COMMANDS}{}", new_name());
         let mut changes = self.control.watch();
         self.control.put(&key, written(&Asked::new(command))?, 0).await?;
         loop {
@@ -281,6 +282,16 @@ impl Steering {
     /// As [`Switcher::back`].
     pub async fn back(&self) -> Result<Record> {
         self.ask(Command::Back).await
+    }
+
+    /// As [`Switcher::move_part`].
+    pub async fn move_part(&self, part: Option<&str>) -> Result<Record> {
+        self.ask(Command::Move { part: part.map(str::to_owned) }).await
+    }
+
+    /// As [`Switcher::part_back`].
+    pub async fn part_back(&self, part: &str) -> Result<Record> {
+        self.ask(Command::PartBack { part: part.to_owned() }).await
     }
 
     /// As [`Switcher::finalize`].

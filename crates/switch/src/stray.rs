@@ -57,6 +57,15 @@ pub struct StrayLog {
     pub gaps: u64,
 }
 
+impl StrayLog {
+    /// Keeps changes back: all are counted, the first of them are set down.
+    pub(crate) fn keep(&mut self, strays: &[Change]) {
+        self.kept_in_all += strays.len() as u64;
+        let room = KEPT.saturating_sub(self.kept.len());
+        self.kept.extend(strays.iter().take(room).map(StrayChange::of));
+    }
+}
+
 /// One change that was kept back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StrayChange {
@@ -160,9 +169,7 @@ impl Strays {
                 Err(error) => return Err(error),
             }
         }
-        self.log.kept_in_all += count;
-        let room = KEPT.saturating_sub(self.log.kept.len());
-        self.log.kept.extend(strays.iter().take(room).map(StrayChange::of));
+        self.log.keep(&strays);
         Ok(())
     }
 

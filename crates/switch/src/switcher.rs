@@ -9,6 +9,7 @@ use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::Describe;
 
 use crate::forward::{Forward, keys};
+use crate::gradual::{PartWish, no_such_part};
 use crate::machine::Act;
 use crate::plan::{Plan, moved, plan};
 use crate::progress::Meter;
@@ -38,7 +39,7 @@ impl Switcher {
     /// A switcher over the stored route and switches.
     pub fn new(control: Arc<dyn ControlStore>, routes: Routes, sides: Arc<dyn Sides>) -> Self {
         let records = Records::new(control, routes.clone());
-        let shared = Arc::new(Shared { routes, records, sides, reads: Arc::default() });
+        let shared = Arc::new(Shared::new(routes, records, sides));
         Switcher { shared, running: tokio::sync::Mutex::new(Running::Nothing), meter: Mutex::new(None) }
     }
 
@@ -59,7 +60,8 @@ impl Switcher {
             }
             Phase::Finalizing => self.shared.finalize(&mut record).await,
             Phase::Committed => {
-                record.feed_start = state.route.handover.map(|handover| handover.start);
+                let armed = state.switch.and_then(|stage| stage.armed);
+                record.feed_start = armed.or(state.route.handover.map(|handover| handover.start));
                 self.shared.records.save(&record).await?;
                 if let Err(error) = self.shared.keep_closed(&record).await {
                     tracing::warn!(
@@ -160,7 +162,7 @@ impl Switcher {
                 let (source, target) =
                     (self.shared.sides.side(source).await?, self.shared.sides.side(target).await?);
                 let catalog = source.database.send(Describe { fresh: true }).await?;
-                let tables: Vec<_> = moved(&catalog)
+                let tables: Vec<_> = moved(&catalog, &source, &target)
                     .filter(|(_, table)| !table.primary_key.is_empty())
                     .map(|(name, _)| name.clone())
                     .collect();
@@ -269,6 +271,40 @@ impl Switcher {
                 Err(error)
             }
         }
+    }
+
+    /// Has a part moved to the target, or all that are left and then the rest; it is done while the
+    /// switch goes on.
+    ///
+    /// # Errors
+    /// When no switch goes part by part at this moment, or there is no such part.
+    pub async fn move_part(&self, part: Option<&str>) -> Result<Record> {
+        let wish = part.map_or(PartWish::All, |part| PartWish::Move(part.to_owned()));
+        self.wish(part, wish).await
+    }
+
+    /// Has a part return to the side that served before. Parts then move only when asked to.
+    ///
+    /// # Errors
+    /// As [`Switcher::move_part`].
+    pub async fn part_back(&self, part: &str) -> Result<Record> {
+        self.wish(Some(part), PartWish::Back(part.to_owned())).await
+    }
+
+    async fn wish(&self, part: Option<&str>, wish: PartWish) -> Result<Record> {
+        let running = self.running.lock().await;
+        let division = self.shared.routes.stored().await?.route.division;
+        let goes_on = matches!(&*running, Running::Forward { task, .. } if !task.is_finished());
+        let Some(division) = division.filter(|_| goes_on) else {
+            let message = "no switch goes part by part at this moment";
+            return Err(Error::new(ErrorKind::NotFound, "BACKEND_011", message)
+                .with_hint("`truststream switch status` shows where the latest one stands"));
+        };
+        if let Some(part) = part.filter(|part| division.place(part).is_none()) {
+            return Err(no_such_part(part, &division));
+        }
+        self.shared.wishes.ask(wish);
+        self.shared.records.latest().await?.ok_or_else(nothing_committed)
     }
 
     /// Closes the way back and removes what was installed for it.

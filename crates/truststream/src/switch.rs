@@ -5,7 +5,7 @@ use futures::stream;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_runtime::{Runtime, Status};
 
-pub use truststream_switch::{Options, Phase, Plan, Progress, Record, Rehearsal, Report, Strategy, Verify};
+pub use truststream_switch::{Options, PartPhase, PartReport, Phase, Plan, Progress, Record, Rehearsal, Report, Strategy, Verify};
 
 /// The switches of a project.
 ///
@@ -63,6 +63,23 @@ impl<'r> Switch<'r> {
     /// As [`Switch::start`].
     pub async fn start_with(&self, to: &str, options: Options) -> Result<Record> {
         self.runtime.steering().start(to, options).await
+    }
+
+    /// Has a part of a gradual switch moved next, or all that are left if none is named; what the
+    /// parts are is in the report.
+    ///
+    /// # Errors
+    /// When no switch goes part by part at this moment, or there is no such part.
+    pub async fn move_part(&self, part: Option<&str>) -> Result<Record> {
+        self.runtime.steering().move_part(part).await
+    }
+
+    /// Has a part of a gradual switch that has not committed return.
+    ///
+    /// # Errors
+    /// As [`Switch::move_part`].
+    pub async fn part_back(&self, part: &str) -> Result<Record> {
+        self.runtime.steering().part_back(part).await
     }
 
     /// How far the running switch is, at every step until it commits or is over.

@@ -33,8 +33,17 @@ pub enum SwitchCommand {
     Pause,
     /// Go on with a switch that was paused or stopped, from where it stands
     Resume(Resume),
-    /// Return to the backend that served before, with everything written since
-    Back,
+    /// Move a part of a gradual switch to the target, or all parts that are left and then the rest
+    Move {
+        /// A part that `switch status` names, or `all`
+        part: String,
+    },
+    /// Return to the backend that served before, with everything written since; of a gradual switch
+    /// that has not committed, return one part
+    Back {
+        /// A part that `switch status` names
+        part: Option<String>,
+    },
     /// Close the way back and remove what was installed for it
     Finalize,
     /// Give up a switch that has not flipped yet; nothing has changed then
@@ -77,6 +86,9 @@ pub struct Start {
     /// Gradual: how long each share of the reads lasts, in milliseconds
     #[arg(long, value_name = "MS")]
     read_step: Option<u64>,
+    /// Gradual: move parts when `switch move` asks for it, not one after the other
+    #[arg(long)]
+    by_hand: bool,
     /// What becomes of what is written directly to the database that served before: the database
     /// refuses it, or it is applied to the one that serves, or set down
     #[arg(long, value_name = "HOW", value_parser = ["refuse", "forward", "quarantine"])]
@@ -117,7 +129,17 @@ impl SwitchCommand {
             }
             SwitchCommand::Pause => ended(&client, "pause", common).await,
             SwitchCommand::Resume(resume) => resume.run(&client, common).await,
-            SwitchCommand::Back => ended(&client, "back", common).await,
+            SwitchCommand::Move { part } if part == "all" => {
+                client.post("switch/move", &Json::Null).await?;
+                // From now on it does not wait to be asked.
+                while client.get("switch").await?["record"]["options"]["by_hand"] == json!(true) {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                to_its_end(&client, common).await
+            }
+            SwitchCommand::Move { part } => part_to(&client, "move", part, common).await,
+            SwitchCommand::Back { part: Some(part) } => part_to(&client, "back", part, common).await,
+            SwitchCommand::Back { part: None } => ended(&client, "back", common).await,
             SwitchCommand::Finalize => ended(&client, "finalize", common).await,
             SwitchCommand::Abort => ended(&client, "abort", common).await,
         }
@@ -139,6 +161,7 @@ impl Start {
             "stray": self.stray,
             "shadow": self.shadow,
             "read_step_ms": self.read_step,
+            "by_hand": self.by_hand,
         });
         let started = client.post("switch", &body).await?;
         if self.detach {
@@ -186,11 +209,38 @@ async fn watch(client: &AdminClient) -> Done<Json> {
             bar.show(&progress);
         }
         let record = read_record(&shown["record"]);
-        let ended =
-            |record: &Record| record.phase.is_over() || record.phase == Phase::Committed || record.paused;
+        let waits = |record: &Record| record.phase == Phase::Ready && record.options.by_hand;
+        let ended = |record: &Record| {
+            record.phase.is_over() || record.phase == Phase::Committed || record.paused || waits(record)
+        };
         if record.as_ref().is_none_or(ended) {
             bar.finish();
             return Ok(shown);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Asks for a part to be moved or returned, and waits until that was done.
+async fn part_to(client: &AdminClient, how: &str, part: &str, common: &Common) -> Done {
+    let before = client.get("switch").await?;
+    let flips = |record: &Record| {
+        let of_part = record.report.parts.iter().find(|report| report.name == part);
+        of_part.map_or(0, |report| report.flips.len())
+    };
+    let name: String = url::form_urlencoded::byte_serialize(part.as_bytes()).collect();
+    let (flips_before, refused_before) = read_record(&before["record"])
+        .map_or((0, 0), |record| (flips(&record), record.report.refusals.len()));
+    client.post(&format!("switch/{how}?part={name}"), &Json::Null).await?;
+    loop {
+        let shown = client.get("switch").await?;
+        let Some(record) = read_record(&shown["record"]) else { return Ok(()) };
+        if let Some(refused) = record.report.refusals.get(refused_before) {
+            return Err(Failure::answered(&json!({ "code": "BACKEND_011", "message": refused })));
+        }
+        if flips(&record) > flips_before || record.phase != Phase::Ready {
+            print_record(&record, &shown, common.json);
+            return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

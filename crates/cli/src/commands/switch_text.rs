@@ -1,7 +1,7 @@
 //! What switches did and would do, as text.
 
 use serde_json::Value as Json;
-use truststream_switch::{ReadReport, Record, Rehearsal, StrayLog, TableReport};
+use truststream_switch::{PartReport, ReadReport, Record, Rehearsal, StrayLog, TableReport};
 
 use crate::failure::Done;
 use crate::text::{bytes, table, thousands};
@@ -153,6 +153,7 @@ pub fn report(record: &Record) -> String {
     if let Some(reads) = &report.reads {
         text.push_str(&reads_of(record, reads));
     }
+    text.push_str(&parts_of(record));
     for flip in &report.flips {
         text.push_str(&format!(
             "  flip      {} → {}: writes held for {:.1} ms, {} of them waited\n",
@@ -167,6 +168,28 @@ pub fn report(record: &Record) -> String {
         text.push_str(&format!("  ended     {failure}\n"));
     }
     text
+}
+
+/// The parts of a gradual switch and how far each of them is.
+fn parts_of(record: &Record) -> String {
+    if record.report.parts.is_empty() {
+        return String::new();
+    }
+    let row = |part: &PartReport| {
+        let reads = part.reads.as_ref();
+        let pauses = part.flips.iter().map(|flip| format!("{:.1} ms to {}", flip.pause_ms, flip.to));
+        vec![
+            format!("  {}", part.name),
+            part.phase.name().to_owned(),
+            thousands(part.tables.len() as u64),
+            reads.map_or_else(String::new, |reads| thousands(reads.equal)),
+            reads.map_or_else(String::new, |reads| thousands(reads.served)),
+            pauses.collect::<Vec<_>>().join(", "),
+        ]
+    };
+    let rows: Vec<_> = record.report.parts.iter().map(row).collect();
+    let target = format!("read from {}", record.to);
+    table(&["  part", "phase", "tables", "alike", &target, "writes held"], &rows)
 }
 
 /// What became of reads before the flip.

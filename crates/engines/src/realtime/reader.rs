@@ -195,11 +195,7 @@ impl Reader {
 /// Whether a change lies at or before a position. Positions of another reign say nothing of it: its
 /// feed began after them.
 fn is_before(change: &Change, since: &Position, read_to: &Position) -> bool {
-    let reign = |position: &Position| match position {
-        Position::Routed { epoch, .. } => Some(*epoch),
-        _ => None,
-    };
-    reign(since) == reign(read_to) && since.covers(change.mark)
+    since.covers_of_batch(change.mark, read_to)
 }
 
 fn is_wanted(wanted: &[Wanted], name: &TableName, table: &Table) -> bool {

@@ -43,6 +43,7 @@ pub fn router(runtime: Arc<Runtime>, token: Secret) -> Router {
         .route("/admin/v1/verify", post(switch::verify))
         .route("/admin/v1/switch/pause", post(switch::pause))
         .route("/admin/v1/switch/resume", post(switch::resume))
+        .route("/admin/v1/switch/move", post(switch::move_part))
         .route("/admin/v1/switch/back", post(switch::back))
         .route("/admin/v1/switch/finalize", post(switch::finalize))
         .route("/admin/v1/switch/abort", post(switch::abort))

@@ -27,11 +27,19 @@ pub(super) struct Start {
     stray: Option<Stray>,
     shadow: Option<u8>,
     read_step_ms: Option<u64>,
+    by_hand: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct To {
     to: String,
+}
+
+/// A part of a switch.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfPart {
+    part: Option<String>,
 }
 
 /// Two backends to compare.
@@ -88,10 +96,20 @@ pub(super) async fn start(State(admin): State<Admin>, Json(start): Json<Start>) 
     options.stray = start.stray.unwrap_or(options.stray);
     options.reads.sample = start.shadow.unwrap_or(options.reads.sample);
     options.reads.step_ms = start.read_step_ms.unwrap_or(options.reads.step_ms);
+    options.by_hand = start.by_hand.unwrap_or(options.by_hand);
     answer(StatusCode::ACCEPTED, admin.runtime.steering().start(&start.to, options).await)
 }
 
-pub(super) async fn back(State(admin): State<Admin>) -> Response {
+/// A part, or all that are left; it goes on by itself.
+pub(super) async fn move_part(State(admin): State<Admin>, Query(of): Query<OfPart>) -> Response {
+    answer(StatusCode::ACCEPTED, admin.runtime.steering().move_part(of.part.as_deref()).await)
+}
+
+/// Everything, or a part of a switch that has not committed.
+pub(super) async fn back(State(admin): State<Admin>, Query(of): Query<OfPart>) -> Response {
+    if let Some(part) = of.part {
+        return answer(StatusCode::ACCEPTED, admin.runtime.steering().part_back(&part).await);
+    }
     answer(
         StatusCode::OK,
         detached(admin, |admin| async move { admin.runtime.steering().back().await }).await,

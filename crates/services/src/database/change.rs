@@ -68,6 +68,15 @@ pub enum Position {
         /// Position in the owner's feed.
         at: Box<Position>,
     },
+    /// A place in two feeds that are read as one, because two backends serve different tables.
+    Both {
+        /// Position in the feed of the route's owner.
+        main: Box<Position>,
+        /// Position in that of the other backend.
+        other: Box<Position>,
+        /// Whether what was read last came from the other one.
+        of_other: bool,
+    },
 }
 
 impl Position {
@@ -79,6 +88,22 @@ impl Position {
                 mark.transaction < *low || (mark.transaction < *high && !running.contains(&mark.transaction))
             }
             Position::Routed { at, .. } => at.covers(mark),
+            Position::Both { main, other, of_other } => if *of_other { other } else { main }.covers(mark),
+        }
+    }
+
+    /// Whether a change lies at or before this position, given how far the batch was read that has
+    /// it. Of another stage of a feed nothing is known.
+    pub fn covers_of_batch(&self, mark: Mark, read_to: &Position) -> bool {
+        match (self, read_to) {
+            (Position::Routed { epoch, at }, Position::Routed { epoch: read, at: to }) => {
+                epoch == read && at.covers_of_batch(mark, to)
+            }
+            (Position::Routed { .. }, _) | (_, Position::Routed { .. }) => false,
+            (Position::Both { main, other, .. }, Position::Both { of_other, .. }) => {
+                if *of_other { other } else { main }.covers(mark)
+            }
+            _ => self.covers(mark),
         }
     }
 }

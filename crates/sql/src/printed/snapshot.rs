@@ -45,7 +45,7 @@ impl Snapshot {
                 Ok(Snapshot { low: *low, high: *high, running: running.clone() })
             }
             Position::Routed { at, .. } => Snapshot::of(at),
-            Position::Sequence(_) => {
+            Position::Sequence(_) | Position::Both { .. } => {
                 Err(Error::invalid_input("this position belongs to the feed of another database"))
             }
         }

@@ -1,26 +1,30 @@
-//! Reads before the flip: both sides are asked and compared, then the target answers a growing share.
-//!
-//! Writes stay with the source until the cut-over, which is that of every other strategy.
+//! Part by part: both sides are asked for reads and compared, then the target answers a growing share,
+//! then the part's writes move. What is left when all parts have moved, moves last.
 
 mod compare;
+mod conduct;
+mod parts;
+mod report;
 mod tally;
 mod trial;
+mod wishes;
+mod words;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use truststream_kernel::{BoxFuture, Call, Context, Error, ErrorKind, Features, Result, Stack};
-use truststream_services::database::{DatabaseOp, DatabaseReply, DatabaseService, Describe};
+use truststream_services::database::{DatabaseOp, DatabaseReply, DatabaseService};
 
 use crate::Switcher;
-use crate::follow::Follower;
-use crate::progress::Meter;
-use crate::signal::Signal;
 
+pub(crate) use conduct::{Conduct, no_such_part};
+pub use report::{PartPhase, PartReport};
 pub use tally::{Different, ReadReport};
 use trial::Trial;
+pub(crate) use wishes::{PartWish, Wishes};
 
 /// Longest wait for a change: the target is that much behind at least.
 const WAIT: Duration = Duration::from_millis(20);
@@ -99,71 +103,6 @@ impl Call<DatabaseService> for Watched {
         match self.reads.trial() {
             None => self.inner.call(cx, op),
             Some(trial) => Box::pin(trial.call(&self.inner, cx, op)),
-        }
-    }
-}
-
-/// Moves reads, following meanwhile.
-pub(crate) struct Gradual<'a> {
-    pub(crate) reads: &'a Arc<Reads>,
-    pub(crate) options: ReadOptions,
-    /// Other gateways serve the same callers: what those wrote there is not known here, so that
-    /// reads are compared and none is moved.
-    pub(crate) among_several: bool,
-    pub(crate) meter: &'a Meter,
-    pub(crate) signal: &'a Signal,
-}
-
-impl Gradual<'_> {
-    /// Returns how many changes were applied meanwhile. What was found is in `report`, also when it
-    /// ends with an error.
-    ///
-    /// # Errors
-    /// `BACKEND_009` naming the kinds of reads that the target answers otherwise.
-    pub(crate) async fn run(&self, follower: &mut Follower, report: &mut Option<ReadReport>) -> Result<u64> {
-        let catalog = follower.source.database.send(Describe::default()).await?;
-        let (source, target) = (follower.source.database.stack(), follower.target.database.stack());
-        let (source, target) = (Arc::clone(source), Arc::clone(target));
-        let trial = Trial::new(source, target, catalog, self.options.sample.clamp(1, 100));
-        let on = self.reads.begin(&trial);
-        let moved = self.steps(follower, &trial).await;
-        drop(on);
-        *report = Some(trial.tally.lock().report());
-        moved
-    }
-
-    async fn steps(&self, follower: &mut Follower, trial: &Trial) -> Result<u64> {
-        let step = Duration::from_millis(self.options.step_ms);
-        self.meter.note("reads are compared on both sides".to_owned());
-        let enough = || trial.tally.lock().compared() >= self.options.comparisons;
-        let mut changes = self.follow_for(follower, trial, step).await?;
-        let began = Instant::now();
-        while !enough() && began.elapsed() < step * LONGER {
-            changes += self.follow_for(follower, trial, WAIT).await?;
-        }
-        for share in SHARES.into_iter().filter(|_| !self.among_several) {
-            trial.serve(share);
-            self.meter.note(format!("{} answers {share} of 100 reads", follower.target.name));
-            changes += self.follow_for(follower, trial, step).await?;
-        }
-        Ok(changes)
-    }
-
-    async fn follow_for(&self, follower: &mut Follower, trial: &Trial, time: Duration) -> Result<u64> {
-        let (began, mut changes) = (Instant::now(), 0);
-        loop {
-            self.signal.check()?;
-            let asked = Instant::now();
-            let step = follower.step(WAIT).await?;
-            changes += step.applied;
-            self.meter.lag(if step.at_end { 0 } else { step.applied });
-            if step.at_end {
-                trial.has_all_before(asked);
-            }
-            refuse_differences(&trial.tally.lock().report(), &follower.target.name)?;
-            if began.elapsed() >= time {
-                return Ok(changes);
-            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! and its last read of the source. What the target has is known by time: a look into the source's
 //! feed that found its end covers all that was acknowledged before the look.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use truststream_kernel::{Caller, Context, Effect, Operation, Result, Stack};
-use truststream_services::database::{Catalog, DatabaseOp, DatabaseReply, DatabaseService, Page, Select};
+use truststream_services::database::{
+    Catalog, DatabaseOp, DatabaseReply, DatabaseService, Page, Select, TableName,
+};
 
 use super::compare::{has_one_answer, same};
 use super::tally::Tally;
@@ -50,6 +52,9 @@ pub(super) struct Trial {
     seen: Mutex<HashMap<u64, Instant>>,
     comparing: Arc<Semaphore>,
     pub(super) tally: Mutex<Tally>,
+    /// Relations whose reads are under trial, or all but these.
+    relations: HashSet<TableName>,
+    all_but: bool,
 }
 
 impl Trial {
@@ -58,8 +63,8 @@ impl Trial {
         target: Stack<DatabaseService>,
         catalog: Arc<Catalog>,
         sample: u8,
-    ) -> Arc<Self> {
-        Arc::new(Trial {
+    ) -> Self {
+        Trial {
             source,
             target,
             catalog,
@@ -70,7 +75,19 @@ impl Trial {
             seen: Mutex::default(),
             comparing: Arc::new(Semaphore::new(AT_ONCE)),
             tally: Mutex::default(),
-        })
+            relations: HashSet::new(),
+            all_but: true,
+        }
+    }
+
+    /// Of reads of these relations only.
+    pub(super) fn only(self, relations: impl IntoIterator<Item = TableName>) -> Self {
+        Trial { relations: relations.into_iter().collect(), all_but: false, ..self }
+    }
+
+    /// Of all reads but those of these relations.
+    pub(super) fn without(self, relations: impl IntoIterator<Item = TableName>) -> Self {
+        Trial { relations: relations.into_iter().collect(), all_but: true, ..self }
     }
 
     /// Lets the target answer so many reads of a hundred.
@@ -89,7 +106,9 @@ impl Trial {
         cx: &Context,
         op: &DatabaseOp,
     ) -> Result<DatabaseReply> {
-        if let DatabaseOp::Select(select) = op {
+        if let DatabaseOp::Select(select) = op
+            && self.relations.contains(&select.table) != self.all_but
+        {
             return self.read(inner, cx, op, select).await;
         }
         let reply = inner.call(cx, op).await;
@@ -162,7 +181,9 @@ impl Trial {
         let Ok(permit) = Arc::clone(&self.comparing).try_acquire_owned() else { return };
         // Nobody waits for it.
         let cx = Context { deadline: None, ..cx.clone() };
-        let select = Select { as_values: false, ..select.clone() };
+        let mut select = Select { as_values: false, ..select.clone() };
+        select.format.spooled = false;
+        let first = first.filter(|page| page.spooled.is_none());
         tokio::spawn(async move {
             self.compare(&cx, select, first, took).await;
             drop(permit);

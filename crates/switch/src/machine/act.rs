@@ -2,7 +2,7 @@
 
 use truststream_services::database::Position;
 
-use super::{Phase, Refused, Stage, State, Strategy};
+use super::{Division, Part, Phase, Refused, Stage, State, Strategy};
 
 /// What a coordinator does.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,34 @@ pub enum Act {
         /// The last position of the present owner's feed.
         end: Position,
         /// Where the new owner's own changes begin.
+        start: Position,
+    },
+    /// Names the parts that are moved one after the other.
+    Divide {
+        /// The parts.
+        parts: Vec<Part>,
+    },
+    /// Both sides of a part have been compared and are equal.
+    PartVerified {
+        /// The part.
+        part: String,
+    },
+    /// Holds the writes of a part.
+    FencePart {
+        /// The part.
+        part: String,
+        /// The epoch that is fenced.
+        epoch: u64,
+        /// When any node may lift it.
+        deadline: u64,
+    },
+    /// Changes the owner of the part whose writes are held, there or back.
+    MovePart {
+        /// The epoch of the fence.
+        epoch: u64,
+        /// The last position of the feed of the side that served it.
+        end: Position,
+        /// Where its changes begin in the feed of the other side.
         start: Position,
     },
     /// Gives the switch up, and lifts its fence.
@@ -106,6 +134,10 @@ impl State {
                 self.must_be_of(*epoch)?;
                 self.hand_over(end.clone(), start.clone())
             }
+            Act::Divide { parts } => self.divide(parts),
+            Act::PartVerified { part } => self.part_verified(part),
+            Act::FencePart { part, epoch, deadline } => self.fence_part(part, *epoch, *deadline),
+            Act::MovePart { epoch, end, start } => self.move_part(*epoch, end, start),
             Act::GiveUp => self.give_up(),
             Act::StandBy { id, to } => self.stand_by(*id, to),
             Act::StandByVerified { id } => self.stand_by_verified(*id),
@@ -140,6 +172,7 @@ impl State {
             phase: Phase::Planned,
             verified: false,
             paused: false,
+            armed: None,
         });
         Ok(())
     }
@@ -155,10 +188,15 @@ impl State {
         if phase == Phase::Finalizing && self.route.fenced {
             return Err(Refused::WritesHeld);
         }
-        if matches!(phase, Phase::Copying | Phase::Following) {
-            stage.verified = false;
+        let anew = matches!(phase, Phase::Preparing | Phase::Copying | Phase::Following);
+        if anew && self.route.division.as_ref().is_some_and(Division::has_moved) {
+            return Err(Refused::PartsMoved);
         }
         stage.phase = phase;
+        if anew {
+            stage.verified = false;
+            self.mark_parts(false);
+        }
         Ok(())
     }
 
@@ -168,11 +206,12 @@ impl State {
             return Err(Refused::Phase { present: stage.phase });
         }
         stage.verified = true;
+        self.mark_parts(true);
         Ok(())
     }
 
     fn pause(&mut self) -> Result<(), Refused> {
-        if self.route.fenced {
+        if self.route.is_held() {
             return Err(Refused::WritesHeld);
         }
         let stage = self.stage()?;
@@ -186,6 +225,11 @@ impl State {
     fn fence(&mut self, epoch: u64, deadline: u64) -> Result<(), Refused> {
         self.must_be_of(epoch)?;
         let fenced = self.route.fenced;
+        if self.fenced_part().is_some() {
+            return Err(Refused::WritesHeld);
+        }
+        // A part that came back moves again only once it was compared anew.
+        let is_doubtful = self.route.division.as_ref().is_some_and(Division::is_doubtful);
         let stage = self.stage()?;
         if stage.paused {
             return Err(Refused::Paused);
@@ -197,7 +241,8 @@ impl State {
             other if early && other != Phase::Planned => other,
             present => return Err(Refused::Phase { present }),
         };
-        if matches!(phase, Phase::Fencing | Phase::FencingBack) && stage.must_verify && !stage.verified {
+        let is_verified = stage.verified && !is_doubtful;
+        if matches!(phase, Phase::Fencing | Phase::FencingBack) && stage.must_verify && !is_verified {
             return Err(Refused::NotVerified);
         }
         stage.phase = phase;
@@ -212,7 +257,7 @@ impl State {
 
     fn extend(&mut self, epoch: u64, deadline: u64) -> Result<(), Refused> {
         self.must_be_of(epoch)?;
-        if !self.route.fenced {
+        if !self.route.is_held() {
             return Err(Refused::Stale { present: self.route.epoch });
         }
         self.route.deadline = Some(deadline);
@@ -245,8 +290,15 @@ impl State {
         if !stage.phase.is_before_commit() && stage.phase != Phase::Aborting {
             return Err(Refused::Phase { present: stage.phase });
         }
+        if self.route.division.as_ref().is_some_and(Division::has_moved) {
+            return Err(Refused::PartsMoved);
+        }
+        let stage = self.stage()?;
         stage.phase = Phase::Aborting;
         stage.paused = false;
-        if self.route.fenced { self.lift() } else { Ok(()) }
+        if self.route.is_held() {
+            self.lift()?;
+        }
+        self.unite()
     }
 }

@@ -10,6 +10,8 @@ use super::{Act, Event, Phase, Refused, State};
 pub struct CutOver {
     epoch: u64,
     step: Step,
+    /// Of one part, not of everything.
+    of_part: bool,
 }
 
 /// What has to be done next. Each of these out of order is a known way to lose writes.
@@ -58,10 +60,12 @@ impl CutOver {
     /// When writes are not held for a cut-over.
     pub fn begin(state: &State) -> Result<Self, Refused> {
         let phase = state.switch.as_ref().ok_or(Refused::NoSwitch)?.phase;
-        if !state.route.fenced || !matches!(phase, Phase::Fencing | Phase::FencingBack) {
+        let of_part = phase == Phase::Ready && state.fenced_part().is_some();
+        let of_all = matches!(phase, Phase::Fencing | Phase::FencingBack) && state.route.fenced;
+        if !of_part && !of_all {
             return Err(Refused::Phase { present: phase });
         }
-        Ok(CutOver { epoch: state.route.epoch, step: Step::Drain })
+        Ok(CutOver { epoch: state.route.epoch, step: Step::Drain, of_part })
     }
 
     /// What has to be done next.
@@ -93,7 +97,7 @@ impl CutOver {
             (Step::Arm { end }, Seen::Armed(start)) => Step::Commit { end: end.clone(), start },
             _ => return Err(Refused::OutOfOrder),
         };
-        Ok(CutOver { epoch: self.epoch, step })
+        Ok(CutOver { step, ..self.clone() })
     }
 
     /// The commit.
@@ -104,7 +108,12 @@ impl CutOver {
         match &self.step {
             Step::Commit { end, start } => {
                 let (epoch, end, start) = (self.epoch, end.clone(), start.clone());
-                Ok(Event::Act { term, act: Act::HandOver { epoch, end, start } })
+                let act = if self.of_part {
+                    Act::MovePart { epoch, end, start }
+                } else {
+                    Act::HandOver { epoch, end, start }
+                };
+                Ok(Event::Act { term, act })
             }
             _ => Err(Refused::OutOfOrder),
         }

@@ -8,6 +8,7 @@
 mod act;
 mod cutover;
 mod lease;
+mod part;
 mod phase;
 mod refused;
 mod route;
@@ -18,6 +19,7 @@ pub use act::Act;
 pub(crate) use cutover::reaches;
 pub use cutover::{CutOver, Seen, Step};
 pub use lease::{Lease, Still};
+pub use part::{Division, Leg, MOST_PARTS, Part};
 pub use phase::Phase;
 pub use refused::Refused;
 pub use route::{Handover, Route};

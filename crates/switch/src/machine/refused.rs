@@ -50,6 +50,10 @@ pub enum Refused {
     WritesHeld,
     /// The operator has stopped the switch.
     Paused,
+    /// There is no such part.
+    NoPart,
+    /// The target serves some parts already.
+    PartsMoved,
 }
 
 impl fmt::Display for Refused {
@@ -73,6 +77,8 @@ impl fmt::Display for Refused {
             Refused::NotDue { deadline } => write!(out, "the fence stands until {deadline}"),
             Refused::OutOfOrder => write!(out, "this is not the next step of the cut-over"),
             Refused::Paused => write!(out, "the switch is paused"),
+            Refused::NoPart => write!(out, "there is no such part"),
+            Refused::PartsMoved => write!(out, "the target serves some parts already; bring them back first"),
             Refused::WritesHeld => write!(out, "writes are held; let it end or abort it"),
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use truststream_services::database::Position;
 
-use super::{Phase, Refused, State};
+use super::{Division, Phase, Refused, State};
 
 /// The mirror of the backend that serves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,6 +87,10 @@ impl State {
     /// committed switch keeps its way back, which leads to the lost backend's other side.
     fn may_fail_over(&self) -> Result<(), Refused> {
         self.fit_standby().ok_or(Refused::NotVerified)?;
+        // What the other side serves is not on the mirror yet.
+        if self.route.division.as_ref().is_some_and(Division::has_moved) {
+            return Err(Refused::PartsMoved);
+        }
         match self.switch.as_ref().map(|stage| stage.phase) {
             None => Ok(()),
             Some(phase) if phase.is_over() || phase == Phase::Aborting => Ok(()),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use truststream_services::database::Position;
 
 use super::{Act, Lease, Phase, Refused, Route, Standby, Still};
 
@@ -46,6 +47,9 @@ pub struct Stage {
     pub verified: bool,
     /// Stopped by the operator until resumed.
     pub paused: bool,
+    /// Where the target's feed stood before it served the first part: the way back begins there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub armed: Option<Position>,
 }
 
 /// How a switch is made.
@@ -59,8 +63,8 @@ pub enum Strategy {
     /// Writes are held first, then everything is copied and compared: for what is small or stands
     /// still.
     Immediate,
-    /// As [`Strategy::BlueGreen`]; before the flip reads are compared on both sides, then a growing
-    /// share of them is answered by the target.
+    /// As [`Strategy::BlueGreen`], part by part: reads of a part are compared on both sides, a growing
+    /// share of them is answered by the target, then its writes move.
     Gradual,
 }
 
@@ -250,7 +254,7 @@ impl State {
 
     /// Admits writes on the same side again; the switch is where it was before the fence.
     pub(super) fn lift(&mut self) -> Result<(), Refused> {
-        if !self.route.fenced {
+        if !self.route.is_held() {
             return Err(Refused::Stale { present: self.route.epoch });
         }
         self.route = self.route.lift();

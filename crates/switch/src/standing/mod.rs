@@ -62,7 +62,7 @@ impl Mirrors {
         let records = Records::new(Arc::clone(&control), routes.clone());
         Arc::new_cyclic(|me| Mirrors {
             me: Weak::clone(me),
-            shared: Shared { routes, records, sides, reads: Arc::default() },
+            shared: Shared::new(routes, records, sides),
             control,
             options,
             pairs,

@@ -1,5 +1,7 @@
 //! Reads that move to the other side before the flip.
 
+mod parts;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +27,16 @@ create table notes (id bigint primary key, body text not null);
 
 /// A project between two databases, and the URL of the second.
 async fn project() -> (Arc<Runtime>, String) {
-    let folder = tempfile::tempdir().unwrap().keep();
+    let (runtime, url) = project_of(SCHEMA).await;
+    let rows: Vec<Json> = (0..50).map(|id| json!({ "id": id, "body": format!("secret {id}") })).collect();
+    let rows = Insert::new(TableName::public("notes"), json!(rows).to_string());
+    runtime.database().send(rows).await.unwrap();
+    (runtime, url)
+}
+
+/// A project of this schema.
+async fn project_of(schema: &str) -> (Arc<Runtime>, String) {
+    let folder = truststream_conformance::scratch::folder_of_the_run().unwrap();
     let url = PostgresServer::of_the_run().new_database().unwrap();
     let text = format!(
         "active = \"main\"\n[auth]\njwt_secret = \"a-secret-of-at-least-thirty-two-characters\"\n\
@@ -34,11 +45,8 @@ async fn project() -> (Arc<Runtime>, String) {
         folder.join("data.db")
     );
     let runtime = Runtime::open_in_memory(Config::from_text(Path::new(""), &text).unwrap()).await.unwrap();
-    let migrate = Migrate { name: "1.sql".into(), sql: SCHEMA.into(), dry_run: false };
+    let migrate = Migrate { name: "1.sql".into(), sql: schema.into(), dry_run: false };
     runtime.database().send(migrate).await.unwrap();
-    let rows: Vec<Json> = (0..50).map(|id| json!({ "id": id, "body": format!("secret {id}") })).collect();
-    let rows = Insert::new(TableName::public("notes"), json!(rows).to_string());
-    runtime.database().send(rows).await.unwrap();
     (runtime, url)
 }
 

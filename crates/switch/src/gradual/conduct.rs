@@ -1,0 +1,445 @@
+//! Parts on their way: each compared, its reads moved, then its writes; each may come back.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{Describe, Migrations, TableName};
+
+use super::parts::{merged, parts};
+use super::trial::Trial;
+use super::wishes::PartWish;
+use super::{LONGER, ReadReport, SHARES, WAIT, refuse_differences};
+use super::{PartPhase, PartReport};
+use crate::cutover::Flipping;
+use crate::follow::Follower;
+use crate::machine::{Act, Division, Part};
+use crate::progress::Meter;
+use crate::shared::Shared;
+use crate::signal::Signal;
+use crate::verify::Comparison;
+use crate::{Flip, Record, Side, Verify};
+
+/// How often a part's return that would pause its writes too long is tried: somebody waits for it.
+const ATTEMPTS: u32 = 20;
+
+/// How long those who follow the change feed have to read what the target served, before that is
+/// removed.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+impl Shared {
+    /// Names the parts of the source's database, for as long as nobody serves any of them but the
+    /// source. A project with several gateways is one part: what each of them saw written together
+    /// is not known to the others.
+    pub(crate) async fn divide(&self, record: &mut Record, source: &Side) -> Result<()> {
+        if self.routes.is_one_of_several() {
+            return Ok(());
+        }
+        let catalog = source.database.send(Describe::default()).await?;
+        let migrations = source.database.send(Migrations).await?;
+        let parts = parts(&catalog, &migrations);
+        record.report.parts = parts.iter().map(PartReport::of).collect();
+        self.routes.act(Act::Divide { parts }).await.map(drop)
+    }
+
+    /// The present division, if there is one.
+    async fn division(&self) -> Result<Option<Division>> {
+        Ok(self.routes.stored().await?.route.division)
+    }
+
+    /// What brings the target's changes to parts that it serves back to the source.
+    async fn parts_backward(&self, record: &Record, forward: &Follower) -> Result<Option<Follower>> {
+        let state = self.routes.stored().await?;
+        let Some(start) = state.switch.and_then(|stage| stage.armed) else { return Ok(None) };
+        let (source, target) = (forward.target.clone(), forward.source.clone());
+        let keys = forward.keys().clone();
+        let follower = Follower::resume(source, target, record, record.backward(), start, keys).await?;
+        Ok(Some(follower))
+    }
+
+    /// Returns all parts that the target serves, so that the switch can be given up.
+    ///
+    /// # Errors
+    /// When one of them can't be brought back: the target serves it as before.
+    pub(crate) async fn bring_parts_back(&self, record: &mut Record) -> Result<()> {
+        let moved = |division: Option<Division>| division.is_some_and(|division| division.has_moved());
+        if !moved(self.division().await?) {
+            return Ok(());
+        }
+        self.unfence().await?;
+        let meter = Meter::new(record.id, &record.from, &record.to, record.phase);
+        let (_wish, signal) = Signal::new();
+        let mut forward = self.forward_follower(record).await?;
+        let mut conduct = Conduct::begin(self, record, &mut forward, &meter, &signal).await?;
+        while let Some(part) = conduct.moved().first().cloned() {
+            conduct.bring_back(&part).await?;
+        }
+        tokio::time::sleep(LAST_LOOK).await;
+        Ok(())
+    }
+}
+
+/// Moves parts, with a stream for each direction meanwhile.
+pub(crate) struct Conduct<'a> {
+    shared: &'a Shared,
+    record: &'a mut Record,
+    forward: &'a mut Follower,
+    backward: Option<Follower>,
+    division: Division,
+    meter: &'a Meter,
+    signal: &'a Signal,
+    /// The operator asked for what is being done, so that nothing else comes first.
+    is_asked: bool,
+}
+
+impl<'a> Conduct<'a> {
+    /// Takes up the parts as they are stored.
+    pub(crate) async fn begin(
+        shared: &'a Shared,
+        record: &'a mut Record,
+        forward: &'a mut Follower,
+        meter: &'a Meter,
+        signal: &'a Signal,
+    ) -> Result<Self> {
+        let backward = shared.parts_backward(record, forward).await?;
+        let division = shared.division().await?.unwrap_or_default();
+        let mut conduct =
+            Conduct { shared, record, forward, backward, division, meter, signal, is_asked: false };
+        conduct.direct_streams();
+        Ok(conduct)
+    }
+
+    /// Moves parts until all that is left is to be moved at once.
+    ///
+    /// # Errors
+    /// `BACKEND_009` naming the kinds of reads that the target answers otherwise, or rows that differ.
+    pub(crate) async fn run(&mut self) -> Result<()> {
+        if !self.division.has_moved() {
+            self.merge().await?;
+        }
+        loop {
+            self.follow().await?;
+            match self.next() {
+                Some(PartWish::Move(name)) => self.there(&name).await?,
+                Some(PartWish::Back(name)) => {
+                    self.record.options.by_hand = true;
+                    self.back(&name).await?;
+                }
+                Some(PartWish::All) => {
+                    self.record.options.by_hand = false;
+                    self.shared.records.save(self.record).await?;
+                }
+                None if self.record.options.by_hand => {
+                    self.meter.note("parts move when asked to (`truststream switch move`)".to_owned());
+                }
+                None => {
+                    self.is_asked = false;
+                    let reads = self.try_reads(None).await?;
+                    if !self.is_wanted_elsewhere() {
+                        self.record.report.reads = Some(reads);
+                        // Both streams are close behind; the backward one goes on after the commit.
+                        return self.follow().await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is to be done next: what was asked for, else the next part in order.
+    fn next(&self) -> Option<PartWish> {
+        let wishes = &self.shared.wishes;
+        if let Some(wish) = wishes.next() {
+            if wish == PartWish::All {
+                wishes.done();
+            }
+            return Some(wish);
+        }
+        let left = self.division.parts.iter().find(|part| !part.moved);
+        left.filter(|_| !self.record.options.by_hand).map(|part| PartWish::Move(part.name.clone()))
+    }
+
+    /// Makes one part of what was touched together since the parts were named.
+    async fn merge(&mut self) -> Result<()> {
+        let together = self.shared.routes.gate().touched_together();
+        if together.is_empty() {
+            return Ok(());
+        }
+        let parts = merged(&self.division.parts, &together);
+        self.record.report.parts = parts.iter().map(PartReport::of).collect();
+        self.shared.routes.act(Act::Divide { parts }).await?;
+        self.reread().await
+    }
+
+    async fn reread(&mut self) -> Result<()> {
+        self.division = self.shared.division().await?.unwrap_or_default();
+        self.direct_streams();
+        self.shared.records.save(self.record).await
+    }
+
+    /// Which tables each stream carries. Called only where neither has anything left of what changes.
+    fn direct_streams(&mut self) {
+        let moved: HashSet<TableName> = self
+            .division
+            .parts
+            .iter()
+            .filter(|part| part.moved)
+            .flat_map(|part| part.tables.clone())
+            .collect();
+        if let Some(backward) = &mut self.backward {
+            let unmoved = backward.keys().keys().filter(|table| !moved.contains(table));
+            let unmoved = unmoved.cloned().collect();
+            backward.leave_out(unmoved);
+        }
+        self.forward.leave_out(moved);
+    }
+
+    fn moved(&self) -> Vec<Part> {
+        self.division.parts.iter().filter(|part| part.moved).cloned().collect()
+    }
+
+    fn part(&self, name: &str) -> Result<Part> {
+        let place = self.division.place(name);
+        place
+            .map(|place| self.division.parts[place].clone())
+            .ok_or_else(|| no_such_part(name, &self.division))
+    }
+
+    /// Brings both streams on; the reads under trial learn how far the target is.
+    async fn follow(&mut self) -> Result<()> {
+        self.follow_for(None, WAIT).await
+    }
+
+    async fn follow_for(&mut self, trial: Option<&Trial>, time: Duration) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            self.signal.check()?;
+            let asked = Instant::now();
+            let step = self.forward.step(WAIT).await?;
+            self.record.report.changes += step.applied;
+            self.meter.lag(if step.at_end { 0 } else { step.applied });
+            if let Some(backward) = &mut self.backward {
+                self.record.report.changes_back += backward.step(Duration::ZERO).await?.applied;
+                backward.aside.clear();
+            }
+            self.set_strays_down().await?;
+            if let Some(trial) = trial {
+                if step.at_end {
+                    trial.has_all_before(asked);
+                }
+                refuse_differences(&trial.tally.lock().report(), &self.forward.target.name)?;
+            }
+            if began.elapsed() >= time || (trial.is_some() && self.is_wanted_elsewhere()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What somebody wrote to a part on the side that does not serve it any more.
+    async fn set_strays_down(&mut self) -> Result<()> {
+        let strays = std::mem::take(&mut self.forward.aside);
+        if strays.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(
+            count = strays.len(),
+            "somebody writes directly to a part that another backend serves"
+        );
+        let mut log = self.shared.records.strays(self.record.id).await?.unwrap_or_default();
+        log.seen += strays.len() as u64;
+        log.keep(&strays);
+        self.shared.records.save_strays(self.record.id, &log).await
+    }
+
+    /// A part goes to the target: its reads first.
+    async fn there(&mut self, name: &str) -> Result<()> {
+        let part = match self.part(name) {
+            Ok(part) if !part.moved => part,
+            other => return self.cannot(other.err()).await,
+        };
+        self.is_asked = self.shared.wishes.is_asked();
+        self.phase(name, PartPhase::Comparing).await?;
+        let reads = self.try_reads(Some(&part)).await?;
+        self.report(name, |report| report.reads = Some(reads));
+        if self.is_wanted_elsewhere() {
+            return self.phase(name, PartPhase::Waiting).await;
+        }
+        if self.record.options.verify != Verify::None && !part.verified {
+            self.compare(&part, true).await?;
+        }
+        self.cut_over(&part, u32::MAX).await?;
+        if self.is_asked {
+            self.shared.wishes.done();
+        }
+        Ok(())
+    }
+
+    /// A part returns because the operator wants it to.
+    async fn back(&mut self, name: &str) -> Result<()> {
+        match self.part(name) {
+            Ok(part) if part.moved => match self.bring_back(&part).await {
+                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                Err(error) => return self.cannot(Some(error)).await,
+                Ok(()) => {}
+            },
+            other => return self.cannot(other.err()).await,
+        }
+        self.shared.wishes.done();
+        Ok(())
+    }
+
+    /// What was asked for can't be done; the switch goes on as it was.
+    async fn cannot(&mut self, error: Option<Error>) -> Result<()> {
+        self.shared.wishes.done();
+        let refusal = match error {
+            Some(error) => error.message().to_owned(),
+            None => "the part is there already".to_owned(),
+        };
+        tracing::warn!(refusal, "a part stays where it is");
+        self.record.report.refusals.push(refusal);
+        self.shared.records.save(self.record).await
+    }
+
+    async fn bring_back(&mut self, part: &Part) -> Result<()> {
+        if self.record.options.verify != Verify::None {
+            self.compare(part, false).await?;
+        }
+        self.cut_over(part, ATTEMPTS).await
+    }
+
+    /// Compares both sides of a part, following the side that serves it.
+    async fn compare(&mut self, part: &Part, there: bool) -> Result<()> {
+        let options = self.record.options.clone();
+        let follower = if there { Some(&mut *self.forward) } else { self.backward.as_mut() };
+        let follower = follower.ok_or_else(never_armed)?;
+        follower.catch_up().await?;
+        Comparison::of(follower, &options, self.meter, self.signal).run(&part.tables).await?;
+        self.shared.routes.act(Act::PartVerified { part: part.name.clone() }).await?;
+        Ok(())
+    }
+
+    /// The part's writes go to the other side.
+    async fn cut_over(&mut self, part: &Part, attempts: u32) -> Result<()> {
+        let there = !part.moved;
+        self.phase(&part.name, PartPhase::Fencing).await?;
+        let options = self.record.options.clone();
+        let flipped = {
+            let follower = if there { Some(&mut *self.forward) } else { self.backward.as_mut() };
+            let follower = follower.ok_or_else(never_armed)?;
+            let (routes, meter, signal) = (&self.shared.routes, self.meter, self.signal);
+            let options = &options;
+            let part = Some(part.name.as_str());
+            Flipping { routes, follower, options, meter, signal, attempts, part }.run().await
+        };
+        let flip = match flipped {
+            Ok((flip, _)) => flip,
+            Err(error) => {
+                let phase = if there { PartPhase::Waiting } else { PartPhase::Moved };
+                self.phase(&part.name, phase).await?;
+                return Err(error);
+            }
+        };
+        if self.backward.is_none() {
+            self.backward = self.shared.parts_backward(self.record, self.forward).await?;
+        }
+        let phase = if there { PartPhase::Moved } else { PartPhase::Waiting };
+        self.report(&part.name, |report| {
+            report.phase = phase;
+            report.flips.push(flip);
+        });
+        self.meter.note(format!("part {} is served by {}", part.name, self.serving(there)));
+        self.reread().await
+    }
+
+    fn serving(&self, there: bool) -> &str {
+        if there { &self.forward.target.name } else { &self.forward.source.name }
+    }
+
+    /// Whether the operator asked for something while something else is done by itself.
+    fn is_wanted_elsewhere(&self) -> bool {
+        !self.is_asked && self.shared.wishes.is_asked()
+    }
+
+    /// Has both sides asked for reads of a part, or of what is not in any, and lets the target answer
+    /// a growing share of them.
+    async fn try_reads(&mut self, part: Option<&Part>) -> Result<ReadReport> {
+        let catalog = self.forward.source.database.send(Describe::default()).await?;
+        let (source, target) = (self.forward.source.database.stack(), self.forward.target.database.stack());
+        let options = self.record.options.reads;
+        let mut trial =
+            Trial::new(Arc::clone(source), Arc::clone(target), catalog, options.sample.clamp(1, 100));
+        let moved = self.moved();
+        let named = |part: &Part| part.tables.iter().chain(&part.views).cloned().collect::<Vec<_>>();
+        trial = match part {
+            Some(part) => trial.only(named(part)),
+            None => trial.without(moved.iter().flat_map(named)),
+        };
+        let trial = Arc::new(trial);
+        let on = self.shared.reads.begin(&trial);
+        let name = part.map_or("the rest", |part| part.name.as_str());
+        let steps = self.steps(&trial, name).await;
+        drop(on);
+        let report = trial.tally.lock().report();
+        if steps.is_err() {
+            self.record.report.reads = Some(report.clone());
+        }
+        steps.map(|()| report)
+    }
+
+    async fn steps(&mut self, trial: &Trial, name: &str) -> Result<()> {
+        let options = self.record.options.reads;
+        let step = Duration::from_millis(options.step_ms);
+        self.meter.note(format!("reads are compared on both sides: {name}"));
+        let enough = || trial.tally.lock().compared() >= options.comparisons;
+        self.follow_for(Some(trial), step).await?;
+        let began = Instant::now();
+        while !enough() && began.elapsed() < step * LONGER && !self.is_wanted_elsewhere() {
+            self.follow_for(Some(trial), WAIT).await?;
+        }
+        // Of what was written through another gateway nothing is known here.
+        for share in SHARES.into_iter().filter(|_| !self.shared.routes.is_one_of_several()) {
+            if self.is_wanted_elsewhere() {
+                break;
+            }
+            trial.serve(share);
+            self.phase(name, PartPhase::Sharing).await?;
+            self.meter.note(format!("{} answers {share} of 100 reads: {name}", self.forward.target.name));
+            self.follow_for(Some(trial), step).await?;
+        }
+        Ok(())
+    }
+
+    async fn phase(&mut self, name: &str, phase: PartPhase) -> Result<()> {
+        self.report(name, |report| report.phase = phase);
+        self.shared.records.save(self.record).await
+    }
+
+    fn report(&mut self, name: &str, change: impl FnOnce(&mut PartReport)) {
+        if let Some(report) = self.record.report.parts.iter_mut().find(|part| part.name == name) {
+            change(report);
+        }
+    }
+}
+
+fn never_armed() -> Error {
+    Error::internal("no part has moved, so that there is no way back")
+}
+
+/// The error of a part that is none.
+pub(crate) fn no_such_part(name: &str, division: &Division) -> Error {
+    let names: Vec<_> = division.parts.iter().map(|part| part.name.as_str()).collect();
+    Error::new(ErrorKind::NotFound, "BACKEND_011", format!("there is no part `{name}`"))
+        .with_hint(format!("parts are: {}", names.join(", ")))
+}
+
+impl PartReport {
+    fn of(part: &Part) -> Self {
+        PartReport {
+            name: part.name.clone(),
+            tables: part.tables.clone(),
+            phase: PartPhase::Waiting,
+            reads: None,
+            flips: Vec::<Flip>::new(),
+        }
+    }
+}
