@@ -5,7 +5,7 @@
 //! boundary ([`Call`]). Providers implement a typed driver trait, applications use a typed handle,
 //! and everything between them, every [`Layer`], is written once for all services.
 
-mod body;
+pub mod body;
 mod call;
 mod code;
 mod context;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
-use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_kernel::{Body, Error, ErrorKind, Result};
 use truststream_services::database::{
     Arguments, Catalog, Filter, Function, Invoke, NamedArgument, Parameter, Query,
 };
@@ -26,7 +25,15 @@ impl<'s> Callable<'s> {
     /// # Errors
     /// PGRST202 if there is none with these parameters, PGRST203 if there are several.
     pub fn find(catalog: &'s Catalog, op: &Invoke) -> Result<Self> {
-        let function = function(catalog, op)?;
+        Callable::find_for(catalog, op, None)
+    }
+
+    /// The same where the keys of a JSON body are known already.
+    ///
+    /// # Errors
+    /// Those of [`Callable::find`].
+    pub fn find_for(catalog: &'s Catalog, op: &Invoke, keys: Option<BTreeSet<String>>) -> Result<Self> {
+        let function = function(catalog, op, keys)?;
         let mut query = op.query.clone();
         if let Arguments::Named(named) = &op.arguments {
             for filter in named.iter().filter_map(|argument| filter_of(function, argument)) {
@@ -49,10 +56,10 @@ fn filter_of(function: &Function, argument: &NamedArgument) -> Option<Filter> {
 }
 
 /// The one function whose parameters fit.
-fn function<'s>(catalog: &'s Catalog, op: &Invoke) -> Result<&'s Function> {
+fn function<'s>(catalog: &'s Catalog, op: &Invoke, known: Option<BTreeSet<String>>) -> Result<&'s Function> {
     let overloads: Vec<&Function> =
         catalog.functions.iter().filter(|function| function.name == op.function).collect();
-    let keys = keys(op)?;
+    let keys = known.map_or_else(|| keys(op), Ok)?;
     let mut fitting = matching(&overloads, op, &keys);
     if fitting.is_empty()
         && let Arguments::Named(named) = &op.arguments
@@ -125,7 +132,11 @@ fn is_value(argument: &NamedArgument) -> bool {
 ///
 /// # Errors
 /// PGRST102 for what is not JSON.
-pub fn keys_of(body: &Bytes) -> Result<BTreeSet<String>> {
+pub fn keys_of(body: &Body) -> Result<BTreeSet<String>> {
+    let Some(body) = body.in_memory() else {
+        let scanned = Payload::scan(body.reader())?;
+        return Ok(scanned.alike().map(|payload| payload.columns.into_iter().collect()).unwrap_or_default());
+    };
     if body.trim_ascii().is_empty() {
         return Ok(BTreeSet::new());
     }

@@ -1,5 +1,7 @@
 //! The body of a write: one JSON object or an array of them.
 
+mod streamed;
+
 use std::borrow::Cow;
 use std::hash::Hash;
 
@@ -8,6 +10,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use truststream_kernel::{Error, ErrorKind, Result};
+
+pub use streamed::{OwnedObject, Scanned};
 
 /// A row of a body: its members as they are written.
 pub type Object<'b> = IndexMap<Key<'b>, &'b RawValue>;
@@ -114,7 +118,8 @@ fn invalid(error: serde_json::Error) -> Error {
     Error::new(ErrorKind::InvalidInput, "PGRST102", "Empty or invalid json").with_source(error)
 }
 
-fn keys_differ() -> Error {
+/// The error of rows that don't have the same keys.
+pub fn keys_differ() -> Error {
     Error::new(ErrorKind::InvalidInput, "PGRST102", "All object keys must match")
 }
 

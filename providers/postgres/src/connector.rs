@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
+use futures::join;
 use parking_lot::Mutex;
+use postgres_types::Type;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, Connection as PgConnection, Socket, Statement};
+use tokio_postgres::{Client, Connection as PgConnection, Error as PgError, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use truststream_kernel::{Error, Result, Secret};
 
@@ -33,6 +35,15 @@ type Encrypted = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 /// Statements a connection keeps; beyond, all are prepared anew.
 const PREPARED_AT_MOST: usize = 500;
 
+/// What a session has beyond what it was opened with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Session {
+    /// Its search path.
+    pub(crate) search_path: Option<String>,
+    /// Whether transactions that say nothing of it only read.
+    pub(crate) read_only: bool,
+}
+
 /// One connection.
 pub(crate) struct Connection {
     client: Client,
@@ -40,9 +51,45 @@ pub(crate) struct Connection {
     place: Arc<tokio_postgres::Config>,
     encryption: MakeRustlsConnect,
     prepared: Mutex<HashMap<String, Statement>>,
+    shaped: Mutex<HashMap<String, Statement>>,
+    /// Unknown while it is being changed, and after that failed.
+    session: Mutex<Option<Session>>,
 }
 
 impl Connection {
+    /// Makes the session what is wanted. No transaction may be open; what is sent afterwards finds it so.
+    pub(crate) async fn settle(&self, wanted: Session) -> Result<(), PgError> {
+        let Some(now) = self.take_unless(&wanted) else { return Ok(()) };
+        let known = now.as_ref();
+        let path = async {
+            match &wanted.search_path {
+                _ if known.is_some_and(|now| now.search_path == wanted.search_path) => Ok(()),
+                Some(path) => {
+                    let sql = "select set_config('search_path', $1, false)";
+                    self.client.query_typed(sql, &[(path, Type::TEXT)]).await.map(drop)
+                }
+                None => self.client.batch_execute("reset search_path").await,
+            }
+        };
+        let mode = async {
+            match wanted.read_only {
+                _ if known.is_some_and(|now| now.read_only == wanted.read_only) => Ok(()),
+                true => self.client.batch_execute("set default_transaction_read_only = on").await,
+                false => self.client.batch_execute("reset default_transaction_read_only").await,
+            }
+        };
+        let (path, mode) = join!(path, mode);
+        path.and(mode)?;
+        *self.session.lock() = Some(wanted);
+        Ok(())
+    }
+
+    /// What the session has, if that is not what is wanted; nobody knows it from then on.
+    fn take_unless(&self, wanted: &Session) -> Option<Option<Session>> {
+        let mut session = self.session.lock();
+        (session.as_ref() != Some(wanted)).then(|| session.take())
+    }
+
     /// The statements that begin a transaction: ` read only` and the like follow the first word.
     pub(crate) fn beginning(&self, mode: &str) -> String {
         format!("begin{mode}{}", self.opening)
@@ -68,17 +115,32 @@ impl Connection {
 
     /// Keeps a prepared statement.
     pub(crate) fn keep(&self, text: &str, statement: Statement) {
-        let mut prepared = self.prepared.lock();
-        if prepared.len() >= PREPARED_AT_MOST {
-            prepared.clear();
-        }
-        prepared.insert(text.to_owned(), statement);
+        keep(&self.prepared, text, statement);
+    }
+
+    /// The prepared statement by which the rows of a text are taken as values.
+    pub(crate) fn shaped(&self, text: &str) -> Option<Statement> {
+        self.shaped.lock().get(text).cloned()
+    }
+
+    /// Keeps a statement by which the rows of a text are taken as values.
+    pub(crate) fn keep_shaped(&self, text: &str, statement: Statement) {
+        keep(&self.shaped, text, statement);
     }
 
     /// Forgets all prepared statements.
     pub(crate) fn forget(&self) {
         self.prepared.lock().clear();
+        self.shaped.lock().clear();
     }
+}
+
+fn keep(statements: &Mutex<HashMap<String, Statement>>, text: &str, statement: Statement) {
+    let mut statements = statements.lock();
+    if statements.len() >= PREPARED_AT_MOST {
+        statements.clear();
+    }
+    statements.insert(text.to_owned(), statement);
 }
 
 impl Deref for Connection {
@@ -156,6 +218,8 @@ impl Manager for Connector {
             place: Arc::clone(&self.config),
             encryption: self.encryption.clone(),
             prepared: Mutex::default(),
+            shaped: Mutex::default(),
+            session: Mutex::new(Some(Session::default())),
         })
     }
 

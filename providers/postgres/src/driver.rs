@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     reading: tokio::sync::Mutex<()>,
     /// Schema `truststream` is known to exist.
     pub(crate) installed: AtomicBool,
+    /// Whether temporary tables may be made; asked when it matters first.
+    pub(crate) may_pour: tokio::sync::OnceCell<bool>,
     /// When the change log was trimmed last.
     pub(crate) trims: Pace,
     /// When a request had the catalogs looked at last.
@@ -81,6 +83,7 @@ impl PostgresDriver {
             schema: ArcSwap::default(),
             reading: tokio::sync::Mutex::default(),
             installed: AtomicBool::new(false),
+            may_pour: tokio::sync::OnceCell::new(),
             trims: Pace::default(),
             looks: Pace::default(),
         };

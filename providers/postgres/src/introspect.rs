@@ -89,7 +89,7 @@ async fn rows<T: DeserializeOwned>(client: &Client, sql: &str) -> Result<Vec<T>>
 }
 
 async fn rows_with<T: DeserializeOwned>(client: &Client, sql: &str, parameter: String) -> Result<Vec<T>> {
-    let sql = Sql { text: sql.to_owned(), params: vec![Param::from(parameter)] };
+    let sql = Sql { text: sql.to_owned(), params: vec![Param::from(parameter)], ..Sql::default() };
     parsed(&query_text(client, &sql).await?)
 }
 

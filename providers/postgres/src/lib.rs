@@ -21,6 +21,7 @@ mod install;
 mod introspect;
 mod migrate;
 mod page;
+mod pieces;
 mod plan;
 mod pool;
 mod prepare;

@@ -10,18 +10,17 @@ use crate::error::failed;
 use crate::render::Statement;
 use crate::wire::Raw;
 
-/// Reads the only row of a statement, or the lines of a plan.
+/// Reads the only row of a statement, those that have the pieces of its body, or the lines of a plan.
 pub(crate) fn page(statement: &Statement, rows: &[Row]) -> Result<Page> {
     if statement.plan {
         return plan(rows);
     }
     let Some(row) = rows.first() else { return Ok(Page::default()) };
-    let body: Option<Raw<'_>> = row.try_get("body").map_err(failed)?;
     let count: i64 = row.try_get("page").map_err(failed)?;
     let total: Option<i64> = row.try_get("total").map_err(failed)?;
     let inserted: Option<&str> = row.try_get("inserted").map_err(failed)?;
     Ok(Page {
-        body: body.map(|Raw(bytes)| Bytes::copy_from_slice(bytes)).unwrap_or_default(),
+        body: body(rows)?,
         rows: u64::try_from(count).unwrap_or_default(),
         total: total.and_then(|total| u64::try_from(total).ok()),
         inserted: inserted.and_then(|count| count.parse().ok()),
@@ -31,6 +30,20 @@ pub(crate) fn page(statement: &Statement, rows: &[Row]) -> Result<Page> {
         media_type: statement.media_type.clone(),
         ..Page::default()
     })
+}
+
+fn body(rows: &[Row]) -> Result<Bytes> {
+    if let [row] = rows {
+        let body: Option<Raw<'_>> = row.try_get("body").map_err(failed)?;
+        return Ok(body.map(|Raw(bytes)| Bytes::copy_from_slice(bytes)).unwrap_or_default());
+    }
+    let mut body = Vec::new();
+    for row in rows {
+        if let Some(Raw(piece)) = row.try_get("body").map_err(failed)? {
+            body.extend_from_slice(piece);
+        }
+    }
+    Ok(body.into())
 }
 
 fn plan(rows: &[Row]) -> Result<Page> {

@@ -7,8 +7,8 @@ use deadpool::managed::{Object, Pool};
 use truststream_kernel::{Error, Result};
 
 use crate::config::Config;
-use crate::connector::{Connection, Connector};
-use crate::error::no_connection;
+use crate::connector::{Connection, Connector, Session};
+use crate::error::{failed, no_connection};
 
 /// Bytes sent or received at once, after which a connection is closed instead of kept: its buffers stay as
 /// large as they ever had to be, for each connection of the pool.
@@ -41,8 +41,15 @@ impl Connections {
         Ok(Connections { pool })
     }
 
-    /// Borrows a connection for one transaction.
+    /// Borrows a connection whose session is as it was opened.
     pub(crate) async fn lease(&self) -> Result<Lease> {
+        let lease = self.lease_as_it_is().await?;
+        lease.settle(Session::default()).await.map_err(failed)?;
+        Ok(lease)
+    }
+
+    /// Borrows a connection for who settles its session along with the first statement.
+    pub(crate) async fn lease_as_it_is(&self) -> Result<Lease> {
         let object = self.pool.get().await.map_err(no_connection)?;
         Ok(Lease { object: Some(object), clean: false })
     }

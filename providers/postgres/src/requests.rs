@@ -1,23 +1,30 @@
 //! The operations of applications: each is planned, rendered, run and judged.
 
+use bytes::Bytes;
 use serde_json::Value as Json;
 use tokio_postgres::Row;
+use truststream_kernel::value::Rows;
 use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{
-    Count, Delete, Insert, Invoke, Media, Page, Select, Transaction, Update, WriteOptions,
+    Arguments, Count, Delete, Insert, Invoke, Media, Page, Select, Transaction, Update, WriteOptions,
 };
 
 use crate::driver::PostgresDriver;
 use crate::error::failed;
 use crate::page::{affected, named_row, page, satisfiable, singular};
+use crate::pieces::{Pieced, Pieces};
 use crate::render::{self, Callable, Statement};
 use crate::schema::Schema;
 use crate::transaction::Scope;
+use crate::values::Values;
 use crate::wire::Raw;
 
 impl PostgresDriver {
     pub(crate) async fn read(&self, cx: &Context, op: &Select) -> Result<Page> {
         let schema = self.schema();
+        if let Some(page) = self.read_values(cx, &schema, op).await? {
+            return Ok(page);
+        }
         let statement = render::select(&schema, op, self.shared.config.estimate_above)?;
         let scope = Scope { read_only: true, ..scope(&schema, &op.table.schema, &op.transaction) };
         let mut found = self.run(cx, &scope, &statement, |page| singular(&op.format.media, page)).await?;
@@ -28,9 +35,26 @@ impl PostgresDriver {
         Ok(found)
     }
 
+    /// A read whose rows are taken as values, where that was asked for and can be.
+    async fn read_values(&self, cx: &Context, schema: &Schema, op: &Select) -> Result<Option<Page>> {
+        if !op.as_values || !self.shared.config.prepares() {
+            return Ok(None);
+        }
+        let Some(sql) = render::select_values(schema, op)? else { return Ok(None) };
+        let scope = Scope { read_only: true, ..scope(schema, &op.table.schema, &op.transaction) };
+        let judge = |values: Result<Option<Rows>>| {
+            let Some(values) = values? else { return Ok(None) };
+            let page = Page { rows: values.len() as u64, values: Some(values), ..Page::default() };
+            singular(&op.format.media, &page)?;
+            Ok(Some(page))
+        };
+        self.shared.transactions.answer(cx, &scope, &sql, (&Values, judge)).await
+    }
+
     pub(crate) async fn add(&self, cx: &Context, op: &Insert) -> Result<Page> {
         let schema = self.schema();
-        let statement = render::insert(&schema, op)?;
+        let rows = self.document(&op.rows).await?;
+        let statement = render::insert(&schema, op, &rows)?;
         let named = op.query.filter.is_some();
         let mut scope = write_scope(&schema, &op.table.schema, &op.options);
         scope.judged |= named;
@@ -46,7 +70,8 @@ impl PostgresDriver {
 
     pub(crate) async fn change(&self, cx: &Context, op: &Update) -> Result<Page> {
         let schema = self.schema();
-        let statement = render::update(&schema, op)?;
+        let values = self.document(&op.values).await?;
+        let statement = render::update(&schema, op, &values)?;
         let scope = write_scope(&schema, &op.table.schema, &op.options);
         let page = self.run(cx, &scope, &statement, |page| judge(&op.options, page)).await?;
         Ok(counted(&op.options, page))
@@ -62,8 +87,18 @@ impl PostgresDriver {
 
     pub(crate) async fn call(&self, cx: &Context, op: &Invoke) -> Result<Page> {
         let schema = self.schema();
-        let callable = Callable::find(&schema.catalog, op)?;
-        let statement = render::call(&schema, &callable, op, self.shared.config.estimate_above)?;
+        let body = match &op.arguments {
+            Arguments::Json(body) => Some(self.document(body).await?),
+            Arguments::Raw { body, .. } => Some(self.raw_document(body).await?),
+            Arguments::Named(_) => None,
+        };
+        let keys = match (&op.arguments, &body) {
+            (Arguments::Json(_), Some(body)) => Some(body.keys()?),
+            _ => None,
+        };
+        let callable = Callable::find_for(&schema.catalog, op, keys)?;
+        let statement =
+            render::call(&schema, &callable, (op, body.as_ref()), self.shared.config.estimate_above)?;
         let function = callable.function;
         if op.transaction.max_affected.is_some() && !function.returns.set {
             return Err(Error::new(
@@ -108,6 +143,18 @@ impl PostgresDriver {
             }
             Ok(page)
         };
+        if statement.pieces {
+            let judge = |pieced: Result<Pieced>| {
+                let Pieced { first, body } = pieced?;
+                let found = judge(first.into_iter().collect())?;
+                let Some(body) = body else { return Ok(found) };
+                Ok(match body.in_memory() {
+                    Some(bytes) => Page { body: bytes.clone(), ..found },
+                    None => Page { body: Bytes::new(), spooled: Some(body), ..found },
+                })
+            };
+            return self.shared.transactions.answer(cx, scope, &statement.sql, (&Pieces, judge)).await;
+        }
         self.shared.transactions.run(cx, scope, &statement.sql, judge).await
     }
 

@@ -8,6 +8,7 @@ use truststream_services::database::{
     Batch, Begin, Isolation, Media, OpenTransaction, Page, Session, Step, Transaction, WriteOptions,
 };
 
+use crate::document::Document;
 use crate::driver::PostgresDriver;
 use crate::error::PROVIDER;
 use crate::page::{affected, page, singular};
@@ -57,6 +58,7 @@ impl PostgresDriver {
 impl Session for PostgresSession {
     fn step<'a>(&'a mut self, cx: &'a Context, step: &'a Step) -> BoxFuture<'a, Result<Page>> {
         Box::pin(async move {
+            let step = &*step.in_memory().await?;
             let schema = self.driver.schema();
             let scope = self.scope(&schema, step)?;
             self.driver.shared.transactions.enter(&self.open, cx, &scope).await?;
@@ -105,15 +107,24 @@ impl PostgresSession {
                 self.query(&statement, &op.format.media, None).await
             }
             Step::Insert(op) => {
-                let mut page = self.write(&render::insert(schema, op)?, &op.options).await?;
+                let mut page = self
+                    .write(&render::insert(schema, op, &Document::in_memory(&op.rows).await?)?, &op.options)
+                    .await?;
                 page.inserted.get_or_insert(page.rows);
                 Ok(page)
             }
-            Step::Update(op) => self.write(&render::update(schema, op)?, &op.options).await,
+            Step::Update(op) => {
+                let values = Document::in_memory(&op.values).await?;
+                self.write(&render::update(schema, op, &values)?, &op.options).await
+            }
             Step::Delete(op) => self.write(&render::delete(schema, op)?, &op.options).await,
             Step::Invoke(op) => {
                 let callable = Callable::find(&schema.catalog, op)?;
-                let statement = render::call(schema, &callable, op, above)?;
+                let body = match step.body() {
+                    Some(body) => Some(Document::in_memory(body).await?),
+                    None => None,
+                };
+                let statement = render::call(schema, &callable, (op, body.as_ref()), above)?;
                 let mut page = self.query(&statement, &op.format.media, op.transaction.max_affected).await?;
                 if callable.function.returns.void {
                     page.status.get_or_insert(204);

@@ -1,6 +1,7 @@
 //! A statement under construction: text and the values it binds.
 
 use bytes::Bytes;
+use truststream_kernel::Body;
 use truststream_services::database::TableName;
 use truststream_sql::quote;
 
@@ -11,12 +12,14 @@ use crate::wire::Param;
 pub(crate) struct Sql {
     pub(crate) text: String,
     pub(crate) params: Vec<Param>,
+    /// A large body that it reads from a table.
+    pub(crate) poured: Option<Body>,
 }
 
 impl Sql {
     /// A statement of fixed text.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Sql { text: text.into(), params: Vec::new() }
+        Sql { text: text.into(), ..Sql::default() }
     }
 
     /// Bytes of text and values.
@@ -52,6 +55,12 @@ impl Sql {
         self.params.push(param);
         self.text.push('$');
         self.text.push_str(&self.params.len().to_string());
+        self
+    }
+
+    /// Has a body poured into a table before the statement runs.
+    pub(crate) fn pour(&mut self, body: &Body) -> &mut Self {
+        self.poured = Some(body.clone());
         self
     }
 

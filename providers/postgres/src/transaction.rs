@@ -1,20 +1,22 @@
 //! One request, one transaction: role and claims set, the statement, commit; sent together
 //! wherever nothing must be decided in between.
 
+mod alone;
 mod open;
+mod poured;
+mod reply;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use futures::{FutureExt, join};
-use postgres_types::{ToSql, Type};
-use tokio_postgres::{Client, Error as PgError, Row};
+use futures::join;
+use tokio_postgres::{Error as PgError, Row};
 use truststream_kernel::{Caller, Context, Error, Result};
 use truststream_sql::quote::{literal, quote};
 
 use crate::config::Config;
-use crate::connector::Connection;
+use crate::connector::{Connection, Session};
 use crate::error::{failed, is_stale_statement};
 use crate::pool::Connections;
 use crate::replica::{Lsn, Replica};
@@ -22,6 +24,8 @@ use crate::settings::{RoleSettings, Settings};
 use crate::sql::Sql;
 
 pub(crate) use open::Open;
+use reply::prepare;
+pub(crate) use reply::{Reply, Whole, query, query_stream, query_text};
 
 /// How a request's transaction is run.
 #[derive(Clone, Debug, Default)]
@@ -70,8 +74,8 @@ impl Transactions {
         &self.connections
     }
 
-    /// Runs statements in one transaction and judges the rows of each; an error undoes all if the
-    /// scope says that it is judged. Reads go to the replica if it has what their caller wrote.
+    /// Runs a statement in one transaction and judges its rows; an error undoes all if the scope says
+    /// that it is judged. Reads go to the replica if it has what their caller wrote.
     pub(crate) async fn run<T>(
         &self,
         cx: &Context,
@@ -79,57 +83,82 @@ impl Transactions {
         statement: &Sql,
         judge: impl Fn(Vec<Row>) -> Result<T>,
     ) -> Result<T> {
+        self.answer(cx, scope, statement, (&Whole, judge)).await
+    }
+
+    /// The same with what a reply makes of the rows.
+    pub(crate) async fn answer<R: Reply, T>(
+        &self,
+        cx: &Context,
+        scope: &Scope,
+        statement: &Sql,
+        (reply, judge): (&R, impl Fn(R::Rows) -> Result<T>),
+    ) -> Result<T> {
+        let judged = (reply, &judge);
         if scope.read_only
+            && statement.poured.is_none()
             && let Some(replica) = self.replica.as_ref().filter(|replica| replica.serves(cx))
         {
-            match self.attempts(replica.connections(), cx, scope, statement, &judge).await {
+            match self.attempts(replica.connections(), cx, scope, statement, judged).await {
                 Err(failure) if replica.is_no_judge(&failure) => {}
                 other => return other.map_err(Failure::into_error),
             }
         }
-        self.attempts(&self.connections, cx, scope, statement, &judge).await.map_err(Failure::into_error)
+        self.attempts(&self.connections, cx, scope, statement, judged).await.map_err(Failure::into_error)
     }
 
     /// A second attempt where statements were prepared for what the schema was.
-    async fn attempts<T>(
+    async fn attempts<R: Reply, T>(
         &self,
         connections: &Connections,
         cx: &Context,
         scope: &Scope,
         statement: &Sql,
-        judge: &impl Fn(Vec<Row>) -> Result<T>,
+        judged: (&R, &impl Fn(R::Rows) -> Result<T>),
     ) -> Result<T, Failure> {
-        match self.attempt(connections, cx, scope, statement, judge).await {
+        match self.attempt(connections, cx, scope, statement, judged).await {
             Err(Failure::Statement(error)) if is_stale_statement(&error) => {
-                self.attempt(connections, cx, scope, statement, judge).await
+                self.attempt(connections, cx, scope, statement, judged).await
             }
             other => other,
         }
     }
 
-    async fn attempt<T>(
+    async fn attempt<R: Reply, T>(
         &self,
         connections: &Connections,
         cx: &Context,
         scope: &Scope,
         statement: &Sql,
-        judge: &impl Fn(Vec<Row>) -> Result<T>,
+        (reply, judge): (&R, &impl Fn(R::Rows) -> Result<T>),
     ) -> Result<T, Failure> {
-        let connection = connections.lease().await?;
-        let rows = self.rows(&connection, cx, scope, statement).await;
-        let rows = match rows {
-            Ok(rows) => rows,
-            Err(error) => {
-                if is_stale_statement(&error) {
-                    connection.forget();
-                }
-                if connection.batch_execute("rollback").await.is_ok() {
-                    connection.give_back();
-                }
-                return Err(Failure::Statement(error));
+        let connection = connections.lease_as_it_is().await?;
+        let standing = self.settings.load_full();
+        let alone = self.stands_alone(cx, scope, &standing);
+        let answered = match &statement.poured {
+            Some(body) => {
+                let poured = (statement, body);
+                Box::pin(self.poured(&connection, cx, (scope, &standing), poured, reply)).await
+            }
+            None if alone => self.alone(&connection, scope, statement, reply).await.map_err(Failure::from),
+            None => {
+                self.rows(&connection, cx, (scope, &standing), statement, reply).await.map_err(Failure::from)
             }
         };
-        let exchanged = statement.size() + rows.iter().map(Row::raw_size_bytes).sum::<usize>();
+        let (rows, received) = match answered {
+            Ok(answered) => answered,
+            Err(failure) => {
+                if matches!(&failure, Failure::Statement(error) if is_stale_statement(error)) {
+                    connection.forget();
+                }
+                let alone = alone && statement.poured.is_none();
+                if alone || connection.batch_execute("rollback").await.is_ok() {
+                    connection.give_back();
+                }
+                return Err(failure);
+            }
+        };
+        let exchanged = statement.size() + received;
         let judged = judge(rows);
         if scope.judged {
             let keep = judged.is_ok() && !scope.rollback;
@@ -158,16 +187,16 @@ impl Transactions {
     }
 
     /// Begins, sets up and runs the statement; ends the transaction too unless it is judged first.
-    async fn rows(
+    async fn rows<R: Reply>(
         &self,
         connection: &Connection,
         cx: &Context,
-        scope: &Scope,
+        (scope, standing): (&Scope, &Settings),
         statement: &Sql,
-    ) -> Result<Vec<Row>, PgError> {
-        let standing = self.settings.load_full();
-        let begin = begin(connection, cx, scope, &standing);
-        let settings = self.local(cx, scope, &standing);
+        reply: &R,
+    ) -> Result<(R::Rows, usize), PgError> {
+        let begin = begin(connection, cx, scope, standing);
+        let settings = self.local(cx, scope, standing);
         let finish = async || match scope.judged {
             true => Ok(()),
             false => self.end(connection, cx, end_of(!scope.rollback), scope.read_only).await,
@@ -177,26 +206,27 @@ impl Transactions {
             prepare(connection, &settings.text).await?;
         }
         let opening = async {
-            let (begun, set, checked) = join!(
+            let (settled, begun, set, checked) = join!(
+                connection.settle(Session::default()),
                 connection.batch_execute(&begin),
                 query(connection, &settings),
-                pre_request(connection, &standing)
+                pre_request(connection, standing)
             );
-            begun.and(set.map(drop)).and(checked)
+            settled.and(begun).and(set.map(drop)).and(checked)
         };
-        let (opened, rows) = if !prepares || connection.prepared(&statement.text).is_some() {
-            let running = async { join!(query(connection, statement), finish()) };
-            let (opened, (rows, ended)) = join!(opening, running);
-            (opened, rows.and_then(|rows| ended.map(|()| rows)))
-        } else {
-            let (opened, prepared) = join!(opening, prepare(connection, &statement.text));
+        let running = async || {
+            let (rows, ended) = join!(reply.run(connection, statement), finish());
+            rows.and_then(|rows| ended.map(|()| rows))
+        };
+        if !prepares || reply.prepared(connection, &statement.text).is_some() {
+            let (opened, rows) = join!(opening, running());
             opened?;
-            prepared?;
-            let (rows, ended) = join!(query(connection, statement), finish());
-            (Ok(()), rows.and_then(|rows| ended.map(|()| rows)))
-        };
+            return rows;
+        }
+        let (opened, prepared) = join!(opening, reply.prepare(connection, &statement.text));
         opened?;
-        rows
+        prepared?;
+        running().await
     }
 
     /// The settings that policies and functions read, for this transaction only.
@@ -282,36 +312,6 @@ const COMMIT: &str = "commit";
 
 fn end_of(keep: bool) -> &'static str {
     if keep { COMMIT } else { "rollback" }
-}
-
-async fn prepare(connection: &Connection, text: &str) -> Result<(), PgError> {
-    if connection.prepared(text).is_none() {
-        let statement = connection.prepare(text).boxed().await?;
-        connection.keep(text, statement);
-    }
-    Ok(())
-}
-
-/// Runs a statement: the prepared one if there is one.
-pub(crate) async fn query(connection: &Connection, sql: &Sql) -> Result<Vec<Row>, PgError> {
-    match connection.prepared(&sql.text) {
-        Some(statement) => {
-            let params: Vec<&(dyn ToSql + Sync)> = sql.params.iter().map(|param| param as _).collect();
-            connection.query(&statement, &params).await
-        }
-        None => {
-            let params: Vec<(&(dyn ToSql + Sync), Type)> =
-                sql.params.iter().map(|param| (param as _, Type::UNKNOWN)).collect();
-            connection.query_typed(&sql.text, &params).await
-        }
-    }
-}
-
-/// Runs a statement that is not worth preparing.
-pub(crate) async fn query_text(client: &Client, sql: &Sql) -> Result<Vec<Row>> {
-    let params: Vec<(&(dyn ToSql + Sync), Type)> =
-        sql.params.iter().map(|param| (param as _, Type::UNKNOWN)).collect();
-    client.query_typed(&sql.text, &params).await.map_err(failed)
 }
 
 /// Why a transaction did not succeed.

@@ -13,3 +13,4 @@ mod requests;
 mod schema;
 mod settings;
 mod support;
+mod values;

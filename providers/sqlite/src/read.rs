@@ -1,13 +1,13 @@
 //! Selects.
 
 use truststream_kernel::{Context, Error, ErrorKind, Result};
-use truststream_services::database::{Comparison, Filter, Format, Media, Operator, Page, Select, Table};
+use truststream_services::database::{Format, Media, Page, Select, Table};
 
 use crate::connection::Conn;
 use crate::error::convert;
 use crate::explain::explain;
 use crate::plan::{self, Purpose, Source, Statement};
-use crate::render::{in_format, not_one, render};
+use crate::render::{Rendered, in_format, not_one, render};
 use crate::rows;
 use crate::schema::Schema;
 use crate::total;
@@ -42,8 +42,7 @@ pub(crate) fn select(conn: &Conn, schema: &Schema, cx: &Context, op: &Select) ->
         let statement = plan::statement(schema, cx, Purpose::Rows, (table, query), &Source::Table)?;
         values(conn, &statement, &op.format)?
     } else {
-        let (body, rows) = render(conn, schema, cx, (table, query), &Source::Table, &op.format)?;
-        Page { body, rows, ..Page::default() }
+        render(conn, schema, cx, (table, query), &Source::Table, &op.format)?.page()
     };
     drop(snapshot);
     Ok(Page { total, ..page })
@@ -52,8 +51,7 @@ pub(crate) fn select(conn: &Conn, schema: &Schema, cx: &Context, op: &Select) ->
 /// A page of values, as the body would have them.
 fn values(conn: &Conn, statement: &Statement, format: &Format) -> Result<Page> {
     if statement.names.is_empty() || format.strip_nulls {
-        let (body, rows) = in_format(conn, format, &|_| Ok(statement.clone()))?;
-        return Ok(Page { body, rows, ..Page::default() });
+        return in_format(conn, format, &|_| Ok(statement.clone())).map(Rendered::page);
     }
     let values = rows::values(conn, statement)?;
     let rows = values.len() as u64;
@@ -69,22 +67,6 @@ pub(crate) fn is_cheap(schema: &Schema, op: &Select) -> bool {
         return false;
     }
     let few = op.query.limit.is_some_and(|limit| limit <= FEW) && op.query.offset == 0;
-    let by_key = |table: &Table| op.query.filter.as_ref().is_some_and(|filter| names_key(table, filter));
+    let by_key = |table: &Table| op.query.filter.as_ref().is_some_and(|filter| table.is_keyed_by(filter));
     few || schema.catalog.table(&op.table).is_some_and(by_key)
-}
-
-fn names_key(table: &Table, filter: &Filter) -> bool {
-    let covers = |key: &[String]| !key.is_empty() && key.iter().all(|column| gives(filter, column));
-    covers(&table.primary_key) || table.unique_keys.iter().any(|key| covers(&key.columns))
-}
-
-/// Whether a filter gives a column its value.
-fn gives(filter: &Filter, column: &str) -> bool {
-    match filter {
-        Filter::And(all) => all.iter().any(|one| gives(one, column)),
-        Filter::Compare(Comparison { field, operator: Operator::Eq, quantifier: None, .. }) => {
-            field.path.is_empty() && field.name == column
-        }
-        _ => false,
-    }
 }

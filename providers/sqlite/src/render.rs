@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use rusqlite::params_from_iter;
-use truststream_kernel::{Context, Error, ErrorKind, Result, Value};
-use truststream_services::database::{Format, Media, Query, TableName};
+use truststream_kernel::{Body, Context, Error, ErrorKind, Result, Value};
+use truststream_services::database::{Format, Media, Page, Query, TableName};
+use truststream_spool::{IN_MEMORY, Spool};
 
 use crate::connection::Conn;
 use crate::error::convert;
@@ -12,7 +13,31 @@ use crate::rows;
 use crate::schema::Schema;
 use crate::storage;
 
-/// Rows of a table in the wanted format, and how many they are.
+/// Rows in the wanted format, and how many they are.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    pub(crate) body: Bytes,
+    /// In place of the body.
+    pub(crate) spooled: Option<Body>,
+    pub(crate) rows: u64,
+}
+
+impl Rendered {
+    fn of(mut end: String, mut spool: Option<Spool>, rows: u64) -> Result<Self> {
+        if spool.is_none() {
+            return Ok(Rendered { body: Bytes::from(end), spooled: None, rows });
+        }
+        rows::spill(&mut end, &mut spool)?;
+        let spooled = spool.map(Spool::finish).transpose()?;
+        Ok(Rendered { body: Bytes::new(), spooled, rows })
+    }
+
+    pub(crate) fn page(self) -> Page {
+        Page { body: self.body, spooled: self.spooled, rows: self.rows, ..Page::default() }
+    }
+}
+
+/// Rows of a table in the wanted format.
 ///
 /// # Errors
 /// PGRST116 if one row was wanted and there are none or many.
@@ -23,11 +48,11 @@ pub(crate) fn render(
     (table, query): (&TableName, &Query),
     source: &Source,
     format: &Format,
-) -> Result<(Bytes, u64)> {
+) -> Result<Rendered> {
     in_format(conn, format, &|purpose| plan::statement(schema, cx, purpose, (table, query), source))
 }
 
-/// What a planned statement gives in the wanted format, and how many rows that are.
+/// What a planned statement gives in the wanted format.
 ///
 /// # Errors
 /// Those of [`render`].
@@ -35,23 +60,24 @@ pub(crate) fn in_format(
     conn: &Conn,
     format: &Format,
     plan: &dyn Fn(Purpose) -> Result<Statement>,
-) -> Result<(Bytes, u64)> {
+) -> Result<Rendered> {
     match format.media {
-        Media::Csv => csv(conn, &plan(Purpose::Rows)?),
+        Media::Csv => csv(conn, &plan(Purpose::Rows)?, format.spooled),
         Media::Json | Media::Object => {
-            let (mut body, rows) = rows::json(conn, &plan(Purpose::Rows)?)?;
+            let spools = format.spooled && format.media == Media::Json && !format.strip_nulls;
+            let (mut body, spool, rows) = rows::json(conn, &plan(Purpose::Rows)?, spools)?;
             if format.strip_nulls {
                 body = strip_nulls(&body)?;
             }
             if format.media == Media::Json {
-                return Ok((Bytes::from(body), rows));
+                return Rendered::of(body, spool, rows);
             }
             if rows != 1 {
                 return Err(not_one(rows));
             }
             // The array's only element is what is between its brackets.
             body.pop();
-            Ok((Bytes::from(body).slice(1..), rows))
+            Ok(Rendered { body: Bytes::from(body).slice(1..), spooled: None, rows })
         }
         _ => Err(Error::unsupported("this database answers in JSON and CSV, and with the plans of reads")),
     }
@@ -80,14 +106,14 @@ pub(crate) fn ids(conn: &Conn, statement: &Statement) -> Result<Vec<i64>> {
     rows.collect::<rusqlite::Result<_>>().map_err(convert)
 }
 
-fn csv(conn: &Conn, statement: &Statement) -> Result<(Bytes, u64)> {
-    let mut out = String::new();
+fn csv(conn: &Conn, statement: &Statement, spools: bool) -> Result<Rendered> {
+    let (mut out, mut spool) = (String::new(), None);
     let names: Vec<&str> = statement.fields.iter().map(|field| field.name.as_str()).collect();
     push_line(&mut out, names.iter().map(|name| Some((*name).to_owned())));
     let mut prepared = conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
-    let mut rows = prepared.query(params_from_iter(&statement.parameters)).map_err(convert)?;
+    let mut found = prepared.query(params_from_iter(&statement.parameters)).map_err(convert)?;
     let mut count = 0;
-    while let Some(row) = rows.next().map_err(convert)? {
+    while let Some(row) = found.next().map_err(convert)? {
         let mut texts = Vec::with_capacity(names.len());
         for (index, field) in statement.fields.iter().enumerate() {
             let value: Value = storage::value(row.get_ref(index).map_err(convert)?, &field.term.ty)?;
@@ -96,11 +122,14 @@ fn csv(conn: &Conn, statement: &Statement) -> Result<(Bytes, u64)> {
         out.push('\n');
         push_line(&mut out, texts.into_iter());
         count += 1;
+        if spools && out.len() >= IN_MEMORY {
+            rows::spill(&mut out, &mut spool)?;
+        }
     }
     if count == 0 {
         out.clear();
     }
-    Ok((Bytes::from(out), count))
+    Rendered::of(out, spool, count)
 }
 
 fn push_line(out: &mut String, texts: impl Iterator<Item = Option<String>>) {

@@ -3,6 +3,7 @@
 //! The JSON is what `json_group_array(json_object(…))` would make of them; a scalar function call a
 //! cell and a second copy of every row are what it saves.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use rusqlite::params_from_iter;
@@ -10,6 +11,7 @@ use rusqlite::types::{Type as CellType, ValueRef};
 use truststream_kernel::value::json::{push_number, push_string};
 use truststream_kernel::value::{Cell, Rows};
 use truststream_kernel::{Result, Type, Value};
+use truststream_spool::{IN_MEMORY, Spool, failed};
 
 use crate::connection::Conn;
 use crate::error::convert;
@@ -19,11 +21,13 @@ use crate::storage;
 /// Room for a small page, so that its text is not moved while it grows.
 const PAGE: usize = 4096;
 
-/// The rows of a statement as one JSON array, and their number.
-pub(crate) fn json(conn: &Conn, statement: &Statement) -> Result<(String, u64)> {
+/// The rows of a statement as one JSON array, and their number. Where it may be spooled, what is in memory
+/// is its end, and the spool has what comes before.
+pub(crate) fn json(conn: &Conn, statement: &Statement, spools: bool) -> Result<(String, Option<Spool>, u64)> {
     let mut prepared = conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
     let mut rows = prepared.query(params_from_iter(&statement.parameters)).map_err(convert)?;
     let mut out = String::with_capacity(PAGE);
+    let mut spool = None;
     let mut count = 0;
     out.push('[');
     while let Some(row) = rows.next().map_err(convert)? {
@@ -37,9 +41,19 @@ pub(crate) fn json(conn: &Conn, statement: &Statement) -> Result<(String, u64)> 
         }
         out.push('}');
         count += 1;
+        if spools && out.len() >= IN_MEMORY {
+            spill(&mut out, &mut spool)?;
+        }
     }
     out.push(']');
-    Ok((out, count))
+    Ok((out, spool, count))
+}
+
+/// Moves what was written to the spool.
+pub(crate) fn spill(out: &mut String, spool: &mut Option<Spool>) -> Result<()> {
+    spool.get_or_insert_default().write_all(out.as_bytes()).map_err(failed)?;
+    out.clear();
+    Ok(())
 }
 
 /// The rows of a statement as values.

@@ -53,7 +53,7 @@ impl Keyed {
     ///
     /// # Errors
     /// For a key that is empty or too long.
-    pub(super) fn of(cx: &Context, op: &DatabaseOp) -> Result<Option<Self>> {
+    pub(super) fn of(cx: &Context, op: &DatabaseOp, steps: &[Step]) -> Result<Option<Self>> {
         let Some(key) = cx.idempotency_key.as_deref() else { return Ok(None) };
         if key.is_empty() || key.len() > LONGEST_KEY {
             return Err(Error::invalid_input(format!("an idempotency key has 1 to {LONGEST_KEY} bytes")));
@@ -61,9 +61,13 @@ impl Keyed {
         let identity = cx.identity();
         let role = identity.map_or("", |identity| &identity.role);
         let subject = identity.and_then(|identity| identity.subject()).unwrap_or_default();
-        let id = digest(&[cx.tenant.as_deref().unwrap_or_default(), role, subject, key]);
-        // The whole operation as it prints itself: whatever it has takes part in the comparison.
-        Ok(Some(Keyed { id, request: digest(&[&format!("{op:?}")]) }))
+        let id = digest(&[cx.tenant.as_deref().unwrap_or_default(), role, subject, key].map(str::as_bytes));
+        // The whole operation as it prints itself, and its bodies: whatever it has takes part in the comparison.
+        let printed = format!("{op:?}");
+        let bodies = steps.iter().filter_map(|step| step.body()?.in_memory());
+        let parts: Vec<&[u8]> =
+            [printed.as_bytes()].into_iter().chain(bodies.map(|body| &body[..])).collect();
+        Ok(Some(Keyed { id, request: digest(&parts) }))
     }
 
     /// Takes the key within a transaction, or tells what it stands for. A write under the same key
@@ -136,7 +140,7 @@ fn oldest() -> i64 {
     now().saturating_sub_unsigned(WINDOW.as_secs())
 }
 
-fn digest(parts: &[&str]) -> String {
+fn digest(parts: &[&[u8]]) -> String {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update((part.len() as u64).to_be_bytes());

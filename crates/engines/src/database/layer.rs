@@ -1,5 +1,6 @@
 //! The layer: what needs nothing of it goes straight down.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use truststream_services::database::{
     OpenTransaction, Page, Step,
 };
 
+use super::hints::discreet;
 use super::idempotency::{self, Found, Keyed};
 use super::request::{alone, needs_nothing, options, pages, permit, reply, steps};
 use super::session::LayeredSession;
@@ -35,7 +37,7 @@ pub struct DatabaseLayer;
 impl Layer<DatabaseService> for DatabaseLayer {
     fn wrap(&self, inner: Stack<DatabaseService>) -> Stack<DatabaseService> {
         let (soft, forgotten) = (Mutex::default(), Mutex::new(Instant::now()));
-        Arc::new(Layered { inner, soft, forgotten })
+        Arc::new(Layered { inner: discreet(inner), soft, forgotten })
     }
 }
 
@@ -73,12 +75,22 @@ impl Layered {
         for (index, step) in steps.iter().enumerate() {
             permit(cx, step).map_err(|error| error.at_step(index))?;
         }
+        let versioned = steps.iter().filter_map(options).any(|options| options.if_version.is_some());
+        let mut steps = steps;
+        if versioned || cx.idempotency_key.is_some() {
+            for step in &mut steps {
+                if let Cow::Owned(read) = step.in_memory().await? {
+                    *step = read;
+                }
+                // The reply is kept, or its version told.
+                step.format_mut().into_iter().for_each(|format| format.spooled = false);
+            }
+        }
         let rolled_back = steps.iter().filter_map(options).any(|options| options.transaction.rollback);
         let keyed = match op.info().effect {
-            Effect::Write if !rolled_back => Keyed::of(cx, op)?,
+            Effect::Write if !rolled_back => Keyed::of(cx, op, &steps)?,
             _ => None,
         };
-        let versioned = steps.iter().filter_map(options).any(|options| options.if_version.is_some());
         if keyed.is_none() && !versioned {
             return reply(op, self.send_down(cx, op, steps, &soft).await?);
         }

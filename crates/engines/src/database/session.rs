@@ -45,7 +45,7 @@ impl LayeredSession {
 
 /// The key of the one row that an upsert writes.
 fn key_of(op: &Insert, table: Option<&Table>) -> Result<Filter> {
-    let row = match serde_json::from_slice(&op.rows) {
+    let row = match serde_json::from_slice(op.rows.in_memory().map(|rows| &**rows).unwrap_or_default()) {
         Ok(Json::Object(row)) => Some(row),
         Ok(Json::Array(mut rows)) if rows.len() == 1 => match rows.pop() {
             Some(Json::Object(row)) => Some(row),

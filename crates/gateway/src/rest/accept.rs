@@ -55,7 +55,7 @@ fn json() -> Accepted {
 }
 
 fn accepted(media: Media, strip_nulls: bool, content_type: impl Into<Cow<'static, str>>) -> Accepted {
-    Accepted { format: Format { media, strip_nulls }, content_type: content_type.into() }
+    Accepted { format: Format { media, strip_nulls, spooled: false }, content_type: content_type.into() }
 }
 
 fn weight(range: &str) -> f32 {

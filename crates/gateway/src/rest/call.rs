@@ -10,7 +10,7 @@ use truststream_services::database::language::{Parameters, filter_of, parse_para
 use truststream_services::database::{Arguments, DatabaseFeature, Format, Invoke, NamedArgument, Query};
 
 use super::accept::negotiate;
-use super::body::{csv, json, only};
+use super::body::{csv, json, only, whole};
 use super::prefer::Kind;
 use super::range::{cap, content_range, narrow};
 use super::read::{check_aggregates, ranged_status};
@@ -24,13 +24,13 @@ const WORDS: &[&str] =
     &["select", "order", "limit", "offset", "and", "or", "not.and", "not.or", "columns", "on_conflict"];
 
 /// What a call asks for.
-pub(super) fn invocation(state: &GatewayState, request: &RestRequest) -> Result<Invoke> {
+pub(super) async fn invocation(state: &GatewayState, request: &RestRequest) -> Result<Invoke> {
     let settings = &state.settings.rest;
     if !state.services.database.stack().features().supported().has(DatabaseFeature::Functions) {
         return Err(no_functions(request));
     }
     let reads = request.method != Method::POST;
-    let (mut query, arguments) = if reads { named(request)? } else { posted(request)? };
+    let (mut query, arguments) = if reads { named(request)? } else { posted(request).await? };
     check_aggregates(&query, settings)?;
     if request.method == Method::GET {
         narrow(&mut query, request.header("range"))?;
@@ -50,7 +50,7 @@ pub(super) fn invocation(state: &GatewayState, request: &RestRequest) -> Result<
 pub(super) async fn answer(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
     let settings = &state.settings.rest;
     let candidates = negotiate(request.header("accept"), settings.plan)?;
-    let invoke = invocation(state, &request)?;
+    let invoke = invocation(state, &request).await?;
     let offset = invoke.query.offset;
     let (page, accepted) = send(state, &mut request, candidates, invoke, |invoke| &mut invoke.format).await?;
     let kinds = [Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone, Kind::MaxAffected];
@@ -124,7 +124,7 @@ fn columns_of(rows: &Bytes) -> Arguments {
 }
 
 /// `POST`: parameters are in the body, the query string filters the result.
-fn posted(request: &RestRequest) -> Result<(Query, Arguments)> {
+async fn posted(request: &RestRequest) -> Result<(Query, Arguments)> {
     let Parameters { query, columns, .. } = request.parameters()?;
     let content_type = request.header("content-type").unwrap_or("application/json");
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -132,12 +132,15 @@ fn posted(request: &RestRequest) -> Result<(Query, Arguments)> {
         "text/plain" | "text/xml" | "application/octet-stream" => {
             Arguments::Raw { media_type: essence, body: request.body.clone() }
         }
-        "application/x-www-form-urlencoded" => form(&request.body),
-        "text/csv" => columns_of(&csv(&request.body)?),
-        _ if request.body.is_empty() => Arguments::Json("{}".into()),
+        "application/x-www-form-urlencoded" => form(&whole(&request.body).await?),
+        "text/csv" => columns_of(&whole(&csv(&request.body).await?).await?),
+        _ if request.body.length() == Some(0) => Arguments::Json("{}".into()),
         _ => {
             let arguments = json(&request.body)?;
-            Arguments::Json(columns.map_or_else(|| arguments.clone(), |columns| only(&columns, &arguments)))
+            Arguments::Json(match columns {
+                Some(columns) => only(&columns, arguments).await?,
+                None => arguments,
+            })
         }
     };
     Ok((query, arguments))

@@ -3,8 +3,10 @@
 mod accept;
 mod body;
 mod call;
+mod csv;
 mod error;
 mod facts;
+mod members;
 mod openapi;
 mod options;
 mod prefer;

@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use truststream_kernel::{Context, Error, ErrorKind, Result};
+use truststream_kernel::{Body, Context, Error, ErrorKind, Result};
 use truststream_services::database::language::{Parameters, parse_parameters};
 use truststream_services::database::{DatabaseFeature, TableName};
+use truststream_spool::spool;
 use url::form_urlencoded;
 
 use super::facts::Facts;
@@ -36,7 +36,7 @@ pub(super) struct RestRequest {
     pub(super) target: Target,
     pub(super) headers: Arc<HeaderMap>,
     pub(super) pairs: Vec<(String, String)>,
-    pub(super) body: Bytes,
+    pub(super) body: Body,
     pub(super) cx: Context,
     pub(super) prefer: Preferences,
     /// The schema that a profile header asked for, to be named in the reply.
@@ -77,8 +77,8 @@ impl RestRequest {
             return Err(too_large(limit));
         }
         let body = match parts.method {
-            Method::GET | Method::HEAD | Method::OPTIONS => Bytes::new(),
-            _ => whole(body, declared, limit).await?,
+            Method::GET | Method::HEAD | Method::OPTIONS => Body::EMPTY,
+            _ => take_in(body, declared, limit).await?,
         };
         timing.parsed();
         Ok(RestRequest {
@@ -137,29 +137,18 @@ fn nul() -> Error {
     Error::new(ErrorKind::InvalidInput, "22021", "invalid byte sequence for encoding \"UTF8\": 0x00")
 }
 
-/// The body in one piece of memory: frames kept until the end, and then joined, would take it twice.
-async fn whole(body: Body, declared: Option<usize>, limit: usize) -> Result<Bytes> {
-    let mut frames = body.into_data_stream();
-    let mut next = async || match frames.next().await {
-        Some(frame) => frame.map(Some).map_err(|error| {
-            Error::new(ErrorKind::InvalidInput, "PGRST102", "the body broke off").with_source(error)
-        }),
-        None => Ok(None),
-    };
-    let Some(first) = next().await? else { return Ok(Bytes::new()) };
-    if declared == Some(first.len()) {
-        return Ok(first);
+/// The body before anything is done with it: what comes slowly must not keep a route from changing.
+async fn take_in(body: axum::body::Body, declared: Option<usize>, limit: usize) -> Result<Body> {
+    let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok()).or(declared);
+    let mut frames = body.into_data_stream().map_err(|error| {
+        Error::new(ErrorKind::InvalidInput, "PGRST102", "the body broke off").with_source(error)
+    });
+    let Some(first) = frames.try_next().await? else { return Ok(Body::EMPTY) };
+    if length == Some(first.len()) && first.len() <= limit {
+        return Ok(Body::from(first));
     }
-    let mut whole = BytesMut::with_capacity(declared.unwrap_or_default().max(first.len()).min(limit));
-    let mut frame = Some(first);
-    while let Some(some) = frame {
-        if some.len() > limit - whole.len() {
-            return Err(too_large(limit));
-        }
-        whole.extend_from_slice(&some);
-        frame = next().await?;
-    }
-    Ok(whole.freeze())
+    let frames = futures::stream::once(async { Ok(first) }).chain(frames);
+    spool(frames, length.unwrap_or(0), limit as u64, || too_large(limit)).await
 }
 
 fn too_large(limit: usize) -> Error {

@@ -43,7 +43,14 @@ impl Reply {
         let shown = made.unwrap_or(content_type);
         let mut reply = self.header(header::CONTENT_TYPE, Some(shown));
         if request.method != Method::HEAD {
-            *reply.response.body_mut() = Body::from(page.body.clone());
+            match &page.spooled {
+                Some(spooled) => {
+                    let length = spooled.length().map(|length| length.to_string());
+                    reply = reply.header(header::CONTENT_LENGTH, length.as_deref());
+                    *reply.response.body_mut() = Body::from_stream(spooled.stream());
+                }
+                None => *reply.response.body_mut() = Body::from(page.body.clone()),
+            }
         }
         reply
     }

@@ -23,7 +23,7 @@ where
     request.timing.planned();
     for accepted in &candidates[..candidates.len().saturating_sub(1)] {
         let mut attempt = operation.clone();
-        *format(&mut attempt) = accepted.format.clone();
+        *format(&mut attempt) = passed_on(accepted);
         match database.send(attempt).await {
             Err(error) if lacks(&error, accepted) => {}
             answered => {
@@ -34,13 +34,18 @@ where
     }
     let last = candidates.into_iter().next_back().ok_or_else(|| unavailable("*/*"))?;
     let mut attempt = operation;
-    *format(&mut attempt) = last.format.clone();
+    *format(&mut attempt) = passed_on(&last);
     let answered = database.send(attempt).await;
     request.timing.done();
     match answered {
         Err(error) if lacks(&error, &last) => Err(unavailable(request.header("accept").unwrap_or("*/*"))),
         answered => Ok((answered?, last)),
     }
+}
+
+/// A representation that is sent as it comes.
+fn passed_on(accepted: &Accepted) -> Format {
+    Format { spooled: true, ..accepted.format.clone() }
 }
 
 /// Whether a representation can't be made: the database has no handler for it, or has none at all.

@@ -11,6 +11,7 @@ use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{Page, Returning, Step};
 
 use super::accept::negotiate;
+use super::body::whole;
 use super::request::{RestRequest, Target};
 use super::{call, error, read, write};
 use crate::GatewayState;
@@ -33,27 +34,22 @@ impl RestStep {
         let mut accepted = negotiate(request.header("accept"), false)?;
         let format = accepted.drain(..).next().map(|accepted| accepted.format).unwrap_or_default();
         let returned = request.prefer.returning == Some(Returning::Representation);
-        let (mut step, shows) = match (&request.target, &request.method) {
+        let (mut step, shows): (Step, bool) = match (&request.target, &request.method) {
             (Target::Table(_), &Method::GET) => (read::selection(state, &request)?.into(), true),
-            (Target::Table(_), &Method::POST) => (write::insertion(state, &request)?.into(), returned),
+            (Target::Table(_), &Method::POST) => (write::insertion(state, &request).await?.into(), returned),
             (Target::Table(_), &Method::PUT) => (write::replacement(state, &request).await?.into(), returned),
-            (Target::Table(_), &Method::PATCH) => (write::change(state, &request)?.into(), returned),
+            (Target::Table(_), &Method::PATCH) => (write::change(state, &request).await?.into(), returned),
             (Target::Table(_), &Method::DELETE) => (write::removal(state, &request)?.into(), returned),
             (Target::Function(_), &Method::GET | &Method::POST) => {
-                (call::invocation(state, &request)?.into(), true)
+                (call::invocation(state, &request).await?.into(), true)
             }
             (_, method) => {
                 let message = format!("Unsupported HTTP method: {method}");
                 return Err(Error::new(ErrorKind::InvalidInput, "PGRST117", message));
             }
         };
-        match &mut step {
-            Step::Select(op) => op.format = format,
-            Step::Insert(op) => op.options.format = format,
-            Step::Update(op) => op.options.format = format,
-            Step::Delete(op) => op.options.format = format,
-            Step::Invoke(op) => op.format = format,
-            Step::Raw(_) | Step::Expect(_) => {}
+        if let Some(asked) = step.format_mut() {
+            *asked = format;
         }
         Ok(RestStep { step, shows, creates: request.method == Method::POST })
     }
@@ -87,7 +83,8 @@ pub(crate) async fn envelope(
     request: Request,
 ) -> Result<(Context, Arc<HeaderMap>, Bytes)> {
     let request = RestRequest::read(state, request).await?;
-    Ok((request.cx, request.headers, request.body))
+    let body = whole(&request.body).await?;
+    Ok((request.cx, request.headers, body))
 }
 
 /// The reply to several requests of which one failed.

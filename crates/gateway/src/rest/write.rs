@@ -4,14 +4,14 @@ use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use serde_json::Value as Json;
-use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_kernel::{self as kernel, Error, ErrorKind, Result};
 use truststream_services::database::{
     Comparison, Delete, Describe, Filter, Format, Insert, OnConflict, Operand, Operator, Page, Query,
     Returning, Update, WriteOptions,
 };
 
 use super::accept::{Accepted, negotiate};
-use super::body::rows;
+use super::body::{members, rows};
 use super::prefer::Kind;
 use super::range::content_range;
 use super::read::check_aggregates;
@@ -44,7 +44,7 @@ fn options(state: &GatewayState, request: &RestRequest) -> WriteOptions {
 }
 
 /// What a `POST` asks for.
-pub(super) fn insertion(state: &GatewayState, request: &RestRequest) -> Result<Insert> {
+pub(super) async fn insertion(state: &GatewayState, request: &RestRequest) -> Result<Insert> {
     let parameters = request.parameters()?;
     check_aggregates(&parameters.query, &state.settings.rest)?;
     let on_conflict = match (request.prefer.merge, parameters.on_conflict) {
@@ -53,7 +53,7 @@ pub(super) fn insertion(state: &GatewayState, request: &RestRequest) -> Result<I
     };
     Ok(Insert {
         table: request.name(),
-        rows: rows(request)?,
+        rows: rows(request).await?,
         columns: parameters.columns,
         missing_default: request.prefer.missing_default.unwrap_or(false),
         on_conflict,
@@ -64,7 +64,7 @@ pub(super) fn insertion(state: &GatewayState, request: &RestRequest) -> Result<I
 
 pub(super) async fn insert(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
     let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
-    let insert = insertion(state, &request)?;
+    let insert = insertion(state, &request).await?;
     let merges = insert.on_conflict.as_ref().is_some_and(|conflict| conflict.merge);
     let (page, accepted) =
         send(state, &mut request, candidates, insert, |insert| &mut insert.options.format).await?;
@@ -84,7 +84,7 @@ pub(super) async fn replacement(state: &GatewayState, request: &RestRequest) -> 
     {
         return Err(invalid("PGRST114", "limit/offset querystring parameters are not allowed for PUT"));
     }
-    let rows = rows(request)?;
+    let rows = rows(request).await?;
     let named = key_of(query.filter.as_ref());
     let catalog = state.services.database.send(Describe::default()).await?;
     let key = catalog.table(&request.name()).map(|table| table.primary_key.clone()).unwrap_or_default();
@@ -95,7 +95,7 @@ pub(super) async fn replacement(state: &GatewayState, request: &RestRequest) -> 
         let message = "Filters must include all and only primary key columns with 'eq' operators";
         return Err(invalid("PGRST105", message));
     };
-    if !matches_key(&rows, &named) {
+    if !matches_key(&rows, &named).await? {
         return Err(invalid("PGRST115", "Payload values do not match URL in primary key column(s)"));
     }
     Ok(Insert {
@@ -122,12 +122,12 @@ pub(super) async fn put(state: &GatewayState, mut request: RestRequest) -> Resul
 }
 
 /// What a `PATCH` asks for.
-pub(super) fn change(state: &GatewayState, request: &RestRequest) -> Result<Update> {
+pub(super) async fn change(state: &GatewayState, request: &RestRequest) -> Result<Update> {
     let parameters = request.parameters()?;
     check_aggregates(&parameters.query, &state.settings.rest)?;
     Ok(Update {
         table: request.name(),
-        values: rows(request)?,
+        values: rows(request).await?,
         columns: parameters.columns,
         missing_default: request.prefer.missing_default.unwrap_or(false),
         query: parameters.query,
@@ -137,7 +137,7 @@ pub(super) fn change(state: &GatewayState, request: &RestRequest) -> Result<Upda
 
 pub(super) async fn update(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
     let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
-    let update = change(state, &request)?;
+    let update = change(state, &request).await?;
     let (page, accepted) =
         send(state, &mut request, candidates, update, |update| &mut update.options.format).await?;
     let range = content_range(0, page.rows, total(&request, &page));
@@ -233,15 +233,12 @@ fn key_of(filter: Option<&Filter>) -> Option<Vec<(String, String)>> {
 }
 
 /// Whether the body is one row whose key is the one that the URL names.
-fn matches_key(rows: &[u8], named: &[(String, String)]) -> bool {
-    let row = match serde_json::from_slice::<Json>(rows) {
-        Ok(Json::Array(mut rows)) if rows.len() == 1 => rows.remove(0),
-        Ok(Json::Object(row)) => Json::Object(row),
-        _ => return false,
-    };
-    named.iter().all(|(column, literal)| match row.get(column) {
+async fn matches_key(rows: &kernel::Body, named: &[(String, String)]) -> Result<bool> {
+    let columns: Vec<&str> = named.iter().map(|(column, _)| column.as_str()).collect();
+    let Some(row) = members(rows, &columns).await? else { return Ok(false) };
+    Ok(named.iter().all(|(column, literal)| match row.picked.get(column) {
         Some(Json::String(text)) => text == literal,
         Some(value) => serde_json::from_str::<Json>(literal).is_ok_and(|named| named == *value),
         None => false,
-    })
+    }))
 }

@@ -6,6 +6,7 @@ mod definitions;
 mod driver;
 mod features;
 pub mod language;
+mod one_row;
 mod ops;
 mod query;
 

@@ -82,7 +82,7 @@ impl<'c> Request<'c, Calling> {
         self.check()?;
         let invoke = Invoke {
             function: self.target,
-            arguments: Arguments::Json(self.action.arguments),
+            arguments: Arguments::Json(self.action.arguments.into()),
             query: self.query,
             read_only: self.action.read_only,
             count: None,

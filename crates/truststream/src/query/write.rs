@@ -87,6 +87,7 @@ impl Apply for Insertion {
 
     fn step(self, table: TableName, query: Query) -> Step {
         let Insertion { rows, missing_default, on_conflict, options } = self;
+        let rows = rows.into();
         database::Insert { table, rows, columns: None, missing_default, on_conflict, query, options }.into()
     }
 }

@@ -14,7 +14,7 @@ impl Work {
     pub(crate) async fn delete(&mut self, op: &Delete) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
         let table = writable(&schema, &op.table)?;
-        Planner::new(&schema, &self.cx).check_relations(&op.table, &op.query)?;
+        Planner::new(&schema, &self.cx).owned(self.owner).check_relations(&op.table, &op.query)?;
         if let Some(page) = self.delete_there((&op.table, table), op).await? {
             return Ok(page);
         }

@@ -33,11 +33,13 @@ impl Work {
     pub(crate) async fn insert(&mut self, op: &Insert) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
         let table = writable(&schema, &op.table)?;
+        Planner::new(&schema, &self.cx).owned(self.owner).check_relations(&op.table, &op.query)?;
         let named = (&op.table, table);
         // A caller without the right learns nothing of the columns.
         Access::of(&self.cx).check(&schema, &op.table, PolicyCommand::Insert)?;
         let columns = op.columns.as_deref();
-        let rows = Rows::read(&schema, named, &op.rows, columns, op.missing_default)?;
+        let body = op.rows.collect(usize::MAX).await?;
+        let rows = Rows::read(&schema, named, &body, columns, op.missing_default)?;
         let key = conflict_key(op, table)?;
         let readable = op.options.returning == Returning::Representation || key.is_some();
         let rule = op.on_conflict.as_ref().zip(key.as_deref());
@@ -68,11 +70,12 @@ impl Work {
         let whole = self.completed(named, rows).await?;
         let mut policies = vec![(PolicyCommand::Insert, true)];
         policies.extend(readable.then_some((PolicyCommand::Select, false)));
-        if rule.is_some() && named.1.row_security && self.cx.identity().is_some() {
-            // Who may not write a row learns nothing of those it meets.
+        if rule.is_some() {
+            // A row must be one that could be inserted, also where it meets another; and who may not
+            // write it learns nothing of those it meets.
             let mut proposed = whole.clone();
             self.generate(named, &mut proposed).await?;
-            self.check_policies(named, &proposed, &policies).await?;
+            self.check(named, &proposed, &policies).await?;
         }
         let mut sorted = match rule {
             Some((rule, key)) => self.sorted(named, rows, whole, rule, key).await?,
@@ -115,7 +118,7 @@ impl Work {
             });
         }
         let schema = std::sync::Arc::clone(&self.schema);
-        let mut planner = Planner::new(&schema, &self.cx);
+        let mut planner = Planner::new(&schema, &self.cx).owned(self.owner);
         let defaults = Defaults::new(&mut planner, table)?;
         let mut whole = Vec::with_capacity(rows.rows.len());
         for row in &rows.rows {
@@ -218,7 +221,7 @@ impl Work {
         let mut conditions = Vec::new();
         let mut stages = Vec::new();
         {
-            let mut planner = Planner::new(&schema, &self.cx);
+            let mut planner = Planner::new(&schema, &self.cx).owned(self.owner);
             for command in [PolicyCommand::Update, PolicyCommand::Select] {
                 if let Some(condition) = planner.using(name, command)? {
                     stages.extend(condition.stages);

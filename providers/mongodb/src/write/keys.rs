@@ -187,7 +187,7 @@ impl Work {
         action: ReferentialAction,
         after: Option<&Document>,
     ) -> Result<Vec<Document>> {
-        let mut planner = Planner::new(&self.schema, &self.cx);
+        let mut planner = Planner::new(&self.schema, &self.cx).owned(self.owner);
         let defaults = Defaults::new(&mut planner, table)?;
         let mut changed = children.to_vec();
         for (column, referenced) in key.columns.iter().zip(&key.referenced_columns) {

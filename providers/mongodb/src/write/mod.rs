@@ -106,7 +106,7 @@ impl Work {
         query: &Query,
         command: PolicyCommand,
     ) -> Result<Vec<Document>> {
-        let plan = Planner::new(&self.schema, &self.cx).targets(name, query, command)?;
+        let plan = Planner::new(&self.schema, &self.cx).owned(self.owner).targets(name, query, command)?;
         self.documents(plan).await
     }
 

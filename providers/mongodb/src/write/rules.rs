@@ -8,7 +8,7 @@ use super::Named;
 use super::fault::failing_row;
 use crate::cast::cast;
 use crate::names::field;
-use crate::plan::Planner;
+use crate::plan::{Place, Planner};
 use crate::schema::Schema;
 use crate::sql::Translator;
 use crate::storage;
@@ -80,8 +80,8 @@ impl Work {
         let schema = std::sync::Arc::clone(&self.schema);
         let (mut projection, mut types) = (doc! { "_id": 0 }, Vec::new());
         for (at, (column, text)) in generated.iter().enumerate() {
-            let mut planner = Planner::new(&schema, &self.cx);
-            let term = Translator::value_of(&mut planner, Some(name), text, &column.ty)?;
+            let mut planner = Planner::new(&schema, &self.cx).owned(self.owner);
+            let term = Translator::value_of(&mut planner, Some(&Place::of(name)), text, &column.ty)?;
             projection.insert(format!("g{at}"), term.expr);
             types.push(term.ty);
         }
@@ -130,21 +130,6 @@ impl Work {
         Ok(())
     }
 
-    /// Checks rows that need not become new ones against policies alone.
-    ///
-    /// # Errors
-    /// 42501.
-    pub(crate) async fn check_policies(
-        &mut self,
-        named: Named<'_>,
-        rows: &[Document],
-        policies: &[(PolicyCommand, bool)],
-    ) -> Result<()> {
-        let verdicts = self.verdicts(named, rows, policies).await?;
-        let met = verdicts.iter().all(|one| one.get_bool("p").unwrap_or(true));
-        if met { Ok(()) } else { Err(violated(named.0)) }
-    }
-
     /// What policies and checks say of each row; nothing if there are none.
     async fn verdicts(
         &mut self,
@@ -153,7 +138,7 @@ impl Work {
         policies: &[(PolicyCommand, bool)],
     ) -> Result<Vec<Document>> {
         let schema = std::sync::Arc::clone(&self.schema);
-        let stages = verdicts(&mut Planner::new(&schema, &self.cx), named, policies)?;
+        let stages = verdicts(&mut Planner::new(&schema, &self.cx).owned(self.owner), named, policies)?;
         if stages.is_empty() || rows.is_empty() { Ok(Vec::new()) } else { self.evaluated(rows, stages).await }
     }
 }
@@ -185,7 +170,7 @@ fn verdicts(
         projection.insert("p", crate::term::all(conditions));
     }
     for (at, check) in table.checks.iter().enumerate() {
-        let violated = Translator::condition(planner, name, &check.expression, Want::False)?;
+        let violated = Translator::condition(planner, &Place::of(name), &check.expression, Want::False)?;
         projection.insert(format!("c{at}"), crate::term::not(violated.expr));
     }
     if projection.is_empty() {

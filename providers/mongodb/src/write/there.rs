@@ -56,7 +56,7 @@ impl Work {
         if page || options.returning == Returning::Representation {
             return Ok(None);
         }
-        let mut planner = Planner::new(&self.schema, &self.cx);
+        let mut planner = Planner::new(&self.schema, &self.cx).owned(self.owner);
         let judged = command == PolicyCommand::Update
             && (planner.check(table, command)?.is_some()
                 || planner.using(table, PolicyCommand::Select)?.is_some());

@@ -16,9 +16,11 @@ impl Work {
     pub(crate) async fn update(&mut self, op: &Update) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
         let table = writable(&schema, &op.table)?;
+        Planner::new(&schema, &self.cx).owned(self.owner).check_relations(&op.table, &op.query)?;
         let named = (&op.table, table);
         let columns = op.columns.as_deref();
-        let values = Rows::read(&schema, named, &op.values, columns, op.missing_default)?;
+        let body = op.values.collect(usize::MAX).await?;
+        let values = Rows::read(&schema, named, &body, columns, op.missing_default)?;
         if let Some(page) = self.update_there(named, op, &values).await? {
             return Ok(page);
         }
@@ -28,7 +30,7 @@ impl Work {
         };
         let mut new = old.clone();
         {
-            let mut planner = Planner::new(&schema, &self.cx);
+            let mut planner = Planner::new(&schema, &self.cx).owned(self.owner);
             let defaults = Defaults::new(&mut planner, table)?;
             for (column, value) in values.columns.iter().zip(row) {
                 if column.generated.is_some() {

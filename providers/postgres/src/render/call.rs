@@ -1,16 +1,15 @@
 //! Calls of functions.
 
-use bytes::Bytes;
 use truststream_kernel::Result;
 use truststream_services::database::{Arguments, Invoke, Parameter, Returns, TableName};
 use truststream_sql::callable::{self, Callable};
-use truststream_sql::payload::Payload;
 use truststream_sql::quote::quote;
 
 use super::body::{Representation, Shape, negotiate};
 use super::filter::array_literal;
 use super::read::{RETURNED, rows};
-use super::request::{Frame, NO_TOTAL, Statement, TOTAL, counts, total_of};
+use super::request::{Frame, NO_TOTAL, Statement, TOTAL, counts, is_long, total_of};
+use crate::document::Document;
 use crate::plan::{Node, Source};
 use crate::schema::Schema;
 use crate::sql::Sql;
@@ -19,7 +18,7 @@ use crate::sql::Sql;
 pub(crate) fn call(
     schema: &Schema,
     callable: &Callable<'_>,
-    op: &Invoke,
+    (op, body): (&Invoke, Option<&Document>),
     estimate_above: Option<u64>,
 ) -> Result<Statement> {
     let function = callable.function;
@@ -38,7 +37,7 @@ pub(crate) fn call(
         }
     };
     let mut sql = Sql::new(format!("WITH {RETURNED} AS ("));
-    called(&mut sql, callable, op, shape)?;
+    called(&mut sql, callable, (op, body), shape)?;
     sql.push(")");
     let counted = counts(op.count);
     if counted {
@@ -51,6 +50,7 @@ pub(crate) fn call(
         total: if counted { TOTAL } else { NO_TOTAL },
         location: "null::text",
         inserted: "null::text",
+        long: is_long(&callable.query, None),
     };
     frame.open(&mut sql);
     sql.push("(");
@@ -69,7 +69,12 @@ fn shape(returns: &Returns) -> Shape {
 }
 
 /// `SELECT … FROM function(…)`
-fn called(sql: &mut Sql, callable: &Callable<'_>, op: &Invoke, shape: Shape) -> Result<()> {
+fn called(
+    sql: &mut Sql,
+    callable: &Callable<'_>,
+    (op, body): (&Invoke, Option<&Document>),
+    shape: Shape,
+) -> Result<()> {
     let scalar = matches!(shape, Shape::Scalar | Shape::Scalars);
     sql.push(if scalar { "SELECT pgrst_call.pgrst_scalar" } else { "SELECT pgrst_call.*" });
     sql.push(" FROM ");
@@ -79,14 +84,16 @@ fn called(sql: &mut Sql, callable: &Callable<'_>, op: &Invoke, shape: Shape) -> 
         arguments(sql);
         sql.push(if scalar { ") pgrst_scalar) pgrst_call" } else { ") pgrst_call" });
     };
-    match (&op.arguments, &function.parameters[..]) {
-        (Arguments::Json(body), [one]) if one.name.is_empty() => {
+    match (&op.arguments, &function.parameters[..], body) {
+        (Arguments::Json(_), [one], Some(body)) if one.name.is_empty() => {
             invoke(sql, &mut |sql| unnamed(sql, one, body));
         }
-        (Arguments::Raw { body, .. }, [one]) => invoke(sql, &mut |sql| unnamed(sql, one, body)),
-        (Arguments::Raw { .. }, _) => invoke(sql, &mut |_| {}),
-        (Arguments::Json(body), parameters) => {
-            let keys = callable::keys_of(body)?;
+        (Arguments::Raw { .. }, [one], Some(body)) => invoke(sql, &mut |sql| unnamed(sql, one, body)),
+        (Arguments::Raw { .. } | Arguments::Json(_), _, None) | (Arguments::Raw { .. }, _, _) => {
+            invoke(sql, &mut |_| {})
+        }
+        (Arguments::Json(_), parameters, Some(body)) => {
+            let keys = body.keys()?;
             let given: Vec<&Parameter> =
                 parameters.iter().filter(|parameter| keys.contains(&parameter.name)).collect();
             if given.is_empty() {
@@ -103,7 +110,7 @@ fn called(sql: &mut Sql, callable: &Callable<'_>, op: &Invoke, shape: Shape) -> 
                 });
             });
         }
-        (Arguments::Named(named), parameters) => {
+        (Arguments::Named(named), parameters, _) => {
             let given: Vec<(&Parameter, Vec<String>)> = parameters
                 .iter()
                 .map(|parameter| (parameter, callable::values_of(named, parameter)))
@@ -131,23 +138,19 @@ fn named_argument(sql: &mut Sql, parameter: &Parameter, values: &[String]) {
 }
 
 /// The body as the only argument.
-fn unnamed(sql: &mut Sql, parameter: &Parameter, body: &Bytes) {
+fn unnamed(sql: &mut Sql, parameter: &Parameter, body: &Document) {
     if parameter.type_name == "bytea" {
-        let mut text = String::with_capacity(2 + body.len() * 2);
-        text.push_str("\\x");
-        for byte in body {
-            text.push_str(&format!("{byte:02x}"));
-        }
-        sql.bind(text).push("::bytea");
+        body.bytes(sql);
     } else {
-        sql.bind(body.clone()).push("::").push(&parameter.type_name);
+        body.text(sql).push("::").push(&parameter.type_name);
     }
 }
 
 /// The members of a JSON object, each read as its parameter's type.
-fn from_json(sql: &mut Sql, body: &Bytes, given: &[&Parameter]) {
-    let function = if Payload::is_object(body) { "json_to_record" } else { "json_to_recordset" };
-    sql.push("(SELECT ").bind(body.clone()).push("::json AS json_data) pgrst_payload, LATERAL (SELECT ");
+fn from_json(sql: &mut Sql, body: &Document, given: &[&Parameter]) {
+    let function = if body.is_object() { "json_to_record" } else { "json_to_recordset" };
+    sql.push("(SELECT ");
+    body.text(sql).push("::json AS json_data) pgrst_payload, LATERAL (SELECT ");
     sql.list(given, ", ", |sql, parameter| {
         sql.name(&parameter.name);
     });

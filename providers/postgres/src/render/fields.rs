@@ -56,7 +56,7 @@ fn path(sql: &mut Sql, path: &[JsonStep]) {
 /// One item of a select list, with its name.
 pub(super) fn selected(sql: &mut Sql, node: &Node<'_>, item: &Selected, hoists: bool) -> Result<()> {
     let aggregate = item.aggregate.as_ref().filter(|_| !hoists);
-    let mut value = Sql { params: std::mem::take(&mut sql.params), text: String::new() };
+    let mut value = Sql { params: std::mem::take(&mut sql.params), ..Sql::default() };
     match &item.represented_by {
         Some(function) => {
             value.push(function).push("(");

@@ -2,10 +2,11 @@
 //! reply.
 
 use truststream_kernel::Result;
-use truststream_services::database::{Count, Format, Media, PlanFormat, Select};
+use truststream_services::database::{Count, Format, Media, PlanFormat, Query, Select, Table};
 
 use super::body::{Representation, Shape, negotiate};
 use super::read::{RETURNED, count_rows, rows};
+use crate::pieces::PIECE;
 use crate::plan::{Node, Source};
 use crate::schema::Schema;
 use crate::sql::Sql;
@@ -19,6 +20,8 @@ pub(crate) struct Statement {
     pub(crate) media_type: Option<String>,
     /// It is explained, not run.
     pub(crate) plan: bool,
+    /// Its body comes in pieces, a row each; the other columns are the same in all of them.
+    pub(crate) pieces: bool,
 }
 
 /// What stands around the rows.
@@ -29,28 +32,57 @@ pub(super) struct Frame<'f> {
     pub(super) total: &'f str,
     pub(super) location: &'f str,
     pub(super) inserted: &'f str,
+    /// The reply may have any number of rows.
+    pub(super) long: bool,
+}
+
+/// Rows of a reply that is sure to be small enough to come at once.
+const SHORT: u64 = 1_000;
+
+/// Whether a query may give any number of rows.
+pub(super) fn is_long(query: &Query, table: Option<&Table>) -> bool {
+    let by_key = || query.filter.as_ref().zip(table).is_some_and(|(filter, table)| table.is_keyed_by(filter));
+    query.limit.is_none_or(|limit| limit > SHORT) && !by_key()
 }
 
 impl Frame<'_> {
+    /// Whether the body comes in pieces.
+    fn pieces(&self) -> bool {
+        let texts = [Representation::Json, Representation::Csv, Representation::GeoJson];
+        let many = matches!(self.shape, Shape::Rows | Shape::Scalars)
+            && !matches!(self.format.media, Media::Plan(_));
+        self.long && self.format.spooled && many && texts.contains(self.representation)
+    }
+
     /// `SELECT` of the reply's columns, up to `FROM`.
     pub(super) fn open(&self, sql: &mut Sql) {
         let counted = match self.shape {
             Shape::Scalars => "_postgrest_t.pgrst_scalar",
             _ => "_postgrest_t",
         };
+        let body = self.representation.expression(self.shape, self.format.strip_nulls);
+        let (opening, body) = match self.pieces() {
+            true => (", pgrst_page AS (", format!("pg_catalog.convert_to({body}, 'UTF8')")),
+            false => (" ", body),
+        };
         sql.push(&format!(
-            " SELECT {} AS total, pg_catalog.count({counted}) AS page, {} AS body, \
+            "{opening}SELECT {} AS total, pg_catalog.count({counted}) AS page, {body} AS body, \
              nullif(current_setting('response.headers', true), '') AS headers, \
              nullif(current_setting('response.status', true), '') AS status, \
              {} AS location, {} AS inserted FROM ",
-            self.total,
-            self.representation.expression(self.shape, self.format.strip_nulls),
-            self.location,
-            self.inserted,
+            self.total, self.location, self.inserted,
         ));
     }
 
     pub(super) fn finish(&self, mut sql: Sql) -> Statement {
+        let pieces = self.pieces();
+        if pieces {
+            sql.push(&format!(
+                ") SELECT total, page, headers, status, location, inserted, \
+                 pg_catalog.substring(body, at, {PIECE}) AS body FROM pgrst_page, LATERAL \
+                 pg_catalog.generate_series(1, greatest(pg_catalog.length(body), 1), {PIECE}) AS at"
+            ));
+        }
         if let Media::Plan(plan) = &self.format.media {
             sql.text.insert_str(0, &explain(plan));
         }
@@ -58,6 +90,7 @@ impl Frame<'_> {
             sql,
             media_type: self.representation.media_type().map(str::to_owned),
             plan: matches!(self.format.media, Media::Plan(_)),
+            pieces,
         }
     }
 }
@@ -85,6 +118,7 @@ pub(crate) fn select(schema: &Schema, op: &Select, estimate_above: Option<u64>) 
         total: if counts { TOTAL } else { NO_TOTAL },
         location: "null::text",
         inserted: "null::text",
+        long: is_long(&op.query, schema.catalog.table(&op.table)),
     };
     frame.open(&mut sql);
     sql.push(&format!("(SELECT * FROM {RETURNED}) _postgrest_t"));

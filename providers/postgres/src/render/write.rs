@@ -1,12 +1,10 @@
 //! Inserts, updates, deletes.
 
-use bytes::Bytes;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{
     Column, Delete, Filter, Identity, Insert, Operator, Query, Returning, Table, TableName, Update,
     WriteOptions,
 };
-use truststream_sql::payload::Payload;
 use truststream_sql::quote::{literal, qualified, quote};
 
 use super::body::{Representation, Shape, negotiate};
@@ -14,6 +12,7 @@ use super::fields::{order, range};
 use super::filter::{Place, filter};
 use super::read::{RETURNED, rows};
 use super::request::{Frame, NO_TOTAL, Statement};
+use crate::document::Document;
 use crate::plan::{Node, Source};
 use crate::schema::Schema;
 use crate::sql::Sql;
@@ -24,9 +23,9 @@ const COUNT_MERGED: &str = "set_config('pgrst.inserted', \
      (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) - 1)::text, true) <> '-1'";
 
 /// An insert or upsert.
-pub(crate) fn insert(schema: &Schema, op: &Insert) -> Result<Statement> {
+pub(crate) fn insert(schema: &Schema, op: &Insert, rows: &Document) -> Result<Statement> {
     let table = schema.table(&op.table)?;
-    let columns = columns(schema, table, &op.table, &op.rows, op.columns.as_deref())?;
+    let columns = columns(schema, table, &op.table, rows, op.columns.as_deref())?;
     let merges = op.on_conflict.as_ref().is_some_and(|conflict| conflict.merge);
     if let Some(key) = &op.query.filter {
         check_key(table, key)?;
@@ -43,7 +42,7 @@ pub(crate) fn insert(schema: &Schema, op: &Insert) -> Result<Statement> {
     sql.push(" SELECT ").list(&columns, ", ", |sql, column| {
         sql.push("pgrst_body.").name(&column.name);
     });
-    from_json(&mut sql, schema, &op.table, &op.rows, &columns, op.missing_default);
+    from_json(&mut sql, schema, &op.table, rows, &columns, op.missing_default);
     let mut separator = " WHERE ";
     if let Some(key) = &op.query.filter {
         let body = TableName::new("", "pgrst_body");
@@ -59,7 +58,8 @@ pub(crate) fn insert(schema: &Schema, op: &Insert) -> Result<Statement> {
     }
     on_conflict(&mut sql, table, op, &columns);
     let inserted = if merges { "nullif(current_setting('pgrst.inserted', true), '')" } else { "null::text" };
-    written(sql, schema, (&op.table, table), &op.query, &op.options, inserted)
+    let long = rows.is_large();
+    written(sql, schema, (&op.table, table), &op.query, &op.options, (inserted, long))
 }
 
 fn on_conflict(sql: &mut Sql, table: &Table, op: &Insert, columns: &[&Column]) {
@@ -119,9 +119,9 @@ fn check_key(table: &Table, key: &Filter) -> Result<()> {
 }
 
 /// An update.
-pub(crate) fn update(schema: &Schema, op: &Update) -> Result<Statement> {
+pub(crate) fn update(schema: &Schema, op: &Update, values: &Document) -> Result<Statement> {
     let table = schema.table(&op.table)?;
-    let columns = columns(schema, table, &op.table, &op.values, op.columns.as_deref())?;
+    let columns = columns(schema, table, &op.table, values, op.columns.as_deref())?;
     let node = target(schema, &op.table, &op.query)?;
     let mut sql = Sql::new(format!("WITH {RETURNED} AS ("));
     if columns.is_empty() {
@@ -130,15 +130,15 @@ pub(crate) fn update(schema: &Schema, op: &Update) -> Result<Statement> {
         let row = quote(&op.table.name);
         returned_columns(&mut sql, &row, &outer(schema, &op.table, &op.query)?, table, &op.options, "NULL");
         sql.push(" FROM ").table(&op.table).push(" WHERE false");
-        return written_rows(sql, schema, (&op.table, table), &op.query, &op.options, "null::text");
+        return written_rows(sql, schema, (&op.table, table), &op.query, &op.options, ("null::text", false));
     }
     sql.push("UPDATE ").table(&op.table).push(" SET ").list(&columns, ", ", |sql, column| {
         let name = quote(&column.name);
         sql.push(&format!("{name} = pgrst_body.{name}"));
     });
-    from_json(&mut sql, schema, &op.table, &op.values, &columns, op.missing_default);
+    from_json(&mut sql, schema, &op.table, values, &columns, op.missing_default);
     matching(&mut sql, schema, &node);
-    written(sql, schema, (&op.table, table), &op.query, &op.options, "null::text")
+    written(sql, schema, (&op.table, table), &op.query, &op.options, ("null::text", false))
 }
 
 /// A delete.
@@ -148,7 +148,7 @@ pub(crate) fn delete(schema: &Schema, op: &Delete) -> Result<Statement> {
     let mut sql = Sql::new(format!("WITH {RETURNED} AS (DELETE FROM "));
     sql.table(&op.table);
     matching(&mut sql, schema, &node);
-    written(sql, schema, (&op.table, table), &op.query, &op.options, "null::text")
+    written(sql, schema, (&op.table, table), &op.query, &op.options, ("null::text", false))
 }
 
 /// The table that is written, with the filter that says which rows.
@@ -191,16 +191,10 @@ fn columns<'t>(
     schema: &Schema,
     table: &'t Table,
     name: &TableName,
-    body: &Bytes,
+    body: &Document,
     wanted: Option<&[String]>,
 ) -> Result<Vec<&'t Column>> {
-    let mut names = match wanted {
-        Some(names) => {
-            Payload::check(body)?;
-            names.to_vec()
-        }
-        None => Payload::read(body)?.columns,
-    };
+    let mut names = body.columns(wanted)?;
     names.sort_unstable();
     names.dedup();
     names.iter().map(|column| schema.column(table, name, column)).collect()
@@ -211,13 +205,14 @@ fn from_json(
     sql: &mut Sql,
     schema: &Schema,
     table: &TableName,
-    body: &Bytes,
+    body: &Document,
     columns: &[&Column],
     defaults: bool,
 ) {
-    let object = Payload::is_object(body);
+    let object = body.is_object();
     let kind = if defaults { "jsonb" } else { "json" };
-    sql.push(" FROM (SELECT ").bind(body.clone()).push(&format!("::{kind} AS json_data) pgrst_payload, "));
+    sql.push(" FROM (SELECT ");
+    body.text(sql).push(&format!("::{kind} AS json_data) pgrst_payload, "));
     let source = if defaults {
         let missing: Vec<String> = columns.iter().filter_map(|column| default_of(table, column)).collect();
         let missing = format!("jsonb_build_object({})", missing.join(", "));
@@ -279,12 +274,12 @@ fn written(
     (name, table): (&TableName, &Table),
     query: &Query,
     options: &WriteOptions,
-    inserted: &str,
+    (inserted, long): (&str, bool),
 ) -> Result<Statement> {
     sql.push(" RETURNING ");
     let node = outer(schema, name, query)?;
     returned_columns(&mut sql, &qualified(name), &node, table, options, "1");
-    written_rows(sql, schema, (name, table), query, options, inserted)
+    written_rows(sql, schema, (name, table), query, options, (inserted, long))
 }
 
 fn returned_columns(
@@ -326,7 +321,7 @@ fn written_rows(
     (name, table): (&TableName, &Table),
     query: &Query,
     options: &WriteOptions,
-    inserted: &str,
+    (inserted, long): (&str, bool),
 ) -> Result<Statement> {
     sql.push(")");
     let node = outer(schema, name, query)?;
@@ -346,6 +341,7 @@ fn written_rows(
         total: NO_TOTAL,
         location: &location,
         inserted,
+        long,
     };
     frame.open(&mut sql);
     sql.push("(");

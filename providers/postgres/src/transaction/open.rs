@@ -4,7 +4,8 @@ use futures::join;
 use tokio_postgres::{Client, Row};
 use truststream_kernel::{Caller, Context, Error, ErrorKind, Result};
 
-use super::{Scope, Transactions, begin, end_of, pre_request, prepare, query, set};
+use super::reply::prepare;
+use super::{Scope, Transactions, begin, end_of, pre_request, query, set};
 use crate::error::{failed, is_stale_statement};
 use crate::pool::Lease;
 use crate::sql::Sql;

@@ -79,7 +79,7 @@ fn url(port: u16, database: &str) -> String {
 
 /// A server of its own: to be stopped, or set up in another way.
 pub fn start() -> Server {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = truststream_conformance::scratch::folder().unwrap();
     let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
     let root = is_root();
@@ -100,7 +100,7 @@ pub fn start() -> Server {
 
 /// A replica of a server, which streams from it.
 pub fn replica_of(primary: &Server) -> Server {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = truststream_conformance::scratch::folder().unwrap();
     let data = folder.path().join("data");
     if is_root() {
         assert!(Command::new("chown").arg("postgres").arg(folder.path()).status().unwrap().success());
@@ -143,7 +143,7 @@ impl Pooler {
     /// A pooler with so many connections for each database of this test run's server.
     pub fn start(size: u32) -> Pooler {
         let server = SERVER.get_or_init(start);
-        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let (port, folder) = (free_port(), truststream_conformance::scratch::folder().unwrap());
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();

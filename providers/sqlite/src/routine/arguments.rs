@@ -1,5 +1,6 @@
 //! Arguments of calls, in the forms that columns store.
 
+use bytes::Bytes;
 use indexmap::IndexMap;
 use rusqlite::types::Value as Cell;
 use serde_json::value::RawValue;
@@ -21,17 +22,19 @@ pub(super) fn cells(write: &Write<'_>, function: &Function, arguments: &Argument
         _ => false,
     };
     if let (true, Arguments::Json(body) | Arguments::Raw { body, .. }) = (whole, arguments) {
+        let body = body.read()?;
         let ty = parameter_type(&write.schema.catalog, &function.parameters[0]);
         let value = match ty {
             Type::Bytes => Value::Bytes(body.to_vec()),
-            ty => Value::parse(&ty, text(body)?)?,
+            ty => Value::parse(&ty, text(&body)?)?,
         };
         return Ok(vec![storage::cell(&value)?]);
     }
-    let members = match arguments {
-        Arguments::Json(body) => members(body)?,
-        _ => IndexMap::new(),
+    let body = match arguments {
+        Arguments::Json(body) => body.read()?,
+        _ => Bytes::new(),
     };
+    let members = members(&body)?;
     let cell = |parameter: &Parameter| {
         let ty = parameter_type(&write.schema.catalog, parameter);
         let value = match arguments {

@@ -1,17 +1,21 @@
 //! Functions in SQL, called by name.
 
 mod arguments;
+mod bodies;
+mod program;
 
 use bytes::Bytes;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Error, ErrorKind, Result, Value};
-use truststream_services::database::{Function, Invoke, Media, Page, PolicyCommand, Query, TableName};
+use truststream_services::database::{
+    Format, Function, Invoke, Media, Page, PolicyCommand, Query, TableName,
+};
 use truststream_sql::callable::Callable;
-use truststream_sql::expression::{Scope, Unsupported, result_columns};
+use truststream_sql::expression::result_columns;
 use truststream_sql::quote::quote;
 use truststream_sql::response;
-use truststream_sql::sqlite::routine::{self, Step, Written};
+use truststream_sql::sqlite::routine::{Step, Written};
 
 use crate::access::Access;
 use crate::error::convert;
@@ -19,8 +23,11 @@ use crate::plan::{self, Purpose, Returned, Statement};
 use crate::render::{in_format, number};
 use crate::schema::Schema;
 use crate::storage;
-use crate::translate;
 use crate::write::{Write, explain};
+
+pub(crate) use bodies::Bodies;
+use bodies::Body;
+use program::Run;
 
 /// Cells that a reply of a writing function holds at most: SQLite's limit for parameters.
 const MOST: usize = 32_000;
@@ -48,33 +55,19 @@ impl Write<'_> {
             return Err(Error::new(ErrorKind::InvalidInput, "PGRST128", message));
         }
         let cells = arguments::cells(self, function, &op.arguments)?;
-        let steps = match function.strict && cells.contains(&Cell::Null) {
-            true => Vec::new(),
-            false => self.steps(function)?,
-        };
-        for step in steps.iter().filter_map(|step| step.written.as_ref()) {
-            refuse_write(function, op, step)?;
-        }
         let mut rows = Returned {
             table: self.result_table(function),
             sql: String::new(),
             parameters: Vec::new(),
             scalar: !function.returns.composite,
         };
-        let last = steps.len().saturating_sub(1);
-        for (at, step) in steps.iter().enumerate() {
-            match &step.written {
-                Some(written) => {
-                    let found = self.run(step, written, &cells, function)?;
-                    if at == last && written.returns {
-                        (rows.sql, rows.parameters) = self.values(function, found)?;
-                    }
+        if !(function.strict && cells.contains(&Cell::Null)) {
+            match self.body(function)?.as_ref() {
+                Body::Steps(steps) => self.run_steps((function, steps), &cells, op.read_only, &mut rows)?,
+                Body::Program(program) => {
+                    let run = Run::new(self, (function, program), cells, op.read_only);
+                    (rows.sql, rows.parameters) = self.values(function, run.rows()?)?;
                 }
-                None if at == last && !function.returns.void => {
-                    rows.sql.clone_from(&step.sql);
-                    rows.parameters.clone_from(&cells);
-                }
-                None => self.look(step, &cells)?,
             }
         }
         if function.returns.void {
@@ -95,16 +88,34 @@ impl Write<'_> {
         Ok(Page { status: status.or(page.status), headers, ..page })
     }
 
-    fn steps(&self, function: &Function) -> Result<Vec<Step>> {
-        let access = Access::of(self.cx).deeper();
-        let source = |name: &TableName| {
-            translate::source(self.schema, name, access).map_err(|error| Unsupported::carried(&error))
-        };
-        let guard = |name: &TableName, command: PolicyCommand| access.using(self.schema, name, command);
-        let scope = Scope { source: Some(&source), role: access.role(), ..Scope::new(&self.schema.catalog) };
-        let guard: Option<&truststream_sql::sqlite::Guard<'_>> =
-            if access.role().is_some() { Some(&guard) } else { None };
-        routine::steps(function, &scope, guard)
+    /// Runs statements one after another; the last one gives the rows.
+    fn run_steps(
+        &self,
+        (function, steps): (&Function, &[Step]),
+        cells: &[Cell],
+        read_only: bool,
+        rows: &mut Returned,
+    ) -> Result<()> {
+        for step in steps.iter().filter_map(|step| step.written.as_ref()) {
+            refuse_write(function, read_only, step)?;
+        }
+        let last = steps.len().saturating_sub(1);
+        for (at, step) in steps.iter().enumerate() {
+            match &step.written {
+                Some(written) => {
+                    let found = self.run(step, written, cells, function)?;
+                    if at == last && written.returns {
+                        (rows.sql, rows.parameters) = self.values(function, found)?;
+                    }
+                }
+                None if at == last && !function.returns.void => {
+                    rows.sql.clone_from(&step.sql);
+                    rows.parameters = cells.to_vec();
+                }
+                None => self.look(step, cells)?,
+            }
+        }
+        Ok(())
     }
 
     fn result_table(&self, function: &Function) -> TableName {
@@ -196,13 +207,13 @@ impl Write<'_> {
     }
 
     /// Values that are no rows, as a JSON array, and how many they are.
-    fn list(&self, query: &Query, rows: &Returned) -> Result<(Bytes, u64)> {
+    fn list(&self, query: &Query, rows: &Returned) -> Result<Page> {
         let statement = plan::values(self.schema, self.cx, query, rows)?;
         let mut prepared = self.conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?));
         let (body, count): (String, i64) =
             prepared.query_row(params_from_iter(&statement.parameters), read).map_err(convert)?;
-        Ok((Bytes::from(body), count.unsigned_abs()))
+        Ok(Page { body: Bytes::from(body), rows: count.unsigned_abs(), ..Page::default() })
     }
 
     /// A value whose type is a domain with a media type for a name: itself is the body.
@@ -245,17 +256,21 @@ impl Write<'_> {
             Media::Object => rows.scalar,
             _ => false,
         };
-        let (body, count) = match (rows.scalar, &op.format.media) {
+        let mut page = match (rows.scalar, &op.format.media) {
             (true, Media::Json | Media::Object) => self.list(query, rows)?,
-            _ => in_format(self.conn, &op.format, &plan)?,
+            _ => {
+                let format = Format { spooled: op.format.spooled && !single, ..op.format.clone() };
+                in_format(self.conn, &format, &plan)?.page()
+            }
         };
-        let body = match single {
-            // The array's only element is what is between its brackets.
-            true if count == 0 => Bytes::from_static(b"null"),
-            true => body.slice(1..body.len() - 1),
-            false => body,
-        };
-        Ok(Page { body, rows: count, total, ..Page::default() })
+        if single {
+            page.body = match page.rows {
+                0 => Bytes::from_static(b"null"),
+                // The array's only element is what is between its brackets.
+                _ => page.body.slice(1..page.body.len() - 1),
+            };
+        }
+        Ok(Page { total, ..page })
     }
 }
 
@@ -268,17 +283,13 @@ fn made<'w>(function: &Function, wanted: &'w str) -> Option<&'w str> {
     if is("*/*") { Some("application/octet-stream") } else { is(wanted).then_some(wanted) }
 }
 
-fn refuse_write(function: &Function, op: &Invoke, written: &Written) -> Result<()> {
-    let verb = match written.command {
-        PolicyCommand::Insert => "INSERT",
-        PolicyCommand::Delete => "DELETE",
-        _ => "UPDATE",
-    };
+fn refuse_write(function: &Function, read_only: bool, written: &Written) -> Result<()> {
+    let verb = program::verb(written.command);
     if function.reads_only {
         let message = format!("{verb} is not allowed in a non-volatile function");
         return Err(Error::new(ErrorKind::Unsupported, "0A000", message));
     }
-    if op.read_only {
+    if read_only {
         let message = format!("cannot execute {verb} in a read-only transaction");
         return Err(Error::new(ErrorKind::InvalidInput, "25006", message));
     }

@@ -1,8 +1,9 @@
 //! Bodies of writes as typed values.
 
-use truststream_kernel::{Error, ErrorKind, Result, Value};
+use serde_json::value::RawValue;
+use truststream_kernel::{Body, Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, Table, TableName};
-use truststream_sql::payload::{Object, Payload};
+use truststream_sql::payload::{Object, OwnedObject, Payload, keys_differ};
 
 use crate::plan::checked;
 use crate::schema::Schema;
@@ -40,14 +41,67 @@ impl<'t> Rows<'t> {
             }
             (None, None) => Vec::new(),
         };
-        let read = |object: &Object<'_>, column: &Column| match object.get(column.name.as_str()) {
-            Some(json) => checked(schema, &column.ty, Value::from_raw_json(&column.ty, json)?).map(Some),
-            None if missing_default => Ok(None),
-            None => Ok(Some(Value::Null)),
+        let row = |object: &Object<'_>| {
+            let read = |column: &&Column| {
+                value(schema, column, object.get(column.name.as_str()).copied(), missing_default)
+            };
+            columns.iter().map(read).collect()
         };
-        let row = |object: &Object<'_>| columns.iter().map(|column| read(object, column)).collect();
         let rows = objects.iter().map(row).collect::<Result<Vec<_>>>()?;
         Ok(Rows { columns, rows })
+    }
+
+    /// Gives each row of a body to `each`, one by one, with the columns that all of them have; before the
+    /// first one, the columns alone.
+    ///
+    /// # Errors
+    /// Those of [`Rows::read`], and those of `each`.
+    pub(crate) fn each(
+        schema: &Schema,
+        (name, table): (&TableName, &'t Table),
+        body: &Body,
+        (wanted, missing_default): (Option<&[String]>, bool),
+        mut each: impl FnMut(&[&'t Column], Option<Vec<Option<Value>>>) -> Result<()>,
+    ) -> Result<()> {
+        let column = |column: &str| table.column(column).ok_or_else(|| unknown(name, column));
+        let mut known: Option<Vec<&'t Column>> = None;
+        let give = |mut object: OwnedObject| {
+            let columns = match &known {
+                Some(columns) => columns,
+                None => {
+                    let columns: Vec<_> = match wanted {
+                        Some(names) => names.iter().map(|name| column(name)).collect::<Result<_>>()?,
+                        None => object.keys().map(|key| column(key)).collect::<Result<_>>()?,
+                    };
+                    each(&columns, None)?;
+                    known.insert(columns)
+                }
+            };
+            let alike = || columns.iter().all(|column| object.contains_key(&column.name));
+            if wanted.is_none() && (object.len() != columns.len() || !alike()) {
+                return Err(keys_differ());
+            }
+            let mut read = |column: &&Column| {
+                let json = object.swap_remove(&column.name);
+                value(schema, column, json.as_deref(), missing_default)
+            };
+            let row = columns.iter().map(&mut read).collect::<Result<_>>()?;
+            each(columns, Some(row))
+        };
+        Payload::each_row(body.reader(), give)
+    }
+}
+
+fn value(
+    schema: &Schema,
+    column: &Column,
+    json: Option<&RawValue>,
+    missing_default: bool,
+) -> Result<Option<Value>> {
+    match json {
+        Some(json) => checked(schema, &column.ty, Value::from_raw_json(&column.ty, json)?).map(Some),
+        None if missing_default => Ok(None),
+        None => Ok(Some(Value::Null)),
     }
 }
 

@@ -22,6 +22,57 @@ enum Row {
     Skipped,
 }
 
+/// An insert under way.
+struct Writing<'w> {
+    write: &'w Write<'w>,
+    op: &'w Insert,
+    table: &'w Table,
+    /// The columns that decide whether a row exists, of an upsert.
+    key: Option<Vec<String>>,
+    written: Written,
+}
+
+impl Writing<'_> {
+    /// What is looked at before the first row is put, with the columns that all rows have.
+    fn begin(&mut self, access: &Access<'_>, columns: &[&Column]) -> Result<()> {
+        let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+        access.may_write(self.write.schema, &self.op.table, PolicyCommand::Insert, &names)?;
+        self.key = self.write.conflict_key(self.op, self.table)?;
+        Ok(())
+    }
+
+    fn put(&mut self, columns: &[&Column], row: &[Option<Value>]) -> Result<()> {
+        let row = self.write.put(self.op, self.table, columns, row, self.key.as_deref())?;
+        self.written.note(row, self.key.is_some())
+    }
+}
+
+/// Row ids of what was written so far.
+#[derive(Default)]
+struct Written {
+    all: Vec<i64>,
+    /// Of an upsert only: those inserted, those updated, and both.
+    inserted: Vec<i64>,
+    updated: Vec<i64>,
+    touched: HashSet<i64>,
+}
+
+impl Written {
+    fn note(&mut self, row: Row, upserts: bool) -> Result<()> {
+        let (Row::Inserted(id) | Row::Updated(id)) = row else { return Ok(()) };
+        self.all.push(id);
+        if upserts {
+            let first = self.touched.insert(id);
+            match row {
+                Row::Updated(_) if !first => return Err(twice()),
+                Row::Updated(_) => self.updated.push(id),
+                _ => self.inserted.push(id),
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Write<'_> {
     /// Inserts rows, or updates those whose key exists.
     pub(crate) fn insert(&self, op: &Insert) -> Result<Page> {
@@ -43,37 +94,31 @@ impl Write<'_> {
         // A caller without the right learns nothing of the columns.
         let access = Access::of(self.cx).by_columns();
         access.check(self.schema, &op.table, PolicyCommand::Insert)?;
-        let columns = op.columns.as_deref();
-        let rows = Rows::read(self.schema, (&op.table, table), &op.rows, columns, op.missing_default)?;
-        let names: Vec<String> = rows.columns.iter().map(|column| column.name.clone()).collect();
-        access.may_write(self.schema, &op.table, PolicyCommand::Insert, &names)?;
-        let key = self.conflict_key(op, table)?;
-        let (mut written, mut inserted, mut updated) = (Vec::new(), Vec::new(), Vec::new());
-        let mut touched = HashSet::new();
-        for row in &rows.rows {
-            match self.put(op, table, &rows.columns, row, key.as_deref())? {
-                Row::Inserted(id) => {
-                    if key.is_some() {
-                        touched.insert(id);
+        let (named, wanted) = ((&op.table, table), op.columns.as_deref());
+        let mut writing = Writing { write: self, op, table, key: None, written: Written::default() };
+        match op.rows.in_memory() {
+            Some(body) => {
+                let rows = Rows::read(self.schema, named, body, wanted, op.missing_default)?;
+                writing.begin(&access, &rows.columns)?;
+                rows.rows.iter().try_for_each(|row| writing.put(&rows.columns, row))?;
+            }
+            None => {
+                Rows::each(self.schema, named, &op.rows, (wanted, op.missing_default), |columns, row| {
+                    match row {
+                        None => writing.begin(&access, columns),
+                        Some(row) => writing.put(columns, &row),
                     }
-                    inserted.push(id);
-                    written.push(id);
-                }
-                Row::Updated(id) => {
-                    if !touched.insert(id) {
-                        return Err(twice());
-                    }
-                    updated.push(id);
-                    written.push(id);
-                }
-                Row::Skipped => {}
+                })?
             }
         }
-        self.check(&op.table, &inserted, PolicyCommand::Insert, reads(op, table))?;
+        let Writing { key, written, .. } = writing;
+        let new = if key.is_some() { &written.inserted } else { &written.all };
+        self.check(&op.table, new, PolicyCommand::Insert, reads(op, table))?;
         if key.is_some() {
-            self.check(&op.table, &updated, PolicyCommand::Update, true)?;
+            self.check(&op.table, &written.updated, PolicyCommand::Update, true)?;
         }
-        Ok((written, inserted.len() as u64))
+        let new = new.len() as u64;
+        Ok((written.all, new))
     }
 
     fn put(

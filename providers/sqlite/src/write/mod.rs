@@ -104,7 +104,7 @@ impl<'a> Write<'a> {
             let source = Source::Rows(written.to_vec());
             let format = &options.format;
             // What inner embeds leave out is written, and neither shown nor counted.
-            (page.body, page.rows) = render(self.conn, self.schema, self.cx, (name, query), &source, format)?;
+            page = render(self.conn, self.schema, self.cx, (name, query), &source, format)?.page();
         } else {
             plan::check_relations(self.schema, name, query)?;
         }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
-use truststream_kernel::{Context, Error, ErrorKind, Result};
+use truststream_kernel::{Body, Context, Error, ErrorKind, Result};
 use truststream_services::database::{
     Delete, Insert, OnConflict, Page, PolicyCommand, Query, Returning, TableKind, TableName, Update,
     WriteOptions,
@@ -44,7 +44,8 @@ impl Write<'_> {
     /// Inserts through a view.
     pub(super) fn insert_through(&self, op: &Insert, through: &Through<'_>) -> Result<Page> {
         let access = Access::of(self.cx);
-        let columns = through.columns(&op.rows, op.columns.as_deref())?;
+        let body = op.rows.read()?;
+        let columns = through.columns(&body, op.columns.as_deref())?;
         access.may_write(self.schema, through.view, PolicyCommand::Insert, &columns)?;
         if op.on_conflict.as_ref().is_some_and(|rule| rule.merge) {
             access.may_write(self.schema, through.view, PolicyCommand::Update, &columns)?;
@@ -62,7 +63,7 @@ impl Write<'_> {
         };
         let inner = Insert {
             table: through.base.table.clone(),
-            rows: through.body(&op.rows)?,
+            rows: through.body(&body)?,
             columns: Some(through.renamed(&columns, "insert into")?),
             on_conflict,
             query: Query::all(),
@@ -85,12 +86,13 @@ impl Write<'_> {
 
     /// Updates through a view.
     pub(super) fn update_through(&self, op: &Update, through: &Through<'_>) -> Result<Page> {
-        let columns = through.columns(&op.values, op.columns.as_deref())?;
+        let body = op.values.read()?;
+        let columns = through.columns(&body, op.columns.as_deref())?;
         Access::of(self.cx).may_write(self.schema, through.view, PolicyCommand::Update, &columns)?;
         let targets = self.targets(through.view, &op.query, PolicyCommand::Update, op.options.returning)?;
         let inner = Update {
             table: through.base.table.clone(),
-            values: through.body(&op.values)?,
+            values: through.body(&body)?,
             columns: Some(through.renamed(&columns, "update")?),
             ..op.clone()
         };
@@ -151,7 +153,7 @@ impl Through<'_> {
     }
 
     /// A body with the table's names in the place of the view's.
-    fn body(&self, body: &Bytes) -> Result<Bytes> {
+    fn body(&self, body: &Bytes) -> Result<Body> {
         type Object<'b> = IndexMap<String, &'b RawValue>;
         let renamed = |object: Object<'_>| -> IndexMap<String, Box<RawValue>> {
             let members = object.into_iter();
@@ -168,6 +170,6 @@ impl Through<'_> {
             let rows: Vec<Object<'_>> = serde_json::from_slice(body).map_err(invalid)?;
             serde_json::to_vec(&rows.into_iter().map(renamed).collect::<Vec<_>>())
         };
-        text.map(Bytes::from).map_err(invalid)
+        text.map(Body::from).map_err(invalid)
     }
 }

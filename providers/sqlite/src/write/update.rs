@@ -27,7 +27,8 @@ impl Write<'_> {
     pub(super) fn updated(&self, op: &Update, targets: Vec<i64>) -> Result<Vec<i64>> {
         let table = self.table(&op.table)?;
         let columns = op.columns.as_deref();
-        let values = Rows::read(self.schema, (&op.table, table), &op.values, columns, op.missing_default)?;
+        let values =
+            Rows::read(self.schema, (&op.table, table), &op.values.read()?, columns, op.missing_default)?;
         let Some(row) = values.rows.first().filter(|_| !values.columns.is_empty()) else {
             return Ok(Vec::new());
         };

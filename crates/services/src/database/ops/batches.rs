@@ -1,8 +1,10 @@
 //! Several requests as one.
 
-use truststream_kernel::{Effect, FeatureSet, Requires};
+use std::borrow::Cow;
 
-use super::{Delete, Insert, Invoke, Isolation, Raw, Select, Update};
+use truststream_kernel::{Body, Effect, FeatureSet, Requires, Result};
+
+use super::{Arguments, Delete, Format, Insert, Invoke, Isolation, Raw, Select, Update};
 
 /// Several writes and reads, applied all or none, in order, in one transaction.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +56,51 @@ impl Step {
             Step::Raw(raw) => raw.read_only,
             Step::Insert(_) | Step::Update(_) | Step::Delete(_) => false,
         }
+    }
+
+    /// How its reply is wanted.
+    pub fn format_mut(&mut self) -> Option<&mut Format> {
+        match self {
+            Step::Select(op) => Some(&mut op.format),
+            Step::Insert(op) => Some(&mut op.options.format),
+            Step::Update(op) => Some(&mut op.options.format),
+            Step::Delete(op) => Some(&mut op.options.format),
+            Step::Invoke(op) => Some(&mut op.format),
+            Step::Raw(_) | Step::Expect(_) => None,
+        }
+    }
+
+    /// What it brings, if that is a body.
+    pub fn body(&self) -> Option<&Body> {
+        match self {
+            Step::Insert(insert) => Some(&insert.rows),
+            Step::Update(update) => Some(&update.values),
+            Step::Invoke(invoke) => match &invoke.arguments {
+                Arguments::Json(body) | Arguments::Raw { body, .. } => Some(body),
+                Arguments::Named(_) => None,
+            },
+            Step::Select(_) | Step::Delete(_) | Step::Raw(_) | Step::Expect(_) => None,
+        }
+    }
+
+    /// The same step with its body in memory.
+    ///
+    /// # Errors
+    /// Those of reading the body.
+    pub async fn in_memory(&self) -> Result<Cow<'_, Self>> {
+        let Some(body @ Body::Open { .. }) = self.body() else { return Ok(Cow::Borrowed(self)) };
+        let bytes = Body::from(body.collect(usize::MAX).await?);
+        let mut step = self.clone();
+        match &mut step {
+            Step::Insert(insert) => insert.rows = bytes,
+            Step::Update(update) => update.values = bytes,
+            Step::Invoke(invoke) => match &mut invoke.arguments {
+                Arguments::Json(body) | Arguments::Raw { body, .. } => *body = bytes,
+                Arguments::Named(_) => {}
+            },
+            Step::Select(_) | Step::Delete(_) | Step::Raw(_) | Step::Expect(_) => {}
+        }
+        Ok(Cow::Owned(step))
     }
 }
 

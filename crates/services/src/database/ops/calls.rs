@@ -1,7 +1,6 @@
 //! Calling functions of the database.
 
-use bytes::Bytes;
-use truststream_kernel::{Effect, FeatureSet, Requires};
+use truststream_kernel::{Body, Effect, FeatureSet, Requires};
 
 use super::needs::query_needs;
 use super::shape;
@@ -32,7 +31,7 @@ pub struct Invoke {
 #[derive(Clone, Debug)]
 pub enum Arguments {
     /// A JSON object of parameters, or any JSON for a function with one unnamed parameter.
-    Json(Bytes),
+    Json(Body),
     /// Parameters as texts, in order and with repetitions (variadics); also those that turn out
     /// not to be parameters, each with the filter it would be.
     Named(Vec<NamedArgument>),
@@ -41,7 +40,7 @@ pub enum Arguments {
         /// `text/plain`, `text/xml` or `application/octet-stream`.
         media_type: String,
         /// The body.
-        body: Bytes,
+        body: Body,
     },
 }
 

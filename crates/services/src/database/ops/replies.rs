@@ -1,6 +1,7 @@
 //! How replies are wanted, how transactions are run, and what comes back.
 
 use bytes::Bytes;
+use truststream_kernel::Body;
 use truststream_kernel::value::Rows;
 
 /// How a reply is wanted.
@@ -10,6 +11,8 @@ pub struct Format {
     pub media: Media,
     /// Leave out null members of JSON objects.
     pub strip_nulls: bool,
+    /// The representation may come as [`Page::spooled`] where it is large: for who only passes it on.
+    pub spooled: bool,
 }
 
 /// Representation of a reply.
@@ -88,4 +91,6 @@ pub struct Page {
     pub version: Option<String>,
     /// The rows in place of the body, where [`Select::as_values`](super::Select::as_values) asked for them.
     pub values: Option<Rows>,
+    /// The representation in place of the body, where it is large and [`Format::spooled`] asked for it.
+    pub spooled: Option<Body>,
 }

@@ -1,7 +1,6 @@
 //! Writing rows.
 
-use bytes::Bytes;
-use truststream_kernel::{FeatureSet, Requires};
+use truststream_kernel::{Body, FeatureSet, Requires};
 
 use super::needs::query_needs;
 use super::shape;
@@ -39,7 +38,7 @@ pub struct Insert {
     /// Into which table.
     pub table: TableName,
     /// One JSON object or an array of them.
-    pub rows: Bytes,
+    pub rows: Body,
     /// Columns to take from the rows; the keys of the first row if absent (then all rows must have
     /// the same keys, PGRST102).
     pub columns: Option<Vec<String>>,
@@ -55,7 +54,7 @@ pub struct Insert {
 
 impl Insert {
     /// A plain insert that returns nothing.
-    pub fn new(table: TableName, rows: impl Into<Bytes>) -> Self {
+    pub fn new(table: TableName, rows: impl Into<Body>) -> Self {
         Insert {
             table,
             rows: rows.into(),
@@ -84,7 +83,7 @@ pub struct Update {
     /// In which table.
     pub table: TableName,
     /// One JSON object: column to new value.
-    pub values: Bytes,
+    pub values: Body,
     /// Columns to take from `values`; all its keys if absent.
     pub columns: Option<Vec<String>>,
     /// A column missing from `values` takes its default instead of null.
@@ -97,7 +96,7 @@ pub struct Update {
 
 impl Update {
     /// An update that returns nothing.
-    pub fn new(table: TableName, values: impl Into<Bytes>, query: Query) -> Self {
+    pub fn new(table: TableName, values: impl Into<Body>, query: Query) -> Self {
         Update {
             table,
             values: values.into(),
