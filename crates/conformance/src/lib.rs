@@ -21,5 +21,6 @@ mod harness;
 pub mod mongodb_server;
 pub mod objects;
 pub mod postgres_server;
+pub mod scratch;
 
 pub use harness::{Case, Env, Failure, Outcome, only, run};

@@ -27,7 +27,7 @@ impl MongoServer {
     /// # Errors
     /// When SecantusDB is not installed, or does not answer.
     pub fn start() -> io::Result<MongoServer> {
-        let folder = TempDir::new()?;
+        let folder = crate::scratch::folder()?;
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let process = spawn(&folder, port)?;
         let mut server = MongoServer { process, port, databases: AtomicU32::new(0), folder };

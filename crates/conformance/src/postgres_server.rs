@@ -27,7 +27,7 @@ impl PostgresServer {
     /// When no PostgreSQL is installed, or it does not start.
     pub fn start(settings: &[&str]) -> io::Result<PostgresServer> {
         let programs = programs()?;
-        let folder = tempfile::tempdir()?;
+        let folder = crate::scratch::folder()?;
         let data = folder.path().join("data");
         let mut own = Command::new("chown");
         if is_root()? {

@@ -160,7 +160,7 @@ impl Fleet {
         let sides = (Side::start("main", pair.0).await?, Side::start("cloud", pair.1).await?);
         let control = PostgresServer::start(&["synchronous_commit=on"])?;
         let (url, own) = (control.new_database()?, format!(":{}/", control.port()));
-        let objects = tempfile::tempdir()?;
+        let objects = truststream_conformance::scratch::folder()?;
         let backends = format!("{}{}", sides.0.settings(), sides.1.settings());
         let backends = backends.replace("root = \"", &format!("root = \"{}/", objects.path().display()));
         let mut members = Vec::new();

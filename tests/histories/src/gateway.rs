@@ -42,7 +42,7 @@ pub struct Gateway {
 impl Gateway {
     /// Starts the binary on a new project with this configuration and schema.
     pub async fn start(subject: Subject<'_>, settings: &str, migration: &str) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+        let folder = truststream_conformance::scratch::folder()?;
         std::fs::create_dir_all(folder.path().join("supabase/migrations"))?;
         std::fs::write(folder.path().join("supabase/config.toml"), SUPABASE)?;
         std::fs::write(folder.path().join("supabase/migrations/20260101000000_first.sql"), migration)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use truststream_conformance::mongodb_server::MongoServer;
 use truststream_conformance::postgres_server::PostgresServer;
+use truststream_conformance::scratch;
 
 /// What a backend's database runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Servers {
     pub fn start(engines: &[Engine]) -> Self {
         let postgres = engines.contains(&Engine::Postgres).then(|| PostgresServer::start(&[]).unwrap());
         let mongodb = engines.contains(&Engine::Mongodb).then(|| MongoServer::start().unwrap());
-        Servers { postgres, mongodb, folder: tempfile::tempdir().unwrap() }
+        Servers { postgres, mongodb, folder: scratch::folder().unwrap() }
     }
 
     /// A backend's part of the configuration: a new database, and objects in a store of its own.
