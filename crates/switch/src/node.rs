@@ -1,12 +1,13 @@
 //! What one process knows of itself and of the others that share the control store.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::ambient::new_name;
 use crate::machine::{State, Still};
 
 /// How this process is one of several.
@@ -55,7 +56,7 @@ struct Own {
 /// When each lease was last seen to be alive.
 #[derive(Default)]
 struct Sightings {
-    gateways: HashMap<String, (u64, Instant)>,
+    gateways: BTreeMap<String, (u64, Instant)>,
     coordinator: Option<(Still, Instant)>,
 }
 
@@ -78,7 +79,7 @@ impl Node {
 
     /// A new name; leads nothing.
     pub(crate) fn begin_anew(&self) -> String {
-        let name = uuid::Uuid::new_v4().simple().to_string();
+        let name = new_name();
         *self.own.lock() = Own { name: name.clone(), term: 0 };
         name
     }
@@ -120,7 +121,7 @@ impl Node {
     }
 
     /// How long ago each gateway's lease was seen to be renewed.
-    pub(crate) fn ages(&self) -> HashMap<String, Duration> {
+    pub(crate) fn ages(&self) -> BTreeMap<String, Duration> {
         let sightings = self.sightings.lock();
         sightings.gateways.iter().map(|(name, (_, seen))| (name.clone(), seen.elapsed())).collect()
     }

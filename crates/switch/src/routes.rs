@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use tokio::time::interval;
 use truststream_kernel::{Error, ErrorKind, Outcome, Result};
 
+use crate::ambient::now_ms;
 use crate::control::LOST;
 use crate::keeper::Keeper;
 use crate::machine::{Act, Event, State};
 use crate::node::Node;
-use crate::record::now_ms;
 use crate::{ControlStore, Fleet, Gate, Held, Route, Sides};
 
 const KEY: &str = "route";

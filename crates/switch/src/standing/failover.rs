@@ -9,8 +9,8 @@ use truststream_services::database::{Applied, AppliedPosition, Apply, Capture, P
 use super::Mirrors;
 use super::returned::Returned;
 use super::status::{MirrorPhase, MirrorStatus, millis};
+use crate::ambient::now_ms;
 use crate::machine::{Act, Event};
-use crate::record::now_ms;
 use crate::{Record, Side};
 
 const FAILOVERS: &str = "failover/";

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::record::now_ms;
+use crate::ambient::now_ms;
 
 /// What a mirror is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -1,0 +1,108 @@
+//! The control store as a node reaches it, through its wire.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use serde_json::Value as Json;
+use tokio::sync::watch;
+use truststream_kernel::Result;
+use truststream_switch::{ControlStore, Entry, MemoryStore};
+
+use super::network::Wire;
+use super::world::Witness;
+
+/// What is stored, and who is told of changes.
+pub struct Control {
+    pub store: MemoryStore,
+    told: Mutex<Vec<(Wire, watch::Sender<()>)>>,
+    /// A mistake: what is written is written, whatever was there.
+    pub blind: bool,
+}
+
+impl Control {
+    pub fn new(blind: bool) -> Arc<Self> {
+        Arc::new(Control { store: MemoryStore::default(), told: Mutex::default(), blind })
+    }
+
+    fn changed(&self) {
+        for (wire, told) in &*self.told.lock() {
+            let told = told.clone();
+            wire.tell(move || told.send_replace(()));
+        }
+    }
+}
+
+/// One node's way to it.
+pub struct Reached {
+    wire: Wire,
+    control: Arc<Control>,
+    witness: Arc<Witness>,
+    changed: watch::Sender<()>,
+}
+
+impl Reached {
+    pub fn new(wire: Wire, control: Arc<Control>, witness: Arc<Witness>) -> Arc<Self> {
+        let changed = watch::Sender::new(());
+        let mut told = control.told.lock();
+        // A node that comes back is another process.
+        told.retain(|(other, _)| other.node != wire.node);
+        told.push((wire.clone(), changed.clone()));
+        drop(told);
+        Arc::new(Reached { wire, control, witness, changed })
+    }
+
+    fn ask<'a, T: Send + 'static>(
+        &'a self,
+        work: impl for<'b> FnOnce(&'b Control) -> BoxFuture<'b, Result<T>> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T>> {
+        let control = Arc::clone(&self.control);
+        self.wire.call(move || async move { work(&control).await }.boxed()).boxed()
+    }
+}
+
+impl ControlStore for Reached {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>>> {
+        let key = key.to_owned();
+        self.ask(move |control| async move { control.store.get(&key).await }.boxed())
+    }
+
+    fn put<'a>(&'a self, key: &'a str, value: Json, expected: i64) -> BoxFuture<'a, Result<()>> {
+        let (key, witness) = (key.to_owned(), Arc::clone(&self.witness));
+        self.ask(move |control| {
+            async move {
+                let expected = match control.blind {
+                    true => control.store.get(&key).await?.map_or(0, |entry| entry.version),
+                    false => expected,
+                };
+                control.store.put(&key, value.clone(), expected).await?;
+                witness.stored(&key, &value);
+                control.changed();
+                Ok(())
+            }
+            .boxed()
+        })
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Entry)>>> {
+        let prefix = prefix.to_owned();
+        self.ask(move |control| async move { control.store.list(&prefix).await }.boxed())
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<()>> {
+        let key = key.to_owned();
+        self.ask(move |control| {
+            async move {
+                control.store.remove(&key).await?;
+                control.changed();
+                Ok(())
+            }
+            .boxed()
+        })
+    }
+
+    fn watch(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+}
