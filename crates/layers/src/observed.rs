@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Write};
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use foldhash::fast::{FoldHasher, RandomState};
 use parking_lot::RwLock;
 use truststream_kernel::{
     BoxFuture, Call, Context, FeatureSet, Features, Layer, Operation, Result, Service, Stack,
@@ -28,7 +29,10 @@ pub struct Observed(Arc<Kinds>);
 
 #[derive(Default)]
 struct Kinds {
+    /// By the hash of their shapes. Nobody can tell it beforehand, so nobody's requests are counted as
+    /// those of another kind.
     shards: [RwLock<HashMap<u64, Kind>>; SHARDS],
+    hashing: RandomState,
     known: AtomicUsize,
     beyond: AtomicU64,
 }
@@ -75,7 +79,7 @@ impl Observed {
     }
 
     fn note(&self, op: &impl Operation) {
-        let mut hash = Hash::default();
+        let mut hash = Hash { state: self.0.hashing.build_hasher(), is_empty: true };
         // A hash takes whatever is written.
         let _ = op.shape(&mut hash);
         if hash.is_empty {
@@ -113,14 +117,8 @@ impl Observed {
 
 /// A text of which only the hash is kept.
 struct Hash {
-    state: DefaultHasher,
+    state: FoldHasher<'static>,
     is_empty: bool,
-}
-
-impl Default for Hash {
-    fn default() -> Self {
-        Hash { state: DefaultHasher::new(), is_empty: true }
-    }
 }
 
 impl Write for Hash {

@@ -48,10 +48,15 @@ fn items(cursor: &mut Cursor<'_>, depth: usize) -> Result<Vec<Item>> {
 }
 
 fn skip_spaces(cursor: &mut Cursor<'_>) {
-    cursor.take_while(char::is_whitespace);
+    if cursor.peek().is_some_and(char::is_whitespace) {
+        cursor.take_while(char::is_whitespace);
+    }
 }
 
 fn item(cursor: &mut Cursor<'_>, depth: usize) -> Result<Item> {
+    if let Some(column) = plain(cursor) {
+        return Ok(Item::column(column));
+    }
     if cursor.take("...") {
         let relation = name(cursor)?;
         return embed(cursor, relation, None, true, depth);
@@ -78,6 +83,17 @@ fn item(cursor: &mut Cursor<'_>, depth: usize) -> Result<Item> {
     let cast_before = cast(cursor)?;
     let aggregate = aggregate(cursor)?;
     Ok(Item::Column { field, alias, cast: cast_before, aggregate })
+}
+
+/// A column with nothing to it, as most items are.
+fn plain<'t>(cursor: &mut Cursor<'t>) -> Option<&'t str> {
+    let mut ahead = *cursor;
+    let column = ahead.take_plain()?;
+    if !matches!(ahead.peek(), None | Some(',' | ')')) {
+        return None;
+    }
+    *cursor = ahead;
+    Some(column)
 }
 
 fn embed(
