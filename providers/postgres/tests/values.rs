@@ -74,7 +74,7 @@ async fn values_stand_for_the_json_that_postgresql_makes() {
     for parameters in [
         "select=*&order=id",
         "select=id,id,name:\"Odd \\\"name\",f8,f4,n,at&order=id.desc&limit=4&offset=1",
-        "select=at::text,n::int8,jb->a,jb->>a,p,words&order=id",
+        "select=at::text,small::int8,jb->a,jb->>a,p,words&order=id",
         "select=id,parents(name)&order=id",
         "select=id,...parents(name)&parent=not.is.null&order=id",
         "select=parent,f8.max(),n.sum(),id.count()&small=gte.0&order=parent",
