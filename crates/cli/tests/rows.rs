@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{ENGINES, Project};
+use crate::support::{ENGINES, Engine, Project};
 
 const SCHEMA: &str =
     "create table people (id bigint primary key, name text not null, born date, score numeric);";
@@ -70,4 +70,20 @@ fn a_row_that_is_wrong_is_named_and_may_take_all_with_it() {
         let kept = project.run(&["db", "import", "people", file, "--existing", "keep"]).done().out;
         assert_eq!(kept, "1 rows read, 0 written\n");
     }
+}
+
+/// What a terminal is shown, and what a file gets.
+#[test]
+fn an_import_shows_how_far_it_is_on_a_terminal_only() {
+    let project = project(Engine::Sqlite);
+    let mut rows = "id,name\n".to_owned();
+    (0..5_000).for_each(|id| rows.push_str(&format!("{id},name of {id}\n")));
+    let file = project.write("people.csv", &rows);
+    let watched = project.on_terminal(&["db", "import", "people", file.to_str().unwrap()]);
+    assert!(watched.contains("5,000 rows read, 5,000 written"), "{watched}");
+    assert!(watched.contains('\u{2501}') && watched.contains("rows read, "), "no bar: {watched}");
+    let plain =
+        project.run(&["db", "import", "people", file.to_str().unwrap(), "--existing", "replace"]).done();
+    assert_eq!(plain.out, "5,000 rows read, 5,000 written\n");
+    assert!(!plain.err.contains('\u{1b}') && !plain.err.contains('\u{2501}'), "{}", plain.err);
 }

@@ -109,6 +109,20 @@ impl Project {
         Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }
 
+    /// Runs it on a pseudo-terminal and returns all that is shown there.
+    #[track_caller]
+    pub fn on_terminal(&self, arguments: &[&str]) -> String {
+        let quote = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+        let mut words = vec![quote(env!("CARGO_BIN_EXE_truststream"))];
+        words.extend(arguments.iter().map(|argument| quote(argument)));
+        words.extend(["--project".to_owned(), quote(self.folder_name())]);
+        let mut script = Command::new("script");
+        let shown =
+            script.args(["-qec", &words.join(" "), "/dev/null"]).stdin(Stdio::null()).output().unwrap();
+        assert!(shown.status.success(), "{shown:?}");
+        String::from_utf8(shown.stdout).unwrap()
+    }
+
     fn folder_name(&self) -> &str {
         self.folder.path().to_str().unwrap()
     }
@@ -146,6 +160,10 @@ pub struct Serving {
 }
 
 impl Serving {
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Where it is, and the token of its operator.
     pub fn told(&self) -> Json {
         serde_json::from_str(&fs::read_to_string(&self.told).unwrap()).unwrap()

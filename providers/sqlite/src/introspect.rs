@@ -1,5 +1,7 @@
 //! What is in a file: the tables of the catalog, and a proposal for those that others made.
 
+mod values;
+
 use rusqlite::Connection;
 use truststream_kernel::{Result, Type};
 use truststream_services::database::{
@@ -22,6 +24,9 @@ pub(crate) fn introspect(conn: &Connection, catalog: &Catalog) -> Result<Introsp
                 let table = table(conn, &name, &mut found.notes)?;
                 found.catalog.tables.insert(TableName::public(name), table);
             }
+            "trigger" | "virtual table" => {
+                found.notes.push(format!("{kind} {name}: left out: it is SQLite's; write it anew"));
+            }
             _ => found.notes.push(format!("view {name}: left out: its query is SQLite's; write it anew")),
         }
     }
@@ -29,13 +34,14 @@ pub(crate) fn introspect(conn: &Connection, catalog: &Catalog) -> Result<Introsp
     Ok(found)
 }
 
-/// Tables and views that neither SQLite nor TrustStream keeps for itself.
+/// Tables, views and triggers that neither SQLite nor TrustStream keeps for itself.
 fn foreign(conn: &Connection) -> Result<Vec<(String, String)>> {
-    let sql = "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view')
+    let sql = "WITH virtual AS (SELECT name FROM sqlite_schema WHERE lower(sql) LIKE 'create virtual table%')
+               SELECT iif(name IN (SELECT name FROM virtual), 'virtual table', type), name FROM sqlite_schema
+               WHERE type IN ('table', 'view', 'trigger')
                AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE 'truststream\\_%' ESCAPE '\\'
-               AND coalesce(sql, '') NOT LIKE 'create virtual table%'
-               AND NOT EXISTS (SELECT 1 FROM sqlite_schema v WHERE v.sql LIKE 'create virtual table%'
-                               AND sqlite_schema.name LIKE v.name || '\\_%' ESCAPE '\\')
+               AND NOT EXISTS (SELECT 1 FROM virtual v WHERE sqlite_schema.name LIKE v.name || '\\_%' ESCAPE '\\')
+               AND NOT (type = 'trigger' AND (tbl_name LIKE 'truststream\\_%' ESCAPE '\\' OR instr(tbl_name, '.') > 0))
                ORDER BY name";
     let mut statement = conn.prepare(sql).map_err(convert)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(convert)?;
@@ -67,7 +73,8 @@ fn table(conn: &Connection, name: &str, notes: &mut Vec<String>) -> Result<Table
         if number(4)? > 0 {
             keys.push((number(4)?, column.clone()));
         }
-        let ty = type_of(&declared);
+        let (ty, note) = values::proposed(conn, name, &column, (&declared, type_of(&declared)))?;
+        notes.extend(note);
         table.columns.push(Column {
             nullable: number(2)? == 0 && number(4)? == 0,
             type_name: ty.sql_name(),
@@ -81,6 +88,9 @@ fn table(conn: &Connection, name: &str, notes: &mut Vec<String>) -> Result<Table
     }
     keys.sort();
     table.primary_key = keys.into_iter().map(|(_, column)| column).collect();
+    if table.primary_key.is_empty() {
+        notes.push(format!("{name}: it has no primary key; a switch can't follow its rows without one"));
+    }
     numbered(&mut table);
     indexes(conn, name, &mut table, notes)?;
     references(conn, name, &mut table)?;
@@ -118,6 +128,7 @@ fn type_of(declared: &str) -> Type {
     match bare {
         "boolean" | "bool" => known("boolean"),
         "date" => known("date"),
+        "time" => known("time without time zone"),
         "datetime" | "timestamp" => known("timestamp without time zone"),
         "uuid" | "guid" => known("uuid"),
         "json" | "jsonb" => known("jsonb"),
@@ -157,6 +168,9 @@ fn indexes(conn: &Connection, name: &str, table: &mut Table, notes: &mut Vec<Str
             .query_map([&index], |row| row.get::<_, Option<String>>(0))
             .and_then(Iterator::collect)
             .map_err(convert)?;
+        if compares_otherwise(conn, &index)? {
+            notes.push(format!("index {index} of {name}: compares without case in SQLite, and won't here"));
+        }
         match (origin.as_str(), columns) {
             ("pk", _) => {}
             ("u", Some(columns)) => {
@@ -174,6 +188,12 @@ fn indexes(conn: &Connection, name: &str, table: &mut Table, notes: &mut Vec<Str
         }
     }
     Ok(())
+}
+
+/// Whether an index has a collation of its own.
+fn compares_otherwise(conn: &Connection, index: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pragma_index_xinfo(?1) WHERE key AND coll = 'NOCASE')";
+    conn.query_row(sql, [index], |row| row.get(0)).map_err(convert)
 }
 
 fn references(conn: &Connection, name: &str, table: &mut Table) -> Result<()> {

@@ -1,9 +1,9 @@
 //! What is the remote database's own: who is told to the project, and what is refused.
 
 use serde_json::json;
-use truststream_kernel::{Context, Driven, ErrorKind, Handle, Identity, Outcome, Result};
+use truststream_kernel::{Context, Driven, ErrorKind, Handle, Identity, Outcome, Result, Row, Value};
 use truststream_services::database::{
-    Authorize, Batch, Capture, Database, Describe, Insert, Migrate, Ping, Prepare, Query, Select, Step,
+    Authorize, Batch, Capture, Database, Describe, Insert, Migrate, Ping, Prepare, Query, Scan, Select, Step,
     TableName,
 };
 use truststream_supabase::{Config, RemoteDatabase};
@@ -76,7 +76,6 @@ async fn what_no_data_api_can_do_is_refused_without_effect() {
             .await
             .map(drop),
         database.send(Prepare::Begin { migrations: Vec::new() }).await,
-        database.send(Authorize { table: notes(), rows: Vec::new() }).await.map(drop),
         database.send(Capture { consumer: "c".into(), tables: vec![notes()] }).await.map(drop),
     ];
     for outcome in refused {
@@ -90,6 +89,36 @@ async fn what_no_data_api_can_do_is_refused_without_effect() {
     insert.options.transaction.rollback = true;
     let no_rollback = opened(&Config { rollback: false, ..project.with_secret() }).await;
     assert_eq!(no_rollback.send(insert).await.unwrap_err().code(), "0A000");
+}
+
+/// A row is judged as what it is: what was true of it before is not shown, nor what is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_judged_by_asking_as_the_subscriber() {
+    let project = project().await;
+    let database = opened(&project.with_secret()).await;
+    let rows = format!(
+        r#"[{{"id":1,"owner":"{ADA}","body":"mine"}},{{"id":2,"owner":"e7e00000-0000-4000-8000-000000000001","body":"his"}}]"#
+    );
+    database.send(Insert::new(notes(), rows)).await.unwrap();
+    let scan = Scan::new(notes(), None, 10);
+    let mut rows = database.send(scan).await.unwrap().rows;
+    let changed = |body: &str| Row {
+        columns: rows[0].columns.clone(),
+        values: rows[0]
+            .values
+            .iter()
+            .map(|value| match value {
+                Value::Text(_) => Value::Text(body.into()),
+                other => other.clone(),
+            })
+            .collect(),
+    };
+    let before = changed("before");
+    rows.push(before);
+    let ask = |rows: Vec<Row>| Authorize { table: notes(), rows };
+    assert_eq!(database.with(ada()).send(ask(rows.clone())).await.unwrap(), [true, false, false]);
+    assert_eq!(database.with(Context::role("anon")).send(ask(rows.clone())).await.unwrap(), [false; 3]);
+    assert_eq!(database.with(Context::role("service_role")).send(ask(rows)).await.unwrap(), [true; 3]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,19 +1,26 @@
-//! How far an import or export is: a bar on a terminal, nothing elsewhere.
+//! How far an import or export is: a bar on a terminal, now and then a plain line elsewhere.
 
 use std::io::IsTerminal;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::text::thousands;
+
+/// Least time between two plain lines.
+const PLAIN: Duration = Duration::from_secs(2);
 
 /// A bar of what is read of a file; where its size is not known, a count of rows.
 pub struct Shown {
     bar: ProgressBar,
     verb: &'static str,
+    /// When the latest plain line was written, where there is no terminal.
+    plain: Option<Mutex<Instant>>,
 }
 
 impl Shown {
@@ -29,12 +36,22 @@ impl Shown {
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style.progress_chars("━╸ "));
-        Shown { bar, verb }
+        let plain = (!std::io::stderr().is_terminal()).then(|| Mutex::new(Instant::now()));
+        Shown { bar, verb, plain }
     }
 
     /// Shows how many rows there were.
     pub fn rows(&self, rows: u64) {
-        self.bar.set_message(format!("{} rows {}", thousands(rows), self.verb));
+        let line = format!("{} rows {}", thousands(rows), self.verb);
+        if let Some(latest) = &self.plain {
+            let mut latest = latest.lock();
+            if latest.elapsed() >= PLAIN {
+                eprintln!("{line}");
+                *latest = Instant::now();
+            }
+            return;
+        }
+        self.bar.set_message(line);
         self.bar.tick();
     }
 

@@ -57,7 +57,6 @@ fn announce(ready: &Ready, migrated: &Migrated, as_json: bool) -> Done {
     );
     println!("          API URL: {}", ready.url());
     println!("      REST/Auth/…: {0}/rest/v1 · {0}/auth/v1 · {0}/storage/v1 · {0}/realtime/v1", ready.url());
-    println!("          Console: {}/console (not built yet)", ready.url());
     println!("       JWT secret: {}", keys.secret().unwrap_or("(asymmetric keys)"));
     println!("         anon key: {anon}");
     println!(" service_role key: {service_role}");

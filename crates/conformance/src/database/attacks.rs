@@ -7,8 +7,9 @@ use futures::future::try_join_all;
 use serde_json::json;
 use truststream_kernel::Result;
 use truststream_services::database::{
-    Aggregate, AggregateFunction, Count, Database, DatabaseService, Delete, Embed, Field, Filter, FullTextParser, Insert,
-    Item, JsonKey, JsonStep, OnConflict, Operator, Order, Query, Select, TableName, Update,
+    Aggregate, AggregateFunction, Count, Database, DatabaseService, Delete, Embed, Field, Filter,
+    FullTextParser, Insert, Item, JsonKey, JsonStep, OnConflict, Operator, Order, Query, Select, TableName,
+    Update,
 };
 
 use super::build::{
@@ -130,7 +131,8 @@ async fn in_time(database: &Database, operator: Operator, text: &str) -> Result<
 async fn with_bait(env: &Env<DatabaseService>) -> Result<Database> {
     let database = filled(env).await?;
     let bait = format!("{}!", "a".repeat(60));
-    let rows = json!([{ "id": 90, "artist_id": 1, "title": bait }, { "id": 91, "artist_id": 1, "title": "b" }]);
+    let rows =
+        json!([{ "id": 90, "artist_id": 1, "title": bait }, { "id": 91, "artist_id": 1, "title": "b" }]);
     insert(&database, "albums", &rows.to_string()).await?;
     Ok(database)
 }
@@ -138,9 +140,16 @@ async fn with_bait(env: &Env<DatabaseService>) -> Result<Database> {
 pub(super) async fn patterns_never_stall(env: Env<DatabaseService>) -> Outcome {
     let database = with_bait(&env).await?;
     let long = "(x?)".repeat(2_000);
-    for pattern in
-        ["^(a+)+$", "^(a|aa)+$", "^(a|a?)+$", "^(a*)*b$", "((a{1,50}){1,50}){1,50}", "a{1,100000}", "((((", &long]
-    {
+    for pattern in [
+        "^(a+)+$",
+        "^(a|aa)+$",
+        "^(a|a?)+$",
+        "^(a*)*b$",
+        "((a{1,50}){1,50}){1,50}",
+        "a{1,100000}",
+        "((((",
+        &long,
+    ] {
         in_time(&database, Operator::Match, pattern).await?;
         in_time(&database, Operator::Imatch, pattern).await?;
     }

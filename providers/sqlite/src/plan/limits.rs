@@ -19,9 +19,9 @@ const LITERALS: usize = 32_000;
 /// Refuses a comparison with too many elements.
 ///
 /// # Errors
-/// 54000 with the limit.
+/// PGRST100 with the limit.
 pub(super) fn check_elements(count: usize) -> Result<()> {
-    within(count, CONDITIONS, "54000", "elements to compare with")
+    within(count, CONDITIONS, "elements to compare with")
 }
 
 #[derive(Default)]
@@ -34,23 +34,23 @@ struct Size {
 /// Refuses a query that is too deep or too wide.
 ///
 /// # Errors
-/// 54001 for what is too deep, 54000 for what is too wide, with the limit.
+/// PGRST100 with the limit, as what the URL language itself refuses.
 pub(super) fn check(query: &Query) -> Result<()> {
     Size::default().level(query, 0)
 }
 
 impl Size {
     fn level(&mut self, query: &Query, depth: usize) -> Result<()> {
-        within(depth, EMBEDS_DEEP, "54001", "levels of embedded resources")?;
-        within(query.items.len(), COLUMNS, "54000", "items of one select list")?;
-        within(query.order.len(), COLUMNS, "54000", "terms of one order")?;
+        within(depth, EMBEDS_DEEP, "levels of embedded resources")?;
+        within(query.items.len(), COLUMNS, "items of one select list")?;
+        within(query.order.len(), COLUMNS, "terms of one order")?;
         if let Some(filter) = &query.filter {
             self.filter(filter, 0)?;
         }
         for item in &query.items {
             if let Item::Embed(embed) = item {
                 self.embeds += 1;
-                within(self.embeds, EMBEDS, "54000", "embedded resources")?;
+                within(self.embeds, EMBEDS, "embedded resources")?;
                 self.level(&embed.query, depth + 1)?;
             }
         }
@@ -58,7 +58,7 @@ impl Size {
     }
 
     fn filter(&mut self, filter: &Filter, depth: usize) -> Result<()> {
-        within(depth, CONDITIONS_DEEP, "54001", "levels of conditions")?;
+        within(depth, CONDITIONS_DEEP, "levels of conditions")?;
         match filter {
             Filter::And(all) | Filter::Or(all) => all.iter().try_for_each(|one| self.filter(one, depth + 1)),
             Filter::Not(inner) => self.filter(inner, depth + 1),
@@ -68,19 +68,19 @@ impl Size {
                     Operand::List(literals) => literals.len(),
                     Operand::Text(_) | Operand::Is(_) => 1,
                 };
-                within(self.conditions, CONDITIONS, "54000", "conditions")?;
-                within(self.literals, LITERALS, "54000", "literals")
+                within(self.conditions, CONDITIONS, "conditions")?;
+                within(self.literals, LITERALS, "literals")
             }
         }
     }
 }
 
-fn within(count: usize, most: usize, code: &'static str, what: &str) -> Result<()> {
+fn within(count: usize, most: usize, what: &str) -> Result<()> {
     if count <= most {
         return Ok(());
     }
     let message = format!("the query has too many {what}: at most {most} are allowed");
-    Err(Error::new(ErrorKind::InvalidInput, code, message))
+    Err(Error::new(ErrorKind::InvalidInput, "PGRST100", message))
 }
 
 /// Conditions joined by a word, in a tree that grows no deeper than SQLite's expressions may.

@@ -205,7 +205,8 @@ impl DatabaseDriver for RemoteDatabase {
     }
 
     async fn apply(&self, _: &Context, op: &Apply) -> Result<Applied> {
-        let applied = if self.helper.is_there() { self.apply_stream(op).await } else { self.put_rows(op).await };
+        let applied =
+            if self.helper.is_there() { self.apply_stream(op).await } else { self.put_rows(op).await };
         applied.map_err(|e| e.during("apply", PROVIDER))
     }
 

@@ -44,8 +44,9 @@ impl Helper {
             let version = call(client, "version", &json!({}), false).await?;
             if version.as_u64() != Some(VERSION) {
                 let message = format!("the project's helper is of version {version}, not {VERSION}");
-                return Err(Error::configuration(message)
-                    .with_hint("run in the project what `truststream remote script` prints; nothing is lost by it"));
+                return Err(Error::configuration(message).with_hint(
+                    "run in the project what `truststream remote script` prints; nothing is lost by it",
+                ));
             }
             mark_views(client, catalog).await?;
         }
@@ -66,8 +67,13 @@ async fn mark_views(client: &Client, catalog: &mut Catalog) -> Result<()> {
     for Named { schema, name } in views {
         if let Some(view) = catalog.tables.get_mut(&TableName::new(schema, name)) {
             let (insertable, updatable, deletable) = (true, true, true);
-            view.kind =
-                TableKind::View { definition: String::new(), insertable, updatable, deletable, invoker: false };
+            view.kind = TableKind::View {
+                definition: String::new(),
+                insertable,
+                updatable,
+                deletable,
+                invoker: false,
+            };
         }
     }
     Ok(())

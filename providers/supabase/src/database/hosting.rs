@@ -2,13 +2,16 @@
 //! those who can run migrations in it.
 
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{AppliedMigration, Catalog, Column, Prepare, Problem, Table, TableKind, TableName};
+use truststream_services::database::{
+    AppliedMigration, Catalog, Column, Prepare, Problem, Table, TableKind, TableName,
+};
 use truststream_sql::rehearse::rehearse;
 
 use super::RemoteDatabase;
 use super::helper::named;
 
-/// Schemas that a project keeps itself, behind APIs of their own.
+/// Schemas that a project keeps itself, behind APIs of their own. What TrustStream keeps beside them on
+/// databases of its own is of no use here.
 const KEPT: &[&str] = &["auth", "storage"];
 
 impl RemoteDatabase {
@@ -30,10 +33,14 @@ impl RemoteDatabase {
     fn lacks(&self, here: &Catalog, name: &TableName, wanted: &Table) -> Option<String> {
         if !self.schemas.contains(&name.schema) {
             let schema = &name.schema;
-            return Some(format!("the project's data API does not show schema {schema}; expose it there and name it in `schemas`"));
+            return Some(format!(
+                "the project's data API does not show schema {schema}; expose it there and name it in `schemas`"
+            ));
         }
         let Some(table) = here.tables.get(name) else {
-            return Some("it is not in the project; apply the migrations there (`supabase db push`)".to_owned());
+            return Some(
+                "it is not in the project; apply the migrations there (`supabase db push`)".to_owned(),
+            );
         };
         if table.primary_key != wanted.primary_key {
             let keys = (table.primary_key.join(", "), wanted.primary_key.join(", "));
@@ -41,9 +48,10 @@ impl RemoteDatabase {
         }
         let differs = wanted.columns.iter().find_map(|column| match table.column(&column.name) {
             None => Some(format!("column {} is not in the project; apply the migrations there", column.name)),
-            Some(there) if !alike(&there.ty, &column.ty) => {
-                Some(format!("column {} is {} in the project, not {}", column.name, there.type_name, column.type_name))
-            }
+            Some(there) if !alike(&there.ty, &column.ty) => Some(format!(
+                "column {} is {} in the project, not {}",
+                column.name, there.type_name, column.type_name
+            )),
             Some(_) => None,
         });
         let more = |column: &&Column| {
@@ -80,7 +88,9 @@ impl RemoteDatabase {
         let problems = self.missing(migrations).await?;
         if let Some(problem) = problems.first() {
             let message = format!("{}: {}", problem.statement, problem.reason);
-            return Err(Error::unsupported(message).with_details(serde_json::to_value(&problems).unwrap_or_default()));
+            return Err(
+                Error::unsupported(message).with_details(serde_json::to_value(&problems).unwrap_or_default())
+            );
         }
         let wanted = if migrations.is_empty() { None } else { Some(rehearse(migrations)?.catalog) };
         let here = self.catalog();
@@ -98,7 +108,9 @@ fn alike(one: &Type, other: &Type) -> bool {
 /// Tables that hold rows of the application's. Views are described like tables, without a key.
 fn tables(catalog: &Catalog) -> impl Iterator<Item = (&TableName, &Table)> {
     let holds = |(name, table): &(&TableName, &Table)| {
-        table.kind == TableKind::Table && !table.primary_key.is_empty() && !KEPT.contains(&name.schema.as_str())
+        table.kind == TableKind::Table
+            && !table.primary_key.is_empty()
+            && !KEPT.contains(&name.schema.as_str())
     };
     catalog.tables.iter().filter(holds)
 }

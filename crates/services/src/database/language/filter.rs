@@ -99,10 +99,33 @@ fn condition(cursor: &mut Cursor<'_>, field: Field, nested: bool) -> Result<Filt
         Operator::In => Operand::List(list(cursor)?),
         Operator::Is => Operand::Is(is(cursor, nested)?),
         Operator::Like | Operator::Ilike => Operand::Text(text(cursor, nested)?.replace('*', "%")),
+        Operator::FullText(FullTextParser::Raw, _) => {
+            let query = text(cursor, nested)?;
+            if nesting(&query) > DEEPEST {
+                return Err(cursor.beyond(DEEPEST, "parentheses and negations inside one another"));
+            }
+            Operand::Text(query)
+        }
         _ => Operand::Text(text(cursor, nested)?),
     };
     let filter = Filter::Compare(Comparison { field, operator, quantifier, operand });
     Ok(if negated { filter.negated() } else { filter })
+}
+
+/// How deep the operators of a full-text query are nested.
+fn nesting(query: &str) -> usize {
+    let (mut open, mut negations, mut deepest) = (0_usize, 0_usize, 0);
+    for letter in query.chars() {
+        match letter {
+            '(' => open += 1,
+            ')' => open = open.saturating_sub(1),
+            '!' => negations += 1,
+            letter if letter.is_whitespace() => {}
+            _ => negations = 0,
+        }
+        deepest = deepest.max(open + negations);
+    }
+    deepest
 }
 
 fn operator(word: &str) -> Option<Operator> {

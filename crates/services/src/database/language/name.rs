@@ -34,10 +34,16 @@ pub(super) fn field(cursor: &mut Cursor<'_>) -> Result<Field> {
     Ok(Field { name, path: path(cursor)? })
 }
 
-/// `->key`, `->>key`, `->1`: any number of steps.
+/// Most steps of one JSON path: engines nest them.
+const LONGEST: usize = 100;
+
+/// `->key`, `->>key`, `->1`, one after another.
 pub(super) fn path(cursor: &mut Cursor<'_>) -> Result<Vec<JsonStep>> {
     let mut steps = Vec::new();
     while cursor.take("->") {
+        if steps.len() == LONGEST {
+            return Err(cursor.beyond(LONGEST, "steps in a JSON path"));
+        }
         let as_text = cursor.take(">");
         steps.push(JsonStep { key: key(cursor)?, as_text });
     }

@@ -166,12 +166,16 @@ fn what_is_too_deep_or_too_wide_is_refused_with_the_limit() {
         (or, "at most 1000 conditions side by side"),
         (select, "at most 1000 columns side by side"),
         (vec!["a=eq.1"; 1001].join("&"), "at most 1000 parameters"),
+        (format!("select=a{}", "->b".repeat(101)), "at most 100 steps in a JSON path"),
+        (format!("a=fts.{}b{}", "(".repeat(65), ")".repeat(65)), "at most 64 parentheses and negations inside one another"),
+        (format!("a=fts.{}b", "!".repeat(65)), "at most 64 parentheses and negations inside one another"),
     ] {
         let error = parameters(&text).unwrap_err();
         assert_eq!(error.code(), "PGRST100");
         assert!(error.message().ends_with(limit), "{error}");
     }
     parameters(&format!("or=({})", vec!["a.eq.1"; 1000].join(","))).unwrap();
+    parameters(&format!("a=fts.{}", vec!["!(b)"; 200].join("%26"))).unwrap();
 }
 
 /// What fuzzing begins with, and what it found: nothing of it breaks the parsers.
