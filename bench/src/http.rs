@@ -17,11 +17,15 @@ use clap::Args;
 
 use crate::data::Dataset;
 use crate::report::{Failed, Measured, Report};
-use crate::{clock, install, peer};
+use crate::server::{Mongo, Postgres};
+use crate::{install, peer, results};
 use load::Effort;
 pub use load::Sample;
 pub use scenario::Scenario;
 use stand::Stand;
+
+/// Unless said otherwise.
+const CONNECTIONS: usize = 32;
 
 /// What to run.
 #[derive(Args)]
@@ -36,7 +40,7 @@ pub struct Options {
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     pub rows: u64,
     /// Connections, each with one request under way
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = CONNECTIONS)]
     pub connections: usize,
     /// Measured seconds of each scenario, on each peer, in each round
     #[arg(long, default_value_t = 3.0)]
@@ -60,10 +64,13 @@ pub struct Options {
     /// Only these scenarios [default: all]
     #[arg(long)]
     pub scenario: Vec<Scenario>,
-    /// An empty PostgreSQL server, as `postgres://user@host:port`: there, too, TrustStream and the raw driver
-    /// are measured, each on a new database
+    /// The PostgreSQL server, as `postgres://user@host:port`, on which peers make a database each
+    /// [default: one of this run's own, in a temporary folder]
     #[arg(long)]
     pub postgres: Option<String>,
+    /// The server that speaks MongoDB's protocol [default: SecantusDB, started for this run]
+    #[arg(long)]
+    pub mongodb: Option<String>,
     /// Where peers are installed, once
     #[arg(long)]
     pub cache: Option<PathBuf>,
@@ -78,9 +85,11 @@ pub struct Options {
 /// Prepares the peers, measures the rounds, prints markdown and writes JSON.
 pub async fn run(options: &Options) -> Result<()> {
     let data = Arc::new(Dataset::of(usize::try_from(options.rows)?));
+    allow_files(options.connections)?;
     let mut failed = Vec::new();
     let mut stands = Vec::new();
-    for peer in chosen(options) {
+    let mut servers = Servers::default();
+    for peer in chosen(options, &mut servers, &mut failed).await {
         let name = peer.name();
         eprintln!("preparing {name}");
         match Stand::prepare(peer, &data, options).await {
@@ -95,6 +104,7 @@ pub async fn run(options: &Options) -> Result<()> {
         let peer = stand.peer();
         measured.push(Measured {
             name: peer.name(),
+            engine: peer.engine(),
             settings: peer.settings(),
             version: stand.version.clone(),
             start_ms: stand.start_ms.clone(),
@@ -106,28 +116,80 @@ pub async fn run(options: &Options) -> Result<()> {
     ensure!(!measured.is_empty(), "no peer could be measured");
     let report = Report::new(options, measured, failed);
     println!("{}", report.markdown());
-    let default = || {
-        let results = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
-        PathBuf::from(format!("{results}/{}-http.json", clock::Civil::now().date()))
+    let name = match options.connections {
+        CONNECTIONS => "http".to_owned(),
+        other => format!("http-{other}"),
     };
-    let path = options.json.clone().unwrap_or_else(default);
-    let json = serde_json::to_string_pretty(&report)? + "\n";
-    std::fs::write(&path, json).with_context(|| format!("writing {}", path.display()))
+    results::write(options.json.as_ref(), &name, &report)
 }
 
-/// The peers that `--only` lets through.
-fn chosen(options: &Options) -> Vec<Box<dyn peer::Peer>> {
-    let cache = options.cache.clone().unwrap_or_else(install::default_cache);
-    let truststream = peer::TrustStream::new(options.truststream.clone(), options.truststream_config.clone());
-    let mut peers = peer::all(truststream, &cache);
-    if let Some(server) = &options.postgres {
-        peers.extend(peer::on_postgres(&options.truststream, server));
+/// As many connections as asked for need as many files, here and in the servers started from here.
+fn allow_files(connections: usize) -> Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = 4 * connections as u64 + 1_000;
+    if limit.current.is_some_and(|current| current < wanted) {
+        let current = Some(limit.maximum.map_or(wanted, |maximum| wanted.min(maximum)));
+        setrlimit(Resource::Nofile, Rlimit { current, maximum: limit.maximum })
+            .context("raising the limit of files")?;
     }
-    peers.retain(|peer| {
-        let name = peer.name().to_lowercase();
-        options.only.is_empty() || options.only.iter().any(|only| name.contains(&only.to_lowercase()))
-    });
+    Ok(())
+}
+
+/// The servers that peers share, as long as the run takes.
+#[derive(Default)]
+struct Servers {
+    postgres: Option<Postgres>,
+    mongo: Option<Mongo>,
+}
+
+/// The peers that `--only` lets through, with the servers that they need.
+async fn chosen(
+    options: &Options,
+    servers: &mut Servers,
+    failed: &mut Vec<Failed>,
+) -> Vec<Box<dyn peer::Peer>> {
+    let cache = options.cache.clone().unwrap_or_else(install::default_cache);
+    let wanted = |mut peers: Vec<Box<dyn peer::Peer>>| {
+        peers.retain(|peer| {
+            let name = peer.name().to_lowercase();
+            options.only.is_empty() || options.only.iter().any(|only| name.contains(&only.to_lowercase()))
+        });
+        peers
+    };
+    let truststream = peer::TrustStream::new(options.truststream.clone(), options.truststream_config.clone());
+    let mut peers = wanted(peer::all(truststream, &cache));
+    let on_postgres =
+        |url: &dyn Fn(&str) -> String| wanted(peer::on_postgres(&options.truststream, &cache, url));
+    if !on_postgres(&str::to_owned).is_empty() {
+        match databases(options.postgres.as_deref()).await {
+            Ok(server) => {
+                peers.extend(on_postgres(&|name| server.url(name)));
+                servers.postgres = Some(server);
+            }
+            Err(error) => failed.push(Failed::new("PostgreSQL", &error)),
+        }
+    }
+    let on_mongo = |url: &str| wanted(peer::on_mongo(&options.truststream, url));
+    if !on_mongo("").is_empty() {
+        match Mongo::open(options.mongodb.as_deref()) {
+            Ok(server) => {
+                peers.extend(on_mongo(server.url()));
+                servers.mongo = Some(server);
+            }
+            Err(error) => failed.push(Failed::new("MongoDB", &error)),
+        }
+    }
     peers
+}
+
+/// A server with an empty database for each of its peers.
+async fn databases(url: Option<&str>) -> Result<Postgres> {
+    let server = Postgres::open(url)?;
+    for name in peer::DATABASES {
+        server.new_database(name).await?;
+    }
+    Ok(server)
 }
 
 /// A stand and what was measured on it, by scenario, a sample a round.

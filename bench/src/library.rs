@@ -7,14 +7,16 @@
 mod postgres;
 mod sqlite;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::count;
+use crate::server::Postgres;
 use crate::stats::{median, range};
+use crate::{count, results};
 
 /// Measure the library side by side with the raw driver.
 #[derive(Args)]
@@ -25,9 +27,16 @@ pub struct Options {
     /// How long each side works on each scenario in a round.
     #[arg(long, default_value_t = 300)]
     milliseconds: u64,
-    /// Also compare with tokio-postgres, on an empty database of this URL.
-    #[arg(long, env = "DATABASE_URL")]
+    /// The PostgreSQL server, as `postgres://user@host:port`, on which a database is made
+    /// [default: one of this run's own, in a temporary folder]
+    #[arg(long)]
     postgres: Option<String>,
+    /// Only on this engine [default: both]
+    #[arg(long)]
+    engine: Option<Engine>,
+    /// Where the JSON goes [default: results/DATE-library.json here]
+    #[arg(long)]
+    json: Option<PathBuf>,
     /// Count instructions and allocations with Valgrind instead of measuring time.
     #[arg(long)]
     count: bool,
@@ -42,11 +51,26 @@ pub struct Options {
     side: Sides,
 }
 
+/// What is below both sides.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Engine {
+    Sqlite,
+    Postgres,
+}
+
 /// Which of the two.
 #[derive(Clone, Copy, ValueEnum)]
 enum Sides {
     Raw,
     Library,
+}
+
+/// Microseconds for a unit of work, the raw driver's and the library's in each round.
+#[derive(Serialize)]
+struct Compared {
+    database: String,
+    scenario: &'static str,
+    rounds: Vec<(f64, f64)>,
 }
 
 /// Rows that are there before anything is measured.
@@ -91,21 +115,26 @@ pub async fn run(options: &Options) -> Result<()> {
         return counted(options.only);
     }
     if let (Some(scenario), Some(units)) = (options.only, options.units) {
-        return profiled(options.side, scenario, units).await;
+        return profiled(options, scenario, units).await;
     }
     println!("| database | scenario | raw driver, µs | library, µs | ratio | range of ratios |");
     println!("|---|---|---|---|---|---|");
     let folder = tempfile::tempdir()?;
-    let mut raw = sqlite::Raw::open(&folder.path().join("raw.db"))?;
-    let db = truststream::TrustStream::embedded(folder.path().join("library")).await?;
-    let mut library = Library::fill(db).await?;
-    compare("SQLite", options, &mut raw, &mut library).await?;
-    if let Some(url) = &options.postgres {
-        let mut raw = postgres::Raw::connect(url).await?;
-        let mut library = Library::fill(postgres::library(url, folder.path()).await?).await?;
-        compare("PostgreSQL", options, &mut raw, &mut library).await?;
+    let mut compared = Vec::new();
+    if options.engine != Some(Engine::Postgres) {
+        let mut raw = sqlite::Raw::open(&folder.path().join("raw.db"))?;
+        let db = truststream::TrustStream::embedded(folder.path().join("library")).await?;
+        let mut library = Library::fill(db).await?;
+        compared.extend(compare("SQLite", options, &mut raw, &mut library).await?);
     }
-    Ok(())
+    if options.engine != Some(Engine::Sqlite) {
+        let server = Postgres::open(options.postgres.as_deref())?;
+        let url = server.new_database("library_bench").await?;
+        let mut raw = postgres::Raw::connect(&url).await?;
+        let mut library = Library::fill(postgres::library(&url, folder.path()).await?).await?;
+        compared.extend(compare("PostgreSQL", options, &mut raw, &mut library).await?);
+    }
+    results::write(options.json.as_ref(), "library", &compared)
 }
 
 /// A table of what both sides take for a unit of work.
@@ -134,7 +163,7 @@ fn counted(only: Option<Scenario>) -> Result<()> {
 }
 
 /// One side alone does a number of units of work.
-async fn profiled(side: Sides, scenario: Scenario, units: i64) -> Result<()> {
+async fn profiled(options: &Options, scenario: Scenario, units: i64) -> Result<()> {
     async fn times(mut side: impl Side, scenario: Scenario, units: i64) -> Result<()> {
         for n in 0..units {
             std::hint::black_box(side.work(scenario, n).await?);
@@ -142,7 +171,18 @@ async fn profiled(side: Sides, scenario: Scenario, units: i64) -> Result<()> {
         Ok(())
     }
     let folder = tempfile::tempdir()?;
-    match side {
+    if options.engine == Some(Engine::Postgres) {
+        let server = Postgres::open(options.postgres.as_deref())?;
+        let url = server.new_database("library_bench").await?;
+        return match options.side {
+            Sides::Raw => times(postgres::Raw::connect(&url).await?, scenario, units).await,
+            Sides::Library => {
+                let db = postgres::library(&url, folder.path()).await?;
+                times(Library::fill(db).await?, scenario, units).await
+            }
+        };
+    }
+    match options.side {
         Sides::Raw => times(sqlite::Raw::open(&folder.path().join("raw.db"))?, scenario, units).await,
         Sides::Library => {
             let db = truststream::TrustStream::embedded(folder.path()).await?;
@@ -156,7 +196,8 @@ async fn compare(
     options: &Options,
     raw: &mut impl Side,
     library: &mut Library,
-) -> Result<()> {
+) -> Result<Vec<Compared>> {
+    let mut compared = Vec::new();
     let time = Duration::from_millis(options.milliseconds);
     for (name, scenario) in SCENARIOS {
         if options.only.is_some_and(|only| only != scenario) {
@@ -170,14 +211,16 @@ async fn compare(
         for _ in 0..options.rounds {
             rounds.push((next.of(raw).await?, next.of(library).await?));
         }
-        let raw = median(rounds.iter().map(|round| round.0)).unwrap_or_default();
-        let ours = median(rounds.iter().map(|round| round.1)).unwrap_or_default();
-        let ratios: Vec<f64> = rounds.iter().map(|(raw, ours)| ours / raw).collect();
+        let done = Compared { database: database.to_owned(), scenario: name, rounds };
+        let raw = median(done.rounds.iter().map(|round| round.0)).unwrap_or_default();
+        let ours = median(done.rounds.iter().map(|round| round.1)).unwrap_or_default();
+        let ratios: Vec<f64> = done.rounds.iter().map(|(raw, ours)| ours / raw).collect();
+        compared.push(done);
         let (low, high) = range(ratios.iter().copied()).unwrap_or_default();
         let ratio = median(ratios).unwrap_or_default();
         println!("| {database} | {name} | {raw:.1} | {ours:.1} | {ratio:.2} | {low:.2}–{high:.2} |");
     }
-    Ok(())
+    Ok(compared)
 }
 
 /// The turns of one scenario; no two units of work have the same number.

@@ -15,6 +15,8 @@ mod peer;
 mod process;
 mod raw;
 mod report;
+mod results;
+mod server;
 mod stats;
 mod translate;
 

@@ -1,5 +1,6 @@
 //! What the benchmark asks of a server under test, and the servers.
 
+mod parse_server;
 mod pocketbase;
 mod raw;
 mod supabase_lite;
@@ -9,19 +10,43 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use serde::Serialize;
 use tokio::process::Command;
 
 use crate::http::Scenario;
 use crate::http::dialect::Dialect;
+pub use parse_server::ParseServer;
 pub use pocketbase::PocketBase;
 pub use raw::Raw;
 pub use supabase_lite::SupabaseLite;
 pub use truststream::{Ready, TrustStream};
 
+/// What keeps the rows: only peers on the same one are compared by ratios.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// A file in the peer's own process.
+    Sqlite,
+    /// A PostgreSQL server that peers share.
+    Postgres,
+    /// A server that speaks MongoDB's protocol and that peers share.
+    Mongo,
+}
+
+impl Engine {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mongo];
+}
+
 /// One server under test: how to install it, lay out its project, and start it.
 pub trait Peer {
     /// Its name in the report.
     fn name(&self) -> &'static str;
+
+    /// What keeps its rows.
+    fn engine(&self) -> Engine {
+        Engine::Sqlite
+    }
 
     /// What a reader must know to judge the comparison: storage, durability, how access is granted.
     fn settings(&self) -> &'static str;
@@ -71,12 +96,24 @@ pub fn all(truststream: TrustStream, cache: &Path) -> Vec<Box<dyn Peer>> {
     ]
 }
 
-/// TrustStream and the raw driver on databases of one PostgreSQL server.
-pub fn on_postgres(truststream: &Path, server: &str) -> Vec<Box<dyn Peer>> {
-    let database = |name: &str| format!("{}/{name}", server.trim_end_matches('/'));
+/// The databases of peers on PostgreSQL, each its own: TrustStream's, the raw driver's, Parse Server's.
+pub const DATABASES: [&str; 3] = ["truststream_bench", "raw_bench", "parse_bench"];
+
+/// The peers on one PostgreSQL server, where `url` says where a database is.
+pub fn on_postgres(truststream: &Path, cache: &Path, url: &dyn Fn(&str) -> String) -> Vec<Box<dyn Peer>> {
+    let [own, raw, parse] = DATABASES.map(url);
     vec![
-        Box::new(TrustStream::on_postgres(truststream.to_owned(), database("truststream_bench"))),
-        Box::new(Raw::on_postgres(database("raw_bench"))),
+        Box::new(TrustStream::on(truststream.to_owned(), Engine::Postgres, own)),
+        Box::new(Raw::on(Engine::Postgres, raw)),
+        Box::new(ParseServer::new(cache.to_owned(), parse)),
+    ]
+}
+
+/// The peers on one server that speaks MongoDB's protocol; each has a database of its own name there.
+pub fn on_mongo(truststream: &Path, url: &str) -> Vec<Box<dyn Peer>> {
+    vec![
+        Box::new(TrustStream::on(truststream.to_owned(), Engine::Mongo, url.to_owned())),
+        Box::new(Raw::on(Engine::Mongo, url.to_owned())),
     ]
 }
 

@@ -2,6 +2,7 @@
 //! written by hand for these very requests. It speaks just enough of PostgREST's dialect to be asked the
 //! same things, knows no callers, no policies and no other request.
 
+mod mongo;
 mod postgres;
 mod sqlite;
 
@@ -27,11 +28,14 @@ pub struct Options {
     #[arg(long)]
     address: SocketAddr,
     /// A SQLite file; it is made if it is not there.
-    #[arg(long, conflicts_with = "postgres", required_unless_present = "postgres")]
+    #[arg(long)]
     sqlite: Option<PathBuf>,
     /// A PostgreSQL database; tables are made if they are not there.
     #[arg(long)]
     postgres: Option<String>,
+    /// A server that speaks MongoDB's protocol; collections are made if they are not there.
+    #[arg(long)]
+    mongodb: Option<String>,
 }
 
 /// The tables, in words that both engines take; no row-level security.
@@ -76,6 +80,7 @@ enum Query<'q> {
 enum Database {
     Sqlite(sqlite::Raw),
     Postgres(postgres::Raw),
+    Mongo(mongo::Raw),
 }
 
 impl Database {
@@ -83,6 +88,7 @@ impl Database {
         match self {
             Database::Sqlite(raw) => raw.read(&query),
             Database::Postgres(raw) => raw.read(&query).await,
+            Database::Mongo(raw) => raw.read(&query).await,
         }
     }
 
@@ -90,6 +96,7 @@ impl Database {
         match self {
             Database::Sqlite(raw) => raw.insert(table, agent),
             Database::Postgres(raw) => raw.insert(table, agent).await,
+            Database::Mongo(raw) => raw.insert(table, agent).await,
         }
     }
 
@@ -97,6 +104,7 @@ impl Database {
         match self {
             Database::Sqlite(raw) => raw.insert_children(table, children),
             Database::Postgres(raw) => raw.insert_children(table, children).await,
+            Database::Mongo(raw) => raw.insert_children(table, children).await,
         }
     }
 }
@@ -108,10 +116,11 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 async fn serve(options: &Options) -> Result<()> {
-    let database = match (&options.sqlite, &options.postgres) {
-        (Some(path), _) => Database::Sqlite(sqlite::Raw::open(path)?),
-        (_, Some(url)) => Database::Postgres(postgres::Raw::connect(url).await?),
-        _ => bail!("no database"),
+    let database = match (&options.sqlite, &options.postgres, &options.mongodb) {
+        (Some(path), None, None) => Database::Sqlite(sqlite::Raw::open(path)?),
+        (None, Some(url), None) => Database::Postgres(postgres::Raw::connect(url).await?),
+        (None, None, Some(url)) => Database::Mongo(mongo::Raw::connect(url).await?),
+        _ => bail!("one database is served: --sqlite, --postgres or --mongodb"),
     };
     ensure!(options.address.ip() == Ipv4Addr::LOCALHOST, "only on 127.0.0.1");
     let routes = get(read).post(insert);

@@ -1,6 +1,6 @@
 //! The report: all samples as JSON, and their medians as markdown.
 
-mod machine;
+pub mod machine;
 mod markdown;
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::clock::Civil;
 use crate::http::{Options, Sample};
+use crate::peer::Engine;
 use machine::Machine;
 
 /// Everything that a run found.
@@ -31,6 +32,7 @@ pub struct Report {
 pub struct Measured {
     pub name: &'static str,
     pub version: String,
+    pub engine: Engine,
     pub settings: &'static str,
     /// Process start to first good reply, on loaded data.
     pub start_ms: Vec<f64>,

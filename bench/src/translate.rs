@@ -1,17 +1,19 @@
 //! What it takes to understand a typical query: its text read into a value, and that value checked,
 //! planned and run on an embedded database without rows, which is an upper bound of its translation.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+use serde::Serialize;
 use truststream::TrustStream;
 use truststream_services::database::language::parse_parameters;
 use truststream_services::database::{Query, Select, TableName};
 
 use crate::data::{CHILDREN, READ_TABLE};
-use crate::peer;
 use crate::stats::{median, range};
+use crate::{peer, results};
 
 const PAIRS: [(&str, &str); 5] = [
     ("select", "id,name,missions(id,title,steps(id,note))"),
@@ -28,6 +30,16 @@ pub struct Options {
     rounds: usize,
     #[arg(long, default_value_t = 200)]
     milliseconds: u64,
+    /// Where the JSON goes [default: results/DATE-translate.json here]
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+/// Microseconds a query in each round.
+#[derive(Serialize)]
+struct Translated {
+    parsed: Vec<f64>,
+    whole: Vec<f64>,
 }
 
 pub async fn run(options: &Options) -> Result<()> {
@@ -55,13 +67,15 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     println!("| | median, µs | least – most |");
     println!("|---|---:|---:|");
-    for (name, times) in [("read from its text", parsing), ("read, planned, and run without rows", whole)] {
+    let translated = Translated { parsed: parsing, whole };
+    let Translated { parsed, whole } = &translated;
+    for (name, times) in [("read from its text", parsed), ("read, planned, and run without rows", whole)] {
         let (least, most) = range(times.iter().copied()).context("no rounds")?;
         let middle = median(times.iter().copied()).context("no rounds")?;
         println!("| {name} | {middle:.1} | {least:.1} – {most:.1} |");
     }
     db.close().await;
-    Ok(())
+    results::write(options.json.as_ref(), "translate", &translated)
 }
 
 fn query() -> Result<Query> {

@@ -1,4 +1,4 @@
-//! The two ways of asking the same things: PostgREST's (TrustStream, supabase-lite) and PocketBase's.
+//! The ways of asking the same things: PostgREST's (TrustStream, supabase-lite), PocketBase's, Parse Server's.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
@@ -15,6 +15,8 @@ pub enum Dialect {
     PostgRest { key: String },
     /// `/api/collections/TABLE/records`; public rules, so no key.
     PocketBase,
+    /// `/parse/classes/CLASS`; the application's id in a header.
+    Parse,
 }
 
 impl Dialect {
@@ -23,6 +25,7 @@ impl Dialect {
         let (target, body) = match self {
             Self::PostgRest { .. } => postgrest(ask),
             Self::PocketBase => pocketbase(ask),
+            Self::Parse => parse(ask),
         };
         request.clear();
         let method = if body.is_some() { "POST" } else { "GET" };
@@ -36,6 +39,9 @@ impl Dialect {
                 request.extend_from_slice(b"prefer: return=representation\r\n");
             }
         }
+        if matches!(self, Self::Parse) {
+            request.extend_from_slice(b"x-parse-application-id: benchmark\r\n");
+        }
         if let Some(body) = &body {
             let length = body.len();
             let _ = write!(request, "content-type: application/json\r\ncontent-length: {length}\r\n");
@@ -44,13 +50,26 @@ impl Dialect {
         request.extend_from_slice(body.unwrap_or_default().as_bytes());
     }
 
+    /// Whether a reply to an insert holds the row.
+    pub fn returns_inserted(&self) -> bool {
+        !matches!(self, Self::Parse)
+    }
+
     /// The rows of a reply.
     pub fn rows(&self, body: &[u8]) -> Result<Vec<Value>> {
+        let mut rows = self.listed(body)?;
+        if matches!(self, Self::Parse) {
+            rows.iter_mut().for_each(plain);
+        }
+        Ok(rows)
+    }
+
+    fn listed(&self, body: &[u8]) -> Result<Vec<Value>> {
         match serde_json::from_slice(body).context("the reply isn't JSON")? {
             Value::Array(rows) => Ok(rows),
-            Value::Object(mut object) => match object.remove("items") {
+            Value::Object(mut object) => match object.remove("items").or_else(|| object.remove("results")) {
                 Some(Value::Array(rows)) => Ok(rows),
-                Some(other) => bail!("items isn't a list: {other}"),
+                Some(other) => bail!("neither items nor results: {other}"),
                 None => Ok(vec![Value::Object(object)]),
             },
             other => bail!("neither rows nor a row: {other}"),
@@ -93,6 +112,53 @@ fn pocketbase(ask: &Ask<'_>) -> (String, Option<String>) {
             (path, Some(body(row, &own_date(row.created_at))))
         }
     }
+}
+
+fn parse(ask: &Ask<'_>) -> (String, Option<String>) {
+    let class = |table: &str| format!("/parse/classes/{table}");
+    let date = |at: Civil| json!({ "__type": "Date", "iso": format!("{}T{}.000Z", at.date(), at.time()) });
+    let list = |filter: Value, order: &str| {
+        let filter = encoded(&filter.to_string());
+        (format!("{}?where={filter}&order={order}&limit={LIST_LENGTH}", class(READ_TABLE)), None)
+    };
+    match ask {
+        Ask::Point(row) => (format!("{}/{}", class(READ_TABLE), row.id), None),
+        Ask::Top(category) => list(json!({ "category": category }), "-score"),
+        Ask::Since(since) => list(json!({ "created_at": { "$gte": date(*since) } }), "name"),
+        // Only those that hold the tables are asked.
+        Ask::Embed(_) | Ask::Children { .. } => (String::from("/"), None),
+        Ask::Insert { table, row } => {
+            let Row { id, name, category, score, description, .. } = row;
+            let body = json!({
+                "objectId": id, "name": name, "category": category, "score": score,
+                "created_at": date(row.created_at), "description": description,
+            });
+            (class(table), Some(body.to_string()))
+        }
+    }
+}
+
+/// A row of Parse Server as the others show it.
+fn plain(row: &mut Value) {
+    let Some(row) = row.as_object_mut() else { return };
+    if let Some(id) = row.remove("objectId") {
+        row.insert("id".to_owned(), id);
+    }
+    if let Some(at) = row.get_mut("created_at") {
+        *at = at["iso"].take();
+    }
+}
+
+/// Percent-encoded, but for letters and digits.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 fn body(row: &Row, created_at: &str) -> String {

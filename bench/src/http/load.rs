@@ -139,7 +139,9 @@ async fn drive(stretch: Arc<Stretch>) -> Result<Tally> {
         let broken = outcome.is_err();
         if (stretch.starts..stretch.ends).contains(&done) {
             match outcome {
-                Ok(reply) if stretch.scenario.plausible(reply.status, reply.body) => {
+                Ok(reply)
+                    if stretch.scenario.plausible(&stretch.target.dialect, reply.status, reply.body) =>
+                {
                     tally.reply_bytes += reply.body.len() as u64;
                     tally.micros.saturating_record((done - sent).as_micros() as u64);
                 }

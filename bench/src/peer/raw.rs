@@ -6,32 +6,53 @@ use std::path::Path;
 use anyhow::Result;
 use tokio::process::Command;
 
-use super::{Peer, Target};
+use super::{Engine, Peer, Target};
 use crate::http::dialect::Dialect;
 
-/// On SQLite, or on a PostgreSQL database of this URL.
+/// On SQLite, or on a server of this URL.
 pub struct Raw {
-    postgres: Option<String>,
+    engine: Engine,
+    url: String,
 }
 
 impl Raw {
     pub fn on_sqlite() -> Self {
-        Self { postgres: None }
+        Self { engine: Engine::Sqlite, url: String::new() }
     }
 
-    pub fn on_postgres(url: String) -> Self {
-        Self { postgres: Some(url) }
+    pub fn on(engine: Engine, url: String) -> Self {
+        Self { engine, url }
     }
 }
 
 impl Peer for Raw {
     fn name(&self) -> &'static str {
-        if self.postgres.is_some() { "axum + tokio-postgres" } else { "axum + rusqlite" }
+        match self.engine {
+            Engine::Sqlite => "axum + rusqlite",
+            Engine::Postgres => "axum + tokio-postgres",
+            Engine::Mongo => "axum + mongodb",
+        }
+    }
+
+    fn engine(&self) -> Engine {
+        self.engine
     }
 
     fn settings(&self) -> &'static str {
-        "hand-written statements for these requests only, prepared; WAL and synchronous=FULL on SQLite, ten \
-         connections on PostgreSQL; no callers, no keys, no policies"
+        match self.engine {
+            Engine::Sqlite => {
+                "hand-written statements for these requests only, prepared; WAL and synchronous=FULL; no callers, no \
+                 keys, no policies"
+            }
+            Engine::Postgres => {
+                "hand-written statements for these requests only, prepared, on ten connections; no callers, no keys, \
+                 no policies"
+            }
+            Engine::Mongo => {
+                "hand-written queries for these requests only, the driver's own pool; writes with the server's \
+                 default concern; no callers, no keys, no policies"
+            }
+        }
     }
 
     fn install(&mut self) -> Result<String> {
@@ -46,9 +67,10 @@ impl Peer for Raw {
         let own = std::env::current_exe().unwrap_or_else(|_| "truststream-bench".into());
         let mut command = Command::new(own);
         command.arg("raw").arg("--address").arg(address.to_string());
-        match &self.postgres {
-            Some(url) => command.arg("--postgres").arg(url),
-            None => command.arg("--sqlite").arg(folder.join("raw.db")),
+        match self.engine {
+            Engine::Sqlite => command.arg("--sqlite").arg(folder.join("raw.db")),
+            Engine::Postgres => command.arg("--postgres").arg(&self.url),
+            Engine::Mongo => command.arg("--mongodb").arg(&self.url),
         };
         command
     }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::{Peer, Target, first_line, migration, write};
+use super::{Engine, Peer, Target, first_line, migration, write};
 use crate::data::{CHILDREN, MISSIONS, STEPS};
 use crate::http::dialect::Dialect;
 
@@ -15,7 +15,8 @@ use crate::http::dialect::Dialect;
 pub struct TrustStream {
     binary: PathBuf,
     config: Option<PathBuf>,
-    postgres: Option<String>,
+    engine: Engine,
+    url: String,
 }
 
 /// The tables below the agents, open like them.
@@ -49,24 +50,39 @@ impl Ready {
 impl TrustStream {
     /// Tests this binary, configured by `config` or not at all.
     pub fn new(binary: PathBuf, config: Option<PathBuf>) -> Self {
-        Self { binary, config, postgres: None }
+        Self { binary, config, engine: Engine::Sqlite, url: String::new() }
     }
 
-    /// The same on a PostgreSQL database.
-    pub fn on_postgres(binary: PathBuf, url: String) -> Self {
-        Self { binary, config: None, postgres: Some(url) }
+    /// The same on a database of another engine.
+    pub fn on(binary: PathBuf, engine: Engine, url: String) -> Self {
+        Self { binary, config: None, engine, url }
     }
 }
 
 impl Peer for TrustStream {
     fn name(&self) -> &'static str {
-        if self.postgres.is_some() { "TrustStream on PostgreSQL" } else { "TrustStream" }
+        match self.engine {
+            Engine::Sqlite => "TrustStream",
+            Engine::Postgres => "TrustStream on PostgreSQL",
+            Engine::Mongo => "TrustStream on MongoDB",
+        }
+    }
+
+    fn engine(&self) -> Engine {
+        self.engine
     }
 
     fn settings(&self) -> &'static str {
-        if self.postgres.is_some() {
-            return "on PostgreSQL as it ships; the anonymous key, a JWT verified for each request; row-level policies \
-                    `using (true)`, which PostgreSQL checks";
+        match self.engine {
+            Engine::Sqlite => {}
+            Engine::Postgres => {
+                return "on PostgreSQL as it ships; the anonymous key, a JWT verified for each request; row-level \
+                        policies `using (true)`, which PostgreSQL checks";
+            }
+            Engine::Mongo => {
+                return "the anonymous key, a JWT verified for each request; row-level policies `using (true)`; \
+                        inserts are transactions";
+            }
         }
         if self.config.is_some() {
             return "configured by `--truststream-config`; the anonymous key, a JWT verified for each request; \
@@ -92,9 +108,15 @@ impl Peer for TrustStream {
                 std::fs::read_to_string(config).with_context(|| format!("reading {}", config.display()))?;
             write(&folder.join("truststream.toml"), &text)?;
         }
-        if let Some(url) = &self.postgres {
+        let provider = match self.engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some("postgres"),
+            Engine::Mongo => Some("mongodb"),
+        };
+        if let Some(provider) = provider {
+            let url = &self.url;
             let text = format!(
-                "active = \"main\"\n[backend.main]\ndatabase = {{ provider = \"postgres\", url = {url:?} }}\n\
+                "active = \"main\"\n[backend.main]\ndatabase = {{ provider = {provider:?}, url = {url:?} }}\n\
                  storage = {{ provider = \"memory\" }}\nauth = {{ provider = \"native\" }}\n"
             );
             write(&folder.join("truststream.toml"), &text)?;

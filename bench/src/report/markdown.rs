@@ -2,6 +2,7 @@
 
 use super::{Measured, Report};
 use crate::http::{Sample, Scenario};
+use crate::peer::Engine;
 use crate::stats::{median, range};
 
 const MIB: f64 = 1_048_576.0;
@@ -13,7 +14,7 @@ impl Report {
         let mut blocks = vec![self.heading()];
         blocks.extend(Scenario::ALL.into_iter().map(|scenario| self.scenario(scenario)));
         blocks.push(self.start_and_memory());
-        blocks.extend(self.ratios());
+        blocks.extend(Engine::ALL.into_iter().filter_map(|engine| self.ratios(engine)));
         let failures = self.failed.iter().map(|f| format!("**{} was not measured:** {}", f.name, f.reason));
         blocks.extend(failures);
         blocks.push(self.peers());
@@ -92,9 +93,10 @@ impl Report {
         lines.join("\n")
     }
 
-    /// The first peer to each of the others; nothing if it is alone.
-    fn ratios(&self) -> Option<String> {
-        let (ours, others) = self.peers.split_first().filter(|(_, others)| !others.is_empty())?;
+    /// The first peer on an engine to each of the others on it; nothing if it is alone.
+    fn ratios(&self, engine: Engine) -> Option<String> {
+        let on: Vec<&Measured> = self.peers.iter().filter(|peer| peer.engine == engine).collect();
+        let (ours, others) = on.split_first().filter(|(_, others)| !others.is_empty())?;
         let mut header = format!("| {} to: |", ours.name);
         let mut rule = "|---|".to_owned();
         for other in others {
