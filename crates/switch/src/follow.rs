@@ -8,8 +8,9 @@ use truststream_services::database::{
     Applied, AppliedPosition, Apply, Change, Changes, Database, Position, TableName,
 };
 
-use crate::digest::{Hasher, RowDigest, Touched};
+use crate::digest::{RowDigest, Touched};
 use crate::failpoint::Moment;
+use crate::hash::Hasher;
 use crate::machine::reaches;
 use crate::mutation::Mutation;
 use crate::objects::ObjectMover;

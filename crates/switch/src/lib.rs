@@ -23,6 +23,7 @@ mod follow;
 mod forward;
 mod gate;
 mod gradual;
+mod hash;
 mod keeper;
 pub mod machine;
 mod mutation;

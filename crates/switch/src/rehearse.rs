@@ -8,7 +8,7 @@ use truststream_kernel::{Result, Row, Value};
 use truststream_services::database::{Describe, Migrations, Prepare, Scan, TableName};
 
 use crate::copy::arriving;
-use crate::digest::key_hash;
+use crate::hash::key_hash;
 use crate::{Plan, Side};
 
 /// Rows of each table that are tried.

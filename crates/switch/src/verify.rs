@@ -9,8 +9,9 @@ use truststream_services::database::{Apply, Change, ChangeKind, Mark, TableName}
 
 use crate::chunks::{Chunks, key_values};
 use crate::copy::{arriving, count_rows};
-use crate::digest::{Hasher, RowDigest, RowHash, SideSums, Sums, Touched, key_hash};
+use crate::digest::{RowDigest, SideSums, Sums, Touched};
 use crate::follow::{Follower, Watched};
+use crate::hash::{Hasher, RowHash, key_hash};
 use crate::progress::Meter;
 use crate::record::TableReport;
 use crate::signal::Signal;

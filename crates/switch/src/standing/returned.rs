@@ -15,7 +15,7 @@ use super::failover::next_consumer;
 use super::{Failover, Mirrors};
 use crate::ambient::now_ms;
 use crate::chunks::key_values;
-use crate::digest::key_hash;
+use crate::hash::key_hash;
 use crate::forward::keys;
 use crate::verify::{gone, named, rows_by};
 use crate::{Phase, Record, Side};
