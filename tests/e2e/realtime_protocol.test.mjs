@@ -77,6 +77,17 @@ for (const vsn of ['1.0.0', '2.0.0']) {
       assert.deepEqual([types.id, types.room, types.sender_id, types.created_at], ['int8', 'text', 'uuid', 'timestamptz'])
     })
 
+    test('without a feed, changes of rows are refused in words and the rest goes on', { skip: !noFeed }, async () => {
+      const socket = await open(vsn)
+      const topic = `realtime:none-${vsn}`
+      const wishes = [{ event: '*', schema: 'public', table: 'messages' }]
+      const { status, response } = await socket.join(topic, { postgres_changes: wishes })
+      assert.equal(status, 'error')
+      assert.match(response.reason, /does not support change_feed/)
+      const other = await socket.join(`realtime:other-${vsn}`, { broadcast: { self: true } })
+      assert.equal(other.status, 'ok')
+    })
+
     test('broadcast, acknowledged and to oneself', async () => {
       const socket = await open(vsn)
       const topic = `realtime:echo-${vsn}`

@@ -167,7 +167,10 @@ fn what_is_too_deep_or_too_wide_is_refused_with_the_limit() {
         (select, "at most 1000 columns side by side"),
         (vec!["a=eq.1"; 1001].join("&"), "at most 1000 parameters"),
         (format!("select=a{}", "->b".repeat(101)), "at most 100 steps in a JSON path"),
-        (format!("a=fts.{}b{}", "(".repeat(65), ")".repeat(65)), "at most 64 parentheses and negations inside one another"),
+        (
+            format!("a=fts.{}b{}", "(".repeat(65), ")".repeat(65)),
+            "at most 64 parentheses and negations inside one another",
+        ),
         (format!("a=fts.{}b", "!".repeat(65)), "at most 64 parentheses and negations inside one another"),
     ] {
         let error = parameters(&text).unwrap_err();
