@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use truststream_kernel::{Error, Result};
+use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{AppliedMigration, Catalog, Position, TableKind, TableName};
 
 use super::RemoteDatabase;
@@ -99,6 +99,10 @@ impl RemoteDatabase {
     /// `0A000` where it is not in the project; whatever the function raises.
     pub(super) async fn ask_helper(&self, function: &str, arguments: &Json, writes: bool) -> Result<Json> {
         if !self.helper.is_there() {
+            // Somebody may have run it since.
+            self.renew().await?;
+        }
+        if !self.helper.is_there() {
             let message = "a remote project's data API has no ordered feed of changes, and no transaction for rows \
                            with their position";
             return Err(Error::unsupported(message).with_hint(
@@ -117,11 +121,10 @@ impl RemoteDatabase {
 
     /// What made the schema, if the project has recorded it.
     pub(super) async fn recorded_migrations(&self) -> Result<Vec<AppliedMigration>> {
-        if !self.helper.is_there() {
-            return Ok(Vec::new());
+        match self.ask_helper("migrations", &json!({}), false).await {
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Vec::new()),
+            recorded => serde_json::from_value(recorded?).map_err(malformed),
         }
-        let recorded = self.ask_helper("migrations", &json!({}), false).await?;
-        serde_json::from_value(recorded).map_err(malformed)
     }
 }
 

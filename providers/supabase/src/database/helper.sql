@@ -117,6 +117,8 @@ begin
   end loop;
 end $$;
 
+-- What may take long says so by its setting of statement_timeout, which the data API heeds before it begins.
+
 -- Which version of this script is here.
 create or replace function public.truststream_version() returns integer
 language sql immutable set search_path = '' as $$ select 1 $$;
@@ -131,7 +133,7 @@ $$;
 
 -- Sets which tables a consumer follows. Making a trigger waits for every writer of its table.
 create or replace function public.truststream_capture(consumer text, tables jsonb) returns boolean
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set statement_timeout = 0 as $$
 begin
   lock table truststream_remote.captures in exclusive mode;
   delete from truststream_remote.captures c where c.consumer = truststream_capture.consumer;
@@ -156,7 +158,7 @@ end $$;
 -- there are. Those come first whose last change comes first: a transaction that changed a key after
 -- another one did has its last change after the other's.
 create or replace function public.truststream_changes(after text, most bigint) returns jsonb
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = '' set statement_timeout = 0 as $$
   with fresh as materialized (
     select c.* from truststream_remote.changes c
     where c.xid >= pg_snapshot_xmin(after::pg_snapshot) and not pg_visible_in_snapshot(c.xid, after::pg_snapshot)
@@ -177,7 +179,7 @@ $$;
 
 -- Removes changes older than so many seconds that no running transaction is needed for.
 create or replace function public.truststream_trim(seconds bigint) returns boolean
-language sql security definer set search_path = '' as $$
+language sql security definer set search_path = '' set statement_timeout = 0 as $$
   with gone as (
     delete from truststream_remote.changes
     where made_at < now() - make_interval(secs => seconds) and xid < pg_snapshot_xmin(pg_current_snapshot())
@@ -224,7 +226,8 @@ end $$;
 -- stream does not stand where it is expected. No trigger fires but those that record changes.
 create or replace function public.truststream_apply(origin text, expected jsonb, reached jsonb, tables jsonb)
 returns boolean language plpgsql security definer
-set search_path = '' set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres' as $$
+set search_path = '' set statement_timeout = 0
+set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres' as $$
 declare
   stands jsonb; part jsonb;
   wanted jsonb := nullif(expected, 'null'); after jsonb := nullif(reached, 'null');
@@ -312,7 +315,7 @@ end $$;
 -- Makes ready for the rows of another database, and done with it. Returns a table that holds rows
 -- already and so is in the way of beginning.
 create or replace function public.truststream_prepare(step text, tables jsonb) returns text
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set statement_timeout = 0 as $$
 declare one regclass; holds boolean;
 begin
   if step = 'begin' then
@@ -331,6 +334,8 @@ begin
   elsif step = 'discard' then
     if exists (select from truststream_remote.received) then
       set local session_replication_role = replica;
+      -- A table that was dropped meanwhile has nothing to give back.
+      delete from truststream_remote.received r where not exists (select from pg_class c where c.oid = r.relation);
       for one in select relation from truststream_remote.received loop
         execute format('delete from %s', one);
       end loop;
