@@ -142,6 +142,13 @@ fn fleet(first: u64, times: u64) -> Result<()> {
     run(".", "cargo", &[&cargo[..], &arguments[..], &seeds[..]].concat())
 }
 
+/// Clusters in one thread, whose clocks a seed drives; some of each are run with the unit tests.
+fn simulations(first: u64, seeds: u64) -> Result<()> {
+    let (first, seeds) = (first.to_string(), seeds.to_string());
+    let cargo = ["run", "--release", "--locked", "-q", "-p", "truststream-simulation", "--"];
+    run(".", "cargo", &[&cargo[..], &["--seed", &first, "--seeds", &seeds]].concat())
+}
+
 /// How many seeds of ten are runs of a fleet, beside those of one gateway.
 const FLEETS: u64 = 4;
 
@@ -190,8 +197,8 @@ fn mutations() -> Result<()> {
     Ok(())
 }
 
-/// What takes too long for every change: 200 switches under faults, gateways that end at every step, and
-/// 10,000 random requests on SQLite and PostgreSQL, others each day. What goes wrong is printed with the
+/// What takes too long for every change: 200 switches under faults, gateways that end at every step,
+/// 3,000 simulated clusters, and 10,000 random requests on SQLite and PostgreSQL, others each day. What goes wrong is printed with the
 /// seed that finds it again.
 pub fn nightly() -> Result<()> {
     let model = ["cargo", "test", "--release", "--locked", "-p", "truststream-switch", "--test", "main"];
@@ -206,6 +213,7 @@ pub fn nightly() -> Result<()> {
     histories(NIGHTLY, day * 1_000 + 500, 20)?;
     fleet(day * 1_000, 20)?;
     steps(&mutant()?, &[])?;
+    simulations(day * 10_000, 3_000)?;
     let seed = format!("TRUSTSTREAM_SEED={day}");
     let test = ["test", "--locked", "-p", "truststream-conformance", "--test", "main", "differential"];
     let mut command = vec!["TRUSTSTREAM_CASES=10000", &seed, "cargo"];

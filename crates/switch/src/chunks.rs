@@ -1,8 +1,7 @@
 //! A table read chunk by chunk, the next of which is on its way while one is worked on.
 
-use std::time::Instant;
-
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use truststream_kernel::{Error, Result, Row, Value};
 use truststream_services::database::{Scan, TableName};
 

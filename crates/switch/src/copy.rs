@@ -1,7 +1,8 @@
 //! Copying the rows that are there, while changes flow.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use truststream_kernel::{Error, Result, Row, Value};
 use truststream_services::database::{Apply, Catalog, Count, Query, Scan, Select, TableName};
 

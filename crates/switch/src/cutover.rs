@@ -2,8 +2,9 @@
 //!
 //! The order of the steps is [`CutOver`]'s; here each of them is done.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use truststream_kernel::{Error, Outcome, Result};
 use truststream_services::database::{Position, Prepare};
 

@@ -190,6 +190,16 @@ impl Follower {
         }
     }
 
+    /// Goes on where the target says the stream stands: of what was applied the reply may be lost.
+    pub(crate) async fn look_again(&mut self) -> Result<()> {
+        let ask = AppliedPosition { origin: self.origin.clone() };
+        if let Some(stored) = self.target.database.send(ask).await? {
+            self.at = stored.clone();
+            self.stored = Some(stored);
+        }
+        Ok(())
+    }
+
     /// Past the guard that makes this impossible.
     #[cfg(feature = "mutations")]
     async fn apply_again(&self, changes: Vec<Change>) -> Result<()> {

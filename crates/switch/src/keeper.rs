@@ -66,6 +66,7 @@ impl Keeper {
         let mut changes = self.control.watch();
         loop {
             tokio::select! {
+                biased;
                 changed = changes.changed() => {
                     if changed.is_err() {
                         sleep(LOOK).await;
@@ -223,6 +224,7 @@ impl Keeper {
         loop {
             let route = Arc::clone(&seen.borrow_and_update());
             tokio::select! {
+                biased;
                 changed = seen.changed() => {
                     if changed.is_err() {
                         return;

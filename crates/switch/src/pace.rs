@@ -1,7 +1,8 @@
 //! Copying no faster than the source bears.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use truststream_kernel::Result;
 use truststream_services::database::Ping;
 

@@ -1,10 +1,9 @@
 //! What can be watched of a switch while it runs.
 
-use std::time::Instant;
-
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::Phase;
 

@@ -73,6 +73,9 @@ async fn follow_back(
                 tracing::warn!(?error, "the old side could not be kept in sync; trying again");
                 tokio::time::sleep(delay).await;
                 delay = (delay * 2).min(Duration::from_secs(30));
+                if let Err(error) = follower.look_again().await {
+                    tracing::debug!(?error, "where the way back stands can't be told");
+                }
             }
         }
         // A stray may be what keeps the old side from being kept in sync.

@@ -286,6 +286,7 @@ async fn lift_when_due(
         let route = Arc::clone(&routes.borrow_and_update());
         let due = route.deadline.map(|deadline| Duration::from_millis(deadline.saturating_sub(now_ms())));
         tokio::select! {
+            biased;
             changed = routes.changed() => {
                 if changed.is_err() {
                     return;

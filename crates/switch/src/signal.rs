@@ -50,6 +50,7 @@ impl Signal {
             }
         };
         tokio::select! {
+            biased;
             () = tokio::time::sleep(time) => {}
             () = asked => {}
         }

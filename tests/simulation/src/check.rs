@@ -6,7 +6,7 @@ use super::network::Place;
 use super::workload::{Action, LISTS, Request, Told};
 
 /// A write that a server did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wrote {
     pub place: Place,
     /// Whether the stored route named that backend at that moment.

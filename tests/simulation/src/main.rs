@@ -6,6 +6,10 @@
 //! when it is told to, so a node can end in the middle of anything, or stand still and go on with all
 //! its timers late. What a node has sent arrives, whatever becomes of the node.
 //!
+//! What happens follows from the seed: who does what, how long everything is under way, what goes wrong
+//! and when. Only the order in which tokio wakes those who wait for the same thing does not, so a run
+//! that is repeated may differ by some milliseconds.
+//!
 //! `turmoil` and `madsim` simulate sockets; here drivers and control stores are traits, so what would
 //! go through sockets goes through [`network::Wire`], and nothing has to be built otherwise.
 

@@ -18,7 +18,7 @@ use truststream_kernel::{Error, Outcome, Result};
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A server at the end of a wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     Control,
     Main,
@@ -34,7 +34,7 @@ pub enum Condition {
     Deaf,
     /// Whatever is asked fails at once.
     Cut,
-    /// Everything arrives so much later.
+    /// Everything arrives about so much later.
     Slow(Duration),
 }
 
@@ -42,14 +42,16 @@ pub enum Condition {
 pub struct Network {
     clock: Handle,
     random: Mutex<StdRng>,
+    /// Longest time that something sound is under way, in milliseconds.
+    longest: u64,
     bad: Mutex<BTreeMap<(usize, Place), Condition>>,
     down: Mutex<BTreeMap<Place, ()>>,
 }
 
 impl Network {
-    pub fn new(clock: Handle, seed: u64) -> Arc<Self> {
+    pub fn new(clock: Handle, seed: u64, longest: u64) -> Arc<Self> {
         let random = Mutex::new(StdRng::seed_from_u64(seed ^ 0x6e65_7477));
-        Arc::new(Network { clock, random, bad: Mutex::default(), down: Mutex::default() })
+        Arc::new(Network { clock, random, longest, bad: Mutex::default(), down: Mutex::default() })
     }
 
     /// Changes what the wire from a node to a server does; sound if `None`.
@@ -74,8 +76,9 @@ impl Network {
     fn delay(&self, slow: Option<Duration>) -> Duration {
         let mut random = self.random.lock();
         // Most answers come soon, some don't.
-        let ms = if random.random_range(0..50) == 0 { 60 } else { 4 };
-        Duration::from_millis(random.random_range(0..ms)) + slow.unwrap_or_default()
+        let ms = if random.random_range(0..50) == 0 { self.longest } else { 4 };
+        let slow = slow.map_or(0, |slow| u64::try_from(slow.as_millis()).unwrap_or(u64::MAX));
+        Duration::from_millis(random.random_range(0..ms) + random.random_range(slow / 2..=slow + slow / 2))
     }
 }
 

@@ -18,8 +18,11 @@ use super::world::Cluster;
 /// Lists that are appended to.
 pub const LISTS: i64 = 4;
 
+/// After so many requests clients take their time.
+const BUSY: usize = 2_500;
+
 /// What a client does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Append { list: i64, item: u64 },
     Note { item: u64 },
@@ -27,7 +30,7 @@ pub enum Action {
 }
 
 /// What a client was told.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     /// It is done; a list as it is now.
     Done(Vec<u64>),
@@ -38,7 +41,7 @@ pub enum Told {
 }
 
 /// One request. Times are milliseconds of the world.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub action: Action,
     pub began: u64,
@@ -71,7 +74,9 @@ impl Client {
     pub async fn work(mut self) {
         let cluster = Arc::clone(&self.cluster);
         while !cluster.history.stop.load(Ordering::SeqCst) {
-            sleep(Duration::from_millis(self.random.random_range(5..80))).await;
+            // Lists that have grown long make everything slow.
+            let slower = if cluster.history.requests.lock().len() > BUSY { 20 } else { 1 };
+            sleep(Duration::from_millis(self.random.random_range(5..80) * slower)).await;
             let list = self.random.random_range(0..LISTS);
             let action = match self.random.random_range(0..10) {
                 0..6 => Action::Append { list, item: self.item() },
