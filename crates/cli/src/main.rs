@@ -83,6 +83,8 @@ enum Command {
         #[command(subcommand)]
         command: commands::switch::SwitchCommand,
     },
+    /// Have the mirror take the place of a backend that is lost; look at what only that had
+    Failover(commands::failover::Failover),
     /// Prepare a remote project for switches
     Remote {
         #[command(subcommand)]
@@ -116,6 +118,7 @@ fn main() -> ExitCode {
             Command::Gen { command } => Box::pin(command.run(&common)).await,
             Command::Report { command } => Box::pin(command.run(&common)).await,
             Command::Switch { command } => Box::pin(command.run(&common)).await,
+            Command::Failover(failover) => failover.run(&common).await,
             Command::Remote { command } => command.run(&common),
             Command::Verify(verify) => Box::pin(verify.run(&common)).await,
             Command::Demo(demo) => Box::pin(demo.run(&common)).await,

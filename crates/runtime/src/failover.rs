@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use truststream_kernel::{ErrorKind, Result};
-use truststream_switch::{Gate, Mirrors};
+use truststream_switch::{Gate, LED_ELSEWHERE, Mirrors};
 
 use crate::Config;
 use crate::backends::Backends;
@@ -44,6 +44,11 @@ pub(crate) async fn open_owner(
         }
         let reason = format!("`{owner}` did not answer at the start: {}", error.message());
         if let Err(refused) = mirrors.fail_over(&reason, None, began.elapsed()).await {
+            // Whoever leads may reach it, or have the mirror serve in a moment.
+            if refused.code() == LED_ELSEWHERE && began.elapsed() < allowed * 3 {
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
             tracing::error!(error = ?refused, backend = owner, "its mirror can't take its place");
             return Err(error);
         }
@@ -65,7 +70,8 @@ pub(crate) async fn watch(
     loop {
         tokio::time::sleep(LOOK).await;
         let (Some(backends), Some(mirrors)) = (backends.upgrade(), mirrors.upgrade()) else { return };
-        if refused.is_some_and(|refused| refused.elapsed() < AGAIN) {
+        // One of several decides: a gateway that alone can't reach a backend must not have it replaced.
+        if !mirrors.leads() || refused.is_some_and(|refused| refused.elapsed() < AGAIN) {
             continue;
         }
         let Some(lost) = lost(&config, &gate, &backends).await else { continue };

@@ -39,5 +39,5 @@ pub use project_schema::ProjectSchema;
 pub use providers::{Capabilities, capabilities, capability_tables, remote_helper};
 pub use routed::{Routed, Stacks};
 pub use runtime::{Runtime, STATE_FOLDER};
-pub use status::{BackendStatus, FailoverStatus, MirrorShown, Readiness, ServiceStatus, Status};
+pub use status::{BackendStatus, MirrorShown, Readiness, ServiceStatus, Status};
 pub use truststream_layers::{Applied, BreakerState, BreakerStatus, Fault, FaultId, Faults};

@@ -109,6 +109,7 @@ impl Runtime {
         tokio::spawn(health::watch(Arc::downgrade(&backends), config.file.health.clone()));
         let fallback: Arc<dyn Fallback> = ToMirror::new(Arc::clone(&mirrors), &config);
         let steering = Steering::new(control, routes, Arc::clone(&backends) as _);
+        steering.steer_mirrors(&mirrors);
         let consumers = config.file.control.fleet(&config.project).map(|fleet| fleet.label);
         let routed = RoutedDatabase::new(Arc::clone(&gate), Arc::clone(&backends) as _);
         let routed = Arc::new(routed.with_consumers_of(consumers).with_fallback(Arc::clone(&fallback)));

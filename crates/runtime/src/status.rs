@@ -6,7 +6,7 @@ use serde::Serialize;
 use truststream_kernel::Service;
 use truststream_layers::BreakerStatus;
 use truststream_services::database::DatabaseService;
-use truststream_switch::{Failover, Loss, Member, MirrorStatus, Mirrors, Record, Returned, Route, Steering};
+use truststream_switch::{FailoverReport, Member, MirrorStatus, Mirrors, Record, Route, Steering};
 
 use crate::backends::Backends;
 use crate::config::HealthConfig;
@@ -25,7 +25,7 @@ pub struct Status {
     /// The mirror of the backend that serves.
     pub mirror: Option<MirrorShown>,
     /// The latest failover.
-    pub failover: Option<FailoverStatus>,
+    pub failover: Option<FailoverReport>,
     /// The latest switch.
     pub switch: Option<Record>,
 }
@@ -40,29 +40,6 @@ pub struct MirrorShown {
     pub reads: bool,
     /// After how long without an answer it takes over, in milliseconds; never by itself if absent.
     pub failover_after_ms: Option<u64>,
-}
-
-/// A failover, without what only the machinery needs.
-#[derive(Clone, Debug, Serialize)]
-pub struct FailoverStatus {
-    /// Its number, from 1.
-    pub id: u64,
-    /// The backend that was lost.
-    pub from: String,
-    /// The one that served then.
-    pub to: String,
-    /// When, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// Why.
-    pub reason: String,
-    /// How long the backend had not answered, in milliseconds.
-    pub down_ms: u64,
-    /// How long the failover itself took, in milliseconds.
-    pub took_ms: f64,
-    /// What was acknowledged and may be lost, at most.
-    pub loss: Loss,
-    /// What was found of it when the lost backend came back.
-    pub returned: Option<Returned>,
 }
 
 /// Whether requests can be answered.
@@ -136,7 +113,7 @@ pub(crate) async fn read(
         gateways: steering.members(),
         backends: found,
         mirror: mirrors.status().map(|status| shown(config, status)),
-        failover: failover.map(summary),
+        failover: failover.map(|failover| failover.report),
         switch,
     }
 }
@@ -149,11 +126,6 @@ fn shown(config: &Config, status: MirrorStatus) -> MirrorShown {
         failover_after_ms: after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
         status,
     }
-}
-
-fn summary(failover: Failover) -> FailoverStatus {
-    let Failover { id, from, to, at_ms, reason, down_ms, took_ms, loss, returned, .. } = failover;
-    FailoverStatus { id, from, to, at_ms, reason, down_ms, took_ms, loss, returned }
 }
 
 /// What is run by TrustStream itself is as well as the database that it keeps its state in.

@@ -1,11 +1,14 @@
 //! What is asked of whoever leads switches, as it travels through the control store.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use truststream_kernel::{Error, ErrorKind, Result};
 
 use crate::ambient::now_ms;
-use crate::{Options, Switcher};
+use crate::{Mirrors, Options, Switcher};
 
 /// Something to be done to the project's switches.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,6 +46,10 @@ pub(crate) enum Command {
         /// The backend to move to.
         to: String,
     },
+    /// Says what a failover would cost.
+    Foresee,
+    /// Has the mirror take the place of the backend that serves.
+    FailOver,
     /// Compares two backends.
     Verify {
         /// The one whose rows are right.
@@ -56,8 +63,13 @@ pub(crate) enum Command {
 
 impl Command {
     /// Does it in this process; the answer is that of the switcher's method.
-    pub(crate) async fn run(self, switcher: &Switcher) -> Result<Json> {
+    pub(crate) async fn run(self, switcher: &Switcher, mirrors: Option<Arc<Mirrors>>) -> Result<Json> {
+        let mirrors = mirrors.ok_or_else(|| Error::internal("there are no mirrors here"));
         match self {
+            Command::Foresee => written(&mirrors?.foresee().await?),
+            Command::FailOver => {
+                written(&mirrors?.fail_over("asked for by the operator", None, Duration::ZERO).await?)
+            }
             Command::Start { to, options } => written(&switcher.start(&to, options).await?),
             Command::Pause => written(&switcher.pause().await?),
             Command::Resume => written(&switcher.resume().await?),

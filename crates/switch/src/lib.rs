@@ -57,7 +57,10 @@ pub use record::{Copied, Flip, Options, Record, Report, Stray, TableReport, Veri
 pub use rehearse::{Altered, Rehearsal};
 pub use routes::Routes;
 pub use side::{Side, Sides};
-pub use standing::{Failover, Loss, MirrorPhase, MirrorStatus, Mirrors, Pair, Returned};
+pub use standing::{
+    Failover, FailoverReport, Foreseen, LED_ELSEWHERE, Loss, LostRow, LostRows, MirrorPhase, MirrorStatus,
+    Mirrors, Pair, Reapplied, Returned,
+};
 pub use steering::{Member, Steering};
 pub use stray::{StrayChange, StrayLog, is_stray};
 pub use switcher::Switcher;

@@ -1,7 +1,7 @@
 //! Switches steered from any of several processes: one leads, the others ask it.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -16,7 +16,10 @@ use crate::ambient::now_ms;
 use crate::command::{Answer, Asked, Command};
 use crate::machine::{Phase, State};
 use crate::routes::Leader;
-use crate::{ControlStore, Options, Progress, Record, Rehearsal, Routes, Sides, Switcher, TableReport};
+use crate::{
+    ControlStore, FailoverReport, Foreseen, Mirrors, Options, Progress, Record, Rehearsal, Routes, Sides,
+    Switcher, TableReport,
+};
 
 const COMMANDS: &str = "command/";
 const PROGRESS: &str = "progress";
@@ -38,6 +41,7 @@ pub struct Steering {
     control: Arc<dyn ControlStore>,
     routes: Routes,
     switcher: Switcher,
+    mirrors: OnceLock<Weak<Mirrors>>,
     at_work: Mutex<AtWork>,
 }
 
@@ -74,12 +78,22 @@ impl Steering {
     /// Steers the switches of a project.
     pub fn new(control: Arc<dyn ControlStore>, routes: Routes, sides: Arc<dyn Sides>) -> Arc<Self> {
         let switcher = Switcher::new(Arc::clone(&control), routes.clone(), sides);
-        Arc::new(Steering { control, routes, switcher, at_work: Mutex::default() })
+        Arc::new(Steering { control, routes, switcher, mirrors: OnceLock::new(), at_work: Mutex::default() })
     }
 
     /// What runs the switches that this process leads, and reads what is stored of all.
     pub fn switcher(&self) -> &Switcher {
         &self.switcher
+    }
+
+    /// Has failovers steered as switches are.
+    pub fn steer_mirrors(&self, mirrors: &Arc<Mirrors>) {
+        // Set before: they are the same.
+        let _ = self.mirrors.set(Arc::downgrade(mirrors));
+    }
+
+    fn mirrors(&self) -> Option<Arc<Mirrors>> {
+        self.mirrors.get().and_then(Weak::upgrade)
     }
 
     /// Goes on with what had not ended: at once if there is no other process, else whenever nobody
@@ -127,7 +141,7 @@ impl Steering {
     /// Has it done where switches are led.
     async fn ask<T: DeserializeOwned>(&self, command: Command) -> Result<T> {
         let answer = match self.lead().await? {
-            true => command.run(&self.switcher).await?,
+            true => command.run(&self.switcher, self.mirrors()).await?,
             false => self.ask_the_leader(command).await?,
         };
         serde_json::from_value(answer)
@@ -187,7 +201,8 @@ impl Steering {
             self.switcher.let_go().await;
         }
         let nobody_leads = !state.gateways.contains_key(&state.coordinator.holder);
-        if nobody_leads && (goes_on(&state) || self.is_asked().await?) {
+        // A mirror is kept by whoever leads.
+        if nobody_leads && (goes_on(&state) || self.mirrors().is_some() || self.is_asked().await?) {
             self.lead().await?;
         }
         Ok(())
@@ -225,7 +240,7 @@ impl Steering {
     }
 
     async fn answer(self: Arc<Self>, key: String, mut asked: Asked, version: i64) {
-        asked.answer = Some(Answer::from(asked.command.clone().run(&self.switcher).await));
+        asked.answer = Some(Answer::from(asked.command.clone().run(&self.switcher, self.mirrors()).await));
         let stored = match written(&asked) {
             Ok(value) => self.control.put(&key, value, version).await,
             Err(error) => Err(error),
@@ -307,6 +322,16 @@ impl Steering {
     /// As [`Switcher::rehearse`].
     pub async fn rehearse(&self, to: &str) -> Result<Rehearsal> {
         self.ask(Command::Rehearse { to: to.to_owned() }).await
+    }
+
+    /// As [`Mirrors::foresee`].
+    pub async fn foresee(&self) -> Result<Foreseen> {
+        self.ask(Command::Foresee).await
+    }
+
+    /// As [`Mirrors::fail_over`], because somebody wants it.
+    pub async fn fail_over(&self) -> Result<FailoverReport> {
+        self.ask(Command::FailOver).await
     }
 
     /// As [`Switcher::verify`].

@@ -1,8 +1,9 @@
 //! What is written directly to the database that served before: seen in its feed, never ignored.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use truststream_kernel::{ErrorKind, Result, Row};
 use truststream_services::database::{
     Applied, AppliedPosition, Apply, Change, ChangeKind, Changes, Database, Position, TableName,
@@ -27,7 +28,7 @@ const BATCH: usize = 1000;
 const KEPT: usize = 1000;
 
 /// How the names of the streams begin that bring strays to the side that serves.
-const STREAM: &str = "stray-";
+pub(crate) const STREAM: &str = "stray-";
 
 /// Whether a stream brings what was written directly to a side that served before: to everybody who
 /// follows the changes of the side that serves, these are news.

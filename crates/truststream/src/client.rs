@@ -17,6 +17,7 @@ use crate::open;
 use crate::query::{Atomic, Call, RawQuery, Table};
 use crate::realtime::Realtime;
 use crate::storage::Storage;
+use crate::failover::Failovers;
 use crate::switch::Switch;
 use crate::transaction::{Outside, Transaction, Tx};
 use crate::transfer::{Import, RowFormat};
@@ -303,6 +304,11 @@ impl TrustStream {
     /// Moving to another backend while everything runs. It stands above all policies.
     pub fn switch(&self) -> Switch<'_> {
         Switch::new(&self.runtime)
+    }
+
+    /// What becomes of a backend that is lost.
+    pub fn failovers(&self) -> Failovers<'_> {
+        Failovers::new(&self.runtime)
     }
 
     /// What goes wrong on purpose: latency, errors, lost connections, as faults are added and removed.

@@ -30,6 +30,7 @@ mod open;
 pub mod query;
 pub mod realtime;
 pub mod storage;
+pub mod failover;
 pub mod switch;
 mod transaction;
 pub mod transfer;

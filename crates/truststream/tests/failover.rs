@@ -62,6 +62,14 @@ fn is_mirrored(status: &Status, to: &str) -> bool {
     status.mirror.as_ref().is_some_and(|mirror| mirror.status.to == to && mirror.status.is_fit())
 }
 
+/// Keys of the rows that only a lost backend had.
+async fn kept(db: &TrustStream) -> BTreeSet<i64> {
+    let lost = db.failovers().lost().await.unwrap();
+    let keys =
+        lost.iter().flat_map(|of| &of.rows).filter_map(|row| row.key.strip_prefix("id=")?.parse().ok());
+    keys.collect()
+}
+
 async fn ids(db: &TrustStream) -> BTreeSet<i64> {
     let rows: Vec<Entry> = db.from("entries").select("id").fetch().await.unwrap();
     rows.into_iter().map(|row| row.id).collect()
@@ -157,6 +165,8 @@ async fn a_backend_that_is_lost_is_replaced_by_its_mirror_and_comes_back_by_a_sw
     let returned = status.failover.unwrap().returned.unwrap();
     assert!(returned.changes >= lost.len() as u64, "{returned:?}");
     assert_eq!(status.switch.map(|switch| switch.id), None, "no switch was needed for that");
+    let kept: BTreeSet<i64> = kept(&db).await;
+    assert!(lost.iter().all(|(_, id)| kept.contains(id)), "{lost:?} of {kept:?}");
 
     db.switch().start("main").await.unwrap();
     let record = db.switch().finished().await.unwrap();
@@ -246,4 +256,48 @@ async fn a_mirror_that_was_not_compared_never_serves() {
     assert_eq!((status.route.owner.as_str(), status.failover.is_some()), ("main", false));
     assert!(db.from("entries").select("id").count().await.is_err(), "nor does it answer reads");
     assert!(status.backends.iter().any(|backend| backend.services.iter().any(|service| !service.healthy)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_the_lost_backend_had_is_kept_until_it_is_applied_or_dropped() {
+    let mut server = PostgresServer::start(&["synchronous_commit=on"]).unwrap();
+    let (db, folder) = project(&server, "").await;
+    until(&db, "the mirror is in sync", |status| is_mirrored(status, "spare")).await;
+    let foreseen = db.failovers().foresee().await.unwrap();
+    assert_eq!((foreseen.from.as_str(), foreseen.to.as_str()), ("main", "spare"));
+    server.crash().unwrap();
+    let report = db.failovers().start().await.unwrap();
+    assert_eq!((report.id, db.switch().active().as_str()), (1, "spare"));
+    db.from("entries").update(&json!({ "body": "ours" })).eq("id", 2).await.unwrap();
+    let error = db.failovers().drop_lost(1).await.unwrap_err();
+    assert_eq!(error.code(), "BACKEND_011", "nothing is kept yet");
+    db.close().await;
+    drop(db);
+
+    // What the mirror can't have: nobody follows meanwhile.
+    server.restart().unwrap();
+    let alone = "insert into entries values (9001, 'alone'); delete from entries where id = 3; \
+                 update entries set body = 'theirs' where id in (1, 2)";
+    server.sql("test_0", alone).unwrap();
+    let text = std::fs::read_to_string(folder.path().join("configuration")).unwrap();
+    let db = TrustStream::open_with(Config::from_text(folder.path(), &text).unwrap()).await.unwrap();
+    until(&db, "what was lost follows", |status| is_mirrored(status, "main")).await;
+    assert_eq!(kept(&db).await, BTreeSet::from([1, 2, 3, 9001]));
+    assert!(!ids(&db).await.contains(&9001));
+
+    let done = db.failovers().apply_lost(1, false).await.unwrap();
+    assert_eq!((done.applied, done.changed_since), (3, vec!["public.entries id=2".to_owned()]));
+    let there = ids(&db).await;
+    assert!(there.contains(&9001) && !there.contains(&3));
+    assert_eq!(kept(&db).await, BTreeSet::from([2]), "what was changed since is kept on");
+    assert_eq!(db.failovers().drop_lost(1).await.unwrap(), 1);
+    assert_eq!(db.failovers().lost().await.unwrap(), []);
+    until(&db, "the other one has it", |status| {
+        status.mirror.as_ref().is_some_and(|mirror| mirror.status.changes >= 3)
+    })
+    .await;
+    assert_eq!(
+        server.sql("test_0", "select count(*) from entries where id in (3, 9001)").unwrap().trim(),
+        "1"
+    );
 }

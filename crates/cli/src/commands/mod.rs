@@ -9,6 +9,7 @@ mod db_pull;
 mod db_shown;
 pub mod demo;
 pub mod dev;
+pub mod failover;
 pub mod generate;
 pub mod migration;
 mod migration_down;

@@ -5,6 +5,7 @@
 
 mod access;
 mod catalog;
+mod failover;
 mod queries;
 mod reply;
 mod schema;
@@ -38,6 +39,10 @@ pub fn router(runtime: Arc<Runtime>, token: Secret) -> Router {
         .route("/admin/v1/catalog", get(catalog::show))
         .route("/admin/v1/queries", get(queries::show))
         .route("/admin/v1/switch", get(switch::show).post(switch::start))
+        .route("/admin/v1/failover", get(failover::foresee).post(failover::start))
+        .route("/admin/v1/failover/lost", get(failover::lost))
+        .route("/admin/v1/failover/apply", post(failover::apply))
+        .route("/admin/v1/failover/drop", post(failover::forget))
         .route("/admin/v1/switch/plan", get(switch::plan))
         .route("/admin/v1/switch/rehearse", post(switch::rehearse))
         .route("/admin/v1/verify", post(switch::verify))

@@ -1,8 +1,9 @@
 //! The mirror takes the place of a backend that is lost.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use truststream_kernel::{Error, ErrorKind, Outcome, Result};
 use truststream_services::database::{Applied, AppliedPosition, Apply, Capture, Position, Prepare};
 
@@ -11,6 +12,7 @@ use super::returned::Returned;
 use super::status::{MirrorPhase, MirrorStatus, millis};
 use crate::ambient::now_ms;
 use crate::machine::{Act, Event};
+use crate::routes::Leader;
 use crate::{Record, Side};
 
 const FAILOVERS: &str = "failover/";
@@ -21,12 +23,15 @@ const DRAIN: Duration = Duration::from_millis(200);
 /// How long a fence stands if whoever set it is gone.
 const FENCE: Duration = Duration::from_secs(10);
 
+/// Code of the error of a process that may not decide.
+pub const LED_ELSEWHERE: &str = "BACKEND_017";
+
 /// How often it is tried to be the last that applies to the mirror.
 const SEALS: u32 = 20;
 
 /// What a failover did, and what it may have cost.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Failover {
+pub struct FailoverReport {
     /// Its number, from 1.
     pub id: u64,
     /// The backend that was lost.
@@ -46,6 +51,14 @@ pub struct Failover {
     /// What was found of it when the lost backend came back.
     #[serde(default)]
     pub returned: Option<Returned>,
+}
+
+/// A failover as it is stored: what is told of it, and what goes on from it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failover {
+    /// What is told of it.
+    #[serde(flatten)]
+    pub report: FailoverReport,
     /// The reign that began with it.
     pub reign: u64,
     /// The mirror that took over.
@@ -54,6 +67,17 @@ pub struct Failover {
     pub end: Position,
     /// Where the new owner's own changes begin.
     pub start: Position,
+}
+
+/// What a failover would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foreseen {
+    /// The backend that serves.
+    pub from: String,
+    /// The one that would.
+    pub to: String,
+    /// What would be lost at most, if the first one can't be read any more.
+    pub loss: Loss,
 }
 
 /// A bound of what may be lost.
@@ -73,7 +97,13 @@ impl Mirrors {
     /// # Errors
     /// `BACKEND_009` when the mirror is not fit; `BACKEND_011` when a committed switch or a cut-over
     /// is in the way; whatever keeps the mirror from serving. Nothing has changed then.
-    pub async fn fail_over(&self, reason: &str, answered: Option<u64>, down: Duration) -> Result<Failover> {
+    pub async fn fail_over(
+        &self,
+        reason: &str,
+        answered: Option<u64>,
+        down: Duration,
+    ) -> Result<FailoverReport> {
+        self.must_lead().await?;
         let known = self.status.borrow().clone();
         let known = if known.is_some() { known } else { self.stored_status().await? };
         let status = known.filter(MirrorStatus::is_fit).ok_or_else(unfit)?;
@@ -89,24 +119,54 @@ impl Mirrors {
             }
         };
         // Counted after the route has changed: nothing of the lost backend is acknowledged any more.
-        failover.loss = self.loss(&status, answered);
-        failover.down_ms = millis(down);
-        failover.took_ms = began.elapsed().as_secs_f64() * 1000.0;
-        let Loss { writes, ms } = failover.loss;
+        let report = &mut failover.report;
+        report.loss = self.loss(&status, answered);
+        report.down_ms = millis(down);
+        report.took_ms = began.elapsed().as_secs_f64() * 1000.0;
+        let Loss { writes, ms } = report.loss;
         tracing::error!(
-            from = failover.from,
-            to = failover.to,
+            from = report.from,
+            to = report.to,
             reason,
             lost_writes_at_most = writes,
             lost_ms_at_most = ms,
-            took_ms = failover.took_ms,
+            took_ms = report.took_ms,
             "failed over to the mirror"
         );
         if let Err(error) = self.store(&failover).await {
             tracing::error!(?error, "the failover is in force, but its report is not stored");
         }
         self.restart();
-        Ok(failover)
+        Ok(failover.report)
+    }
+
+    /// Whether this process may decide about a failover at this moment.
+    pub fn leads(&self) -> bool {
+        self.shared.routes.leads()
+    }
+
+    /// # Errors
+    /// `BACKEND_011` if another process of a fleet leads: it alone decides, so that two never do.
+    async fn must_lead(&self) -> Result<()> {
+        match self.shared.routes.lead().await? {
+            Leader::Here | Leader::New => Ok(()),
+            Leader::Other(_) => {
+                let message = "another gateway leads, and decides whether a mirror takes over";
+                Err(Error::new(ErrorKind::Conflict, LED_ELSEWHERE, message))
+            }
+        }
+    }
+
+    /// What a failover at this moment would do and cost; changes nothing.
+    ///
+    /// # Errors
+    /// `BACKEND_009` when the mirror is not fit.
+    pub async fn foresee(&self) -> Result<Foreseen> {
+        let known = self.status.borrow().clone();
+        let known = if known.is_some() { known } else { self.stored_status().await? };
+        let status = known.filter(MirrorStatus::is_fit).ok_or_else(unfit)?;
+        let loss = self.loss(&status, None);
+        Ok(Foreseen { from: status.from, to: status.to, loss })
     }
 
     /// All failovers, the latest last.
@@ -123,7 +183,7 @@ impl Mirrors {
     }
 
     pub(super) async fn store(&self, failover: &Failover) -> Result<()> {
-        let key = format!("{FAILOVERS}{:010}", failover.id);
+        let key = format!("{FAILOVERS}{:010}", failover.report.id);
         let version = self.control.get(&key).await?.map_or(0, |entry| entry.version);
         let value = serde_json::to_value(failover)
             .map_err(|error| Error::internal("the failover can't be stored").with_source(error))?;
@@ -146,7 +206,7 @@ impl Mirrors {
         let routes = &self.shared.routes;
         let mirror = self.shared.records.mirror().await?.ok_or_else(unfit)?;
         let target = self.shared.sides.side(&status.to).await?;
-        let id = self.failovers().await?.last().map_or(1, |latest| latest.id + 1);
+        let id = self.failovers().await?.last().map_or(1, |latest| latest.report.id + 1);
         let deadline = now_ms().saturating_add(millis(FENCE));
         let epoch = routes.gate().route().epoch;
         let fenced = routes.act(Act::FenceLost { epoch, deadline }).await?;
@@ -170,7 +230,7 @@ impl Mirrors {
             Err(error) if error.outcome() == Outcome::Unknown => return Err(error),
             Err(error) => return Err(self.lift(epoch, error).await),
         };
-        Ok(Failover {
+        let report = FailoverReport {
             id,
             from: status.from.clone(),
             to: status.to.clone(),
@@ -180,11 +240,8 @@ impl Mirrors {
             took_ms: 0.0,
             loss: Loss::default(),
             returned: None,
-            reign: state.route.reign,
-            mirror,
-            end,
-            start,
-        })
+        };
+        Ok(Failover { report, reign: state.route.reign, mirror, end, start })
     }
 
     async fn lift(&self, epoch: u64, error: Error) -> Error {

@@ -1,8 +1,9 @@
 //! Bringing a mirror up, and following from then on.
 
 use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Capture, Catalog, Describe, Migrations, Prepare};
 
@@ -181,6 +182,7 @@ impl Mirrors {
             std::future::pending().await
         };
         tokio::select! {
+            biased;
             copied = copy.rows(record) => copied?,
             () = told => {}
         }

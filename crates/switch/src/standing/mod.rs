@@ -6,6 +6,7 @@
 mod adopt;
 mod failover;
 mod follow;
+mod lost;
 mod returned;
 mod status;
 
@@ -21,7 +22,8 @@ use crate::records::Records;
 use crate::shared::Shared;
 use crate::{Options, Route, Routes, Sides};
 
-pub use failover::{Failover, Loss};
+pub use failover::{Failover, FailoverReport, Foreseen, LED_ELSEWHERE, Loss};
+pub use lost::{LostRow, LostRows, Reapplied};
 pub use returned::Returned;
 pub use status::{MirrorPhase, MirrorStatus};
 
@@ -100,7 +102,7 @@ impl Mirrors {
     /// is configured.
     async fn mirror_of(&self, route: &Route) -> Option<String> {
         match self.failover_to(&route.owner, route.reign).await {
-            Ok(Some(failover)) => return Some(failover.from),
+            Ok(Some(failover)) => return Some(failover.report.from),
             Ok(None) => {}
             Err(error) => tracing::warn!(?error, "whether a backend was lost can't be told"),
         }
@@ -121,6 +123,7 @@ impl Mirrors {
             };
             self.status.send_replace(Some(MirrorStatus::new(&route.owner, &to)));
             tokio::select! {
+                biased;
                 () = self.keep(&route, &to) => {}
                 over = reign_over(&mut routes, route.reign) => if over.is_err() { return },
             }
@@ -136,7 +139,7 @@ impl Mirrors {
                 tokio::time::sleep(delay).await;
                 continue;
             }
-            let began = std::time::Instant::now();
+            let began = tokio::time::Instant::now();
             let Err(error) = self.follow(route, to).await;
             tracing::warn!(?error, mirror = to, "the mirror could not be kept in sync; trying again");
             self.note(Some(error.message().to_owned()));

@@ -12,11 +12,12 @@ use truststream_kernel::{Result, Row};
 use truststream_services::database::{Apply, Capture, Change, Changes, Describe, TableName};
 
 use super::failover::next_consumer;
+use super::lost::collapse;
 use super::{Failover, Mirrors};
 use crate::ambient::now_ms;
 use crate::chunks::key_values;
-use crate::hash::key_hash;
 use crate::forward::keys;
+use crate::hash::key_hash;
 use crate::verify::{gone, named, rows_by};
 use crate::{Phase, Record, Side};
 
@@ -42,7 +43,7 @@ impl Mirrors {
     /// already.
     pub(super) async fn failover_to(&self, owner: &str, reign: u64) -> Result<Option<Failover>> {
         let latest = self.failovers().await?.pop();
-        Ok(latest.filter(|latest| latest.to == owner && latest.reign == reign))
+        Ok(latest.filter(|latest| latest.report.to == owner && latest.reign == reign))
     }
 
     /// The record of the mirror that brings a lost backend back, which stands where the one that
@@ -54,7 +55,8 @@ impl Mirrors {
         target: &Side,
     ) -> Result<Record> {
         let former = &failover.mirror;
-        let mut record = Record::new(former.id + 1, &failover.to, &failover.from, former.options.clone());
+        let mut record =
+            Record::new(former.id + 1, &failover.report.to, &failover.report.from, former.options.clone());
         record.mirror = true;
         record.tables = former.tables.clone();
         record.feed_start = Some(failover.start.clone());
@@ -62,15 +64,17 @@ impl Mirrors {
         let lost = lost_changes(&failover, target).await?;
         let catalog = source.database.send(Describe { fresh: true }).await?;
         let keys = keys(&catalog, &record.tables);
-        if failover.returned.is_none() {
+        if failover.report.returned.is_none() {
             let returned = tell(&lost, &keys);
             tracing::warn!(
-                backend = failover.from,
+                backend = failover.report.from,
                 changes = returned.changes,
                 rows = returned.rows.join(", "),
                 "a backend that was lost is back; what only it held"
             );
-            failover.returned = Some(returned);
+            // Before they are undone: kept until somebody decides about them.
+            self.keep_lost(failover.report.id, &collapse(&lost, &keys)).await?;
+            failover.report.returned = Some(returned);
             self.store(&failover).await?;
         }
         undo(&record, &lost, &keys, source, target).await?;

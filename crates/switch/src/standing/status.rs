@@ -1,8 +1,9 @@
 //! How a mirror stands.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::ambient::now_ms;
 
