@@ -10,7 +10,7 @@ use truststream_services::database::{
     Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
     ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, DatabaseFeature, Delete, Describe, Fence, Insert,
     Introspect, Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping,
-    Position, Prepare, Problem, Rehearse, Revert, Review, Scan, Select, Step, Table, Update, Weigh,
+    Position, Prepare, Problem, Raw, Rehearse, Revert, Review, Scan, Select, Step, Table, Update, Weigh,
 };
 
 use crate::config::{Config, MemoryConfig, Synchronous};
@@ -58,8 +58,8 @@ impl SqliteDriver {
     /// What SQLite can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
         use DatabaseFeature::{
-            Aggregates, ChangeFeed, Embeds, Explain, Fences, FullText, Functions, Policies, Ranges, Regex,
-            RequestFacts, Snapshots, Transactions,
+            Aggregates, ChangeFeed, Embeds, Explain, Fences, FullText, Functions, Policies, Ranges,
+            RawQueries, Regex, RequestFacts, Snapshots, Transactions,
         };
         Features {
             native: FeatureSet::of(&[
@@ -71,7 +71,15 @@ impl SqliteDriver {
                 Snapshots,
                 Transactions,
             ]),
-            emulated: FeatureSet::of(&[FullText, Functions, Policies, Ranges, Regex, RequestFacts]),
+            emulated: FeatureSet::of(&[
+                FullText,
+                Functions,
+                Policies,
+                Ranges,
+                RawQueries,
+                Regex,
+                RequestFacts,
+            ]),
         }
     }
 
@@ -260,6 +268,16 @@ impl DatabaseDriver for SqliteDriver {
         self.shared
             .write(cx, op.transaction.rollback, move |write| in_zone(&op.transaction, || write.invoke(&op)))
             .await
+    }
+
+    async fn raw(&self, cx: &Context, op: &Raw) -> Result<Page> {
+        let op = op.clone();
+        if op.read_only {
+            let (shared, caller) = (self.shared.clone(), cx.clone());
+            let reading = move |conn: &Conn| Write { conn, schema: &shared.schema(), cx: &caller }.raw(&op);
+            return self.shared.read(cx, reading).await;
+        }
+        self.shared.write(cx, false, move |write| write.raw(&op)).await
     }
 
     async fn batch(&self, cx: &Context, op: &Batch) -> Result<Vec<Page>> {

@@ -28,6 +28,7 @@ mod place;
 mod plan;
 mod prepare;
 mod provider;
+mod raw;
 mod read;
 mod readers;
 mod render;

@@ -13,6 +13,7 @@ use truststream_sql::relations::Relations;
 
 use crate::access::Conditions;
 use crate::plan::Plans;
+use crate::routine::Bodies;
 
 /// A catalog ready for planning.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Schema {
     pub(crate) estimate_above: Option<u64>,
     /// Requests planned with it.
     pub(crate) plans: Plans,
+    /// Functions translated with it.
+    pub(crate) bodies: Bodies,
     /// Policies translated with it.
     pub(crate) conditions: Mutex<Conditions>,
 }
@@ -44,6 +47,7 @@ impl Schema {
             relations,
             estimate_above,
             plans: Plans::default(),
+            bodies: Bodies::default(),
             conditions: Mutex::default(),
         }
     }

@@ -21,12 +21,19 @@ const FEATURES: &[(&str, &str)] = &[
         "policies",
         "planned into every statement from the catalog: their conditions are part of each read and write",
     ),
-    ("functions", "the body is translated in place of the call"),
+    (
+        "functions",
+        "the body is translated in place of the call; loops of plpgsql run in process, called by name only",
+    ),
+    ("raw_queries", "translated from PostgreSQL's SQL; what can't be is refused"),
     ("views", "what they select is translated into each query that names them"),
     ("triggers", "translated into the writing statement or into triggers of SQLite"),
     ("types", "kept in the catalog and checked in process when a row is written"),
     ("publications", "not kept: realtime follows every table, and policies decide who hears of it"),
-    ("full_text", "documents are read and matched in process, row by row, without an index"),
+    (
+        "full_text",
+        "documents are read and matched in process, row by row: no index of SQLite has PostgreSQL's stems",
+    ),
     ("regex", "matched in process, row by row"),
     ("ranges", "kept as text and compared in process, without an index"),
 ];

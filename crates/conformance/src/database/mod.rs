@@ -4,6 +4,7 @@ mod aggregates;
 mod apply;
 mod attacks;
 mod batches;
+mod bodies;
 mod build;
 mod computed;
 mod concurrency;
@@ -17,6 +18,8 @@ mod names;
 mod operators;
 mod policies;
 mod prepare;
+mod programs;
+mod raw;
 mod reading;
 mod returning;
 mod routines;
@@ -33,7 +36,8 @@ mod writing;
 pub use build::SCHEMA;
 
 use truststream_services::database::DatabaseFeature::{
-    Aggregates, ChangeFeed, Embeds, Fences, Functions, Policies, Regex, Snapshots, Transactions,
+    Aggregates, ChangeFeed, Embeds, Fences, FullText, Functions, Policies, RawQueries, Regex, Snapshots,
+    Transactions,
 };
 use truststream_services::database::DatabaseService;
 
@@ -130,6 +134,9 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     embeds::inner_joins_drop_parents: Embeds,
     embeds::spread: Embeds,
     embeds::unknown_relations_are_refused: Embeds,
+    bodies::are_written_like_those_in_memory,
+    bodies::that_are_wrong_leave_nothing,
+    bodies::of_replies_are_spooled_where_that_is_allowed,
     aggregates::over_all_rows: Aggregates,
     aggregates::by_group: Aggregates,
     aggregates::functions_are_called: Functions,
@@ -140,6 +147,11 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     routines::write_what_they_say: Functions,
     routines::obey_policies_unless_they_are_definers: Functions,
     routines::decide_in_policies: Functions,
+    raw::statements_are_run_with_bound_values: RawQueries,
+    programs::move_rows_or_fail_whole: Functions,
+    programs::loop_over_numbers_and_rows: Functions,
+    programs::write_instead_of_a_view: Functions,
+    programs::end_as_postgres_ends_them: Functions,
     triggers::change_the_row_before_it_is_written: Functions,
     triggers::fire_on_the_updates_they_are_for: Functions,
     triggers::write_elsewhere_after_it: Functions,

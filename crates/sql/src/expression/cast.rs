@@ -64,8 +64,14 @@ impl Translator<'_> {
             return Err(Unsupported::new(literal(text), reason));
         }
         // What is translated serves sessions of all zones.
-        let value = zone::within(None, || Value::parse(ty, text))
-            .map_err(|error| Unsupported::new(literal(text), error.message().to_owned()))?;
+        let value = zone::within(None, || Value::parse(ty, text)).map_err(|error| match self.bound {
+            // It came with the request.
+            Some(_) => Unsupported::carried(&error),
+            None => Unsupported::new(literal(text), error.message().to_owned()),
+        })?;
+        if let Some(bound) = &self.bound {
+            return Ok(Term::new(bound.push(value), ty.clone()));
+        }
         let sql = stored_literal(&value)
             .ok_or_else(|| Unsupported::new(literal(text), "SQLite can't hold this number"))?;
         Ok(Term::new(sql, ty.clone()))

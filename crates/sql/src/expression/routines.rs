@@ -83,6 +83,19 @@ impl<'a> Translator<'a> {
     /// `$1`
     pub(super) fn parameter(&self, mark: &str) -> Result<Term, Unsupported> {
         let at = mark.trim_start_matches('$').parse::<usize>().ok().and_then(|at| at.checked_sub(1));
+        let outside = self.bound.as_ref().filter(|_| self.callers.is_empty());
+        if let (Some(bound), Some(at)) = (outside, at) {
+            return match bound.parameters.get(at) {
+                Some(Some(text)) => {
+                    Ok(Term { sql: format!("?{}", at + 1), ty: TermType::Literal(text.clone()) })
+                }
+                Some(None) => Ok(Term::null()),
+                None => Err(Unsupported {
+                    code: Some("42P02".into()),
+                    ..Unsupported::new(mark, format!("there is no parameter {mark}"))
+                }),
+            };
+        }
         let parameters = self.levels.first().and_then(|level| level.first());
         let known = parameters.filter(|_| !self.callers.is_empty());
         let found = known.zip(at).and_then(|(known, at)| known.terms().into_iter().nth(at));

@@ -1,10 +1,12 @@
 //! The walk over an expression.
 
+use std::cell::RefCell;
+
 use sqlparser::ast::{
     BinaryOperator as Binary, CaseWhen, DataType, Expr, GroupByExpr, ObjectName, Query, SelectItem, SetExpr,
     UnaryOperator, Value as Literal,
 };
-use truststream_kernel::Type;
+use truststream_kernel::{Type, Value};
 use truststream_services::database::{Catalog, TableName};
 
 use super::aggregates::AGGREGATES;
@@ -44,6 +46,26 @@ pub(crate) struct Translator<'a> {
     pub(super) callers: Vec<TableName>,
     /// What the named windows of the selects around are.
     pub(super) windows: Vec<(String, String)>,
+    /// Where literals are bound instead of written: a statement's parameters, and those.
+    pub(super) bound: Option<Bound>,
+}
+
+/// What is bound to a statement: first its parameters, then what it and they are read as.
+#[derive(Debug, Default)]
+pub(crate) struct Bound {
+    /// Texts of the parameters.
+    pub(crate) parameters: Vec<Option<String>>,
+    /// Values read.
+    pub(crate) values: RefCell<Vec<Value>>,
+}
+
+impl Bound {
+    /// Binds a value: its mark.
+    pub(super) fn push(&self, value: Value) -> String {
+        let mut values = self.values.borrow_mut();
+        values.push(value);
+        format!("?{}", self.parameters.len() + values.len())
+    }
 }
 
 impl<'a> Translator<'a> {
@@ -62,6 +84,7 @@ impl<'a> Translator<'a> {
             path: None,
             callers: Vec::new(),
             windows: Vec::new(),
+            bound: None,
         }
     }
 
@@ -74,6 +97,16 @@ impl<'a> Translator<'a> {
     /// The same with other rights.
     pub(crate) fn with_rights(self, rights: Rights) -> Self {
         Translator { rights, ..self }
+    }
+
+    /// Takes parameters, and binds them and all literals.
+    pub(crate) fn binding(self, parameters: Vec<Option<String>>) -> Self {
+        Translator { bound: Some(Bound { parameters, ..Bound::default() }), ..self }
+    }
+
+    /// What was bound.
+    pub(crate) fn take_bound(&mut self) -> Option<Bound> {
+        self.bound.take()
     }
 
     /// The catalog names are looked up in.

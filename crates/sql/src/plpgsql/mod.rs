@@ -1,14 +1,16 @@
-//! The simple shapes of PL/pgSQL bodies: variables, assignments, conditions, statements on rows,
-//! `raise` and `return`. Loops, records and handlers of exceptions are not among them.
+//! Bodies in PL/pgSQL: variables, assignments, conditions, loops, statements on rows, `raise` and
+//! `return`. Handlers of exceptions and text that is run as SQL are not among them.
 
+mod loops;
 mod plain;
+mod raise;
 mod reader;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use plain::plain;
-pub(crate) use reader::read;
+pub(crate) use reader::{read, read_whole};
 
 /// What is not understood of a body, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,17 +45,31 @@ pub(crate) enum Step {
     /// `variable := value;`
     Set { variable: String, value: String },
     /// `select … into …;`, or a statement on rows with `returning … into …;`
-    Into { variables: Vec<String>, sql: String },
+    Into { variables: Vec<String>, sql: String, strict: bool },
     /// `if … then … elsif … else … end if;`
     If { branches: Vec<(String, Vec<Step>)>, otherwise: Vec<Step> },
     /// `return …;` with the text behind it, which may be empty.
     Return(String),
     /// `return query …;`
     ReturnQuery(String),
-    /// `raise exception …;`
-    Raise { code: String, message: String, arguments: Vec<String> },
+    /// `raise exception …;` The options of `using` are expressions.
+    Raise { code: String, message: String, arguments: Vec<String>, options: Vec<(String, String)> },
     /// A statement on rows.
     Sql(String),
     /// What changes nothing: `null;`, notices.
     Nothing,
+    /// A block within another.
+    Block(Body),
+    /// `[while …] loop … end loop;`
+    Loop { label: Option<String>, test: Option<String>, steps: Vec<Step> },
+    /// `for variable in [reverse] first..last [by step] loop … end loop;`
+    Range { label: Option<String>, variable: String, reverse: bool, ends: [String; 3], steps: Vec<Step> },
+    /// `for variables in query loop … end loop;`
+    Rows { label: Option<String>, variables: Vec<String>, sql: String, steps: Vec<Step> },
+    /// `exit` or `continue`, when the test holds.
+    Leave { label: Option<String>, next: bool, test: Option<String> },
+    /// `return next …;`
+    ReturnNext(String),
+    /// `get diagnostics variable = row_count;`
+    RowCount(String),
 }

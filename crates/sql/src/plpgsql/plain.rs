@@ -63,7 +63,7 @@ fn value_of(steps: &[Step], mut known: Known) -> Result<String, Fault> {
             known.set(variable, value)?;
             value_of(rest, known)?
         }
-        Step::Into { variables, sql } => {
+        Step::Into { variables, sql, .. } => {
             let [variable] = variables.as_slice() else {
                 return fault("a query into several variables");
             };
@@ -81,7 +81,7 @@ fn value_of(steps: &[Step], mut known: Known) -> Result<String, Fault> {
             format!("{cases} else {} end", then(otherwise, known)?)
         }
         Step::Return(value) => known.put_into(value)?,
-        Step::Raise { code, message, arguments } => known.raised(code, message, arguments)?,
+        Step::Raise { code, message, arguments, .. } => known.raised(code, message, arguments)?,
         _ => value_of(rest, known)?,
     };
     if value.len() > LONGEST {
@@ -111,7 +111,7 @@ fn statements(body: &Body, known: &mut Known) -> Result<String, Fault> {
                     return fault("a variable that is read from tables in a body that writes");
                 }
             }
-            Step::Into { variables, sql } if at + 1 == last => {
+            Step::Into { variables, sql, .. } if at + 1 == last => {
                 match (&body.steps[last], variables.as_slice()) {
                     (Step::Return(value), [variable]) if value.eq_ignore_ascii_case(variable) => {
                         statements.push(known.put_into(sql)?);
@@ -134,7 +134,7 @@ fn statements(body: &Body, known: &mut Known) -> Result<String, Fault> {
 fn guard(branches: &[(String, Vec<Step>)], known: &Known) -> Result<String, Fault> {
     let mut cases = String::new();
     for (test, steps) in branches {
-        let [Step::Raise { code, message, arguments }] = steps.as_slice() else {
+        let [Step::Raise { code, message, arguments, .. }] = steps.as_slice() else {
             return fault("a body that writes under conditions, or goes on after it returned");
         };
         let failing = known.raised(code, message, arguments)?;

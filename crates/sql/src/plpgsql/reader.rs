@@ -5,8 +5,19 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::{Body, Fault, Step, Variable};
 
-/// Reads a body.
+/// Reads a body of a simple shape: no loops, no rows as variables.
 pub(crate) fn read(body: &str) -> Result<Body, Fault> {
+    let (body, beyond) = parse(body)?;
+    beyond.map_or(Ok(body), Err)
+}
+
+/// Reads a body of whatever shape.
+pub(crate) fn read_whole(body: &str) -> Result<Body, Fault> {
+    parse(body).map(|(body, _)| body)
+}
+
+/// A body, and the first of it that is not simple.
+fn parse(body: &str) -> Result<(Body, Option<Fault>), Fault> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, body)
         .with_unescape(false)
         .tokenize_with_location()
@@ -16,20 +27,18 @@ pub(crate) fn read(body: &str) -> Result<Body, Fault> {
         .filter(|one| !matches!(&one.token, Token::Whitespace(space) if space.to_string().trim() != ""))
         .map(|one| (one.token, one.span.start.line))
         .collect();
-    let mut reader = Reader { tokens, at: 0, variables: Vec::new() };
-    if reader.take("declare") {
-        reader.declarations()?;
-    }
-    reader.expect("begin")?;
-    let steps = reader.steps(&["end"])?;
-    reader.expect("end")?;
-    Ok(Body { variables: reader.variables, steps })
+    let mut reader = Reader { tokens, at: 0, variables: Vec::new(), beyond: None };
+    let body = reader.block()?;
+    Ok((body, reader.beyond))
 }
 
-struct Reader {
-    tokens: Vec<(Token, u64)>,
-    at: usize,
-    variables: Vec<Variable>,
+pub(super) struct Reader {
+    pub(super) tokens: Vec<(Token, u64)>,
+    pub(super) at: usize,
+    /// Those that can be named here.
+    pub(super) variables: Vec<Variable>,
+    /// The first that only a program does.
+    beyond: Option<Fault>,
 }
 
 impl Reader {
@@ -37,18 +46,36 @@ impl Reader {
         self.tokens.get(self.at).or(self.tokens.last()).map_or(1, |(_, line)| *line)
     }
 
-    fn fault<T>(&self, text: impl Into<String>) -> Result<T, Fault> {
+    /// Notes what is not simple.
+    pub(super) fn beyond(&mut self, text: impl Into<String>) {
+        let fault = Fault { line: self.line(), text: text.into() };
+        self.beyond.get_or_insert(fault);
+    }
+
+    /// `[declare …] begin … end`
+    pub(super) fn block(&mut self) -> Result<Body, Fault> {
+        let outer = self.variables.len();
+        if self.take("declare") {
+            self.declarations()?;
+        }
+        self.expect("begin")?;
+        let steps = self.steps(&["end"])?;
+        self.expect("end")?;
+        Ok(Body { variables: self.variables.split_off(outer), steps })
+    }
+
+    pub(super) fn fault<T>(&self, text: impl Into<String>) -> Result<T, Fault> {
         Err(Fault { line: self.line(), text: text.into() })
     }
 
-    fn skip_spaces(&mut self) {
+    pub(super) fn skip_spaces(&mut self) {
         while matches!(self.tokens.get(self.at), Some((Token::Whitespace(_), _))) {
             self.at += 1;
         }
     }
 
     /// The next word in lower case, if a word comes next.
-    fn peek(&mut self) -> String {
+    pub(super) fn peek(&mut self) -> String {
         self.skip_spaces();
         match self.tokens.get(self.at) {
             Some((Token::Word(word), _)) if word.quote_style.is_none() => word.value.to_lowercase(),
@@ -56,17 +83,17 @@ impl Reader {
         }
     }
 
-    fn take(&mut self, word: &str) -> bool {
+    pub(super) fn take(&mut self, word: &str) -> bool {
         let found = self.peek() == word;
         self.at += usize::from(found);
         found
     }
 
-    fn expect(&mut self, word: &str) -> Result<(), Fault> {
+    pub(super) fn expect(&mut self, word: &str) -> Result<(), Fault> {
         if self.take(word) { Ok(()) } else { self.fault(format!("what is not simple ({word} is expected)")) }
     }
 
-    fn take_token(&mut self, token: &Token) -> bool {
+    pub(super) fn take_token(&mut self, token: &Token) -> bool {
         self.skip_spaces();
         let found = self.tokens.get(self.at).is_some_and(|(one, _)| one == token);
         self.at += usize::from(found);
@@ -74,7 +101,7 @@ impl Reader {
     }
 
     /// The text up to a word or the end of the statement, both outside of parentheses and `case`.
-    fn text_until(&mut self, stops: &[&str]) -> Result<String, Fault> {
+    pub(super) fn text_until(&mut self, stops: &[&str]) -> Result<String, Fault> {
         let (mut text, mut depth, mut cases) = (String::new(), 0_usize, 0_usize);
         loop {
             let Some((token, _)) = self.tokens.get(self.at) else {
@@ -109,16 +136,23 @@ impl Reader {
             let mut ty = Vec::new();
             while !self.at_value() {
                 self.skip_spaces();
-                match self.tokens.get(self.at) {
-                    Some((Token::Mod, _)) => return self.fault("a type taken from a column or table (%)"),
-                    Some((token, _)) => ty.push(token.to_string()),
-                    None => return self.fault("a declaration that does not end"),
+                let Some((token, _)) = self.tokens.get(self.at).cloned() else {
+                    return self.fault("a declaration that does not end");
+                };
+                if token == Token::Mod {
+                    self.beyond("a type taken from a column or table (%)");
                 }
+                ty.push(token.to_string());
                 self.at += 1;
             }
-            let type_name = ty.join(" ").replace(" . ", ".").replace('"', "").to_lowercase();
-            if type_name == "record" || type_name.is_empty() {
-                return self.fault("a variable that is a row");
+            let type_name =
+                ty.join(" ").replace(" . ", ".").replace(" % ", "%").replace('"', "").to_lowercase();
+            let type_name = type_name.trim_end_matches(" not null").to_owned();
+            if type_name.is_empty() || type_name.starts_with("alias ") || type_name.contains("cursor") {
+                return self.fault("this kind of variable");
+            }
+            if type_name == "record" {
+                self.beyond("a variable that is a row");
             }
             let value = if self.take_token(&Token::SemiColon) {
                 None
@@ -139,7 +173,7 @@ impl Reader {
     }
 
     /// A name in the form PostgreSQL knows it.
-    fn name(&mut self) -> Result<String, Fault> {
+    pub(super) fn name(&mut self) -> Result<String, Fault> {
         self.skip_spaces();
         let Some((Token::Word(word), _)) = self.tokens.get(self.at).cloned() else {
             return self.fault("what is no name");
@@ -148,7 +182,7 @@ impl Reader {
         Ok(if word.quote_style.is_some() { word.value } else { word.value.to_lowercase() })
     }
 
-    fn is_variable(&self, name: &str) -> bool {
+    pub(super) fn is_variable(&self, name: &str) -> bool {
         self.variables.iter().any(|variable| variable.name == name)
     }
 
@@ -170,25 +204,34 @@ impl Reader {
                 Ok(Step::Sql(sql))
             };
         }
-        self.take("strict");
-        let mut variables = vec![self.name()?];
-        while self.take_token(&Token::Comma) {
-            variables.push(self.name()?);
+        let strict = self.take("strict");
+        if strict {
+            self.beyond("\"into strict\"");
         }
-        if let Some(other) = variables.iter().find(|name| !self.is_variable(name)) {
-            return self.fault(format!("\"into {other}\", which is no variable,"));
-        }
+        let variables = self.names()?;
         let sql = format!("{sql} {}", self.rest()?).trim().to_owned();
-        Ok(Step::Into { variables, sql })
+        Ok(Step::Into { variables, sql, strict })
     }
 
-    fn rest(&mut self) -> Result<String, Fault> {
+    /// Variables that something is put into.
+    pub(super) fn names(&mut self) -> Result<Vec<String>, Fault> {
+        let mut names = vec![self.name()?];
+        while self.take_token(&Token::Comma) {
+            names.push(self.name()?);
+        }
+        if let Some(other) = names.iter().find(|name| !self.is_variable(name)) {
+            self.beyond(format!("\"into {other}\", which is no variable,"));
+        }
+        Ok(names)
+    }
+
+    pub(super) fn rest(&mut self) -> Result<String, Fault> {
         let text = self.text_until(&[])?;
         self.at += 1;
         Ok(text)
     }
 
-    fn steps(&mut self, ends: &[&str]) -> Result<Vec<Step>, Fault> {
+    pub(super) fn steps(&mut self, ends: &[&str]) -> Result<Vec<Step>, Fault> {
         let mut steps = Vec::new();
         loop {
             let word = self.peek();
@@ -207,6 +250,10 @@ impl Reader {
                 if self.take("query") {
                     return Ok(Step::ReturnQuery(self.rest()?));
                 }
+                if self.take("next") {
+                    self.beyond("\"return next\"");
+                    return Ok(Step::ReturnNext(self.rest()?));
+                }
                 Ok(Step::Return(self.rest()?))
             }
             "raise" => self.raise(),
@@ -218,16 +265,45 @@ impl Reader {
             "insert" | "update" | "delete" | "select" | "with" => self.statement(),
             "new" => self.assignment(),
             "exception" => self.fault("a handler of exceptions"),
-            name if self.is_variable(name) => {
-                let variable = self.name()?;
-                if !self.take_token(&Token::Assignment) && !self.take_token(&Token::Eq) {
-                    return self.fault("what is no assignment");
-                }
-                Ok(Step::Set { variable, value: self.rest()? })
-            }
-            other => {
-                let shown = if other.is_empty() { "this".to_owned() } else { format!("\"{other}\"") };
-                self.fault(format!("{shown} in a body of plpgsql"))
+            name if self.is_variable(name) => self.set(),
+            _ => self.beyond_simple(word),
+        }
+    }
+
+    /// `variable := value;`
+    fn set(&mut self) -> Result<Step, Fault> {
+        let mut variable = self.name()?;
+        if self.take_token(&Token::Period) {
+            self.beyond("a variable that is a row");
+            variable = format!("{variable}.{}", self.name()?);
+        }
+        if !self.take_token(&Token::Assignment) && !self.take_token(&Token::Eq) {
+            return self.fault("what is no assignment");
+        }
+        Ok(Step::Set { variable, value: self.rest()? })
+    }
+
+    /// What is named by a word that begins no simple statement: a loop, or a variable that was declared
+    /// as a parameter.
+    fn beyond_simple(&mut self, word: &str) -> Result<Step, Fault> {
+        let shown = if word.is_empty() { "this".to_owned() } else { format!("\"{word}\"") };
+        let fault = Fault { line: self.line(), text: format!("{shown} in a body of plpgsql") };
+        if matches!(word, "execute" | "call" | "open" | "fetch" | "close" | "move" | "commit" | "rollback") {
+            return Err(fault);
+        }
+        self.beyond.get_or_insert(fault.clone());
+        if let Some(step) = self.looping(word)? {
+            return Ok(step);
+        }
+        match word {
+            "set" => Ok(Step::Sql(self.rest()?)),
+            "" => Err(fault),
+            _ => {
+                let at = self.at;
+                self.set().map_err(|_| {
+                    self.at = at;
+                    fault
+                })
             }
         }
     }
@@ -271,77 +347,4 @@ impl Reader {
         }
         Ok(Step::If { branches, otherwise })
     }
-
-    fn raise(&mut self) -> Result<Step, Fault> {
-        self.at += 1;
-        let level = self.peek();
-        if ["notice", "log", "info", "debug", "warning"].contains(&level.as_str()) {
-            return self.rest().map(|_| Step::Nothing);
-        }
-        self.take("exception");
-        self.skip_spaces();
-        let Some((Token::SingleQuotedString(message), _)) = self.tokens.get(self.at).cloned() else {
-            return self.fault("\"raise\" without a message as a text");
-        };
-        self.at += 1;
-        let mut arguments = Vec::new();
-        while self.take_token(&Token::Comma) {
-            arguments.push(self.argument()?);
-        }
-        let mut code = "P0001".to_owned();
-        if self.take("using") {
-            self.skip_spaces();
-            let option = self.peek();
-            self.at += 1;
-            let equal = self.take_token(&Token::Eq) || self.take_token(&Token::Assignment);
-            self.skip_spaces();
-            match self.tokens.get(self.at).cloned() {
-                Some((Token::SingleQuotedString(text), _)) if equal && option == "errcode" => {
-                    code = code_of(&text);
-                }
-                _ => return self.fault("\"raise\" with options besides errcode"),
-            }
-            self.at += 1;
-        }
-        if !self.take_token(&Token::SemiColon) {
-            return self.fault("this form of \"raise\"");
-        }
-        Ok(Step::Raise { code, message: message.replace("''", "'"), arguments })
-    }
-
-    /// One argument of `raise`.
-    fn argument(&mut self) -> Result<String, Fault> {
-        let (mut text, mut depth) = (String::new(), 0_usize);
-        loop {
-            if depth == 0 && self.peek() == "using" {
-                break;
-            }
-            match self.tokens.get(self.at) {
-                None => return self.fault("a statement that does not end"),
-                Some((Token::SemiColon | Token::Comma, _)) if depth == 0 => break,
-                Some((token, _)) => {
-                    depth += usize::from(*token == Token::LParen);
-                    depth -= usize::from(*token == Token::RParen && depth > 0);
-                    text.push_str(&format!("{token} "));
-                    self.at += 1;
-                }
-            }
-        }
-        Ok(text.trim().to_owned())
-    }
-}
-
-/// A SQLSTATE, or the one of a condition's name.
-fn code_of(text: &str) -> String {
-    match text.to_lowercase().as_str() {
-        "check_violation" => "23514",
-        "unique_violation" => "23505",
-        "foreign_key_violation" => "23503",
-        "not_null_violation" => "23502",
-        "insufficient_privilege" => "42501",
-        "invalid_parameter_value" => "22023",
-        "raise_exception" => "P0001",
-        _ => return text.to_owned(),
-    }
-    .to_owned()
 }

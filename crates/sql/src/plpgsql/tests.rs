@@ -19,8 +19,12 @@ fn simple_bodies_are_read() {
     let Step::If { branches, otherwise } = &steps[0] else { panic!("{steps:?}") };
     assert!(otherwise.is_empty());
     assert_eq!(branches[0].0, "new.a is null");
-    let raised =
-        Step::Raise { code: "23514".into(), message: "no % here".into(), arguments: vec!["new . a".into()] };
+    let raised = Step::Raise {
+        code: "23514".into(),
+        message: "no % here".into(),
+        arguments: vec!["new . a".into()],
+        options: Vec::new(),
+    };
     assert_eq!(branches[1].1, [raised]);
 }
 
@@ -47,7 +51,11 @@ fn variables_are_declared_set_and_filled() {
         body.variables.iter().map(|one| (one.name.as_str(), one.type_name.as_str())).collect();
     assert_eq!(names, [("a", "int"), ("b", "text"), ("c", "timestamp with time zone")]);
     assert_eq!(body.variables[1].value.as_deref(), Some("'x' || new.t"));
-    let into = |variable: &str, sql: &str| Step::Into { variables: vec![variable.into()], sql: sql.into() };
+    let into = |variable: &str, sql: &str| Step::Into {
+        variables: vec![variable.into()],
+        sql: sql.into(),
+        strict: false,
+    };
     assert_eq!(body.steps[0], into("a", "select count(*) from t"));
     assert_eq!(body.steps[1], into("b", "select 1 from t where n > a limit 1"));
     assert_eq!(body.steps[2], into("a", "insert into t (n) values (a) returning id"));
@@ -86,4 +94,31 @@ fn guards_fail_before_anything_is_written() {
     assert_eq!(plain(body).unwrap(), format!("{guard};\ninsert into t (a) values (1)"));
     let returned = plain("begin if n < 0 then raise exception 'no'; end if; return n; end").unwrap();
     assert_eq!(returned, "select case when n < 0 then ts_raise('P0001', 'no') else n end");
+}
+
+#[test]
+fn programs_are_read_whole() {
+    let body = "declare r record; n t.a%type := 0; begin
+        <<outer>> for r in select a from t order by a loop
+          continue outer when r.a is null;
+          for i in reverse 10..1 by 2 loop n := n + i; exit when n > 9; end loop;
+          while n < 3 loop n := n + 1; end loop;
+          case n when 1, 2 then null; else raise sqlstate 'PT402' using message = 'pay', detail = r.a; end case;
+        end loop;
+        get diagnostics n = row_count;
+        begin return next n; end;
+      end";
+    assert_eq!(read(body).unwrap_err().line, 1);
+    let body = read_whole(body).unwrap();
+    assert_eq!(body.variables[1].type_name, "t.a%type");
+    let Step::Rows { label, variables, sql, steps } = &body.steps[0] else { panic!("{body:?}") };
+    assert_eq!((label.as_deref(), variables.as_slice()), (Some("outer"), &["r".to_owned()][..]));
+    assert_eq!((sql.as_str(), steps.len()), ("select a from t order by a", 4));
+    let Step::Range { reverse, ends, .. } = &steps[1] else { panic!("{steps:?}") };
+    assert_eq!((*reverse, ends.join(" ").as_str()), (true, "10 1 2"));
+    let Step::If { branches, otherwise } = &steps[3] else { panic!("{steps:?}") };
+    assert_eq!(branches[0].0, "(n) in (1, 2)");
+    let Step::Raise { code, options, .. } = &otherwise[0] else { panic!("{otherwise:?}") };
+    assert_eq!((code.as_str(), options.len()), ("PT402", 2));
+    assert_eq!(body.steps[1], Step::RowCount("n".into()));
 }

@@ -1,6 +1,6 @@
 //! Functions and triggers.
 
-use truststream_services::database::{Catalog, Function, Parameter, Table, TableName, Trigger};
+use truststream_services::database::{Catalog, Function, Parameter, Table, TableKind, TableName, Trigger};
 
 use super::name::{name, names, relation};
 use super::{Kind, Object};
@@ -86,10 +86,11 @@ fn body(function: &Function) -> String {
 }
 
 pub(super) fn triggers(table: &TableName, definition: &Table) -> Vec<Object> {
-    definition.triggers.iter().map(|trigger| self::trigger(table, trigger)).collect()
+    let instead = definition.kind != TableKind::Table;
+    definition.triggers.iter().map(|trigger| self::trigger(table, trigger, instead)).collect()
 }
 
-fn trigger(table: &TableName, trigger: &Trigger) -> Object {
+fn trigger(table: &TableName, trigger: &Trigger, instead: bool) -> Object {
     let events = trigger.events.iter().map(|event| match event == "update" && !trigger.columns.is_empty() {
         true => format!("update of {}", names(&trigger.columns)),
         false => event.clone(),
@@ -101,7 +102,11 @@ fn trigger(table: &TableName, trigger: &Trigger) -> Object {
     let create = format!(
         "create trigger {}\n  {} {events} on {}\n  for each row{when}\n  execute function {}({})",
         name(&trigger.name),
-        if trigger.before { "before" } else { "after" },
+        match (instead, trigger.before) {
+            (true, _) => "instead of",
+            (_, true) => "before",
+            _ => "after",
+        },
         relation(table),
         relation(&trigger.function),
         arguments.join(", ")

@@ -4,7 +4,7 @@ use sqlparser::ast::{
     CreateTrigger, DropTrigger, TriggerEvent, TriggerObject, TriggerObjectKind, TriggerPeriod,
 };
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Catalog, TableName, Trigger};
+use truststream_services::database::{Catalog, TableKind, TableName, Trigger};
 
 use super::names::{ident, table_name};
 use super::{fault, no_such_table};
@@ -13,6 +13,12 @@ pub(super) fn create(catalog: &mut Catalog, create: &CreateTrigger) -> Result<()
     let table = table_name(&create.table_name);
     let trigger = trigger(create)?;
     let known = catalog.tables.get_mut(&table).ok_or_else(|| no_such_table(&table))?;
+    let instead = create.period == Some(TriggerPeriod::InsteadOf);
+    if instead != matches!(known.kind, TableKind::View { .. }) {
+        let (what, when) = if instead { ("table", "INSTEAD OF") } else { ("view", "BEFORE or AFTER") };
+        let text = format!("\"{}\" is a {what}: it has no row-level {when} triggers", table.name);
+        return Err(fault("42809", text));
+    }
     let place = known.triggers.iter().position(|one| one.name == trigger.name);
     match place {
         Some(place) if create.or_replace => known.triggers[place] = trigger,
@@ -24,6 +30,7 @@ pub(super) fn create(catalog: &mut Catalog, create: &CreateTrigger) -> Result<()
     }
     // PostgreSQL fires them by name.
     known.triggers.sort_by(|a, b| a.name.cmp(&b.name));
+    writable(catalog, &table);
     Ok(())
 }
 
@@ -32,9 +39,9 @@ fn trigger(create: &CreateTrigger) -> Result<Trigger> {
     let refuse =
         |what: &str| Err(Error::unsupported(format!("trigger {name}: {what} runs on PostgreSQL only")));
     let before = match create.period {
-        Some(TriggerPeriod::Before) => true,
+        Some(TriggerPeriod::Before | TriggerPeriod::InsteadOf) => true,
         Some(TriggerPeriod::After) => false,
-        _ => return refuse("\"instead of\""),
+        _ => return refuse("this kind of trigger"),
     };
     let for_rows = matches!(
         create.trigger_object,
@@ -85,5 +92,18 @@ pub(super) fn drop(catalog: &mut Catalog, drop: &DropTrigger) -> Result<()> {
             format!("trigger \"{name}\" for table \"{}\" does not exist", table.name),
         ));
     }
+    writable(catalog, &table);
     Ok(())
+}
+
+/// Notes how a view can be written: to the table that it shows, or by its triggers.
+pub(super) fn writable(catalog: &mut Catalog, view: &TableName) {
+    let through = crate::updatable::base(catalog, view).is_some();
+    let Some(table) = catalog.tables.get_mut(view) else { return };
+    let by =
+        |event: &str| through || table.triggers.iter().any(|one| one.events.iter().any(|on| on == event));
+    let can = (by("insert"), by("update"), by("delete"));
+    if let TableKind::View { insertable, updatable, deletable, .. } = &mut table.kind {
+        (*insertable, *updatable, *deletable) = can;
+    }
 }

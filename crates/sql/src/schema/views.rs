@@ -49,16 +49,13 @@ pub(super) fn create(catalog: &mut Catalog, view: &CreateView) -> Result<()> {
     if let Some(before) = before {
         table.grants.clone_from(&before.grants);
         table.comment.clone_from(&before.comment);
+        table.triggers.clone_from(&before.triggers);
     }
     catalog.schemas.entry(name.schema.clone()).or_default();
     catalog.tables.insert(name.clone(), table);
     let key = inherited_key(catalog, &name);
-    let writable = crate::updatable::base(catalog, &name).is_some();
-    let table = &mut catalog.tables[&name];
-    table.primary_key = key;
-    if let TableKind::View { insertable, updatable, deletable, .. } = &mut table.kind {
-        (*insertable, *updatable, *deletable) = (writable, writable, writable);
-    }
+    catalog.tables[&name].primary_key = key;
+    super::triggers::writable(catalog, &name);
     Ok(())
 }
 

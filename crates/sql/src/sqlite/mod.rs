@@ -3,6 +3,8 @@
 mod data;
 mod insert;
 pub mod numbers;
+pub mod program;
+pub mod raw;
 mod review;
 pub mod routine;
 pub mod trigger;

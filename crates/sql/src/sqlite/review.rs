@@ -2,7 +2,9 @@
 
 use truststream_kernel::value::range;
 use truststream_kernel::{Error, ErrorKind, Type};
-use truststream_services::database::{AppliedMigration, Catalog, Problem, Table, TableKind, TableName};
+use truststream_services::database::{
+    AppliedMigration, Catalog, Problem, Table, TableKind, TableName, Trigger,
+};
 
 use crate::expression::{self, Scope, Unsupported, file_name};
 use crate::schema::{self, Kind, Statement};
@@ -83,6 +85,7 @@ fn problems_of(catalog: &mut Catalog, statement: &Statement, unchecked: bool) ->
             }
             let mut found = broken(&before, catalog);
             found.extend(of_routine(catalog, statement, unchecked));
+            found.extend(of_views(&before, catalog));
             if !found.is_empty() {
                 return found;
             }
@@ -123,6 +126,24 @@ fn of_routine(catalog: &Catalog, statement: &Statement, unchecked: bool) -> Vec<
     let called = super::routine::check(function, &Scope::new(catalog));
     let told = |found: &Unsupported| !(unchecked && found.code.as_deref() == Some("42P01"));
     called.err().filter(told).map(|unsupported| unsupported.reason).into_iter().collect()
+}
+
+/// New triggers of views whose functions can't be run.
+fn of_views(before: &Catalog, catalog: &Catalog) -> Vec<String> {
+    let changed = changed(before, catalog).into_iter().filter_map(|name| Some((name, catalog.table(name)?)));
+    let views = changed.filter(|(_, table)| table.kind != TableKind::Table);
+    let row = |view: &Table| -> Vec<(String, Type)> {
+        view.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect()
+    };
+    let fault = |view: &Table, trigger: &Trigger| {
+        let known = catalog.functions.iter().find(|function| function.name == trigger.function);
+        let Some(function) = known else {
+            return Some(format!("trigger {}: there is no function {}()", trigger.name, trigger.function));
+        };
+        let program = super::program::instead(function, &Scope::new(catalog), None, &row(view));
+        program.err().map(|error| format!("trigger {}: {}", trigger.name, error.message()))
+    };
+    views.flat_map(|(_, view)| view.triggers.iter().filter_map(move |one| fault(view, one))).collect()
 }
 
 /// Views that read what is there no longer, or is called otherwise now.

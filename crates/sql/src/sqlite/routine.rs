@@ -108,7 +108,7 @@ fn step(
 }
 
 /// `set local "response.status" = '404'`
-fn setting(translator: &mut Translator<'_>, name: &ObjectName, values: &[Expr]) -> Result<String> {
+pub(super) fn setting(translator: &mut Translator<'_>, name: &ObjectName, values: &[Expr]) -> Result<String> {
     let name = parts(name).join(".");
     let [value] = values else { return Err(Error::unsupported(format!("setting {name} to a list"))) };
     if !name.contains('.') {
@@ -130,7 +130,11 @@ pub fn check(function: &Function, scope: &Scope<'_>) -> Result<(), Unsupported> 
     if crate::computed::table_of(scope.catalog, function).is_some() {
         return check_row_function(function, scope);
     }
-    steps(function, scope, None).map(drop).map_err(|error| match error.kind() {
+    let called = match steps(function, scope, None) {
+        Err(_) if function.language == "plpgsql" => super::program::program(function, scope, None).map(drop),
+        simple => simple.map(drop),
+    };
+    called.map_err(|error| match error.kind() {
         ErrorKind::Unsupported => Unsupported::new(&function.name, error.message()),
         _ => Unsupported {
             code: Some(error.code().to_owned()),

@@ -122,3 +122,16 @@ fn rows_take_the_forms_of_their_columns() {
     assert_eq!(seen[1].as_deref(), Some(first));
     assert_eq!(seen.last().unwrap().as_deref(), None);
 }
+
+#[test]
+fn programs_are_hosted_and_what_runs_texts_is_not() {
+    let programs = include_str!("../../../conformance/src/database/programs.sql");
+    assert_eq!(review_of(&[("1.sql", programs)]), []);
+    let found = review_of(&[(
+        "1.sql",
+        "create function f() returns int language plpgsql as $$ begin\n  for i in 1..2 loop\n    execute 'select 1';
+         end loop; return 1; end $$",
+    )]);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].2.contains("line 3: \"execute\" in a body of plpgsql"), "{found:?}");
+}

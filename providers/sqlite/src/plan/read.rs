@@ -82,6 +82,12 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
+    /// A query whose columns are known.
+    pub(crate) fn of(sql: String, parameters: Vec<Cell>, columns: Vec<(String, Type)>) -> Self {
+        let field = |(name, ty): (String, Type)| Out::new(name, Term { sql: String::new(), ty });
+        Statement::new(sql, parameters, columns.into_iter().map(field).collect())
+    }
+
     pub(super) fn new(sql: String, parameters: Vec<Cell>, fields: Vec<Out>) -> Self {
         let names = fields.iter().map(|field| field.name.clone()).collect();
         Statement { sql: sql.into(), parameters, fields: fields.into(), names }

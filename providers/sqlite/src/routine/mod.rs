@@ -27,10 +27,10 @@ use crate::write::{Write, explain};
 
 pub(crate) use bodies::Bodies;
 use bodies::Body;
-use program::Run;
+pub(crate) use program::Run;
 
 /// Cells that a reply of a writing function holds at most: SQLite's limit for parameters.
-const MOST: usize = 32_000;
+pub(crate) const MOST: usize = 32_000;
 
 /// Whether a call runs on a connection that only reads.
 ///
@@ -81,7 +81,7 @@ impl Write<'_> {
     }
 
     /// The page with what the function said of the reply.
-    fn told(&self, page: Page) -> Result<Page> {
+    pub(crate) fn told(&self, page: Page) -> Result<Page> {
         let told = |name: &str| self.conn.session.setting(name).filter(|value| !value.is_empty());
         let status = response::status(told("response.status").as_deref())?;
         let headers = response::headers(told("response.headers").as_deref())?;
@@ -183,27 +183,8 @@ impl Write<'_> {
             let message = format!("function {} returned too many rows that it wrote", function.name);
             return Err(Error::new(ErrorKind::TooLarge, "54000", message));
         }
-        if rows.is_empty() {
-            let columns: Vec<_> =
-                columns.iter().map(|(name, _)| format!("NULL AS {}", quote(name))).collect();
-            return Ok((format!("SELECT {} WHERE 0", columns.join(", ")), Vec::new()));
-        }
-        let shown: Vec<_> = columns
-            .iter()
-            .enumerate()
-            .map(|(at, (name, _))| format!("column{} AS {}", at + 1, quote(name)))
-            .collect();
-        let mut number = 0;
-        let mut mark = || {
-            number += 1;
-            format!("?{number}")
-        };
-        let lines: Vec<_> = rows
-            .iter()
-            .map(|row| format!("({})", row.iter().map(|_| mark()).collect::<Vec<_>>().join(", ")))
-            .collect();
-        let sql = format!("SELECT {} FROM (VALUES {})", shown.join(", "), lines.join(", "));
-        Ok((sql, rows.into_iter().flatten().collect()))
+        let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        Ok(listed(&names, rows))
     }
 
     /// Values that are no rows, as a JSON array, and how many they are.
@@ -217,7 +198,7 @@ impl Write<'_> {
     }
 
     /// A value whose type is a domain with a media type for a name: itself is the body.
-    fn raw(&self, statement: &Statement, media_type: &str) -> Result<Page> {
+    fn whole(&self, statement: &Statement, media_type: &str) -> Result<Page> {
         let mut prepared = self.conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
         let mut found = prepared.query(params_from_iter(&statement.parameters)).map_err(convert)?;
         let mut page = Page { rows: 1, media_type: Some(media_type.to_owned()), ..Page::default() };
@@ -235,7 +216,7 @@ impl Write<'_> {
         if let (true, Media::Custom(wanted)) = (rows.scalar && !function.returns.set, &op.format.media)
             && let Some(made) = made(function, wanted)
         {
-            return self.raw(&plan(Purpose::Rows)?, made);
+            return self.whole(&plan(Purpose::Rows)?, made);
         }
         let total = match op.count {
             Some(_) => Some(number(self.conn, &plan(Purpose::Count)?)?),
@@ -272,6 +253,27 @@ impl Write<'_> {
         }
         Ok(Page { total, ..page })
     }
+}
+
+/// Rows at hand as a query with these columns, and its parameters.
+pub(crate) fn listed(names: &[&str], rows: Vec<Vec<Cell>>) -> (String, Vec<Cell>) {
+    if rows.is_empty() {
+        let columns: Vec<_> = names.iter().map(|name| format!("NULL AS {}", quote(name))).collect();
+        return (format!("SELECT {} WHERE 0", columns.join(", ")), Vec::new());
+    }
+    let shown = (1..).zip(names).map(|(at, name)| format!("column{at} AS {}", quote(name)));
+    let shown: Vec<_> = shown.collect();
+    let mut number = 0;
+    let mut mark = || {
+        number += 1;
+        format!("?{number}")
+    };
+    let lines: Vec<_> = rows
+        .iter()
+        .map(|row| format!("({})", row.iter().map(|_| mark()).collect::<Vec<_>>().join(", ")))
+        .collect();
+    let sql = format!("SELECT {} FROM (VALUES {})", shown.join(", "), lines.join(", "));
+    (sql, rows.into_iter().flatten().collect())
 }
 
 /// The media type that a function answers in, if it is what is wanted.

@@ -9,6 +9,9 @@ use crate::schema::physical;
 impl Write<'_> {
     /// Deletes the rows that the query matches.
     pub(crate) fn delete(&self, op: &Delete) -> Result<Page> {
+        if let Some(view) = self.instead(&op.table, "delete")? {
+            return self.delete_instead(op, &view);
+        }
         if let Some(view) = self.through(&op.table)? {
             return self.delete_through(op, &view);
         }

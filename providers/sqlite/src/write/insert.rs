@@ -76,6 +76,9 @@ impl Written {
 impl Write<'_> {
     /// Inserts rows, or updates those whose key exists.
     pub(crate) fn insert(&self, op: &Insert) -> Result<Page> {
+        if let Some(view) = self.instead(&op.table, "insert")? {
+            return self.insert_instead(op, &view);
+        }
         if let Some(view) = self.through(&op.table)? {
             return self.insert_through(op, &view);
         }
@@ -102,14 +105,13 @@ impl Write<'_> {
                 writing.begin(&access, &rows.columns)?;
                 rows.rows.iter().try_for_each(|row| writing.put(&rows.columns, row))?;
             }
-            None => {
-                Rows::each(self.schema, named, &op.rows, (wanted, op.missing_default), |columns, row| {
-                    match row {
-                        None => writing.begin(&access, columns),
-                        Some(row) => writing.put(columns, &row),
-                    }
-                })?
-            }
+            None => self.conn.in_little_memory(|| {
+                let how = (wanted, op.missing_default);
+                Rows::each(self.schema, named, &op.rows, how, |columns, row| match row {
+                    None => writing.begin(&access, columns),
+                    Some(row) => writing.put(columns, &row),
+                })
+            })?,
         }
         let Writing { key, written, .. } = writing;
         let new = if key.is_some() { &written.inserted } else { &written.all };

@@ -4,6 +4,7 @@ mod body;
 mod delete;
 mod fault;
 mod insert;
+mod instead;
 mod proposed;
 mod through;
 mod update;
@@ -64,7 +65,7 @@ impl<'a> Write<'a> {
             Step::Update(update) => in_zone(&update.options.transaction, || self.update(update)),
             Step::Delete(delete) => in_zone(&delete.options.transaction, || self.delete(delete)),
             Step::Invoke(invoke) => in_zone(&invoke.transaction, || self.invoke(invoke)),
-            Step::Raw(_) => Err(Error::unsupported("this database takes no queries in SQL")),
+            Step::Raw(raw) => self.raw(raw),
             Step::Expect(_) => Err(Error::internal("what is expected is judged by who runs the steps")),
         }
     }
@@ -109,13 +110,7 @@ impl<'a> Write<'a> {
             plan::check_relations(self.schema, name, query)?;
         }
         let rows = page.rows;
-        if let Some(most) = options.transaction.max_affected
-            && rows > most
-        {
-            let message = "Query result exceeds max-affected preference constraint";
-            return Err(Error::new(ErrorKind::InvalidInput, "PGRST124", message)
-                .with_details(format!("The query affects {rows} rows")));
-        }
+        affected(options, rows)?;
         if options.format.media == Media::Object && rows != 1 {
             return Err(not_one(rows));
         }
@@ -159,6 +154,16 @@ impl<'a> Write<'a> {
         }
         Ok(count)
     }
+}
+
+/// Refuses a write of more rows than were meant.
+fn affected(options: &WriteOptions, rows: u64) -> Result<()> {
+    if options.transaction.max_affected.is_none_or(|most| rows <= most) {
+        return Ok(());
+    }
+    let message = "Query result exceeds max-affected preference constraint";
+    Err(Error::new(ErrorKind::InvalidInput, "PGRST124", message)
+        .with_details(format!("The query affects {rows} rows")))
 }
 
 /// The error of a new row that policies don't admit.

@@ -14,6 +14,9 @@ use crate::storage;
 impl Write<'_> {
     /// Changes the rows that the query matches.
     pub(crate) fn update(&self, op: &Update) -> Result<Page> {
+        if let Some(view) = self.instead(&op.table, "update")? {
+            return self.update_instead(op, &view);
+        }
         if let Some(view) = self.through(&op.table)? {
             return self.update_through(op, &view);
         }

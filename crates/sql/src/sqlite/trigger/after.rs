@@ -166,17 +166,17 @@ impl Body<'_, '_> {
                     conditions.extend(left.iter().map(|exit| format!("NOT {exit}")));
                     exits.extend(left);
                 }
-                Step::Raise { code, message, arguments } => {
+                Step::Raise { code, message, arguments, .. } => {
                     let failing = raised(&mut self.translator, (code, message, arguments))?;
                     self.statements.push(format!("SELECT {failing} WHERE {}", all(&conditions)));
                 }
                 Step::Sql(sql) => self.statement(sql, &conditions)?,
                 Step::Set { variable, value } => self.keep(variable, &parse(value)?, &conditions)?,
-                Step::Into { variables, sql } => self.keep_returned(variables, sql, &conditions)?,
+                Step::Into { variables, sql, .. } => self.keep_returned(variables, sql, &conditions)?,
                 Step::Assign { .. } => {
                     return self.refuse("an assignment to the row has no effect after it is written");
                 }
-                Step::ReturnQuery(_) => return self.refuse("\"return query\" of a trigger"),
+                _ => return self.refuse("this statement of a trigger"),
             }
         }
         Ok(exits)

@@ -188,7 +188,7 @@ impl<'a> Flow<'a> {
                 Step::Set { variable, value } => {
                     self.keep(routine, (variable, &parse(value)?), Some((mark, done)))?;
                 }
-                Step::Into { variables, sql } => {
+                Step::Into { variables, sql, .. } => {
                     for (variable, value) in variables.iter().zip(variables::cells(sql, variables.len())?) {
                         self.keep(routine, (variable, &value), Some((mark, done)))?;
                     }
@@ -196,13 +196,13 @@ impl<'a> Flow<'a> {
                 Step::If { branches, otherwise } => {
                     self.branches(routine, (branches, otherwise), mark, done)?;
                 }
-                Step::Raise { code, message, arguments } => {
+                Step::Raise { code, message, arguments, .. } => {
                     let failing = raised(&mut self.translator(routine), (code, message, arguments))?;
                     let (runs, skip) = (self.runs(mark, done), self.cell("skip"));
                     self.set("skip", &format!("CASE WHEN {runs} THEN {failing} ELSE {skip} END"));
                 }
                 Step::Return(value) => self.give_back(routine, value, mark, done)?,
-                Step::Sql(_) | Step::ReturnQuery(_) => {
+                _ => {
                     return Err(Error::unsupported(format!(
                         "trigger {}: a statement on rows before the row is written runs on PostgreSQL only; \
                          make it a trigger after it",
