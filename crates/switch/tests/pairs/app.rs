@@ -35,10 +35,12 @@ pub struct App<'r> {
 impl<'r> App<'r> {
     /// Sets the application up on the side that serves.
     pub async fn begin(runtime: &'r Arc<Runtime>, triggers: bool) -> Self {
-        migrate(runtime, "1_schema.sql", EXACT).await;
-        if triggers {
-            migrate(runtime, "2_triggers.sql", TRIGGERS).await;
-        }
+        migrate_all(runtime, triggers).await;
+        App::fill(runtime, triggers).await
+    }
+
+    /// The same where the schema is there already.
+    pub async fn fill(runtime: &'r Arc<Runtime>, triggers: bool) -> Self {
         for row in everything() {
             insert(runtime, "everything", row).await;
         }
@@ -159,6 +161,14 @@ impl<'r> App<'r> {
 fn sign_in(email: &str, password: &str) -> SignInWithPassword {
     let email = Some(email.to_owned());
     SignInWithPassword { email, password: password.into(), ..SignInWithPassword::default() }
+}
+
+/// Makes the application's schema.
+pub async fn migrate_all(runtime: &Runtime, triggers: bool) {
+    migrate(runtime, "1_schema.sql", EXACT).await;
+    if triggers {
+        migrate(runtime, "2_triggers.sql", TRIGGERS).await;
+    }
 }
 
 async fn migrate(runtime: &Runtime, name: &str, sql: &str) {

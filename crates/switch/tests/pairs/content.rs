@@ -21,7 +21,10 @@ pub async fn read(runtime: &Runtime, backend: &str, apart: &[&str]) -> Content {
         let rows: Vec<BTreeMap<String, Json>> = serde_json::from_slice(&page.body).unwrap();
         let mut rows: Vec<_> = rows.iter().map(|row| serde_json::to_string(row).unwrap()).collect();
         rows.sort();
-        content.insert(name.to_string(), rows);
+        // Engines' tables are not in a remote project's catalog, whose own engines serve.
+        if name.schema == "public" || !rows.is_empty() {
+            content.insert(name.to_string(), rows);
+        }
     }
     content
 }

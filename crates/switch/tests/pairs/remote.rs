@@ -1,34 +1,41 @@
-//! A remote project, which has neither a feed of changes nor a place for one: a switch from it or to
-//! it is refused before anything is touched.
+//! A remote project, reached by its URL and keys only. With TrustStream's helper in it, it is a side like
+//! any other; without, a switch from it or to it is refused before anything is touched.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::oneshot;
 use truststream_gateway::{ApiKeys, GatewayState, Identities, Listening, Services, Settings, app};
 use truststream_kernel::{ErrorKind, Secret};
 use truststream_runtime::{Config, Runtime};
-use truststream_services::database::{Insert, Migrate, TableName};
+use truststream_services::database::{Describe, Insert, Migrate, TableName};
+use truststream_switch::Strategy;
 
+use super::app::{App, migrate_all};
 use super::content::{read, same};
 use super::servers::{Engine, Servers};
+use super::story::live;
 
 const SECRET: &str = "a-secret-of-at-least-thirty-two-characters";
 
 const SCHEMA: &str = "create table notes (id bigint primary key, body text not null);";
 
+/// Longest that one strategy may take.
+const PATIENCE: Duration = Duration::from_secs(150);
+
 /// A project that serves as long as this value lives: our own gateway, on PostgreSQL.
 struct Remote {
     inside: Arc<Runtime>,
-    settings: String,
+    url: String,
+    key: String,
     _serving: oneshot::Sender<()>,
 }
 
 impl Remote {
-    async fn start(servers: &Servers) -> Self {
-        let text =
-            format!("[auth]\njwt_secret = \"{SECRET}\"\n{}", servers.backend("main", Engine::Postgres));
+    async fn start(database: &str) -> Self {
+        let text = format!("[auth]\njwt_secret = \"{SECRET}\"\n{database}");
         let config = Config::from_text(Path::new(""), &text).unwrap();
         let settings = Settings::read(&config).unwrap();
         let listening = Listening::bind(0).await.unwrap();
@@ -50,15 +57,85 @@ impl Remote {
         };
         let (serving, gone) = oneshot::channel();
         tokio::spawn(listening.serve(app(state), async move { gone.await.unwrap_or(()) }));
-        let one = |service: &str| {
+        Remote { inside, url, key, _serving: serving }
+    }
+
+    /// Services of a backend that are this project's.
+    fn settings(&self, backend: &str, services: &[&str]) -> String {
+        let (url, key) = (&self.url, &self.key);
+        let one = |service: &&str| {
             format!(
-                "[backend.far.{service}]\nprovider = \"supabase\"\nurl = \"{url}\"\nservice_key = \"{key}\"\n"
+                "[backend.{backend}.{service}]\nprovider = \"supabase\"\nurl = \"{url}\"\nservice_key = \"{key}\"\n\
+                 anon_key = \"{key}\"\njwt_secret = \"{SECRET}\"\n"
             )
         };
-        let settings = ["database", "auth", "storage"].map(one).concat();
-        fill(&inside).await;
-        Remote { inside, settings, _serving: serving }
+        services.iter().map(one).collect()
     }
+}
+
+const ALL: &[&str] = &["database", "auth", "storage"];
+
+/// A project with the application's schema and the helper.
+async fn helped(servers: &Servers) -> Remote {
+    let database = servers.backend("main", Engine::Postgres);
+    let remote = Remote::start(&database).await;
+    migrate_all(&remote.inside, true).await;
+    let line = database.lines().find(|line| line.starts_with("url")).unwrap();
+    let name = line.trim_end_matches('"').rsplit('/').next().unwrap();
+    servers.sql(name, truststream_runtime::remote_helper().unwrap());
+    remote.inside.database_of(None).await.unwrap().send(Describe { fresh: true }).await.unwrap();
+    remote
+}
+
+/// A database beside the project, which keeps accounts and files for both.
+fn beside(servers: &Servers, name: &str, engine: Engine, remote: &Remote) -> String {
+    let backend = servers.backend(name, engine);
+    let database = backend.split(&format!("[backend.{name}.storage]")).next().unwrap();
+    format!("{database}{}", remote.settings(name, &["auth", "storage"]))
+}
+
+/// The story of every pair, with each strategy.
+async fn between(near: Engine, to_the_project: bool) {
+    for strategy in [Strategy::BlueGreen, Strategy::Immediate] {
+        let servers = Servers::start(&[Engine::Postgres]);
+        let remote = helped(&servers).await;
+        let far = if to_the_project { "cloud" } else { "main" };
+        let near_name = if to_the_project { "main" } else { "cloud" };
+        let text = format!(
+            "active = \"main\"\n[auth]\njwt_secret = \"{SECRET}\"\n{}{}",
+            beside(&servers, near_name, near, &remote),
+            remote.settings(far, ALL)
+        );
+        let config = Config::from_text(Path::new(""), &text).unwrap();
+        let runtime = Runtime::open_in_memory(config).await.unwrap();
+        if to_the_project {
+            migrate_all(&runtime, true).await;
+        }
+        let app = App::fill(&runtime, true).await;
+        let told = tokio::time::timeout(PATIENCE, live(&runtime, app, strategy)).await;
+        let told = told.unwrap_or_else(|_| Err("it did not end".to_owned()));
+        told.unwrap_or_else(|why| panic!("{near:?}, to the project {to_the_project}, {strategy:?}: {why}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_to_a_remote_project() {
+    between(Engine::Sqlite, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_to_a_remote_project() {
+    between(Engine::Postgres, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_project_to_sqlite() {
+    between(Engine::Sqlite, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_project_to_postgres() {
+    between(Engine::Postgres, false).await;
 }
 
 async fn fill(runtime: &Runtime) {
@@ -71,9 +148,10 @@ async fn fill(runtime: &Runtime) {
 /// Both ways of asking are refused in words, and both sides are as they were.
 async fn refused(active: &str, to: &str) {
     let servers = Servers::start(&[Engine::Postgres]);
-    let remote = Remote::start(&servers).await;
-    let near = servers.backend("near", Engine::Postgres);
-    let text = format!("active = \"{active}\"\n[auth]\njwt_secret = \"{SECRET}\"\n{near}{}", remote.settings);
+    let remote = Remote::start(&servers.backend("main", Engine::Postgres)).await;
+    fill(&remote.inside).await;
+    let (near, far) = (servers.backend("near", Engine::Postgres), remote.settings("far", ALL));
+    let text = format!("active = \"{active}\"\n[auth]\njwt_secret = \"{SECRET}\"\n{near}{far}");
     let runtime = Runtime::open_in_memory(Config::from_text(Path::new(""), &text).unwrap()).await.unwrap();
     if active == "near" {
         fill(&runtime).await;
@@ -82,6 +160,8 @@ async fn refused(active: &str, to: &str) {
     let plan = runtime.switcher().plan(to).await.unwrap();
     let far = plan.problems.iter().find(|problem| problem.statement == "backend far").unwrap();
     assert!(far.reason.contains("a remote project's data API"), "{far:?}");
+    let users = plan.problems.iter().find(|problem| problem.reason.contains("password hashes"));
+    assert!(users.is_some_and(|users| users.statement == "backend far"), "{:?}", plan.problems);
     let error = runtime.switcher().start(to, runtime.switch_options()).await.err().unwrap();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Unsupported, "0A000"));
     assert!(runtime.switcher().latest().await.unwrap().is_none(), "a switch was begun");

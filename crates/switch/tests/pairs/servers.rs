@@ -38,6 +38,11 @@ impl Servers {
         Servers { postgres, mongodb, folder: scratch::folder().unwrap() }
     }
 
+    /// Runs SQL in a database of PostgreSQL, as its owner does.
+    pub fn sql(&self, database: &str, sql: &str) {
+        self.postgres.as_ref().unwrap().sql(database, sql).unwrap();
+    }
+
     /// A backend's part of the configuration: a new database, and objects in a store of its own.
     pub fn backend(&self, name: &str, engine: Engine) -> String {
         let folder = tempfile::tempdir_in(self.folder.path()).unwrap().keep();

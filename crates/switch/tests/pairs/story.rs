@@ -27,10 +27,15 @@ pub async fn tell(
 ) -> Result<(), String> {
     let runtime = open(servers, source, target).await?;
     let triggers = source.has_triggers() && target.has_triggers();
-    let mut app = App::begin(&runtime, triggers).await;
-    let ticker = Ticker::start(&runtime);
-    let told = steps(&runtime, &mut app, strategy).await;
-    let ticked = ticker.finish(&runtime).await;
+    let app = App::begin(&runtime, triggers).await;
+    live(&runtime, app, strategy).await
+}
+
+/// Does all of it with an application that works, while somebody writes.
+pub async fn live(runtime: &Arc<Runtime>, mut app: App<'_>, strategy: Strategy) -> Result<(), String> {
+    let ticker = Ticker::start(runtime);
+    let told = steps(runtime, &mut app, strategy).await;
+    let ticked = ticker.finish(runtime).await;
     let log = runtime.switcher().latest().await.ok().flatten().map(|record| format!("{:?}", record.history));
     runtime.close(PATIENCE).await;
     told.map_err(|why| format!("{why}\n  {}", log.unwrap_or_default()))?;
@@ -83,8 +88,13 @@ async fn given_up(runtime: &Arc<Runtime>, before: &Content, strategy: Strategy) 
 
 async fn empty(runtime: &Arc<Runtime>) -> Result<(), String> {
     let left = read(runtime, "cloud", &[]).await;
-    let left: Vec<_> =
-        left.into_iter().filter(|(name, rows)| name.starts_with("public.") || !rows.is_empty()).collect();
+    // The schema of a remote project is its own.
+    let far = runtime.config().file.backend["cloud"].database.as_ref();
+    let stays = far
+        .and_then(|table| table.get_ref().get("provider"))
+        .is_some_and(|name| name.as_str() == Some("supabase"));
+    let made = |name: &str| name.starts_with("public.") && !stays;
+    let left: Vec<_> = left.into_iter().filter(|(name, rows)| made(name) || !rows.is_empty()).collect();
     if left.is_empty() { Ok(()) } else { Err(format!("the target still has {left:?}")) }
 }
 

@@ -108,9 +108,8 @@ fn alike(one: &Type, other: &Type) -> bool {
 /// Tables that hold rows of the application's. Views are described like tables, without a key.
 fn tables(catalog: &Catalog) -> impl Iterator<Item = (&TableName, &Table)> {
     let holds = |(name, table): &(&TableName, &Table)| {
-        table.kind == TableKind::Table
-            && !table.primary_key.is_empty()
-            && !KEPT.contains(&name.schema.as_str())
+        let own = KEPT.contains(&name.schema.as_str()) || name.schema.starts_with("truststream");
+        table.kind == TableKind::Table && !table.primary_key.is_empty() && !own
     };
     catalog.tables.iter().filter(holds)
 }
