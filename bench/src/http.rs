@@ -68,7 +68,7 @@ pub struct Options {
     /// [default: one of this run's own, in a temporary folder]
     #[arg(long)]
     pub postgres: Option<String>,
-    /// The server that speaks MongoDB's protocol [default: SecantusDB, started for this run]
+    /// The server that speaks MongoDB's protocol; `--only mongodb` without one starts SecantusDB
     #[arg(long)]
     pub mongodb: Option<String>,
     /// Where peers are installed, once
@@ -171,7 +171,10 @@ async fn chosen(
         }
     }
     let on_mongo = |url: &str| wanted(peer::on_mongo(&options.truststream, url));
-    if !on_mongo("").is_empty() {
+    // The server that can be started here takes long to load: only for who asks for it.
+    let asked =
+        options.mongodb.is_some() || options.only.iter().any(|only| only.eq_ignore_ascii_case("mongodb"));
+    if asked && !on_mongo("").is_empty() {
         match Mongo::open(options.mongodb.as_deref()) {
             Ok(server) => {
                 peers.extend(on_mongo(server.url()));

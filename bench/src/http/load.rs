@@ -225,7 +225,7 @@ pub async fn fill(target: &Target, data: &Arc<Dataset>, connections: usize) -> R
 pub async fn fill_children(target: &Target, data: &Dataset) -> Result<()> {
     let mut connection = Connection::open(target.address).await?;
     let mut request = Vec::new();
-    for agents in data.rows().chunks(500) {
+    for agents in data.rows().chunks(100) {
         for (table, rows) in children(agents) {
             target.dialect.write(&Ask::Children { table, rows }, &mut request);
             let reply = connection.ask(&request).await?;

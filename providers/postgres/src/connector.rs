@@ -32,6 +32,9 @@ const SESSION: &[(&str, &str)] = &[
 /// A connection as it comes from the network.
 type Encrypted = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 
+/// Prepared statements by their texts, which are long.
+type Statements = HashMap<String, Statement, foldhash::fast::RandomState>;
+
 /// Statements a connection keeps; beyond, all are prepared anew.
 const PREPARED_AT_MOST: usize = 500;
 
@@ -50,8 +53,8 @@ pub(crate) struct Connection {
     opening: String,
     place: Arc<tokio_postgres::Config>,
     encryption: MakeRustlsConnect,
-    prepared: Mutex<HashMap<String, Statement>>,
-    shaped: Mutex<HashMap<String, Statement>>,
+    prepared: Mutex<Statements>,
+    shaped: Mutex<Statements>,
     /// Unknown while it is being changed, and after that failed.
     session: Mutex<Option<Session>>,
 }
@@ -135,7 +138,7 @@ impl Connection {
     }
 }
 
-fn keep(statements: &Mutex<HashMap<String, Statement>>, text: &str, statement: Statement) {
+fn keep(statements: &Mutex<Statements>, text: &str, statement: Statement) {
     let mut statements = statements.lock();
     if statements.len() >= PREPARED_AT_MOST {
         statements.clear();

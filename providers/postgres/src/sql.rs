@@ -1,5 +1,7 @@
 //! A statement under construction: text and the values it binds.
 
+use std::fmt::Write;
+
 use bytes::Bytes;
 use truststream_kernel::Body;
 use truststream_services::database::TableName;
@@ -54,7 +56,8 @@ impl Sql {
     pub(crate) fn param(&mut self, param: Param) -> &mut Self {
         self.params.push(param);
         self.text.push('$');
-        self.text.push_str(&self.params.len().to_string());
+        // Writing to a text never fails.
+        let _ = write!(self.text, "{}", self.params.len());
         self
     }
 

@@ -293,7 +293,7 @@ async fn pre_request(connection: &Connection, settings: &Settings) -> Result<(),
 }
 
 fn set(sql: &mut Sql, name: &str, value: String) {
-    sql.push(&format!(", set_config('{name}', ")).bind(value).push(", true)");
+    sql.push(", set_config('").push(name).push("', ").bind(value).push(", true)");
 }
 
 fn begin(connection: &Connection, cx: &Context, scope: &Scope, settings: &Settings) -> String {
