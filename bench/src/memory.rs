@@ -1,5 +1,7 @@
 //! Memory of the gateway: lists from a thousand rows to a hundred thousand, and bodies of 1, 10 and 50 MB,
-//! each on a process that has just started and one after the other, with the most it had resident.
+//! each on a process that has just started and one after the other, with the most it had resident. Beside
+//! it stands what PostgREST's own tests allow a body of that size; what the program's file takes of the
+//! memory, whatever it does, is told apart.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,10 @@ use crate::peer::{Ready, write};
 use crate::process::Server;
 
 const MIB: f64 = 1_048_576.0;
-const MIGRATION: &str = "create table items (id bigint primary key, name text not null, note text);\n";
+const MIGRATION: &str = "create table items (id bigint primary key, name text not null, note text);\n\
+     create function length_of(note text) returns bigint language sql as $$ select length(note) $$;\n";
+/// Sizes of bodies in MB, and the most memory that PostgREST's tests allow for them, in MiB.
+const BODIES: [(usize, u32); 3] = [(1, 22), (10, 32), (50, 78)];
 /// Rows of the longest list.
 const ROWS: usize = 100_000;
 /// Rows loaded by one request.
@@ -39,29 +44,50 @@ pub async fn run(options: &Options) -> Result<()> {
     let folder = tempfile::tempdir()?;
     lay_out(folder.path(), options)?;
     let mut gateway = Gateway::start(folder.path(), options).await?;
-    println!("| request | body or reply, MB | resident before, MiB | most, MiB | after, MiB |");
-    println!("|---|---:|---:|---:|---:|");
+    println!(
+        "| request | body or reply, MB | of the file, MiB | before, MiB | most, MiB | PostgREST's most | after, MiB |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|");
     for first in (0..ROWS).step_by(LOADED) {
         gateway.insert(&rows(first, LOADED)).await?;
     }
     gateway = gateway.again(folder.path(), options).await?;
     for count in [1_000, 10_000, ROWS] {
         for _ in 0..options.repeats {
-            gateway.measured(&format!("list of {count}"), &Request::List(count)).await?;
+            gateway.measured(&format!("list of {count}"), &Request::List(count), None).await?;
         }
     }
-    for megabytes in [1, 10, 50] {
-        gateway = gateway.again(folder.path(), options).await?;
-        let note = "y".repeat(megabytes * 1_000_000);
-        let one = format!("[{{\"id\":{},\"name\":\"one\",\"note\":\"{note}\"}}]", 1_000_000 + megabytes);
-        gateway.measured(&format!("insert of one row, {megabytes} MB"), &Request::Insert(one)).await?;
-    }
-    for megabytes in [1, 10, 50] {
-        gateway = gateway.again(folder.path(), options).await?;
-        let many = rows(10_000_000 * megabytes, megabytes * 1_000_000 / ROW_BYTES);
-        gateway.measured(&format!("insert of many rows, {megabytes} MB"), &Request::Insert(many)).await?;
+    for (megabytes, most) in BODIES {
+        for (name, request) in requests(megabytes) {
+            gateway = gateway.again(folder.path(), options).await?;
+            gateway.measured(&format!("{name}, {megabytes} MB"), &request, Some(most)).await?;
+        }
     }
     gateway.server.stop().await
+}
+
+/// A body of a size, in each way that one is sent.
+fn requests(megabytes: usize) -> [(&'static str, Request); 6] {
+    let note = "y".repeat(megabytes * 1_000_000);
+    let id = 1_000_000 + megabytes;
+    let one = format!("{{\"id\":{id},\"name\":\"one\",\"note\":\"{note}\"}}");
+    let value = format!("{{\"note\":\"{note}\"}}");
+    let count = megabytes * 1_000_000 / ROW_BYTES;
+    let (many, lines) = (rows(10_000_000 * megabytes, count), lines(20_000_000 * megabytes, count));
+    let of_one = format!("/rest/v1/items?id=eq.{id}");
+    [
+        ("insert of one row", Request::json("POST", "/rest/v1/items", format!("[{one}]"))),
+        ("update of one row", Request::json("PATCH", &of_one, value.clone())),
+        ("put of one row", Request::json("PUT", &of_one, one)),
+        ("call", Request::json("POST", "/rest/v1/rpc/length_of", value)),
+        ("insert of many rows", Request::json("POST", "/rest/v1/items", many)),
+        ("insert of many lines", Request::csv("/rest/v1/items", lines)),
+    ]
+}
+
+fn lines(first: usize, count: usize) -> String {
+    let line = |id: usize| format!("{id},item number {id},{}\n", "x".repeat(85));
+    "id,name,note\n".to_owned() + &(first..first + count).map(line).collect::<String>()
 }
 
 fn rows(first: usize, count: usize) -> String {
@@ -86,7 +112,17 @@ fn lay_out(folder: &Path, options: &Options) -> Result<()> {
 /// What is asked for.
 enum Request {
     List(usize),
-    Insert(String),
+    Body { method: &'static str, target: String, content_type: &'static str, body: String },
+}
+
+impl Request {
+    fn json(method: &'static str, target: &str, body: String) -> Self {
+        Request::Body { method, target: target.to_owned(), content_type: "application/json", body }
+    }
+
+    fn csv(target: &str, body: String) -> Self {
+        Request::Body { method: "POST", target: target.to_owned(), content_type: "text/csv", body }
+    }
 }
 
 /// A running gateway.
@@ -112,7 +148,7 @@ impl Gateway {
     }
 
     async fn insert(&self, rows: &str) -> Result<usize> {
-        self.ask(&Request::Insert(rows.to_owned())).await
+        self.ask(&Request::json("POST", "/rest/v1/items", rows.to_owned())).await
     }
 
     /// The size of the body that was sent or came.
@@ -123,11 +159,10 @@ impl Gateway {
         };
         let bytes = match request {
             Request::List(count) => head("GET", &format!("/rest/v1/items?limit={count}")) + "\r\n",
-            Request::Insert(body) => {
+            Request::Body { method, target, content_type, body } => {
                 let length = body.len();
-                let json =
-                    format!("content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}");
-                head("POST", "/rest/v1/items") + &json
+                head(method, target)
+                    + &format!("content-type: {content_type}\r\ncontent-length: {length}\r\n\r\n{body}")
             }
         };
         let mut connection = Connection::open(self.address).await?;
@@ -136,13 +171,13 @@ impl Gateway {
         ensure!((200..300).contains(&reply.status), "{}: {}", reply.status, text());
         Ok(match request {
             Request::List(_) => reply.body.len(),
-            Request::Insert(body) => body.len(),
+            Request::Body { body, .. } => body.len(),
         })
     }
 
-    async fn measured(&mut self, name: &str, request: &Request) -> Result<()> {
+    async fn measured(&mut self, name: &str, request: &Request, allowed: Option<u32>) -> Result<()> {
         self.server.forget_peak()?;
-        let before = self.server.resident();
+        let (before, file) = (self.server.resident(), self.server.of_file());
         let size = self.ask(request).await?;
         if let Some(status) = self.server.ended() {
             bail!("it ended ({status})");
@@ -150,10 +185,12 @@ impl Gateway {
         let (most, after) = (self.server.peak(), self.server.resident());
         let mib = |bytes: u64| bytes as f64 / MIB;
         println!(
-            "| {name} | {:.1} | {:.0} | {:.0} | {:.0} |",
+            "| {name} | {:.1} | {:.0} | {:.0} | {:.0} | {} | {:.0} |",
             size as f64 / 1e6,
+            mib(file),
             mib(before),
             mib(most),
+            allowed.map_or_else(String::new, |allowed| allowed.to_string()),
             mib(after)
         );
         Ok(())

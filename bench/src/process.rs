@@ -54,9 +54,19 @@ impl Server {
         Ok(())
     }
 
+    /// Ends it without a warning.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child.kill().await.context("killing it")
+    }
+
     /// Bytes it has resident now.
     pub fn resident(&self) -> u64 {
         status_of(self.pid, "VmRSS:")
+    }
+
+    /// What of it is files: the program itself, above all, which the system may drop at any time.
+    pub fn of_file(&self) -> u64 {
+        status_of(self.pid, "RssFile:")
     }
 
     /// The most it had resident since it started or [`Server::forget_peak`].

@@ -10,6 +10,11 @@ use crate::functions;
 use crate::place::Place;
 use crate::session::Session;
 
+/// Memory for pages, in KiB.
+const CACHE: u32 = 32_000;
+/// The same while the rows of a large body are written, seldom to a page that was left behind.
+const SMALL_CACHE: u32 = 4_000;
+
 /// Statements kept prepared on each connection.
 const PREPARED: usize = 512;
 
@@ -33,6 +38,15 @@ impl Conn {
         Conn::ready(conn)
     }
 
+    /// Does something with little memory for pages.
+    pub(crate) fn in_little_memory<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let resize = |size| self.sql.execute_batch(&format!("PRAGMA cache_size=-{size}")).map_err(convert);
+        resize(SMALL_CACHE)?;
+        let done = work();
+        resize(CACHE)?;
+        done
+    }
+
     /// A connection that only reads.
     pub(crate) fn reader(place: &Place) -> Result<Self> {
         let conn = place.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -45,10 +59,10 @@ impl Conn {
     }
 
     fn ready(sql: Connection) -> Result<Self> {
-        sql.execute_batch(
-            "PRAGMA busy_timeout=5000; PRAGMA cache_size=-32000;
-             PRAGMA temp_store=MEMORY; PRAGMA case_sensitive_like=ON;",
-        )
+        sql.execute_batch(&format!(
+            "PRAGMA busy_timeout=5000; PRAGMA cache_size=-{CACHE};
+             PRAGMA temp_store=MEMORY; PRAGMA case_sensitive_like=ON;"
+        ))
         .map_err(convert)?;
         // Without it a statement is compiled anew whenever a bound value may matter to its plan.
         sql.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(convert)?;

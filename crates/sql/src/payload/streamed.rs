@@ -253,7 +253,7 @@ mod tests {
             let mut seen = Vec::new();
             let read = Payload::each_row(body.as_bytes(), |row| {
                 seen.push(row["a"].get().to_owned());
-                if row["a"].get() == refused { Err(Error::conflict("refused")) } else { Ok(()) }
+                if row["a"].get() == refused { Err(Error::invalid_input("refused")) } else { Ok(()) }
             });
             (seen.join(","), read.err().map(|error| error.message().to_owned()))
         };

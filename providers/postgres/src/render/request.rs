@@ -37,7 +37,7 @@ pub(super) struct Frame<'f> {
 }
 
 /// Rows of a reply that is sure to be small enough to come at once.
-const SHORT: u64 = 1_000;
+const SHORT: u64 = 100;
 
 /// Whether a query may give any number of rows.
 pub(super) fn is_long(query: &Query, table: Option<&Table>) -> bool {

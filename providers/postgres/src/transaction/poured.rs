@@ -8,7 +8,7 @@ use std::pin::pin;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{SinkExt, TryStreamExt, join};
-use truststream_kernel::Body;
+use truststream_kernel::{Body, Context, Error};
 
 use super::reply::{Reply, query};
 use super::{Failure, Scope, Transactions, begin, end_of, pre_request};
@@ -30,7 +30,7 @@ impl Transactions {
     pub(super) async fn poured<R: Reply>(
         &self,
         connection: &Connection,
-        cx: &truststream_kernel::Context,
+        cx: &Context,
         (scope, standing): (&Scope, &Settings),
         (statement, body): (&Sql, &Body),
         reply: &R,
@@ -67,8 +67,7 @@ async fn pour(connection: &Connection, body: &Body) -> Result<(), Failure> {
     let mut at = 0;
     sink.feed(Bytes::from_static(HEADER)).await?;
     while let Some(chunk) = chunks.try_next().await? {
-        let length = i32::try_from(chunk.len())
-            .map_err(|_| truststream_kernel::Error::too_large("a chunk is too large"))?;
+        let length = i32::try_from(chunk.len()).map_err(|_| Error::too_large("a chunk is too large"))?;
         let mut head = BytesMut::with_capacity(14);
         head.put_i16(2);
         head.put_i32(4);
