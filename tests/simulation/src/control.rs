@@ -11,7 +11,7 @@ use truststream_kernel::Result;
 use truststream_switch::{ControlStore, Entry, MemoryStore};
 
 use super::network::Wire;
-use super::world::Witness;
+use super::witness::Witness;
 
 /// What is stored, and who is told of changes.
 pub struct Control {

@@ -17,7 +17,7 @@ use truststream_services::database::{
 
 use super::network::Wire;
 use super::server::{Server, lists, notes};
-use super::world::Witness;
+use super::witness::Witness;
 
 /// How often a server looks for what somebody waits for.
 const LOOK: Duration = Duration::from_millis(10);

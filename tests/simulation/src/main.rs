@@ -17,12 +17,14 @@ mod check;
 mod control;
 mod database;
 mod faults;
+mod flaw;
 mod network;
 mod node;
 mod objects;
 mod server;
 #[cfg(test)]
 mod tests;
+mod witness;
 mod workload;
 mod world;
 
@@ -30,7 +32,8 @@ use anyhow::{Result, bail};
 use clap::Parser;
 
 use faults::Plan;
-use world::{Flaw, Verdict, run};
+use flaw::Flaw;
+use world::{Verdict, run};
 
 /// Runs simulated clusters and judges what their clients saw.
 #[derive(Parser)]

@@ -17,10 +17,11 @@ use truststream_switch::{Fleet, Gate, Held, Route, Routes, Side, Sides, Steering
 
 use super::control;
 use super::database::Reached;
+use super::flaw::Flaw;
 use super::network::{Place, Wire};
 use super::objects::Nothing;
 use super::workload::Client;
-use super::world::{Cluster, EPOCH_MS, Flaw};
+use super::world::{Cluster, EPOCH_MS};
 
 /// How long leases last here.
 pub const LEASE: Duration = Duration::from_millis(1_500);

@@ -1,6 +1,7 @@
 //! No promise is broken, and mistakes are found.
 
-use crate::world::{Flaw, run};
+use crate::flaw::Flaw;
+use crate::world::run;
 
 /// Seeds of every change; more of them every night.
 const SEEDS: u64 = 24;

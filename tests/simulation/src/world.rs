@@ -1,26 +1,26 @@
 //! A cluster, and time passing in it: one moment after another, each node in turn.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use serde_json::Value as Json;
 use tokio::time::Instant;
 use truststream_services::database::AppliedMigration;
 use truststream_switch::ambient::Given;
 use truststream_switch::{Options, Verify};
 
-use super::check::{End, Wrote, check};
+use super::check::{End, check};
 use super::control::Control;
 use super::faults::{Fault, Goal, Plan, When};
-use super::network::{Condition, Network, Place};
+use super::flaw::Flaw;
+use super::network::{Network, Place};
 use super::node::{Clock, Node};
 use super::server::Server;
+use super::witness::Witness;
 use super::workload::{History, LISTS};
 
 /// When the world begins, in milliseconds since 1970.
@@ -41,21 +41,6 @@ const ASK: u64 = 400;
 /// Rows to copy besides those of the clients.
 const BALLAST: u64 = 120;
 
-/// A mistake made on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flaw {
-    /// One of the crate's own.
-    Mutation(&'static str),
-    /// A write may outlive the lease that it was admitted under.
-    UnboundedInFlight,
-    /// Writes pass a fence.
-    Ungated,
-    /// What is stored is written without looking what was there.
-    BlindControl,
-    /// A target applies again what it has applied.
-    UnguardedApplier,
-}
-
 /// What all nodes share.
 pub struct Cluster {
     pub seed: u64,
@@ -71,71 +56,6 @@ pub struct Cluster {
 impl Cluster {
     pub fn server(&self, place: Place) -> Arc<Mutex<Server>> {
         Arc::clone(if place == Place::Main { &self.main } else { &self.cloud })
-    }
-}
-
-/// What somebody sees who stands outside.
-#[derive(Default)]
-pub struct Witness {
-    now: AtomicU64,
-    seen: Mutex<Seen>,
-}
-
-#[derive(Default)]
-struct Seen {
-    owner: Option<String>,
-    phase: String,
-    writes: BTreeMap<u64, Vec<Wrote>>,
-    phases: BTreeMap<String, u64>,
-    log: Vec<String>,
-}
-
-impl Witness {
-    /// Milliseconds of the world.
-    pub fn now(&self) -> u64 {
-        self.now.load(Ordering::SeqCst)
-    }
-
-    /// The time of day, as servers have it.
-    pub fn now_ms(&self) -> u64 {
-        EPOCH_MS + self.now()
-    }
-
-    /// The control store has it.
-    pub fn stored(&self, key: &str, value: &Json) {
-        if key != "route" {
-            return;
-        }
-        let now = self.now();
-        let text = |value: &Json| value.as_str().unwrap_or("none").to_owned();
-        let (owner, phase) = (text(&value["owner"]), text(&value["switch"]["phase"]));
-        let line = format!("{now:>6} {owner} {phase} epoch {} fenced {}", value["epoch"], value["fenced"]);
-        let mut seen = self.seen.lock();
-        seen.owner = Some(owner);
-        seen.phases.entry(phase.clone()).or_insert(now);
-        seen.phase = phase;
-        let same = seen.log.last().is_some_and(|last| last.get(7..) == line.get(7..));
-        if !same {
-            seen.log.push(line);
-        }
-    }
-
-    /// A server has done it.
-    pub fn wrote(&self, item: u64, place: Place) {
-        let mut seen = self.seen.lock();
-        let owner = if place == Place::Main { "main" } else { "cloud" };
-        let owned = seen.owner.as_deref() == Some(owner);
-        seen.writes.entry(item).or_default().push(Wrote { place, owned });
-    }
-
-    fn note(&self, what: &str) {
-        let line = format!("{:>6} {what}", self.now());
-        self.seen.lock().log.push(line);
-    }
-
-    fn standing(&self) -> (String, String) {
-        let seen = self.seen.lock();
-        (seen.phase.clone(), seen.owner.clone().unwrap_or_default())
     }
 }
 
@@ -184,54 +104,6 @@ pub fn run(seed: u64, flaw: Option<Flaw>) -> Verdict {
     world.nodes.into_iter().flatten().for_each(Node::kill);
     world.clock.end();
     verdict
-}
-
-impl Flaw {
-    /// The mistake of a name.
-    ///
-    /// # Errors
-    /// The names there are.
-    pub fn parse(name: &str) -> Result<Self, String> {
-        let mutations = ["drop-change", "apply-twice", "end-before-drain", "late-reverse"];
-        let own = [
-            ("unbounded-in-flight", Flaw::UnboundedInFlight),
-            ("ungated", Flaw::Ungated),
-            ("blind-control", Flaw::BlindControl),
-            ("unguarded-applier", Flaw::UnguardedApplier),
-        ];
-        let all = own.into_iter().chain(mutations.map(|name| (name, Flaw::Mutation(name))));
-        let known: Vec<_> = all.collect();
-        let found = known.iter().find(|(known, _)| *known == name).map(|(_, flaw)| *flaw);
-        found.ok_or_else(|| known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "))
-    }
-
-    /// Runs in which the mistake can show.
-    fn shapes(self, plan: &mut Plan) {
-        plan.fences = false;
-        if plan.goal == Goal::Commit || self == Flaw::Mutation("late-reverse") {
-            plan.goal = Goal::Back;
-        }
-        match self {
-            Flaw::Mutation(_) | Flaw::Ungated => plan.faults.clear(),
-            // What one node has sent arrives when it is no longer one of them.
-            Flaw::UnboundedInFlight => {
-                let slow = Condition::Slow(Duration::from_millis(2_700));
-                let wire = |place, condition| Fault::Wire { node: 1, place, condition, time: 9_000 };
-                let bad = [wire(Place::Main, slow), wire(Place::Control, Condition::Cut)];
-                plan.faults = bad.map(|fault| (When::Phase("following", 0), fault)).to_vec();
-            }
-            // Everybody's look and write are far apart.
-            Flaw::BlindControl => plan.all_slow(Place::Control, 60),
-            Flaw::UnguardedApplier => {}
-        }
-    }
-
-    fn mutation(self) -> Option<&'static str> {
-        match self {
-            Flaw::Mutation(name) => Some(name),
-            _ => None,
-        }
-    }
 }
 
 impl World {

@@ -67,7 +67,7 @@ impl Failover {
              `truststream switch start {to}` moves there and loses nothing"
         );
         Err(Failure::answered(&json!({
-            "code": "BACKEND_018",
+            "code": "BACKEND_020",
             "message": message,
             "hint": hint,
             "details": foreseen,

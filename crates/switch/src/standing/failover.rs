@@ -24,7 +24,7 @@ const DRAIN: Duration = Duration::from_millis(200);
 const FENCE: Duration = Duration::from_secs(10);
 
 /// Code of the error of a process that may not decide.
-pub const LED_ELSEWHERE: &str = "BACKEND_017";
+pub const LED_ELSEWHERE: &str = "BACKEND_019";
 
 /// How often it is tried to be the last that applies to the mirror.
 const SEALS: u32 = 20;
@@ -146,7 +146,7 @@ impl Mirrors {
     }
 
     /// # Errors
-    /// `BACKEND_011` if another process of a fleet leads: it alone decides, so that two never do.
+    /// `BACKEND_019` if another process of a fleet leads: it alone decides, so that two never do.
     async fn must_lead(&self) -> Result<()> {
         match self.shared.routes.lead().await? {
             Leader::Here | Leader::New => Ok(()),
