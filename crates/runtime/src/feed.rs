@@ -119,14 +119,11 @@ impl RoutedDatabase {
             return Err(Error::new(ErrorKind::Conflict, "BACKEND_011", message)
                 .with_hint("`truststream switch status` shows how far it is; `switch abort` gives it up"));
         }
-        let reach = |route: &Route| {
-            let touch = Touch::of(op, route);
-            if matches!(op, DatabaseOp::Batch(_)) {
-                self.gate.note(route, touch);
-            }
-            touch
-        };
-        self.routed.call_to(cx, op, &reach).await
+        if matches!(op, DatabaseOp::Batch(_)) {
+            let route = self.gate.route();
+            self.gate.note(&route, Touch::of(op, &route));
+        }
+        self.routed.call_to(cx, op, &|route| Touch::of(op, route)).await
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use truststream_kernel::{Context, Error, ErrorKind, Result, Stack, send};
 use truststream_services::database::{ChangeBatch, Changes, DatabaseService, Position};
-use truststream_switch::machine::Leg;
+use truststream_switch::machine::{Leg, reaches};
 use truststream_switch::{Route, is_stray};
 
 use crate::feed::RoutedDatabase;
@@ -26,11 +26,26 @@ pub(crate) struct Place<'r> {
     end: Option<End<'r>>,
 }
 
-/// Where a stage ends, and what comes then.
+/// Where a stage ends, and what comes then. Only what moved was fenced there: of everything else more
+/// may have been read by then, and is not read again.
 struct End<'r> {
     main: &'r Position,
-    other: Option<&'r Position>,
-    next: Position,
+    other: &'r Position,
+    next: Next,
+}
+
+/// What comes after a stage.
+struct Next {
+    epoch: u64,
+    /// Feeds that go on in it.
+    feeds: Feeds,
+}
+
+enum Feeds {
+    Main,
+    Both,
+    /// The other backend is the owner of the route.
+    Other,
 }
 
 impl<'r> Place<'r> {
@@ -51,8 +66,8 @@ impl<'r> Place<'r> {
         // What came last of one that was lost may be nowhere.
         let handover = route.handover.as_ref().filter(|handover| !handover.lost)?;
         let index = place(handover.reign, &handover.legs)?;
-        let next = Position::Routed { epoch: route.reign, at: Box::new(handover.start.clone()) };
-        let last = End { main: &handover.end, other: Some(&handover.start), next };
+        let next = Next { epoch: route.reign, feeds: Feeds::Other };
+        let last = End { main: &handover.end, other: &handover.start, next };
         Some(Place::of_reign(&handover.from, handover.reign, &handover.legs, Some(last), index))
     }
 
@@ -61,14 +76,9 @@ impl<'r> Place<'r> {
         let other = began.and_then(|leg| Some((leg.with.as_deref()?, &leg.other)));
         let end = match legs.get(index) {
             Some(leg) => {
-                let both = Position::Both {
-                    main: Box::new(leg.main.clone()),
-                    other: Box::new(leg.other.clone()),
-                    of_other: false,
-                };
-                let at = if leg.with.is_some() { both } else { leg.main.clone() };
-                let next = Position::Routed { epoch: leg.epoch, at: Box::new(at) };
-                Some(End { main: &leg.main, other: Some(&leg.other), next })
+                let feeds = if leg.with.is_some() { Feeds::Both } else { Feeds::Main };
+                let next = Next { epoch: leg.epoch, feeds };
+                Some(End { main: &leg.main, other: &leg.other, next })
             }
             None => last,
         };
@@ -119,10 +129,17 @@ impl RoutedDatabase {
             (main, None) => (main, None),
         };
         let read = Reading { database: self, cx, op, place: &place, main, other };
-        match &place.end {
-            Some(end) => read.to_its_end(end).await,
-            None => read.on(&mut routes, &route).await,
-        }
+        let Some(end) = &place.end else {
+            let batch = read.on(&mut routes, &route).await?;
+            // What was read since another stage began may belong to that, before its turn.
+            let after = op.after.clone();
+            let stay = after.filter(|_| is_over(&self.gate.route(), &route));
+            return Ok(match stay {
+                Some(position) => ChangeBatch { changes: Vec::new(), position, at_end: false },
+                None => batch,
+            });
+        };
+        read.to_its_end(end).await
     }
 }
 
@@ -166,20 +183,29 @@ impl Reading<'_> {
 
     /// A stage that is over: one side to its end, then the other.
     async fn to_its_end(self, end: &End<'_>) -> Result<ChangeBatch> {
-        let batch = self.ask(self.place.main, &self.main, Duration::ZERO).await?;
-        let done = is_done(&batch, &self.main, end.main);
-        let own = foreign_left_out(within(batch, end.main));
-        let Some((name, other)) = self.sides() else {
-            let position = if done { Some(end.next.clone()) } else { None };
-            return Ok(moved(self.of_main(own), position));
-        };
-        if !done || !own.changes.is_empty() {
-            return Ok(self.of_main(own));
+        if !reaches(&self.main, end.main) {
+            let batch = self.ask(self.place.main, &self.main, Duration::ZERO).await?;
+            return Ok(self.of_main(up_to(batch, end.main)));
         }
-        let Some(limit) = end.other else { return Ok(self.of_main(own)) };
-        let batch = self.ask(name, other, Duration::ZERO).await?;
-        let position = is_done(&batch, other, limit).then(|| end.next.clone());
-        Ok(moved(self.of_other(within(batch, limit)), position))
+        if let Some((name, other)) = self.sides()
+            && !reaches(other, end.other)
+        {
+            let batch = self.ask(name, other, Duration::ZERO).await?;
+            return Ok(self.of_other(up_to(batch, end.other)));
+        }
+        let position = Position::Routed { epoch: end.next.epoch, at: Box::new(self.next(end)) };
+        Ok(ChangeBatch { changes: Vec::new(), position, at_end: false })
+    }
+
+    fn next(&self, end: &End<'_>) -> Position {
+        let other = self.other.clone().unwrap_or_else(|| end.other.clone());
+        match end.next.feeds {
+            Feeds::Main => self.main.clone(),
+            Feeds::Both => {
+                Position::Both { main: Box::new(self.main.clone()), other: Box::new(other), of_other: false }
+            }
+            Feeds::Other => other,
+        }
     }
 
     fn sides(&self) -> Option<(&str, &Position)> {
@@ -218,19 +244,14 @@ impl Reading<'_> {
     }
 }
 
-/// Whether a look from `after` on saw all there is up to `end`.
-fn is_done(batch: &ChangeBatch, after: &Position, end: &Position) -> bool {
-    batch.at_end || after == end || batch.changes.iter().any(|change| !end.covers(change.mark))
-}
-
-fn within(mut batch: ChangeBatch, end: &Position) -> ChangeBatch {
+/// What was read up to the end of a stage, and the place reached in it.
+fn up_to(mut batch: ChangeBatch, end: &Position) -> ChangeBatch {
+    let past_end = batch.changes.iter().any(|change| !end.covers(change.mark));
     batch.changes.retain(|change| end.covers(change.mark));
-    ChangeBatch { at_end: false, ..batch }
-}
-
-fn moved(batch: ChangeBatch, position: Option<Position>) -> ChangeBatch {
-    let position = position.unwrap_or_else(|| batch.position.clone());
-    ChangeBatch { position, ..batch }
+    // A look that found the end of the feed was made after the stage was over.
+    let is_done = batch.at_end || past_end || reaches(&batch.position, end);
+    let position = if is_done { end.clone() } else { batch.position };
+    ChangeBatch { position, at_end: false, ..batch }
 }
 
 /// Leaves out what a switch copied: its consumers saw it on the other side.
@@ -239,14 +260,18 @@ fn foreign_left_out(mut batch: ChangeBatch) -> ChangeBatch {
     batch
 }
 
+/// Whether another stage has begun since.
+fn is_over(now: &Route, route: &Route) -> bool {
+    now.reign != route.reign || now.legs.len() != route.legs.len()
+}
+
 /// Completes when another stage has begun.
 async fn stage_over(routes: &mut watch::Receiver<Arc<Route>>, route: &Route) {
     loop {
         if routes.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
-        let seen = routes.borrow_and_update();
-        if seen.reign != route.reign || seen.legs.len() != route.legs.len() {
+        if is_over(&routes.borrow_and_update(), route) {
             return;
         }
     }

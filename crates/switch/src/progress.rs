@@ -103,7 +103,11 @@ impl Meter {
 
     /// Says why it does not go on, until the next phase begins.
     pub(crate) fn note(&self, note: String) {
-        self.progress.send_modify(|progress| progress.note = Some(note));
+        self.progress.send_if_modified(|progress| {
+            let is_news = progress.note.as_deref() != Some(&note);
+            progress.note = Some(note);
+            is_news
+        });
     }
 
     pub(crate) fn lag(&self, changes: u64) {

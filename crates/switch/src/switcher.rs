@@ -9,7 +9,6 @@ use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::Describe;
 
 use crate::forward::{Forward, keys};
-use crate::gradual::{PartWish, no_such_part};
 use crate::machine::Act;
 use crate::plan::{Plan, moved, plan};
 use crate::progress::Meter;
@@ -273,40 +272,6 @@ impl Switcher {
         }
     }
 
-    /// Has a part moved to the target, or all that are left and then the rest; it is done while the
-    /// switch goes on.
-    ///
-    /// # Errors
-    /// When no switch goes part by part at this moment, or there is no such part.
-    pub async fn move_part(&self, part: Option<&str>) -> Result<Record> {
-        let wish = part.map_or(PartWish::All, |part| PartWish::Move(part.to_owned()));
-        self.wish(part, wish).await
-    }
-
-    /// Has a part return to the side that served before. Parts then move only when asked to.
-    ///
-    /// # Errors
-    /// As [`Switcher::move_part`].
-    pub async fn part_back(&self, part: &str) -> Result<Record> {
-        self.wish(Some(part), PartWish::Back(part.to_owned())).await
-    }
-
-    async fn wish(&self, part: Option<&str>, wish: PartWish) -> Result<Record> {
-        let running = self.running.lock().await;
-        let division = self.shared.routes.stored().await?.route.division;
-        let goes_on = matches!(&*running, Running::Forward { task, .. } if !task.is_finished());
-        let Some(division) = division.filter(|_| goes_on) else {
-            let message = "no switch goes part by part at this moment";
-            return Err(Error::new(ErrorKind::NotFound, "BACKEND_011", message)
-                .with_hint("`truststream switch status` shows where the latest one stands"));
-        };
-        if let Some(part) = part.filter(|part| division.place(part).is_none()) {
-            return Err(no_such_part(part, &division));
-        }
-        self.shared.wishes.ask(wish);
-        self.shared.records.latest().await?.ok_or_else(nothing_committed)
-    }
-
     /// Closes the way back and removes what was installed for it.
     ///
     /// # Errors
@@ -375,6 +340,11 @@ impl Switcher {
         self.meter.lock().as_ref().map(|meter| meter.watch())
     }
 
+    /// Whether a switch is on its way to its target here.
+    pub(crate) async fn is_on_its_way(&self) -> bool {
+        matches!(&*self.running.lock().await, Running::Forward { task, .. } if !task.is_finished())
+    }
+
     /// Whether nothing runs here.
     pub(crate) async fn is_idle(&self) -> bool {
         let Ok(mut running) = self.running.try_lock() else { return false };
@@ -419,7 +389,7 @@ fn not_over(record: &Record) -> Error {
     )
 }
 
-fn nothing_committed() -> Error {
+pub(crate) fn nothing_committed() -> Error {
     Error::new(ErrorKind::NotFound, "BACKEND_011", "no switch has committed")
         .with_hint("`truststream switch status` shows where the latest one stands")
 }

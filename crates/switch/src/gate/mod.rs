@@ -13,7 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
-use truststream_kernel::{Effect, Error, ErrorKind, Result};
+use truststream_kernel::{Effect, Error, ErrorKind, Result, Retry};
 
 use crate::Route;
 use flights::Flights;
@@ -21,7 +21,8 @@ use flights::Flights;
 pub use pass::Pass;
 pub use touch::Touch;
 
-/// Which parts of a route an operation may touch.
+/// Which parts of a route an operation may touch. It is asked under a lock of the gate, and asks
+/// nothing of it.
 pub type Reach<'r> = &'r (dyn Fn(&Route) -> Touch + Sync);
 
 /// Admits operations to the owner of the route.
@@ -107,7 +108,7 @@ impl Gate {
     ///
     /// # Errors
     /// `Fenced` (`BACKEND_006`, nothing applied) when one of them stays fenced past the hold time or
-    /// too many writes wait already; `Unsupported` (`BACKEND_017`) when two backends serve them.
+    /// too many writes wait already; `Conflict` (`BACKEND_018`) when two backends serve them.
     pub async fn admit_to(self: &Arc<Self>, effect: Effect, reach: Reach<'_>) -> Result<Pass> {
         if effect != Effect::Write {
             let route = self.route();
@@ -268,7 +269,7 @@ fn served(touch: Touch, route: &Route) -> Result<Arc<str>> {
 /// The error of what two backends serve.
 fn split(touch: Touch, route: &Route) -> Error {
     let message = format!("two backends serve what this may touch at the moment: {}", touch.names(route));
-    Error::new(ErrorKind::Unsupported, "BACKEND_017", message).with_hint(
+    Error::new(ErrorKind::Conflict, "BACKEND_018", message).with_retry(Retry::Never).with_hint(
         "make it requests of one part each, or repeat it once `truststream switch status` says committed",
     )
 }

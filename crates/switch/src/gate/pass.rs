@@ -53,7 +53,7 @@ impl Pass {
     /// What a step of a transaction touches of what that was admitted to.
     ///
     /// # Errors
-    /// `Unsupported` (`BACKEND_017`) if it touches something else.
+    /// `Conflict` (`BACKEND_018`) if it touches something else.
     pub fn admits(&self, step: &Step) -> Result<Touch> {
         let touch = Touch::of_step(step, &self.route);
         if touch.is_within(self.touch) { Ok(touch) } else { Err(split(touch, &self.route)) }

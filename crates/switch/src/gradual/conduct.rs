@@ -1,17 +1,16 @@
 //! Parts on their way: each compared, its reads moved, then its writes; each may come back.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Describe, Migrations, TableName};
+use truststream_services::database::TableName;
 
-use super::parts::{merged, parts};
+use super::known::is_of_requests;
+use super::parts::merged;
 use super::trial::Trial;
 use super::wishes::PartWish;
-use super::{LONGER, ReadReport, SHARES, WAIT, refuse_differences};
-use super::{PartPhase, PartReport};
+use super::{PartPhase, PartReport, WAIT, refuse_differences};
 use crate::cutover::Flipping;
 use crate::follow::Follower;
 use crate::machine::{Act, Division, Part};
@@ -19,75 +18,19 @@ use crate::progress::Meter;
 use crate::shared::Shared;
 use crate::signal::Signal;
 use crate::verify::Comparison;
-use crate::{Flip, Record, Side, Verify};
+use crate::{Record, Verify};
 
 /// How often a part's return that would pause its writes too long is tried: somebody waits for it.
 const ATTEMPTS: u32 = 20;
 
-/// How long those who follow the change feed have to read what the target served, before that is
-/// removed.
-const LAST_LOOK: Duration = Duration::from_secs(1);
-
-impl Shared {
-    /// Names the parts of the source's database, for as long as nobody serves any of them but the
-    /// source. A project with several gateways is one part: what each of them saw written together
-    /// is not known to the others.
-    pub(crate) async fn divide(&self, record: &mut Record, source: &Side) -> Result<()> {
-        if self.routes.is_one_of_several() {
-            return Ok(());
-        }
-        let catalog = source.database.send(Describe::default()).await?;
-        let migrations = source.database.send(Migrations).await?;
-        let parts = parts(&catalog, &migrations);
-        record.report.parts = parts.iter().map(PartReport::of).collect();
-        self.routes.act(Act::Divide { parts }).await.map(drop)
-    }
-
-    /// The present division, if there is one.
-    async fn division(&self) -> Result<Option<Division>> {
-        Ok(self.routes.stored().await?.route.division)
-    }
-
-    /// What brings the target's changes to parts that it serves back to the source.
-    async fn parts_backward(&self, record: &Record, forward: &Follower) -> Result<Option<Follower>> {
-        let state = self.routes.stored().await?;
-        let Some(start) = state.switch.and_then(|stage| stage.armed) else { return Ok(None) };
-        let (source, target) = (forward.target.clone(), forward.source.clone());
-        let keys = forward.keys().clone();
-        let follower = Follower::resume(source, target, record, record.backward(), start, keys).await?;
-        Ok(Some(follower))
-    }
-
-    /// Returns all parts that the target serves, so that the switch can be given up.
-    ///
-    /// # Errors
-    /// When one of them can't be brought back: the target serves it as before.
-    pub(crate) async fn bring_parts_back(&self, record: &mut Record) -> Result<()> {
-        let moved = |division: Option<Division>| division.is_some_and(|division| division.has_moved());
-        if !moved(self.division().await?) {
-            return Ok(());
-        }
-        self.unfence().await?;
-        let meter = Meter::new(record.id, &record.from, &record.to, record.phase);
-        let (_wish, signal) = Signal::new();
-        let mut forward = self.forward_follower(record).await?;
-        let mut conduct = Conduct::begin(self, record, &mut forward, &meter, &signal).await?;
-        while let Some(part) = conduct.moved().first().cloned() {
-            conduct.bring_back(&part).await?;
-        }
-        tokio::time::sleep(LAST_LOOK).await;
-        Ok(())
-    }
-}
-
 /// Moves parts, with a stream for each direction meanwhile.
 pub(crate) struct Conduct<'a> {
-    shared: &'a Shared,
-    record: &'a mut Record,
-    forward: &'a mut Follower,
+    pub(super) shared: &'a Shared,
+    pub(super) record: &'a mut Record,
+    pub(super) forward: &'a mut Follower,
     backward: Option<Follower>,
-    division: Division,
-    meter: &'a Meter,
+    pub(super) division: Division,
+    pub(super) meter: &'a Meter,
     signal: &'a Signal,
     /// The operator asked for what is being done, so that nothing else comes first.
     is_asked: bool,
@@ -120,13 +63,13 @@ impl<'a> Conduct<'a> {
         }
         loop {
             self.follow().await?;
-            match self.next() {
+            let wish = self.shared.wishes.next();
+            self.is_asked = wish.is_some();
+            match wish.or_else(|| self.next_in_order()) {
                 Some(PartWish::Move(name)) => self.there(&name).await?,
-                Some(PartWish::Back(name)) => {
-                    self.record.options.by_hand = true;
-                    self.back(&name).await?;
-                }
+                Some(PartWish::Back(name)) => self.back(&name).await?,
                 Some(PartWish::All) => {
+                    self.shared.wishes.done();
                     self.record.options.by_hand = false;
                     self.shared.records.save(self.record).await?;
                 }
@@ -134,10 +77,10 @@ impl<'a> Conduct<'a> {
                     self.meter.note("parts move when asked to (`truststream switch move`)".to_owned());
                 }
                 None => {
-                    self.is_asked = false;
-                    let reads = self.try_reads(None).await?;
+                    if self.has_a_rest().await? {
+                        self.record.report.reads = Some(self.try_reads(None).await?);
+                    }
                     if !self.is_wanted_elsewhere() {
-                        self.record.report.reads = Some(reads);
                         // Both streams are close behind; the backward one goes on after the commit.
                         return self.follow().await;
                     }
@@ -146,15 +89,8 @@ impl<'a> Conduct<'a> {
         }
     }
 
-    /// What is to be done next: what was asked for, else the next part in order.
-    fn next(&self) -> Option<PartWish> {
-        let wishes = &self.shared.wishes;
-        if let Some(wish) = wishes.next() {
-            if wish == PartWish::All {
-                wishes.done();
-            }
-            return Some(wish);
-        }
+    /// The next part that moves by itself.
+    fn next_in_order(&self) -> Option<PartWish> {
         let left = self.division.parts.iter().find(|part| !part.moved);
         left.filter(|_| !self.record.options.by_hand).map(|part| PartWish::Move(part.name.clone()))
     }
@@ -187,14 +123,15 @@ impl<'a> Conduct<'a> {
             .flat_map(|part| part.tables.clone())
             .collect();
         if let Some(backward) = &mut self.backward {
-            let unmoved = backward.keys().keys().filter(|table| !moved.contains(table));
-            let unmoved = unmoved.cloned().collect();
+            // What is kept of a request is with the part that it was about, on either side.
+            let stays = |table: &&TableName| !moved.contains(*table) && !is_of_requests(table);
+            let unmoved = backward.keys().keys().filter(stays).cloned().collect();
             backward.leave_out(unmoved);
         }
         self.forward.leave_out(moved);
     }
 
-    fn moved(&self) -> Vec<Part> {
+    pub(super) fn moved(&self) -> Vec<Part> {
         self.division.parts.iter().filter(|part| part.moved).cloned().collect()
     }
 
@@ -210,7 +147,7 @@ impl<'a> Conduct<'a> {
         self.follow_for(None, WAIT).await
     }
 
-    async fn follow_for(&mut self, trial: Option<&Trial>, time: Duration) -> Result<()> {
+    pub(super) async fn follow_for(&mut self, trial: Option<&Trial>, time: Duration) -> Result<()> {
         let began = Instant::now();
         loop {
             self.signal.check()?;
@@ -257,7 +194,6 @@ impl<'a> Conduct<'a> {
             Ok(part) if !part.moved => part,
             other => return self.cannot(other.err()).await,
         };
-        self.is_asked = self.shared.wishes.is_asked();
         self.phase(name, PartPhase::Comparing).await?;
         let reads = self.try_reads(Some(&part)).await?;
         self.report(name, |report| report.reads = Some(reads));
@@ -276,6 +212,7 @@ impl<'a> Conduct<'a> {
 
     /// A part returns because the operator wants it to.
     async fn back(&mut self, name: &str) -> Result<()> {
+        self.record.options.by_hand = true;
         match self.part(name) {
             Ok(part) if part.moved => match self.bring_back(&part).await {
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
@@ -300,7 +237,7 @@ impl<'a> Conduct<'a> {
         self.shared.records.save(self.record).await
     }
 
-    async fn bring_back(&mut self, part: &Part) -> Result<()> {
+    pub(super) async fn bring_back(&mut self, part: &Part) -> Result<()> {
         if self.record.options.verify != Verify::None {
             self.compare(part, false).await?;
         }
@@ -356,60 +293,11 @@ impl<'a> Conduct<'a> {
     }
 
     /// Whether the operator asked for something while something else is done by itself.
-    fn is_wanted_elsewhere(&self) -> bool {
+    pub(super) fn is_wanted_elsewhere(&self) -> bool {
         !self.is_asked && self.shared.wishes.is_asked()
     }
 
-    /// Has both sides asked for reads of a part, or of what is not in any, and lets the target answer
-    /// a growing share of them.
-    async fn try_reads(&mut self, part: Option<&Part>) -> Result<ReadReport> {
-        let catalog = self.forward.source.database.send(Describe::default()).await?;
-        let (source, target) = (self.forward.source.database.stack(), self.forward.target.database.stack());
-        let options = self.record.options.reads;
-        let mut trial =
-            Trial::new(Arc::clone(source), Arc::clone(target), catalog, options.sample.clamp(1, 100));
-        let moved = self.moved();
-        let named = |part: &Part| part.tables.iter().chain(&part.views).cloned().collect::<Vec<_>>();
-        trial = match part {
-            Some(part) => trial.only(named(part)),
-            None => trial.without(moved.iter().flat_map(named)),
-        };
-        let trial = Arc::new(trial);
-        let on = self.shared.reads.begin(&trial);
-        let name = part.map_or("the rest", |part| part.name.as_str());
-        let steps = self.steps(&trial, name).await;
-        drop(on);
-        let report = trial.tally.lock().report();
-        if steps.is_err() {
-            self.record.report.reads = Some(report.clone());
-        }
-        steps.map(|()| report)
-    }
-
-    async fn steps(&mut self, trial: &Trial, name: &str) -> Result<()> {
-        let options = self.record.options.reads;
-        let step = Duration::from_millis(options.step_ms);
-        self.meter.note(format!("reads are compared on both sides: {name}"));
-        let enough = || trial.tally.lock().compared() >= options.comparisons;
-        self.follow_for(Some(trial), step).await?;
-        let began = Instant::now();
-        while !enough() && began.elapsed() < step * LONGER && !self.is_wanted_elsewhere() {
-            self.follow_for(Some(trial), WAIT).await?;
-        }
-        // Of what was written through another gateway nothing is known here.
-        for share in SHARES.into_iter().filter(|_| !self.shared.routes.is_one_of_several()) {
-            if self.is_wanted_elsewhere() {
-                break;
-            }
-            trial.serve(share);
-            self.phase(name, PartPhase::Sharing).await?;
-            self.meter.note(format!("{} answers {share} of 100 reads: {name}", self.forward.target.name));
-            self.follow_for(Some(trial), step).await?;
-        }
-        Ok(())
-    }
-
-    async fn phase(&mut self, name: &str, phase: PartPhase) -> Result<()> {
+    pub(super) async fn phase(&mut self, name: &str, phase: PartPhase) -> Result<()> {
         self.report(name, |report| report.phase = phase);
         self.shared.records.save(self.record).await
     }
@@ -433,13 +321,13 @@ pub(crate) fn no_such_part(name: &str, division: &Division) -> Error {
 }
 
 impl PartReport {
-    fn of(part: &Part) -> Self {
+    pub(super) fn of(part: &Part) -> Self {
         PartReport {
             name: part.name.clone(),
             tables: part.tables.clone(),
             phase: PartPhase::Waiting,
             reads: None,
-            flips: Vec::<Flip>::new(),
+            flips: Vec::new(),
         }
     }
 }

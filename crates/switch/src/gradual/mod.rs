@@ -3,8 +3,12 @@
 
 mod compare;
 mod conduct;
+mod division;
+mod known;
+mod move_reads;
 mod parts;
 mod report;
+mod steer;
 mod tally;
 mod trial;
 mod wishes;
@@ -20,11 +24,11 @@ use truststream_services::database::{DatabaseOp, DatabaseReply, DatabaseService}
 
 use crate::Switcher;
 
-pub(crate) use conduct::{Conduct, no_such_part};
+pub(crate) use conduct::Conduct;
 pub use report::{PartPhase, PartReport};
 pub use tally::{Different, ReadReport};
 use trial::Trial;
-pub(crate) use wishes::{PartWish, Wishes};
+pub(crate) use wishes::Wishes;
 
 /// Longest wait for a change: the target is that much behind at least.
 const WAIT: Duration = Duration::from_millis(20);

@@ -1,39 +1,11 @@
 //! The parts of a database: closed sets of tables, which can change their owner one after the other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
-use truststream_services::database::{
-    AppliedMigration, Catalog, Function, Link, Table, TableKind, TableName,
-};
+use truststream_services::database::{AppliedMigration, Catalog, TableKind, TableName};
 
-use super::words::{Words, statements};
+use super::known::{Known, Set};
 use crate::machine::{MOST_PARTS, Part};
-
-/// Schemas whose tables are the state of other services, or of the database itself.
-const OF_SERVICES: &[&str] = &[
-    "auth",
-    "storage",
-    "realtime",
-    "truststream",
-    "supabase_functions",
-    "supabase_migrations",
-    "vault",
-    "extensions",
-    "graphql",
-    "cron",
-    "net",
-    "pgsodium",
-    "pgmq",
-];
-
-/// Languages whose functions can be read.
-const READABLE: &[&str] = &["sql", "plpgsql"];
-
-/// Languages of the engine itself and its extensions, whose functions have no tables of their own.
-const OF_THE_ENGINE: &[&str] = &["c", "internal"];
-
-/// A set of things that hold state, by number; 0 is the rest.
-type Set = BTreeSet<usize>;
 
 /// The parts of a database, in the order of its tables.
 pub(super) fn parts(catalog: &Catalog, migrations: &[AppliedMigration]) -> Vec<Part> {
@@ -105,177 +77,6 @@ fn name_of(table: &TableName) -> String {
     if table.schema == "public" { table.name.clone() } else { table.to_string() }
 }
 
-/// What texts may name, and what holds state of what is named.
-struct Known<'c> {
-    catalog: &'c Catalog,
-    /// Tables and sequences, from 1.
-    states: HashMap<&'c TableName, usize>,
-    /// What functions, views and domains touch, by themselves and through others.
-    touches: HashMap<&'c TableName, Set>,
-}
-
-impl<'c> Known<'c> {
-    fn of(catalog: &'c Catalog) -> Self {
-        let tables = catalog.tables.iter().filter(|(_, table)| table.kind == TableKind::Table);
-        let names = tables.map(|(name, _)| name).chain(catalog.sequences.keys());
-        let states = names.enumerate().map(|(index, name)| (name, index + 1)).collect();
-        let mut known = Known { catalog, states, touches: HashMap::new() };
-        known.close();
-        known
-    }
-
-    /// Finds what everything touches that has a text, until nothing more is found.
-    fn close(&mut self) {
-        let catalog = self.catalog;
-        let functions = catalog.functions.iter().map(|function| (&function.name, of_function(function)));
-        let views = catalog.tables.iter().filter_map(|(name, table)| match &table.kind {
-            TableKind::View { definition, .. } => Some((name, Text::read(definition))),
-            TableKind::Table => None,
-        });
-        let domains = catalog.domains.iter().map(|(name, domain)| {
-            let checks = domain.checks.iter().map(|check| check.expression.as_str());
-            (name, Text::read(&checks.chain(domain.default.as_deref()).collect::<Vec<_>>().join(" ")))
-        });
-        let texts: Vec<_> = functions.chain(views).chain(domains).collect();
-        loop {
-            let mut grew = false;
-            for (name, text) in &texts {
-                let found = self.named(text);
-                let touched = self.touches.entry(name).or_default();
-                let before = touched.len();
-                touched.extend(found);
-                grew |= touched.len() > before;
-            }
-            if !grew {
-                return;
-            }
-        }
-    }
-
-    /// What a text may touch, as far as that is known.
-    fn named(&self, text: &Text) -> Set {
-        let mut set = Set::new();
-        if text.is_hidden {
-            set.insert(0);
-        }
-        for (name, state) in &self.states {
-            if text.words.have(&name.name) {
-                set.insert(*state);
-            }
-        }
-        for (name, touched) in &self.touches {
-            if text.words.have(&name.name) {
-                set.extend(touched);
-            }
-        }
-        set
-    }
-
-    fn state(&self, name: &TableName) -> Set {
-        self.states.get(name).copied().into_iter().collect()
-    }
-
-    fn view(&self, name: &TableName) -> Set {
-        self.touches.get(name).cloned().unwrap_or_default()
-    }
-
-    /// Overloads have one name: what any of them touches.
-    fn function(&self, name: &TableName) -> Set {
-        self.view(name)
-    }
-
-    /// Each table with all that belongs to it.
-    fn tables(&self) -> impl Iterator<Item = Set> {
-        let tables = self.catalog.tables.iter().filter(|(_, table)| table.kind == TableKind::Table);
-        tables.map(|(name, table)| {
-            let mut set = self.state(name);
-            if OF_SERVICES.contains(&name.schema.as_str()) {
-                set.insert(0);
-            }
-            for key in &table.foreign_keys {
-                set.extend(self.state(&key.references));
-            }
-            for trigger in &table.triggers {
-                set.extend(self.function(&trigger.function));
-            }
-            set.extend(self.named(&of_table(table)));
-            set
-        })
-    }
-
-    /// What views and functions touch at once, what sequences belong to, what is embedded.
-    fn others(&self) -> impl Iterator<Item = Set> {
-        let views = self.touches.values().cloned();
-        let sequences = self.catalog.sequences.iter().map(|(name, sequence)| {
-            let owner = sequence.owner.iter().flat_map(|(table, _)| self.state(table));
-            self.state(name).into_iter().chain(owner).collect()
-        });
-        let embedded = self.catalog.relationships.iter().map(|related| {
-            let third = match &related.link {
-                Link::Junction { table, .. } => Some(table),
-                _ => None,
-            };
-            let names = [&related.from, &related.to].into_iter().chain(third);
-            names.flat_map(|name| self.state(name).into_iter().chain(self.view(name))).collect()
-        });
-        views.chain(sequences).chain(embedded)
-    }
-
-    /// What the catalog does not say: partitions, inheritance and rules, of which migrations tell.
-    fn beside(&self, migrations: &[AppliedMigration]) -> impl Iterator<Item = Set> {
-        let scripts = migrations.iter().flat_map(|migration| statements(&migration.sql));
-        scripts.filter_map(|statement| {
-            let text = Text::read(statement);
-            let ties =
-                ["partition", "inherits", "inherit", "rule"].into_iter().any(|word| text.words.have(word));
-            ties.then(|| self.named(&text))
-        })
-    }
-}
-
-/// A text that was read.
-struct Text {
-    words: Words,
-    is_hidden: bool,
-}
-
-impl Text {
-    fn read(text: &str) -> Self {
-        let words = Words::of(text);
-        let is_hidden = words.hide_names();
-        Text { words, is_hidden }
-    }
-}
-
-fn of_function(function: &Function) -> Text {
-    let parameters = function
-        .parameters
-        .iter()
-        .flat_map(|parameter| [Some(parameter.type_name.as_str()), parameter.default.as_deref()]);
-    let returned = function.returns.table.as_ref().map(|table| table.name.as_str());
-    let texts = [Some(function.returns.type_name.as_str()), returned, function.body.as_deref()];
-    let text = Text::read(&texts.into_iter().chain(parameters).flatten().collect::<Vec<_>>().join(" "));
-    let language = function.language.to_lowercase();
-    let is_readable = READABLE.contains(&language.as_str()) && function.body.is_some();
-    let is_known = is_readable || OF_THE_ENGINE.contains(&language.as_str());
-    Text { is_hidden: text.is_hidden || !is_known, ..text }
-}
-
-fn of_table(table: &Table) -> Text {
-    let policies =
-        table.policies.iter().flat_map(|policy| [policy.using.as_deref(), policy.check.as_deref()]);
-    let columns = table.columns.iter().flat_map(|column| {
-        [Some(column.type_name.as_str()), column.default.as_deref(), column.generated.as_deref()]
-    });
-    let checks = table.checks.iter().map(|check| Some(check.expression.as_str()));
-    let indexes = table.indexes.iter().flat_map(|index| {
-        index.terms.iter().map(|term| Some(term.as_str())).chain([index.predicate.as_deref()])
-    });
-    let triggers = table.triggers.iter().map(|trigger| trigger.condition.as_deref());
-    let texts = policies.chain(columns).chain(checks).chain(indexes).chain(triggers);
-    Text::read(&texts.flatten().collect::<Vec<_>>().join(" "))
-}
-
 /// Sets that grow together.
 struct Groups(Vec<usize>);
 
@@ -298,5 +99,144 @@ impl Groups {
             let joined = self.root(*one);
             self.0[joined] = root;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use truststream_services::database::{
+        ForeignKey, Function, Policy, PolicyCommand, ReferentialAction, Returns, Table,
+    };
+
+    use super::*;
+
+    fn name(text: &str) -> TableName {
+        match text.split_once('.') {
+            Some((schema, name)) => TableName::new(schema, name),
+            None => TableName::public(text),
+        }
+    }
+
+    fn catalog(tables: &[&str]) -> Catalog {
+        let tables = tables.iter().map(|table| (name(table), Table::default())).collect();
+        Catalog { tables, ..Catalog::default() }
+    }
+
+    fn refer(catalog: &mut Catalog, from: &str, to: &str) {
+        let (on_delete, on_update) = (ReferentialAction::NoAction, ReferentialAction::NoAction);
+        let (columns, referenced_columns) = (vec!["of".into()], vec!["id".into()]);
+        let (name_of, references) = ("fk".into(), name(to));
+        catalog.tables[&name(from)].foreign_keys.push(ForeignKey {
+            name: name_of,
+            columns,
+            references,
+            referenced_columns,
+            on_delete,
+            on_update,
+            deferred: false,
+        });
+    }
+
+    fn allow(catalog: &mut Catalog, table: &str, using: &str) {
+        catalog.tables[&name(table)].policies.push(Policy {
+            name: "own".into(),
+            permissive: true,
+            command: PolicyCommand::All,
+            roles: Vec::new(),
+            using: Some(using.into()),
+            check: None,
+        });
+    }
+
+    fn function(catalog: &mut Catalog, called: &str, language: &str, body: &str) {
+        let returns = Returns {
+            type_name: "void".into(),
+            set: false,
+            composite: false,
+            table: None,
+            void: true,
+            one_row: false,
+        };
+        catalog.functions.push(Function {
+            name: name(called),
+            parameters: Vec::new(),
+            returns,
+            reads_only: false,
+            variadic: false,
+            language: language.into(),
+            body: Some(body.into()),
+            security_definer: false,
+            isolation: None,
+            comment: None,
+            strict: false,
+            grants: Vec::new(),
+        });
+    }
+
+    fn tables(catalog: &Catalog) -> Vec<Vec<String>> {
+        let of = |part: Part| part.tables.iter().map(|table| table.name.clone()).collect();
+        parts(catalog, &[]).into_iter().map(of).collect()
+    }
+
+    #[test]
+    fn tables_stand_alone_until_something_ties_them() {
+        let mut catalog = catalog(&["a", "b", "c", "d", "e", "auth.users"]);
+        assert_eq!(tables(&catalog), [["a"], ["b"], ["c"], ["d"], ["e"]]);
+        refer(&mut catalog, "a", "c");
+        allow(&mut catalog, "b", "exists (select 1 from D where d.id = b.id)");
+        assert_eq!(tables(&catalog), [vec!["a", "c"], vec!["b", "d"], vec!["e"]]);
+        refer(&mut catalog, "e", "auth.users");
+        assert_eq!(tables(&catalog), [["a", "c"], ["b", "d"]], "what refers to users goes with them");
+    }
+
+    #[test]
+    fn functions_tie_what_they_name_through_others_too() {
+        let mut catalog = catalog(&["a", "b", "c", "d"]);
+        function(&mut catalog, "uid", "sql", "select current_setting('claims')");
+        function(&mut catalog, "inner_one", "plpgsql", "begin insert into b values (1); end");
+        function(&mut catalog, "outer_one", "sql", "select inner_one(); delete from a");
+        allow(&mut catalog, "c", "owner = uid()");
+        allow(&mut catalog, "d", "owner = uid()");
+        assert_eq!(
+            tables(&catalog),
+            [vec!["a", "b"], vec!["c"], vec!["d"]],
+            "a function without tables ties none"
+        );
+        let named = parts(&catalog, &[]);
+        assert_eq!(named[0].functions, [name("inner_one"), name("outer_one")]);
+        function(&mut catalog, "build", "plpgsql", "begin execute 'delete from ' || c; end");
+        assert_eq!(
+            tables(&catalog),
+            [vec!["a", "b"], vec!["d"]],
+            "what is built while it runs is of the rest"
+        );
+        function(&mut catalog, "far", "plpython3u", "d");
+        assert_eq!(tables(&catalog), [["a", "b"]]);
+    }
+
+    #[test]
+    fn views_and_migrations_tie_too() {
+        let mut catalog = catalog(&["a", "b", "c", "d"]);
+        let kind = TableKind::View {
+            definition: "select * from a join b using (id)".into(),
+            insertable: false,
+            updatable: false,
+            deletable: false,
+            invoker: false,
+        };
+        catalog.tables.insert(name("both"), Table { kind, ..Table::default() });
+        let sql = "create table d partition of c for values in (1); create table a (id int)";
+        let migration = AppliedMigration { name: "1".into(), sql: sql.into() };
+        let parts = parts(&catalog, &[migration]);
+        let tables: Vec<_> = parts.iter().map(|part| (part.tables.len(), part.views.clone())).collect();
+        assert_eq!(tables, [(2, vec![name("both")]), (2, Vec::new())]);
+    }
+
+    #[test]
+    fn what_was_written_together_is_one_part() {
+        let parts = parts(&catalog(&["a", "b", "c", "d"]), &[]);
+        let merged = merged(&parts, &[vec![Some(0), Some(2)], vec![None, Some(1)]]);
+        let tables: Vec<_> = merged.iter().map(|part| (part.name.as_str(), part.tables.len())).collect();
+        assert_eq!(tables, [("a", 2), ("d", 1)]);
     }
 }

@@ -121,7 +121,7 @@ impl CutOver {
 }
 
 /// Whether everything that `end` covers is covered by `at`, a position of the same feed.
-pub(crate) fn reaches(at: &Position, end: &Position) -> bool {
+pub fn reaches(at: &Position, end: &Position) -> bool {
     match (at, end) {
         (Position::Sequence(at), Position::Sequence(end)) => at >= end,
         (

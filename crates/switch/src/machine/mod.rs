@@ -16,8 +16,7 @@ mod standby;
 mod state;
 
 pub use act::Act;
-pub(crate) use cutover::reaches;
-pub use cutover::{CutOver, Seen, Step};
+pub use cutover::{CutOver, Seen, Step, reaches};
 pub use lease::{Lease, Still};
 pub use part::{Division, Leg, MOST_PARTS, Part};
 pub use phase::Phase;

@@ -65,10 +65,11 @@ impl Division {
 
     /// Whether both have the same parts, whoever serves them.
     pub(crate) fn is_alike(&self, other: &Division) -> bool {
-        let sets = |division: &Division| {
-            division.parts.iter().map(|part| (part.tables.clone(), part.views.clone())).collect::<Vec<_>>()
+        let same = |one: &Part, other: &Part| {
+            one.tables == other.tables && one.views == other.views && one.functions == other.functions
         };
-        sets(self) == sets(other)
+        self.parts.len() == other.parts.len()
+            && self.parts.iter().zip(&other.parts).all(|(one, other)| same(one, other))
     }
 }
 

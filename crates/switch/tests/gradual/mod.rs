@@ -112,7 +112,7 @@ async fn whoever_writes_reads_it_wherever_reads_are_answered() {
         assert!(user.await.unwrap() > 5);
     }
     let record = runtime.switcher().latest().await.unwrap().unwrap();
-    let reads = record.report.reads.unwrap();
+    let reads = record.report.parts.into_iter().find(|part| part.name == "counters").unwrap().reads.unwrap();
     assert!(reads.equal >= 30, "{reads:?}");
     assert!(reads.served > 10, "{reads:?}");
     assert!(reads.different.is_empty() && reads.target_ms[0] > 0.0, "{reads:?}");

@@ -248,13 +248,13 @@ async fn what_crosses_two_backends_is_refused_in_words_and_changes_nothing() {
     let both = || Batch::new(vec![Step::from(insert("orders", 50)), Step::from(insert("stock", 50))]);
     moves(&runtime, "stock", true).await;
     let error = runtime.database().send(both()).await.unwrap_err();
-    assert_eq!(error.code(), "BACKEND_017", "{error:?}");
+    assert_eq!(error.code(), "BACKEND_018", "{error:?}");
     assert!(error.message().contains("orders") && error.message().contains("stock"), "{error:?}");
     let mut transaction = runtime.database().send(Begin::default()).await.unwrap();
     let cx = truststream_kernel::Context::system();
     transaction.step(&cx, &Step::from(insert("orders", 51))).await.unwrap();
     let error = transaction.step(&cx, &Step::from(insert("stock", 51))).await.unwrap_err();
-    assert_eq!(error.code(), "BACKEND_017", "{error:?}");
+    assert_eq!(error.code(), "BACKEND_018", "{error:?}");
     drop(transaction);
     let mut transaction = runtime.database().send(Begin::default()).await.unwrap();
     transaction.step(&cx, &Step::from(insert("stock", 52))).await.unwrap();

@@ -7,6 +7,7 @@
 
 mod act;
 mod checks;
+mod parts;
 mod shortcuts;
 mod world;
 
