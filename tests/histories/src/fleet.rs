@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value as Json;
@@ -25,6 +26,15 @@ const LEASE: Duration = Duration::from_millis(1_500);
 const AWAY: Duration = Duration::from_millis(4_000);
 /// How long a run may take to come to its goal.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What the gateways share to be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Share {
+    /// A database, each over a wire of its own.
+    Server,
+    /// A file, as on one machine.
+    File,
+}
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +68,11 @@ pub struct Schedule {
 
 impl Schedule {
     /// The run of a seed. The first seeds have each kind of fault once.
-    pub fn of(seed: u64) -> Self {
+    pub fn of(seed: u64, share: Share) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
-        let fault = match seed % 9 {
+        // A file has no wire that could be cut.
+        let kinds = if share == Share::File { 5 } else { 9 };
+        let fault = match seed % kinds {
             0 => Fault::Nothing,
             1 => Fault::KillLeader,
             2 => Fault::FreezeLeader,
@@ -98,12 +110,13 @@ impl fmt::Display for Schedule {
 /// One of several gateways, with a wire of its own to the control store.
 struct Member {
     gateway: Gateway,
-    wire: Wire,
+    wire: Option<Wire>,
 }
 
 struct Fleet {
     members: Vec<Member>,
-    control: PostgresServer,
+    /// None where the gateways share a file.
+    control: Option<PostgresServer>,
     schedule: Schedule,
     faulted: bool,
     _objects: TempDir,
@@ -114,13 +127,13 @@ struct Fleet {
 pub async fn run(
     subject: Subject<'_>,
     pair: (Engine, Engine),
-    gateways: usize,
+    (gateways, share): (usize, Share),
     load: Load,
     seed: u64,
 ) -> Result<Verdict> {
     let began = Instant::now();
-    let schedule = Schedule::of(seed);
-    let mut fleet = Fleet::start(subject, pair, gateways, schedule).await?;
+    let schedule = Schedule::of(seed, share);
+    let mut fleet = Fleet::start(subject, pair, (gateways, share), schedule).await?;
     let first = &fleet.members[0].gateway;
     let (service, anon) = (first.service_key.clone(), first.anon_key.clone());
     let api = Api::new(&first.url(), &service)?;
@@ -154,21 +167,30 @@ impl Fleet {
     async fn start(
         subject: Subject<'_>,
         pair: (Engine, Engine),
-        gateways: usize,
+        (gateways, share): (usize, Share),
         schedule: Schedule,
     ) -> Result<Self> {
         let sides = (Side::start("main", pair.0).await?, Side::start("cloud", pair.1).await?);
-        let control = PostgresServer::start(&["synchronous_commit=on"])?;
-        let (url, own) = (control.new_database()?, format!(":{}/", control.port()));
+        let control = match share {
+            Share::Server => Some(PostgresServer::start(&["synchronous_commit=on"])?),
+            Share::File => None,
+        };
         let objects = truststream_conformance::scratch::folder()?;
         let backends = format!("{}{}", sides.0.settings(), sides.1.settings());
         let backends = backends.replace("root = \"", &format!("root = \"{}/", objects.path().display()));
+        let database = control.as_ref().map(PostgresServer::new_database).transpose()?.unwrap_or_default();
         let mut members = Vec::new();
         for number in 0..gateways {
-            let wire = Wire::to(control.port()).await?;
-            let url = url.replace(&own, &format!(":{}/", wire.port()));
+            let (place, wire) = match &control {
+                Some(server) => {
+                    let wire = Wire::to(server.port()).await?;
+                    let (own, wired) = (format!(":{}/", server.port()), format!(":{}/", wire.port()));
+                    (format!("url = \"{}\"", database.replace(&own, &wired)), Some(wire))
+                }
+                None => (format!("path = \"{}/control.db\"", objects.path().display()), None),
+            };
             let settings = format!(
-                "active = \"main\"\n\n[control]\nurl = \"{url}\"\nname = \"g{number}\"\nlease = \"{}ms\"\n\n{backends}",
+                "active = \"main\"\n\n[control]\n{place}\nname = \"g{number}\"\nlease = \"{}ms\"\n\n{backends}",
                 LEASE.as_millis()
             );
             let gateway = Gateway::start(subject, &settings, MIGRATION).await?;
@@ -240,12 +262,13 @@ impl Fleet {
             Fault::FreezeLeader => self.members[leader].gateway.freeze(AWAY).await?,
             Fault::FreezeOther => self.members[other].gateway.freeze(AWAY).await?,
             Fault::CrashControl => {
-                self.control.crash()?;
+                let server = self.control.as_mut().context("a server to crash")?;
+                server.crash()?;
                 sleep(Duration::from_millis(700)).await;
-                self.control.restart()?;
+                server.restart()?;
             }
-            Fault::CutLeader(condition) => self.cut(leader, condition).await,
-            Fault::CutOther(condition) => self.cut(other, condition).await,
+            Fault::CutLeader(condition) => self.cut(leader, condition).await?,
+            Fault::CutOther(condition) => self.cut(other, condition).await?,
         }
         Ok(())
     }
@@ -257,10 +280,12 @@ impl Fleet {
         gateway.restart().await
     }
 
-    async fn cut(&self, number: usize, condition: Condition) {
-        self.members[number].wire.set(condition);
+    async fn cut(&self, number: usize, condition: Condition) -> Result<()> {
+        let wire = self.members[number].wire.as_ref().context("a wire to cut")?;
+        wire.set(condition);
         sleep(AWAY).await;
-        self.members[number].wire.set(Condition::Sound);
+        wire.set(Condition::Sound);
+        Ok(())
     }
 
     /// Every gateway is one of the fleet again, under the same route.

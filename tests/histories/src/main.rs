@@ -23,6 +23,7 @@ use anyhow::{Result, bail};
 use clap::Parser;
 
 use engine::Engine;
+use fleet::Share;
 use gateway::Subject;
 use run::Verdict;
 use schedule::{Fault, STEPS, Schedule};
@@ -56,6 +57,9 @@ struct Options {
     /// Gateways that share one control store; more than one are a fleet, in which one of them goes wrong
     #[arg(long, default_value_t = 1)]
     gateways: usize,
+    /// What a fleet shares: a server, or a file of one machine
+    #[arg(long, value_enum, default_value_t = Share::Server)]
+    share: Share,
     /// Clients
     #[arg(long, default_value_t = 8)]
     clients: i64,
@@ -82,7 +86,7 @@ async fn main() -> Result<()> {
         let pair = (options.from, options.to);
         let verdict = match options.gateways {
             1 => run::run(subject, pair, schedule, load, seed).await,
-            gateways => fleet::run(subject, pair, gateways, load, seed).await,
+            gateways => fleet::run(subject, pair, (gateways, options.share), load, seed).await,
         };
         match verdict {
             Ok(verdict) => {
@@ -121,7 +125,7 @@ impl Options {
     fn described(&self, seed: u64, schedule: Schedule) -> String {
         match self.gateways {
             1 => schedule.to_string(),
-            _ => fleet::Schedule::of(seed).to_string(),
+            _ => fleet::Schedule::of(seed, self.share).to_string(),
         }
     }
 
