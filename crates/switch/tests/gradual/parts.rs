@@ -79,7 +79,10 @@ async fn write(
         count(&runtime, table, id, 7).await.unwrap();
         let took = began.elapsed();
         told.insert(id, 7);
-        *longest.lock() = took.max(*longest.lock());
+        {
+            let mut longest = longest.lock();
+            *longest = took.max(*longest);
+        }
         // What was written is read at once, wherever it is answered.
         let page =
             runtime.database().send(Select::new(TableName::public(table), of(id as u64))).await.unwrap();
