@@ -18,6 +18,7 @@ mod report;
 mod results;
 mod server;
 mod stats;
+mod switching;
 mod translate;
 
 use anyhow::{Result, bail};
@@ -41,6 +42,8 @@ enum Command {
     Gateway(gateway::Options),
     /// Measure the gateway's memory with long lists and large bodies.
     Memory(memory::Options),
+    /// Measure live switches: pauses that clients see, copies, comparisons.
+    Switch(switching::Options),
     /// Measure how long a typical query takes to be understood.
     Translate(translate::Options),
     /// Serve the raw driver behind axum, as a peer.
@@ -62,6 +65,7 @@ async fn measure(args: &Args) -> Result<()> {
         Some(Command::Library(options)) => return library::run(options).await,
         Some(Command::Gateway(options)) => return gateway::run(options).await,
         Some(Command::Memory(options)) => return memory::run(options).await,
+        Some(Command::Switch(options)) => return switching::run(options).await,
         Some(Command::Translate(options)) => return translate::run(options).await,
         Some(Command::Raw(_)) | None => {}
     }

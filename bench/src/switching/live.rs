@@ -1,0 +1,141 @@
+//! What clients see while a fleet of two gateways switches there and back.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use serde_json::Value as Json;
+use truststream_conformance::postgres_server::PostgresServer;
+
+use super::data::fill_postgres;
+use super::load::{Load, Write, now_ms, quantile};
+use super::project::{Project, began};
+use super::{DURABLE, Options, name_of};
+
+/// Before and after a flip, what counts as seen in it: milliseconds.
+const AROUND: f64 = 300.0;
+
+/// What was seen.
+#[derive(Serialize)]
+pub struct Live {
+    pub writes: usize,
+    pub failed: Vec<String>,
+    pub flips: Vec<Seen>,
+    /// Median latency of a write, in milliseconds, with nothing else going on.
+    pub p50_idle: f64,
+    /// The same while rows are copied.
+    pub p50_copying: f64,
+    /// The same while both sides are compared.
+    pub p50_verifying: f64,
+    /// Writes of the first switch, for its picture.
+    #[serde(skip)]
+    pub picture: Picture,
+}
+
+/// One flip.
+#[derive(Serialize)]
+pub struct Seen {
+    pub to: String,
+    /// The longest write around it, in milliseconds.
+    pub longest_ms: f64,
+    /// How long the gateway that led says writes were held.
+    pub told_ms: f64,
+    /// Writes that waited, as it says.
+    pub held: u64,
+}
+
+/// The writes around one switch, and its phases.
+#[derive(Default)]
+pub struct Picture {
+    pub writes: Vec<Write>,
+    pub phases: Vec<(String, f64)>,
+}
+
+/// Runs the fleet.
+pub async fn run(options: &Options, binary: &Path) -> Result<Live> {
+    let server = PostgresServer::start(DURABLE)?;
+    let (main, cloud, control) = (server.new_database()?, server.new_database()?, server.new_database()?);
+    let objects = tempfile::tempdir()?;
+    let mut gateways = Vec::new();
+    for number in 0..2 {
+        let settings = format!(
+            "active = \"main\"\n[control]\nurl = {control:?}\nname = \"g{number}\"\n{}{}",
+            backend("main", &main, objects.path()),
+            backend("cloud", &cloud, objects.path()),
+        );
+        gateways.push(Project::start(binary, &settings).await?);
+    }
+    fill_postgres(&server, name_of(&main), options.rows)?;
+    let places: Vec<_> = gateways.iter().map(|gateway| (gateway.address, gateway.key.clone())).collect();
+    let load = Load::start(&places, options.rows, options.clients, options.rate);
+    // The first writes find cold caches.
+    tokio::time::sleep(Duration::from_secs_f64(options.seconds / 2.0)).await;
+    let idle = now_ms();
+    tokio::time::sleep(Duration::from_secs_f64(options.seconds)).await;
+    let idle = (idle, now_ms());
+    let mut records = Vec::new();
+    for _ in 0..options.switches.div_ceil(2) {
+        records.push(there_and_back(&gateways[0]).await?);
+        eprintln!("{} of {} flips", records.len() * 2, options.switches);
+    }
+    Ok(judge(load.stop().await?, idle, &records))
+}
+
+async fn there_and_back(gateway: &Project) -> Result<Json> {
+    gateway.switch("cloud", &[]).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    gateway.cli(&["switch", "back"]).await?;
+    let record = gateway.reach("rolled_back").await?;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    gateway.cli(&["switch", "finalize"]).await?;
+    gateway.reach("finalized").await?;
+    Ok(record)
+}
+
+fn backend(name: &str, url: &str, objects: &Path) -> String {
+    let root = objects.join(name).display().to_string();
+    format!(
+        "[backend.{name}]\ndatabase = {{ provider = \"postgres\", url = {url:?} }}\n\
+         storage = {{ provider = \"fs\", root = {root:?} }}\n"
+    )
+}
+
+fn judge(writes: Vec<Write>, idle: (f64, f64), records: &[Json]) -> Live {
+    let within = |from: f64, to: f64| -> Vec<f64> {
+        writes.iter().filter(|write| write.at >= from && write.at < to).map(|write| write.took).collect()
+    };
+    let during = |phase: &str, next: &str| -> Vec<f64> {
+        let windows = records.iter().filter_map(|record| Some((began(record, phase)?, began(record, next)?)));
+        windows.flat_map(|(from, to)| within(from, to)).collect()
+    };
+    let seen = |flip: &Json| {
+        let (at, told) = (flip["at_ms"].as_f64().unwrap_or(0.0), flip["pause_ms"].as_f64().unwrap_or(0.0));
+        Seen {
+            to: flip["to"].as_str().unwrap_or_default().to_owned(),
+            longest_ms: within(at - told - AROUND, at + AROUND).into_iter().fold(0.0, f64::max),
+            told_ms: told,
+            held: flip["held"].as_u64().unwrap_or(0),
+        }
+    };
+    let flips = records.iter().flat_map(|record| record["report"]["flips"].as_array().into_iter().flatten());
+    Live {
+        failed: writes.iter().filter_map(|write| write.failed.clone()).collect(),
+        flips: flips.map(seen).collect(),
+        p50_idle: quantile(&within(idle.0, idle.1), 0.5),
+        p50_copying: quantile(&during("copying", "following"), 0.5),
+        p50_verifying: quantile(&during("verifying", "ready"), 0.5),
+        picture: picture(&writes, records.first()).unwrap_or_default(),
+        writes: writes.len(),
+    }
+}
+
+/// The first switch there and back, and two seconds before and after it.
+fn picture(writes: &[Write], record: Option<&Json>) -> Option<Picture> {
+    let history = record?["history"].as_array().context("no history").ok()?;
+    let phase = |entry: &Json| Some((entry[0].as_str()?.to_owned(), entry[1].as_f64()?));
+    let phases: Vec<_> = history.iter().filter_map(phase).collect();
+    let (from, to) = (phases.first()?.1 - 2e3, phases.last()?.1 + 2e3);
+    let writes = writes.iter().filter(|write| write.at >= from && write.at <= to).cloned().collect();
+    Some(Picture { writes, phases })
+}
