@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use truststream_kernel::{BoxFuture, Call, Caller, Context, Error, Features, Result, Stack, send};
 use truststream_services::database::{
-    Catalog, DatabaseOp, DatabaseReply, DatabaseService, Describe, Query, Select, TableName,
+    Catalog, DatabaseOp, DatabaseReply, DatabaseService, Describe, Function, Query, Select, TableName,
 };
 
 /// The database with its hints kept to what the caller may see.
@@ -26,7 +26,7 @@ impl Discreet {
             return error.without_hint();
         };
         let closed = |name: &str| {
-            let named = |function: &&truststream_services::database::Function| function.name.name == name;
+            let named = |function: &&Function| function.name.name == name;
             let mut overloads = catalog.functions.iter().filter(named).peekable();
             overloads.peek().is_some() && !overloads.any(|function| function.is_open_to(role))
         };
@@ -97,13 +97,7 @@ mod tests {
             catalog.tables.insert(TableName::public(name), Default::default());
         }
         let found = |hint| tables_in(&catalog, hint);
-        assert_eq!(
-            found("Perhaps you meant 'artists' instead of 'artist'."),
-            [TableName::public("artists")]
-        );
-        assert_eq!(
-            found("Perhaps you meant the table 'public.artists'"),
-            [TableName::public("artists")]
-        );
+        assert_eq!(found("Perhaps you meant 'artists' instead of 'artist'."), [TableName::public("artists")]);
+        assert_eq!(found("Perhaps you meant the table 'public.artists'"), [TableName::public("artists")]);
     }
 }
