@@ -103,7 +103,7 @@ impl Client {
         };
         let request = format!(
             "{method} /rest/v1/items{query} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\napikey: {key}\r\n\
-             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}",
+             content-type: application/json\r\nprefer: return=representation\r\ncontent-length: {length}\r\n\r\n{body}",
             key = self.key,
             length = body.len()
         );
