@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod admin;
+#[cfg(target_os = "linux")]
+mod bodies;
 mod differences;
 #[allow(dead_code, missing_docs)]
 mod made;
