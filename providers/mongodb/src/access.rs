@@ -1,7 +1,7 @@
 //! Who may do what: grants, and the policies that hold.
 
 use truststream_kernel::{Context, Error, ErrorKind, Result};
-use truststream_services::database::{Policy, PolicyCommand, Table, TableName};
+use truststream_services::database::{Policy, PolicyCommand, Table, TableKind, TableName};
 
 use crate::schema::Schema;
 
@@ -31,6 +31,21 @@ impl<'a> Access<'a> {
         let role = cx.identity().map(|identity| identity.role.as_str());
         let role = role.filter(|role| !matches!(*role, "service_role" | "postgres" | "supabase_admin"));
         Access { role, depth: 0 }
+    }
+
+    /// The role that policies hold for; `None` if none does.
+    pub(crate) fn role(self) -> Option<&'a str> {
+        self.role
+    }
+
+    /// The owner of all, as deep.
+    pub(crate) fn owner(self) -> Self {
+        Access { role: None, ..self }
+    }
+
+    /// Another caller, as deep.
+    pub(crate) fn acting_as(self, caller: Self) -> Self {
+        Access { role: caller.role, ..self }
     }
 
     /// The same caller, within a policy of a table.
@@ -81,7 +96,8 @@ impl<'a> Access<'a> {
         let table = schema.table(name)?;
         let Some(role) = self.role else { return Ok(Rule::Open) };
         if !granted(table, role, command) {
-            return Err(Error::permission_denied(format!("permission denied for table {}", name.name)));
+            let kind = if table.kind == TableKind::Table { "table" } else { "view" };
+            return Err(Error::permission_denied(format!("permission denied for {kind} {}", name.name)));
         }
         if !table.row_security {
             return Ok(Rule::Open);
@@ -108,7 +124,7 @@ fn granted(table: &Table, role: &str, command: PolicyCommand) -> bool {
         PolicyCommand::Update => "update",
         PolicyCommand::Delete => "delete",
     };
-    let mut open = table.row_security;
+    let mut open = table.row_security || matches!(table.kind, TableKind::View { invoker: true, .. });
     // Of privileges on columns none is held (the review refuses them), so none opens a table.
     for grant in table.grants.iter().filter(|grant| grant.columns.is_empty()) {
         let concerns = grant.role == role || grant.role == "public";

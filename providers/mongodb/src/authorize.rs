@@ -35,12 +35,12 @@ pub(crate) async fn authorize(shared: &Shared, cx: &Context, op: &Authorize) -> 
     let rows = op.rows.iter().map(stored).collect::<Result<Vec<_>>>()?;
     let mut stages = condition.stages;
     stages.push(doc! { "$project": { "_id": 0, "p": { "$and": [condition.expr] } } });
-    let cursor = shared
-        .database
-        .collection::<Document>(CATALOG)
-        .aggregate(given(&rows, stages))
-        .await
-        .map_err(convert)?;
+    let catalog = shared.database.collection::<Document>(CATALOG);
+    let mut request = catalog.aggregate(given(&rows, stages));
+    if let Some(remaining) = cx.remaining() {
+        request = request.max_time(remaining);
+    }
+    let cursor = request.await.map_err(convert)?;
     let verdicts: Vec<Document> = cursor.try_collect().await.map_err(convert)?;
     Ok(verdicts.iter().map(|one| one.get_bool("p").unwrap_or(false)).collect())
 }

@@ -63,10 +63,12 @@ impl Shared {
 impl MongoDriver {
     /// What MongoDB can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
-        use DatabaseFeature::{Aggregates, ChangeFeed, Embeds, Policies, Regex, Snapshots, Transactions};
+        use DatabaseFeature::{
+            Aggregates, ChangeFeed, Embeds, Functions, Policies, Regex, Snapshots, Transactions,
+        };
         Features {
             native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Regex, Snapshots, Transactions]),
-            emulated: FeatureSet::of(&[Policies]),
+            emulated: FeatureSet::of(&[Functions, Policies]),
         }
     }
 
@@ -131,8 +133,16 @@ impl DatabaseDriver for MongoDriver {
             .await
     }
 
-    async fn invoke(&self, _: &Context, op: &Invoke) -> Result<Page> {
-        Err(Error::unsupported(format!("this database has no functions: {}", op.function)))
+    async fn invoke(&self, cx: &Context, op: &Invoke) -> Result<Page> {
+        self.shared
+            .transact(cx, op, |work, op| {
+                async move {
+                    let page = work.invoke(op).await?;
+                    Ok(if op.transaction.rollback { Fate::Undo(page) } else { Fate::Keep(page) })
+                }
+                .boxed()
+            })
+            .await
     }
 
     async fn batch(&self, cx: &Context, op: &Batch) -> Result<Vec<Page>> {

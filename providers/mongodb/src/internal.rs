@@ -8,6 +8,7 @@ use truststream_services::database::{AppliedMigration, Catalog};
 
 use crate::error::convert;
 use crate::names::{CAPTURES, CATALOG, MIGRATIONS, OWN};
+use crate::schema::derived;
 
 /// The key of the one document of the catalog's collection.
 pub(crate) const CURRENT: &str = "current";
@@ -43,7 +44,7 @@ pub(crate) async fn catalog(database: &Database) -> Result<(Catalog, bool)> {
     let text = found.get_str("catalog").unwrap_or("{}");
     let catalog = serde_json::from_str(text)
         .map_err(|error| Error::internal("the stored catalog can't be read").with_source(error))?;
-    Ok((catalog, found.get_bool("receiving").unwrap_or(false)))
+    Ok((derived(catalog), found.get_bool("receiving").unwrap_or(false)))
 }
 
 /// Keeps a catalog.

@@ -34,11 +34,6 @@ pub(crate) fn field(column: &str) -> String {
     if column == "_id" { "%5Fid".to_owned() } else { escaped(column) }
 }
 
-/// A column's field in an expression.
-pub(crate) fn path(column: &str) -> String {
-    format!("${}", field(column))
-}
-
 /// Where a column is found soonest: a primary key of one column is the key of its documents too.
 pub(crate) fn sought(table: &Table, column: &str) -> String {
     match table.primary_key.as_slice() {

@@ -6,9 +6,10 @@ use mongodb::bson::Document;
 use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{Format, Media, Page, Query, Select, TableName};
 
+use crate::cancel::Watch;
 use crate::driver::Shared;
 use crate::error::convert;
-use crate::plan::{Planner, Source};
+use crate::plan::{Plan, Planner, Source};
 use crate::render::Renderer;
 use crate::storage::integer;
 use crate::work::Work;
@@ -18,8 +19,23 @@ pub(crate) async fn select(shared: &Shared, cx: &Context, op: &Select) -> Result
     let schema = shared.schema();
     let (plan, shape) = Planner::new(&schema, cx).read(&op.table, &op.query, &Source::Table)?;
     let mut renderer = Renderer::new(&schema.catalog, &shape, &op.format)?;
+    let mut watch = Watch::new(&shared.client);
+    let pushed = pushed(shared, cx, plan, &watch, &mut renderer).await;
+    watch.over();
+    pushed?;
+    let (body, rows) = renderer.finish()?;
+    Ok(Page { body, rows, ..Page::default() })
+}
+
+async fn pushed(
+    shared: &Shared,
+    cx: &Context,
+    plan: Plan,
+    watch: &Watch,
+    renderer: &mut Renderer<'_>,
+) -> Result<()> {
     let collection = shared.database.collection::<Document>(&plan.collection);
-    let mut request = collection.aggregate(plan.stages);
+    let mut request = collection.aggregate(plan.stages).comment(watch.comment());
     if let Some(remaining) = cx.remaining() {
         request = request.max_time(remaining);
     }
@@ -27,8 +43,7 @@ pub(crate) async fn select(shared: &Shared, cx: &Context, op: &Select) -> Result
     while let Some(document) = cursor.try_next().await.map_err(convert)? {
         renderer.push(&document)?;
     }
-    let (body, rows) = renderer.finish()?;
-    Ok(Page { body, rows, ..Page::default() })
+    Ok(())
 }
 
 impl Work {
@@ -36,7 +51,7 @@ impl Work {
     pub(crate) async fn select(&mut self, op: &Select) -> Result<Page> {
         let mut total = None;
         if op.count.is_some() {
-            let plan = Planner::new(&self.schema, &self.cx).count(&op.table, &op.query)?;
+            let plan = Planner::new(&self.schema, &self.cx).owned(self.owner).count(&op.table, &op.query)?;
             let counted = self.documents(plan).await?;
             let found = counted.first().and_then(|one| one.get("n")).and_then(integer).unwrap_or(0);
             let found = found.unsigned_abs();
@@ -68,7 +83,7 @@ impl Work {
         format: &Format,
     ) -> Result<(Bytes, u64)> {
         let schema = std::sync::Arc::clone(&self.schema);
-        let (plan, shape) = Planner::new(&schema, &self.cx).read(table, query, source)?;
+        let (plan, shape) = Planner::new(&schema, &self.cx).owned(self.owner).read(table, query, source)?;
         let mut renderer = Renderer::new(&schema.catalog, &shape, format)?;
         for document in self.documents(plan).await? {
             renderer.push(&document)?;

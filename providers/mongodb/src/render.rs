@@ -72,6 +72,32 @@ impl<'a> Renderer<'a> {
         }
     }
 
+    /// The one row there is, or its value where it is no row.
+    pub(crate) fn single(mut self, document: Option<&Document>, plain: bool) -> Result<(Bytes, u64)> {
+        match (document, self.shape.fields.first()) {
+            (Some(document), Some(value)) if plain => self.member(document, value, &mut true)?,
+            (Some(document), _) => self.object(document, self.shape)?,
+            (None, _) => self.out.push_str("null"),
+        }
+        Ok((self.out.into(), u64::from(document.is_some())))
+    }
+
+    /// Values that are no rows, as a list.
+    pub(crate) fn values(mut self, documents: &[Document]) -> Result<(Bytes, u64)> {
+        self.out.push('[');
+        for (at, document) in documents.iter().enumerate() {
+            if at > 0 {
+                self.out.push(',');
+            }
+            match self.shape.fields.first() {
+                Some(value) => self.member(document, value, &mut true)?,
+                None => self.out.push_str("null"),
+            }
+        }
+        self.out.push(']');
+        Ok((self.out.into(), documents.len() as u64))
+    }
+
     fn line(&mut self, document: &Document) -> Result<()> {
         let mut texts = Vec::with_capacity(self.shape.fields.len());
         for field in &self.shape.fields {

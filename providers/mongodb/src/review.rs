@@ -8,8 +8,9 @@ use truststream_services::database::{AppliedMigration, Catalog, Problem, Table, 
 use truststream_sql::schema::{self, Kind, Statement};
 
 use crate::data;
+use crate::invoke;
 use crate::partial;
-use crate::plan::Planner;
+use crate::plan::{Place, Planner};
 use crate::schema::Schema;
 use crate::sql::Translator;
 use crate::term::Want;
@@ -69,8 +70,6 @@ fn unheld(error: &Error) -> Vec<String> {
 fn foreign(statement: &Statement) -> Option<String> {
     let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &statement.text).ok()?;
     match parsed.first()? {
-        Parsed::CreateFunction(_) => Some("this database has no functions".into()),
-        Parsed::CreateView(_) => Some("this database has no views".into()),
         Parsed::CreateExtension(extension) => {
             let name = extension.name.value.to_lowercase();
             let known = EXTENSIONS.contains(&name.as_str());
@@ -97,6 +96,20 @@ fn changed(before: &Catalog, after: &Catalog) -> Vec<String> {
     }
     let (old, new) = (Schema::new(before.clone(), false), Schema::new(after.clone(), false));
     let mut found = Vec::new();
+    for function in after.functions.iter().filter(|function| !before.functions.contains(function)) {
+        if let Err(error) = invoke::check(&new, function) {
+            found.push(format!("function {}: {}", function.name, error.message()));
+        }
+    }
+    let views = after.tables.iter().filter(|(_, table)| table.kind != TableKind::Table);
+    for (name, view) in views.filter(|(name, view)| before.table(name) != Some(*view)) {
+        if let Err(error) = Planner::new(&new, &Context::system()).view(name, true) {
+            found.push(format!("view {name}: {}", error.message()));
+        }
+        if !view.triggers.is_empty() {
+            found.push(format!("triggers on {name}: this database has none"));
+        }
+    }
     for (name, table) in &after.tables {
         let was = before.table(name);
         if was == Some(table) || table.kind != TableKind::Table {
@@ -122,7 +135,7 @@ fn faults(schema: &Schema, name: &TableName, table: &Table) -> Vec<String> {
             faults.push(format!("column \"{}\": this database has no type citext", column.name));
         }
         let default = column.default.as_ref().filter(|_| column.identity.is_none());
-        for (text, of) in [(default, None), (column.generated.as_ref(), Some(name))] {
+        for (text, of) in [(default, None), (column.generated.as_ref(), Some(&Place::of(name)))] {
             if let Some(text) = text
                 && let Err(error) = Translator::value_of(&mut planner, of, text, &column.ty)
             {
@@ -135,7 +148,7 @@ fn faults(schema: &Schema, name: &TableName, table: &Table) -> Vec<String> {
     for text in checks.chain(policies) {
         // Both outcomes are needed: a condition may be negated.
         for want in [Want::True, Want::False] {
-            if let Err(error) = Translator::condition(&mut planner, name, text, want) {
+            if let Err(error) = Translator::condition(&mut planner, &Place::of(name), text, want) {
                 faults.push(error.message().to_owned());
             }
         }

@@ -1,11 +1,15 @@
 //! What the planner knows: the catalog and its relationships.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Catalog, Column, Table, TableKind, TableName};
+use truststream_services::database::{Catalog, Column, Function, Table, TableKind, TableName};
 use truststream_sql::closest::closest;
+use truststream_sql::computed;
+use truststream_sql::expression::result_columns;
 use truststream_sql::relations::Relations;
+use truststream_sql::schema::view_relationships;
 
 /// A catalog ready for planning.
 #[derive(Debug)]
@@ -14,12 +18,18 @@ pub(crate) struct Schema {
     pub(crate) relations: Relations,
     /// Foreign keys and secondary unique keys wait until a copy has ended.
     pub(crate) receiving: bool,
+    /// What functions give that is no row of a table, as tables of no schema's name.
+    results: HashMap<TableName, Table>,
 }
 
 impl Schema {
     pub(crate) fn new(catalog: Catalog, receiving: bool) -> Self {
+        let catalog = derived(catalog);
         let relations = Relations::of(&catalog);
-        Schema { catalog: Arc::new(catalog), relations, receiving }
+        let made = catalog.functions.iter().filter(|function| function.returns.type_name != "trigger");
+        let results = made.filter_map(|function| Some((result_of(function), result(&catalog, function)?)));
+        let results = results.collect();
+        Schema { catalog: Arc::new(catalog), relations, receiving, results }
     }
 
     /// A table by name.
@@ -27,7 +37,7 @@ impl Schema {
     /// # Errors
     /// PGRST205 if there is none.
     pub(crate) fn table(&self, name: &TableName) -> Result<&Table> {
-        self.catalog.table(name).ok_or_else(|| {
+        self.catalog.table(name).or_else(|| self.results.get(name)).ok_or_else(|| {
             let message = format!("Could not find the table '{name}' in the schema cache");
             let error = Error::new(ErrorKind::NotFound, "PGRST205", message);
             let same = self.catalog.tables.keys().filter(|table| table.schema == name.schema);
@@ -39,6 +49,40 @@ impl Schema {
             }
         })
     }
+}
+
+/// A catalog with the relationships that its views and functions make.
+pub(crate) fn derived(mut catalog: Catalog) -> Catalog {
+    catalog.relationships = view_relationships(&catalog);
+    catalog.relationships.extend(computed::relationships(&catalog));
+    catalog
+}
+
+/// The table that what a function gives is like.
+pub(crate) fn result_of(function: &Function) -> TableName {
+    match &function.returns.table {
+        Some(table) if function.returns.composite => table.clone(),
+        _ => {
+            let types = function.parameters.iter().map(|parameter| parameter.type_name.as_str());
+            let types = types.collect::<Vec<_>>().join(",");
+            TableName::new(format!("%{}", function.name.schema), format!("{}({types})", function.name.name))
+        }
+    }
+}
+
+fn result(catalog: &Catalog, function: &Function) -> Option<Table> {
+    let column = |(name, ty): (String, Type)| Column {
+        name,
+        type_name: ty.sql_name(),
+        ty,
+        nullable: true,
+        default: None,
+        identity: None,
+        generated: None,
+        comment: None,
+    };
+    let columns = result_columns(catalog, function).ok()?.into_iter().map(column).collect();
+    Some(Table { columns, ..Table::default() })
 }
 
 /// The labels of an enum type, in order.

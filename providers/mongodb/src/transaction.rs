@@ -61,6 +61,7 @@ pub(crate) async fn begin(shared: &Shared, cx: &Context, op: &Begin) -> Result<O
         if let Some(mut work) = watched.lock().await.take() {
             // Whoever comes for it is told; the server forgets what can't be undone now.
             let _ = work.session.abort_transaction().await;
+            work.watch.over();
         }
     });
     Ok(OpenTransaction::new(MongoSession { work, read_only: op.read_only, watch }))
@@ -92,12 +93,15 @@ impl Session for MongoSession {
 
     fn end(self: Box<Self>, keep: bool) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
-            match self.work.lock().await.take() {
-                Some(mut work) if keep => commit(&mut work.session).await,
-                Some(mut work) => work.session.abort_transaction().await.map_err(convert),
-                None if keep => Err(too_long()),
-                None => Ok(()),
-            }
+            let Some(mut work) = self.work.lock().await.take() else {
+                return if keep { Err(too_long()) } else { Ok(()) };
+            };
+            let ended = match keep {
+                true => commit(&mut work.session).await,
+                false => work.session.abort_transaction().await.map_err(convert),
+            };
+            work.watch.over();
+            ended
         })
     }
 }

@@ -8,8 +8,9 @@ use futures::future::BoxFuture;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{ReadConcern, TransactionOptions, WriteConcern};
 use mongodb::{ClientSession, Database};
-use truststream_kernel::{Context, Error, ErrorKind, Result, Retry};
+use truststream_kernel::{Context, Error, ErrorKind, Outcome, Result, Retry};
 
+use crate::cancel::Watch;
 use crate::driver::Shared;
 use crate::error::convert;
 use crate::names;
@@ -25,6 +26,10 @@ pub(crate) struct Work {
     pub(crate) session: ClientSession,
     pub(crate) schema: Arc<Schema>,
     pub(crate) cx: Context,
+    /// Ends on the server what is cut short here.
+    pub(crate) watch: Watch,
+    /// Whether what is done now is done with the rights of the owner of all.
+    pub(crate) owner: bool,
 }
 
 /// What becomes of a transaction whose work is done.
@@ -65,18 +70,17 @@ impl Shared {
         F: for<'w> Fn(&'w mut Work, &'w A) -> BoxFuture<'w, Result<Fate<T>>> + Send + Sync,
     {
         let mut one = self.start(cx).await?;
-        match work(&mut one, about).await {
+        let ended = match work(&mut one, about).await {
             Ok(Fate::Keep(done)) => commit(&mut one.session).await.map(|()| done),
-            Ok(Fate::Undo(done)) => {
-                one.session.abort_transaction().await.map_err(convert)?;
-                Ok(done)
-            }
+            Ok(Fate::Undo(done)) => one.session.abort_transaction().await.map(|()| done).map_err(convert),
             Err(error) => {
                 // The error tells what went wrong; that nothing is left to abort is no news.
                 let _ = one.session.abort_transaction().await;
                 Err(error)
             }
-        }
+        };
+        one.watch.over();
+        ended
     }
 
     /// Starts a transaction on one moment of the database.
@@ -90,21 +94,40 @@ impl Shared {
             .build();
         session.start_transaction().with_options(options).await.map_err(convert)?;
         let database = self.database.clone();
-        Ok(Work { database, session, schema: self.schema(), cx: cx.clone() })
+        Ok(Work {
+            database,
+            session,
+            schema: self.schema(),
+            cx: cx.clone(),
+            watch: Watch::new(&self.client),
+            owner: false,
+        })
     }
 }
 
 /// Commits; where the reply is lost the commit is asked for again, which does it once.
+///
+/// # Errors
+/// A conflict only where it is sure that nothing was done: whoever repeats the rest would do it twice.
 pub(crate) async fn commit(session: &mut ClientSession) -> Result<()> {
     let mut attempts = 0;
     loop {
-        match session.commit_transaction().await {
+        let error = match session.commit_transaction().await {
             Ok(()) => return Ok(()),
-            Err(error) if error.contains_label("UnknownTransactionCommitResult") && attempts < 5 => {
-                attempts += 1;
-            }
-            Err(error) => return Err(convert(error)),
+            Err(error) => error,
+        };
+        let unsure = error.contains_label("UnknownTransactionCommitResult");
+        if unsure && attempts < 5 {
+            attempts += 1;
+            continue;
         }
+        // A server that was started again knows nothing of a transaction that it may have committed.
+        if unsure || attempts > 0 {
+            return Err(Error::unavailable("the database did not say whether it committed")
+                .with_outcome(Outcome::Unknown)
+                .with_source(error));
+        }
+        return Err(convert(error));
     }
 }
 
@@ -119,7 +142,8 @@ impl Work {
     /// All documents that a pipeline answers.
     pub(crate) async fn documents(&mut self, plan: Plan) -> Result<Vec<Document>> {
         let collection = self.database.collection::<Document>(&plan.collection);
-        let mut request = collection.aggregate(plan.stages).session(&mut self.session);
+        let request = collection.aggregate(plan.stages).comment(self.watch.comment());
+        let mut request = request.session(&mut self.session);
         if let Some(remaining) = self.cx.remaining() {
             request = request.max_time(remaining);
         }
@@ -136,10 +160,24 @@ impl Work {
         self.documents(Plan { collection: names::CATALOG.to_owned(), stages: given(rows, stages) }).await
     }
 
+    /// A command of the transaction, with what it says of itself and how long it may take.
+    pub(crate) fn command(&self, mut command: Document) -> Document {
+        command.insert("comment", self.watch.comment());
+        if let Some(remaining) = self.cx.remaining() {
+            let most = i64::try_from(remaining.as_millis()).unwrap_or(i64::MAX).max(1);
+            command.insert("maxTimeMS", most);
+        }
+        command
+    }
+
     /// Documents of a collection that match.
     pub(crate) async fn found(&mut self, collection: &str, filter: Document) -> Result<Vec<Document>> {
         let collection = self.database.collection::<Document>(collection);
-        let mut cursor = collection.find(filter).session(&mut self.session).await.map_err(convert)?;
+        let mut request = collection.find(filter).comment(self.watch.comment());
+        if let Some(remaining) = self.cx.remaining() {
+            request = request.max_time(remaining);
+        }
+        let mut cursor = request.session(&mut self.session).await.map_err(convert)?;
         cursor.stream(&mut self.session).try_collect().await.map_err(convert)
     }
 
@@ -151,6 +189,7 @@ impl Work {
             locks
                 .update_one(doc! { "_id": id }, doc! { "$inc": { "n": 1_i64 } })
                 .upsert(true)
+                .comment(self.watch.comment())
                 .session(&mut self.session)
                 .await
                 .map_err(lost)?;

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cancel;
+mod functions;
+mod identities;
 mod introspection;
 mod policies;
 mod server;
@@ -19,7 +22,18 @@ async fn conformance() {
     let server = Arc::new(MongoServer::start().unwrap());
     // Collections take new columns and keys, but what `alter table` verifies against existing rows is
     // refused, or told in other words.
-    let cases = only(database::CASES, |case| !case.name.starts_with("schemas::"));
+    // The suite's functions stand in one migration with triggers, which this database has none of: what
+    // functions and views do is told by a file of its own.
+    let elsewhere = [
+        "schemas::",
+        "routines::",
+        "programs::",
+        "triggers::",
+        "computed::",
+        "views::",
+        "aggregates::functions_are",
+    ];
+    let cases = only(database::CASES, |case| !elsewhere.iter().any(|name| case.name.starts_with(name)));
     run("mongodb", cases, move || {
         let server = Arc::clone(&server);
         async move {

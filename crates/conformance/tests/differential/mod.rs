@@ -218,7 +218,8 @@ fn mongodb_answers_as_postgres_does() {
     let scope = Scope { without: &[Family::Range, Family::Search], functions: false };
     compare(scope, 20, async || {
         let database = Some(server.new_database());
-        let config = truststream_mongodb::Config { database, ..truststream_mongodb::Config::new(server.url()) };
+        let config =
+            truststream_mongodb::Config { database, ..truststream_mongodb::Config::new(server.url()) };
         Ok(Arc::new(Driven(MongoDriver::open(config).await?)) as Stack<DatabaseService>)
     });
 }

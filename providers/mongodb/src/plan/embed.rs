@@ -3,12 +3,13 @@
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{
-    Embed, Field, Item, Link, PolicyCommand, Query, Relationship, TableName,
+    Embed, Field, Item, Link, PolicyCommand, Query, Relationship, TableKind, TableName,
 };
+use truststream_sql::computed;
 
 use super::read::{Part, What};
 use super::{Condition, Place, Planner, order};
-use crate::names::collection;
+use crate::sql::Translator;
 use crate::term::all;
 
 /// The embed that a filter or order names.
@@ -234,10 +235,15 @@ impl Planner<'_> {
                 between.stages.push(doc! { "$replaceRoot": { "newRoot": format!("${key}") } });
                 Ok(between)
             }
-            Link::Computed { function } => Err(Error::unsupported(format!(
-                "computed relationships are not supported by this database: {function} on {}",
-                relationship.from
-            ))),
+            Link::Computed { function } => {
+                let schema = self.schema;
+                let from = &relationship.from;
+                let found = computed::rows(&schema.catalog, function, from).ok_or_else(|| {
+                    Error::internal(format!("a relationship without its function: {function} of {from}"))
+                })?;
+                let rows = Translator::computed_rows(self, parent, found)?;
+                Ok(Related { from: rows.from, ties: rows.lets, stages: rows.stages })
+            }
         }
     }
 
@@ -255,8 +261,11 @@ impl Planner<'_> {
             // What is missing would stay so, and is not told from null by every server.
             ties.insert(variable, doc! { "$ifNull": [parent.path(mine), Bson::Null] });
         }
-        let mut stages = vec![doc! { "$match": { "$expr": all(conditions) } }];
-        stages.extend(self.guarded(to, PolicyCommand::Select)?);
-        Ok(Related { from: collection(to), ties, stages })
+        let tie = doc! { "$match": { "$expr": all(conditions) } };
+        let mut origin = self.origin(to, PolicyCommand::Select)?;
+        // Where the rows are stored, the tie comes first: an index may serve it.
+        let at = if table.kind == TableKind::Table { 0 } else { origin.stages.len() };
+        origin.stages.insert(at, tie);
+        Ok(Related { from: origin.collection, ties, stages: origin.stages })
     }
 }

@@ -3,9 +3,11 @@
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Field, JsonKey};
+use truststream_sql::computed;
 
 use super::{Place, Planner};
 use crate::schema::column;
+use crate::sql::Translator;
 use crate::term::{Term, constant};
 
 impl Planner<'_> {
@@ -25,8 +27,19 @@ impl Planner<'_> {
         field: &Field,
         stages: &mut Vec<Document>,
     ) -> Result<(Term, bool)> {
-        let _ = stages;
-        let mut term = place.term(column(self.schema.table(&place.table)?, &place.table, &field.name)?);
+        let schema = self.schema;
+        let table = schema.table(&place.table)?;
+        let mut term = match table.column(&field.name) {
+            Some(column) => place.term(column),
+            None => match computed::column(&schema.catalog, &place.table, &field.name) {
+                Some(function) => {
+                    let (term, made) = Translator::computed_value(self, place, function)?;
+                    stages.extend(made);
+                    term
+                }
+                None => place.term(column(table, &place.table, &field.name)?),
+            },
+        };
         let (mut as_text, kind) = (false, term.ty.clone());
         for step in &field.path {
             match &term.ty {

@@ -4,7 +4,7 @@ use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{PolicyCommand, TableName};
 
-use super::Planner;
+use super::{Place, Planner};
 use crate::access::Rule;
 use crate::sql::Translator;
 use crate::term::{Want, all, any};
@@ -56,10 +56,12 @@ impl Planner<'_> {
 
     fn condition(&mut self, table: &TableName, rule: Rule<'_>) -> Result<Option<Condition>> {
         let Rule::Policies { permissive, restrictive } = rule else { return Ok(None) };
-        let outer = self.access;
+        let (outer, caller) = (self.access, self.caller);
         self.access = outer.deeper(table)?;
+        // Only who is bound by policies gets here.
+        self.caller = self.access;
         let made = self.combined(table, &permissive, &restrictive);
-        self.access = outer;
+        (self.access, self.caller) = (outer, caller);
         made.map(Some)
     }
 
@@ -69,11 +71,11 @@ impl Planner<'_> {
         permissive: &[Option<&str>],
         restrictive: &[Option<&str>],
     ) -> Result<Condition> {
-        let mut stages = Vec::new();
+        let (mut stages, place) = (Vec::new(), Place::of(table));
         let mut one = |planner: &mut Self, text: &Option<&str>| match text {
             None => Ok(Bson::Boolean(true)),
             Some(text) => {
-                let condition = Translator::condition(planner, table, text, Want::True)?;
+                let condition = Translator::condition(planner, &place, text, Want::True)?;
                 stages.extend(condition.stages);
                 Ok::<_, Error>(condition.expr)
             }

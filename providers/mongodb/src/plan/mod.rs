@@ -11,7 +11,7 @@ mod read;
 
 use mongodb::bson::Document;
 use truststream_kernel::{Context, Result};
-use truststream_services::database::{PolicyCommand, Query, TableName};
+use truststream_services::database::{PolicyCommand, Query, TableKind, TableName};
 
 use crate::access::Access;
 use crate::names;
@@ -19,7 +19,9 @@ use crate::schema::Schema;
 
 pub(crate) use field::{step_into, text_of};
 pub(crate) use filter::is_condition;
+pub(crate) use group::{has_extremes, sum_type};
 pub(crate) use guard::Condition;
+pub(crate) use order::{Sort, orderable};
 pub(crate) use place::Place;
 pub(crate) use read::{Out, Shape, Source};
 
@@ -35,6 +37,10 @@ pub(crate) struct Planner<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) cx: &'a Context,
     pub(crate) access: Access<'a>,
+    /// Who asks, where what is planned is a view's with the rights of its owner.
+    pub(crate) caller: Access<'a>,
+    /// How many views led here.
+    pub(crate) views: usize,
     made: usize,
     /// Rows are counted: which match, whatever page is wanted of them.
     counting: bool,
@@ -42,7 +48,24 @@ pub(crate) struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(schema: &'a Schema, cx: &'a Context) -> Self {
-        Planner { schema, cx, access: Access::of(cx), made: 0, counting: false }
+        Planner {
+            schema,
+            cx,
+            access: Access::of(cx),
+            caller: Access::of(cx),
+            views: 0,
+            made: 0,
+            counting: false,
+        }
+    }
+
+    /// The same for the owner of all, where that is who asks.
+    pub(crate) fn owned(mut self, owner: bool) -> Self {
+        if owner {
+            self.access = self.access.owner();
+            self.caller = self.caller.owner();
+        }
+        self
     }
 
     /// A field that no column has.
@@ -57,6 +80,18 @@ impl<'a> Planner<'a> {
         format!("v{}", self.made)
     }
 
+    /// The rows of a table or view that are open to a command.
+    ///
+    /// # Errors
+    /// 42501 if it is closed to the caller; PGRST205 if there is none.
+    pub(crate) fn origin(&mut self, table: &TableName, command: PolicyCommand) -> Result<Plan> {
+        let stages = self.guarded(table, command)?;
+        match self.schema.table(table)?.kind {
+            TableKind::Table => Ok(Plan { collection: names::collection(table), stages }),
+            TableKind::View { .. } => self.view(table, true),
+        }
+    }
+
     /// The rows that a query takes, and what their documents hold.
     pub(crate) fn read(
         &mut self,
@@ -64,47 +99,75 @@ impl<'a> Planner<'a> {
         query: &Query,
         source: &Source<'_>,
     ) -> Result<(Plan, Shape)> {
-        let (mut stages, query) = match source {
-            Source::Table => (self.guarded(table, PolicyCommand::Select)?, query.clone()),
+        let (mut plan, query) = match source {
+            Source::Table => (self.origin(table, PolicyCommand::Select)?, query.clone()),
             Source::Rows(ids) => {
-                self.schema.table(table)?;
-                (read::picked(ids), Query { filter: None, limit: None, offset: 0, ..query.clone() })
+                let rows = match self.schema.table(table)?.kind {
+                    TableKind::Table => Plan { collection: names::collection(table), stages: Vec::new() },
+                    TableKind::View { .. } => self.view(table, false)?,
+                };
+                let stages = read::picked(ids).into_iter().chain(rows.stages).collect();
+                let query = Query { filter: None, limit: None, offset: 0, ..query.clone() };
+                (Plan { stages, ..rows }, query)
             }
         };
         let level = self.level(&Place::of(table), &query)?;
-        stages.extend(level.stages);
-        Ok((Plan { collection: names::collection(table), stages }, level.shape))
+        plan.stages.extend(level.stages);
+        Ok((plan, level.shape))
     }
 
     /// How many rows match, whatever the page; no document if there is none.
     pub(crate) fn count(&mut self, table: &TableName, query: &Query) -> Result<Plan> {
-        let mut stages = self.guarded(table, PolicyCommand::Select)?;
+        let mut plan = self.origin(table, PolicyCommand::Select)?;
+        plan.stages.extend(self.matching(&Place::of(table), query)?);
+        plan.stages.push(mongodb::bson::doc! { "$count": "n" });
+        Ok(plan)
+    }
+
+    /// The stages that keep what a query matches, whatever the page.
+    pub(crate) fn matching(&mut self, place: &Place, query: &Query) -> Result<Vec<Document>> {
         self.counting = true;
-        stages.extend(self.conditions(&Place::of(table), query)?);
+        let stages = self.conditions(place, query);
         self.counting = false;
-        stages.push(mongodb::bson::doc! { "$count": "n" });
-        Ok(Plan { collection: names::collection(table), stages })
+        stages
     }
 
     /// The stored rows that a write is about: what the query matches and the caller may see and
-    /// change.
+    /// change. Of a view they have the keys of its table's rows.
     pub(crate) fn targets(
         &mut self,
         table: &TableName,
         query: &Query,
         command: PolicyCommand,
     ) -> Result<Plan> {
-        let mut stages = self.guarded(table, command)?;
+        let mut plan = self.origin(table, command)?;
+        let is_view = self.schema.table(table)?.kind != TableKind::Table;
         // What is not filtered and not returned need not be readable.
         if query.filter.is_some() || !query.items.is_empty() {
-            stages.extend(self.guarded(table, PolicyCommand::Select)?);
+            plan.stages.extend(self.guarded(table, PolicyCommand::Select)?);
         }
         // What embeds demand decides what is shown of the rows, not which are written.
         let place = Place::of(table);
         if let Some(filter) = &query.filter {
-            stages.extend(self.filtered(&place, query, filter)?);
+            plan.stages.extend(self.filtered(&place, query, filter)?);
         }
-        stages.extend(self.ordered(&place, query)?);
+        plan.stages.extend(self.ordered(&place, query)?);
+        plan.stages.push(match is_view {
+            true => mongodb::bson::doc! { "$project": { "_id": 1 } },
+            false => read::without_temporaries(self.schema.table(table)?),
+        });
+        Ok(plan)
+    }
+
+    /// Stored rows by their keys, as far as they are open to a command.
+    pub(crate) fn picked(
+        &mut self,
+        table: &TableName,
+        ids: &[mongodb::bson::Bson],
+        command: PolicyCommand,
+    ) -> Result<Plan> {
+        let mut stages = read::picked(ids);
+        stages.extend(self.guarded(table, command)?);
         stages.push(read::without_temporaries(self.schema.table(table)?));
         Ok(Plan { collection: names::collection(table), stages })
     }

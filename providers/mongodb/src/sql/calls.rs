@@ -6,14 +6,19 @@ use mongodb::bson::Bson;
 use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value as Literal};
 use truststream_kernel::value::jsonb;
 use truststream_kernel::{Result, Type, Value};
+use truststream_sql::schema::table_name;
 use uuid::Uuid;
 
 use super::value::{Family, family};
 use super::{Translator, call, unsupported};
-use crate::term::{Term, Want, constant};
+use crate::term::{Term, Want, constant, constant_of};
 
 impl Translator<'_, '_> {
     pub(super) fn function(&mut self, function: &Function, hint: Option<&Type>) -> Result<Term> {
+        let own = table_name(&function.name);
+        if self.planner.schema.catalog.functions.iter().any(|one| one.name == own) {
+            return self.routine(&own, &arguments(function)?, &function.to_string());
+        }
         let name = function.name.to_string().to_lowercase().replace('"', "");
         let name = name.strip_prefix("pg_catalog.").or(name.strip_prefix("extensions.")).unwrap_or(&name);
         let arguments = arguments(function)?;
@@ -56,6 +61,16 @@ impl Translator<'_, '_> {
                 let text = self.text(text)?;
                 let length = call("$strLenCP", text.expr.clone());
                 Ok(Term::new(call("$cond", vec![text.is_null(Want::True), Bson::Null, length]), Type::Int4))
+            }
+            ("upper" | "lower", [text]) => {
+                let term = self.text(text)?;
+                let known = constant_of(&term.expr).and_then(Bson::as_str);
+                match (known, name) {
+                    (Some(text), "upper") => Term::value(&Value::Text(text.to_uppercase()), &Type::Text),
+                    (Some(text), _) => Term::value(&Value::Text(text.to_lowercase()), &Type::Text),
+                    // The engine knows of ASCII only.
+                    (None, _) => Ok(Term::new(super::letters::cased(&term, name == "upper"), Type::Text)),
+                }
             }
             ("storage.foldername", [path]) => self.folders(path),
             ("storage.filename", [path]) => self.file_name(path),

@@ -1,82 +1,93 @@
-//! PostgreSQL's expressions as the engine's: policies, checks, defaults, generated columns.
+//! PostgreSQL's expressions and queries as the engine's: policies, checks, defaults, generated
+//! columns, views, functions.
 //!
 //! A translation means exactly what PostgreSQL means, or there is none: what is not known is
 //! refused, never approximated.
 
+mod aggregates;
 mod arrays;
 mod calls;
+mod change;
 mod condition;
+mod convert;
+mod frame;
+mod from;
+mod letters;
 mod query;
+mod routine;
+mod select;
 mod value;
+mod view;
 
 use mongodb::bson::{Bson, Document};
-use sqlparser::ast::Expr;
+use sqlparser::ast::{Expr, Query};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use truststream_kernel::{Error, Result, Type};
-use truststream_services::database::TableName;
 
-use crate::plan::{Condition, Planner};
+use crate::plan::{Condition, Place, Planner};
 use crate::term::{Term, Want};
 
+pub(crate) use change::{Changes, unbounded};
+use frame::{Call, Frame};
+pub(crate) use select::Rows;
 pub(crate) use value::ident;
 
-/// One table whose columns an expression may name, and the `$lookup` that brings its documents.
-struct Frame {
-    table: TableName,
-    /// What the table is called in the expression.
-    name: String,
-    /// Values of outer documents that are handed in.
-    lets: Document,
-    /// Stages that come before the expression.
-    stages: Vec<Document>,
-}
-
-/// Translates one expression.
+/// Translates one expression or query.
 pub(crate) struct Translator<'p, 'a> {
-    planner: &'p mut Planner<'a>,
+    pub(crate) planner: &'p mut Planner<'a>,
     frames: Vec<Frame>,
+    /// Functions whose bodies are translated, the innermost last.
+    calls: Vec<Call>,
+    /// Queries of `with`, by name.
+    named: Vec<(String, Query)>,
 }
 
 impl<'p, 'a> Translator<'p, 'a> {
-    fn new(planner: &'p mut Planner<'a>, table: Option<&TableName>) -> Self {
-        let frame = |table: &TableName| Frame {
-            table: table.clone(),
-            name: table.name.clone(),
-            lets: Document::new(),
-            stages: Vec::new(),
-        };
-        Translator { planner, frames: table.map(frame).into_iter().collect() }
+    pub(crate) fn new(planner: &'p mut Planner<'a>) -> Self {
+        Translator { planner, frames: Vec::new(), calls: Vec::new(), named: Vec::new() }
     }
 
-    /// A condition on the documents of a table.
+    /// A translator of expressions about the rows of a place.
+    fn at(planner: &'p mut Planner<'a>, place: &Place) -> Result<Self> {
+        let mut translator = Translator::new(planner);
+        let relation = translator.relation_of(place, &place.table.name)?;
+        translator.frames.push(Frame::of(relation));
+        Ok(translator)
+    }
+
+    /// The stages that the outermost expression asks for.
+    fn stages(&mut self) -> Vec<Document> {
+        self.frames.pop().map(|frame| frame.stages).unwrap_or_default()
+    }
+
+    /// A condition on the documents of a place.
     ///
     /// # Errors
     /// 0A000 with the part that can't be translated.
     pub(crate) fn condition(
         planner: &'p mut Planner<'a>,
-        table: &TableName,
+        place: &Place,
         text: &str,
         want: Want,
     ) -> Result<Condition> {
         let expr = parse(text)?;
-        let mut translator = Translator::new(planner, Some(table));
+        let mut translator = Translator::at(planner, place)?;
         let made = translator.truth(&expr, want)?;
-        let stages = translator.frames.pop().map(|frame| frame.stages).unwrap_or_default();
-        Ok(Condition { stages, expr: made })
+        Ok(Condition { stages: translator.stages(), expr: made })
     }
 
-    /// A value for a column of type `ty`; it may name the columns of `table`.
+    /// A value for a column of type `ty`; it may name the columns of `place`.
     ///
     /// # Errors
     /// 0A000 with the part that can't be translated.
     pub(crate) fn value_of(
         planner: &'p mut Planner<'a>,
-        table: Option<&TableName>,
+        place: Option<&Place>,
         text: &str,
         ty: &Type,
     ) -> Result<Term> {
-        Translator::value_of_expr(planner, table, &parse(text)?, ty)
+        Translator::value_of_expr(planner, place, &parse(text)?, ty)
     }
 
     /// The same of an expression that was read already.
@@ -85,13 +96,16 @@ impl<'p, 'a> Translator<'p, 'a> {
     /// 0A000 with the part that can't be translated.
     pub(crate) fn value_of_expr(
         planner: &'p mut Planner<'a>,
-        table: Option<&TableName>,
+        place: Option<&Place>,
         expr: &Expr,
         ty: &Type,
     ) -> Result<Term> {
-        let mut translator = Translator::new(planner, table);
+        let mut translator = match place {
+            Some(place) => Translator::at(planner, place)?,
+            None => Translator::new(planner),
+        };
         let term = translator.value(expr, Some(ty))?;
-        if translator.frames.iter().any(|frame| !frame.stages.is_empty()) {
+        if !translator.stages().is_empty() {
             return Err(unsupported("a sub-select", expr));
         }
         Ok(term)

@@ -1,31 +1,33 @@
 //! Sub-selects as `$lookup`, with the policies of their tables.
 
 use mongodb::bson::{Bson, Document, doc};
-use sqlparser::ast::{Expr, Query, Select, SelectItem, SetExpr, TableFactor};
+use sqlparser::ast::{Expr, GroupByExpr, Query, SelectItem, SetExpr};
 use truststream_kernel::{Result, Type};
-use truststream_services::database::PolicyCommand;
-use truststream_sql::schema::table_name;
 
-use super::value::{Family, family, ident};
-use super::{Frame, Translator, call, unsupported};
-use crate::names::collection;
-use crate::term::{Term, Want, all, any, not};
+use super::select::{Rows, Shown};
+use super::value::{Family, family};
+use super::{Translator, call, unsupported};
+use crate::term::{Term, Want, all, any, is_json, not};
 
 impl Translator<'_, '_> {
     /// `exists (select … from …)`
     pub(super) fn exists(&mut self, query: &Query) -> Result<Bson> {
-        let field = self.looked_up(query, None, Some(1))?;
+        let mut rows = self.query(query, Shown::Nothing)?;
+        rows.stages.push(doc! { "$limit": 1 });
+        rows.stages.push(doc! { "$project": { "_id": 1 } });
+        let field = self.looked_up(rows, query)?;
         Ok(call("$gt", vec![call("$size", field), 0.into()]))
     }
 
     /// `x in (select …)`
     pub(super) fn in_query(&mut self, expr: &Expr, query: &Query, want: Want) -> Result<Bson> {
         let left = self.value(expr, None)?;
-        let mut ty = left.ty.clone();
-        let field = self.looked_up(query, Some(&mut ty), None)?;
+        let rows = self.query(query, Shown::One(Some(&left.ty)))?;
+        let ty = rows.columns.first().map_or(Type::Text, |(_, ty)| ty.clone());
         if family(&ty) != family(&left.ty) || family(&ty) == Family::Json {
             return Err(unsupported("a comparison of two types", query));
         }
+        let field = self.looked_up(rows, query)?;
         // Spelled out: not every server reads `$field.v` through an array.
         let each = doc! { "input": field.as_str(), "as": "row", "in": "$$row.v" };
         let values = call("$map", each);
@@ -41,19 +43,19 @@ impl Translator<'_, '_> {
 
     /// `(select …)` for one value.
     pub(super) fn scalar(&mut self, query: &Query, hint: Option<&Type>) -> Result<Term> {
-        if let SetExpr::Select(select) = query.body.as_ref()
-            && select.from.is_empty()
-            && select.selection.is_none()
-            && let [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] =
-                select.projection.as_slice()
-        {
+        if let Some(expr) = lone_expression(query) {
             return self.value(expr, hint);
         }
-        let mut ty = hint.cloned().unwrap_or(Type::Text);
-        let field = self.looked_up(query, Some(&mut ty), Some(2))?;
-        if family(&ty) == Family::Json {
-            return Err(unsupported("a sub-select of JSON", query));
+        let mut rows = self.query(query, Shown::One(hint))?;
+        if rows.at_most_one {
+            return self.first(rows, query);
         }
+        let ty = rows.columns.first().map_or(Type::Text, |(_, ty)| ty.clone());
+        if is_json(&ty) {
+            return Err(unsupported("a sub-select of JSON that may give several rows", query));
+        }
+        rows.stages.push(doc! { "$limit": 2 });
+        let field = self.looked_up(rows, query)?;
         // Of several rows PostgreSQL makes an error, and so does the engine of this number.
         let several = call("$gt", vec![call("$size", field.clone()), Bson::Int32(1)]);
         let number = call("$toString", call("$size", field.clone()));
@@ -64,77 +66,47 @@ impl Translator<'_, '_> {
         Ok(Term::new(call("$cond", vec![several, refused, one]), ty))
     }
 
-    /// Brings the rows of a sub-select into a field, and gives its path; with `ty` their one value
-    /// is in `v`, and its type is told.
-    fn looked_up(&mut self, query: &Query, ty: Option<&mut Type>, most: Option<i32>) -> Result<String> {
-        let plain = query.with.is_none()
-            && query.order_by.is_none()
-            && query.limit_clause.is_none()
-            && query.fetch.is_none();
-        let SetExpr::Select(select) = query.body.as_ref() else {
-            return Err(unsupported("this sub-select", query));
-        };
-        if !plain || !is_simple(select) {
-            return Err(unsupported("this sub-select", query));
-        }
-        let frame = self.frame(select, query)?;
-        let from = collection(&frame.table);
-        let mut pipeline = self.planner.guarded(&frame.table.clone(), PolicyCommand::Select)?;
-        if self.frames.is_empty() {
-            return Err(unsupported("a sub-select here", query));
-        }
-        self.frames.push(frame);
-        let condition = match &select.selection {
-            Some(selection) => self.truth(selection, Want::True)?,
-            None => Bson::Boolean(true),
-        };
-        let projected = match ty {
-            None => doc! { "_id": 1 },
-            Some(ty) => {
-                let [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] =
-                    select.projection.as_slice()
-                else {
-                    return Err(unsupported("this sub-select", query));
-                };
-                let term = self.value(expr, Some(ty))?;
-                *ty = term.ty;
-                doc! { "_id": 0, "v": { "$ifNull": [term.expr, Bson::Null] } }
-            }
-        };
-        let Some(frame) = self.frames.pop() else { return Err(unsupported("this sub-select", query)) };
-        pipeline.extend(frame.stages);
-        pipeline.push(doc! { "$match": { "$expr": condition } });
-        if let Some(most) = most {
-            pipeline.push(doc! { "$limit": most });
-        }
-        pipeline.push(doc! { "$project": projected });
-        let field = self.planner.temporary();
-        let lookup = doc! { "$lookup": {
-            "from": from, "let": frame.lets, "pipeline": pipeline, "as": field.as_str(),
-        } };
+    /// The value of the first row; null if there is none.
+    pub(super) fn first(&mut self, mut rows: Rows, shown: impl std::fmt::Display) -> Result<Term> {
+        let ty = rows.columns.first().map_or(Type::Text, |(_, ty)| ty.clone());
+        rows.stages.push(doc! { "$limit": 1 });
+        let field = self.looked_up(rows, shown)?;
         if let Some(outer) = self.frames.last_mut() {
-            outer.stages.push(lookup);
+            outer.push(doc! { "$unwind": { "path": field.as_str(), "preserveNullAndEmptyArrays": true } });
         }
-        Ok(format!("${field}"))
+        Ok(Term::stored(format!("{field}.v"), ty))
     }
 
-    fn frame(&self, select: &Select, query: &Query) -> Result<Frame> {
-        let [from] = select.from.as_slice() else { return Err(unsupported("this sub-select", query)) };
-        let TableFactor::Table { name, alias, args: None, .. } = &from.relation else {
-            return Err(unsupported("this sub-select", query));
+    /// Brings rows into a field, and gives its path.
+    pub(super) fn looked_up(&mut self, rows: Rows, shown: impl std::fmt::Display) -> Result<String> {
+        let field = self.planner.temporary();
+        let Some(outer) = self.frames.last_mut() else {
+            return Err(unsupported("a sub-select here", shown));
         };
-        if !from.joins.is_empty() {
-            return Err(unsupported("a join in a sub-select", query));
-        }
-        let table = table_name(name);
-        self.planner.schema.table(&table)?;
-        let name = alias.as_ref().map_or_else(|| table.name.clone(), |alias| ident(&alias.name));
-        Ok(Frame { table, name, lets: Document::new(), stages: Vec::new() })
+        outer.push(lookup(rows.from, rows.lets, rows.stages, &field));
+        Ok(format!("${field}"))
     }
 }
 
-fn is_simple(select: &Select) -> bool {
-    use sqlparser::ast::GroupByExpr;
-    let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(terms, _) if terms.is_empty());
-    ungrouped && select.having.is_none() && select.into.is_none()
+pub(super) fn lookup(from: String, lets: Document, pipeline: Vec<Document>, into: &str) -> Document {
+    doc! { "$lookup": { "from": from, "let": lets, "pipeline": pipeline, "as": into } }
+}
+
+/// The expression that a query without a table is.
+pub(super) fn lone_expression(query: &Query) -> Option<&Expr> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let bare = query.with.is_none()
+        && query.limit_clause.is_none()
+        && select.from.is_empty()
+        && select.selection.is_none()
+        && select.having.is_none()
+        && matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+    match select.projection.as_slice() {
+        [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }]
+            if bare && !super::aggregates::within(expr) =>
+        {
+            Some(expr)
+        }
+        _ => None,
+    }
 }

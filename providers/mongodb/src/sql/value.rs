@@ -1,15 +1,16 @@
 //! Values: columns, literals, arithmetic, JSON.
 
 use mongodb::bson::Bson;
-use sqlparser::ast::{BinaryOperator, CaseWhen, DataType, Expr, Ident, UnaryOperator, Value as Literal};
-use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
+use sqlparser::ast::{
+    AccessExpr, BinaryOperator, CaseWhen, DataType, Expr, Ident, UnaryOperator, Value as Literal,
+};
+use truststream_kernel::{Error, Result, Type, Value};
 use truststream_services::database::{Catalog, JsonKey};
 
+use super::aggregates::is_aggregate;
 use super::{Translator, call, unsupported};
-use crate::cast::{cast, target};
-use crate::names;
+use crate::cast::target;
 use crate::plan::{step_into, text_of};
-use crate::storage;
 use crate::term::{Term, Want, constant, constant_of};
 
 /// Types whose values are stored alike, and so compare.
@@ -53,6 +54,9 @@ pub(super) fn untyped(expr: &Expr) -> bool {
 impl Translator<'_, '_> {
     /// The value of an expression; a literal is read as `hint` has it.
     pub(super) fn value(&mut self, expr: &Expr, hint: Option<&Type>) -> Result<Term> {
+        if let Some(key) = self.key_of_group(expr) {
+            return Ok(key);
+        }
         match expr {
             Expr::Nested(inner) => self.value(inner, hint),
             Expr::Identifier(name) if is_keyword(name) => self.keyword(&name.value),
@@ -62,12 +66,16 @@ impl Translator<'_, '_> {
                 [_, table, name] => self.column(Some(table), name),
                 _ => Err(unsupported("this name", expr)),
             },
-            Expr::Value(value) => self.literal(&value.value, hint),
+            Expr::Value(value) => match &value.value {
+                Literal::Placeholder(mark) => self.placeholder(mark),
+                literal => self.literal(literal, hint),
+            },
             Expr::Cast { expr, data_type, .. } => self.cast(expr, data_type),
             Expr::TypedString(typed) => {
                 let ty = self.type_of(&typed.data_type)?;
                 self.literal(&typed.value.value, Some(&ty))
             }
+            Expr::Function(function) if is_aggregate(function) => self.aggregate(function),
             Expr::Function(function) => self.function(function, hint),
             Expr::Subquery(query) => self.scalar(query, hint),
             Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
@@ -94,7 +102,12 @@ impl Translator<'_, '_> {
                 Ok(Term::new(constant(Vec::<Bson>::new()), ty))
             }
             Expr::Array(array) => self.array(&array.elem, hint),
-            Expr::CompoundFieldAccess { root, access_chain } => self.element(root, access_chain),
+            Expr::CompoundFieldAccess { root, access_chain } => match access_chain.as_slice() {
+                [AccessExpr::Dot(Expr::Identifier(name))] => {
+                    self.field_of(root, name).ok_or_else(|| unsupported("this field", expr))
+                }
+                _ => self.element(root, access_chain),
+            },
             Expr::Trim { trim_where: None, trim_what: None, expr, trim_characters: None } => {
                 self.trimmed(expr)
             }
@@ -126,9 +139,11 @@ impl Translator<'_, '_> {
 
     fn concatenation(&mut self, left: &Expr, right: &Expr) -> Result<Term> {
         let sides = [self.value(left, Some(&Type::Text))?, self.value(right, Some(&Type::Text))?];
-        if sides.iter().any(|side| family(&side.ty) != Family::Text) {
+        if sides.iter().all(|side| family(&side.ty) != Family::Text) {
             return Err(unsupported("a concatenation of what is no text", right));
         }
+        let [left, right] = sides;
+        let sides = [self.assigned(left, &Type::Text)?, self.assigned(right, &Type::Text)?];
         Ok(Term::new(call("$concat", sides.map(|side| side.expr).to_vec()), Type::Text))
     }
 
@@ -189,48 +204,7 @@ impl Translator<'_, '_> {
             return self.value(expr, Some(&to));
         }
         let term = self.value(expr, None)?;
-        if term.ty == to || (family(&term.ty) == Family::Json && family(&to) == Family::Json) {
-            return Ok(Term { ty: to, ..term });
-        }
-        if let Some(known) = constant_of(&term.expr) {
-            let known = match (family(&term.ty), known) {
-                (Family::Json, known) => Bson::Document(mongodb::bson::doc! { "v": known.clone() }),
-                (_, known) => known.clone(),
-            };
-            let value = storage::value(&known, &term.ty)?;
-            return Term::value(&cast(self.catalog(), value, &term.ty, &to)?, &to);
-        }
-        let exact = match (&term.ty, &to) {
-            (Type::Int2 | Type::Int4 | Type::Int8, Type::Int8) | (Type::Int2, Type::Int4) => term.expr,
-            (Type::Int2 | Type::Int4 | Type::Int8, Type::Numeric(None)) => call("$toDecimal", term.expr),
-            (Type::Int2 | Type::Int4 | Type::Int8, Type::Text) => call("$toString", term.expr),
-            (Type::Varchar(_) | Type::Text, Type::Text) => term.expr,
-            _ => return Err(unsupported("this cast of a column", format!("{expr}::{data_type}"))),
-        };
-        Ok(Term::new(exact, to))
-    }
-
-    /// A column of the innermost table that has it.
-    fn column(&mut self, table: Option<&Ident>, name: &Ident) -> Result<Term> {
-        let (wanted, name) = (table.map(ident), ident(name));
-        for at in (0..self.frames.len()).rev() {
-            let frame = &self.frames[at];
-            if wanted.as_ref().is_some_and(|wanted| *wanted != frame.name) {
-                continue;
-            }
-            let Some(column) = self.planner.schema.table(&frame.table)?.column(&name) else { continue };
-            if at + 1 == self.frames.len() {
-                return Ok(Term::stored(names::path(&name), column.ty.clone()));
-            }
-            // The value of an outer document is handed to the `$lookup` right below it.
-            let ty = column.ty.clone();
-            let variable = self.planner.variable();
-            self.frames[at + 1].lets.insert(variable.clone(), names::path(&name));
-            let json = family(&ty) == Family::Json;
-            return Ok(Term::new(format!("$${variable}{}", if json { ".v" } else { "" }), ty));
-        }
-        let message = format!("column \"{name}\" does not exist");
-        Err(Error::new(ErrorKind::InvalidInput, "42703", message))
+        self.converted(term, &to, || format!("{expr}::{data_type}"))
     }
 
     fn json_step(&mut self, left: &Expr, right: &Expr, as_text: bool) -> Result<Term> {

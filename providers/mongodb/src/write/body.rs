@@ -3,9 +3,10 @@
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 use truststream_kernel::{Error, ErrorKind, Result, Value};
-use truststream_services::database::{Column, Table, TableName};
+use truststream_services::database::{Column, TableName};
 use truststream_sql::payload::Payload;
 
+use super::through::Through;
 use crate::schema::Schema;
 use crate::term::checked;
 
@@ -25,7 +26,7 @@ impl<'t> Rows<'t> {
     /// wrong values.
     pub(crate) fn read(
         schema: &Schema,
-        (name, table): (&TableName, &'t Table),
+        (name, through): (&TableName, &Through<'t>),
         body: &[u8],
         columns: Option<&[String]>,
         missing_default: bool,
@@ -39,12 +40,12 @@ impl<'t> Rows<'t> {
         };
         let columns = names
             .iter()
-            .map(|column| table.column(column).ok_or_else(|| unknown(name, column)))
+            .map(|column| Ok((column, through.column(name, column)?)))
             .collect::<Result<Vec<_>>>()?;
         let rows = objects(body)?
             .into_iter()
             .map(|object| {
-                let read = |column: &&Column| match object.get(&column.name) {
+                let read = |(given, column): &(&String, &Column)| match object.get(*given) {
                     Some(json) => {
                         checked(&schema.catalog, &column.ty, Value::from_raw_json(&column.ty, json)?)
                             .map(Some)
@@ -55,7 +56,7 @@ impl<'t> Rows<'t> {
                 columns.iter().map(read).collect()
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Rows { columns, rows })
+        Ok(Rows { columns: columns.into_iter().map(|(_, column)| column).collect(), rows })
     }
 }
 
@@ -70,9 +71,4 @@ fn objects(body: &[u8]) -> Result<Vec<Object<'_>>> {
     parsed.map_err(|error| {
         Error::new(ErrorKind::InvalidInput, "PGRST102", "Empty or invalid json").with_source(error)
     })
-}
-
-fn unknown(table: &TableName, column: &str) -> Error {
-    let message = format!("Could not find the '{column}' column of '{}' in the schema cache", table.name);
-    Error::new(ErrorKind::InvalidInput, "PGRST204", message)
 }

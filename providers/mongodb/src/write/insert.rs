@@ -9,8 +9,8 @@ use truststream_services::database::{
 };
 
 use super::rules::Defaults;
-use super::{Named, Rows, key_of, writable};
-use crate::access::Access;
+use super::through::Through;
+use super::{Named, Rows, key_of};
 use crate::names::{collection, field};
 use crate::plan::Planner;
 use crate::sequence;
@@ -32,18 +32,22 @@ impl Work {
     /// Inserts rows, or updates those whose key exists.
     pub(crate) async fn insert(&mut self, op: &Insert) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
-        let table = writable(&schema, &op.table)?;
+        let through = Through::find(&schema, &op.table)?;
+        let (named, table) = (through.named, through.named.1);
         Planner::new(&schema, &self.cx).owned(self.owner).check_relations(&op.table, &op.query)?;
-        let named = (&op.table, table);
         // A caller without the right learns nothing of the columns.
-        Access::of(&self.cx).check(&schema, &op.table, PolicyCommand::Insert)?;
+        self.may_insert(&op.table)?;
         let columns = op.columns.as_deref();
         let body = op.rows.collect(usize::MAX).await?;
-        let rows = Rows::read(&schema, named, &body, columns, op.missing_default)?;
-        let key = conflict_key(op, table)?;
+        let rows = Rows::read(&schema, (&op.table, &through), &body, columns, op.missing_default)?;
+        let key = conflict_key(op, &through)?;
         let readable = op.options.returning == Returning::Representation || key.is_some();
         let rule = op.on_conflict.as_ref().zip(key.as_deref());
-        let sorted = self.put_rows(named, &rows, rule, readable).await?;
+        let owner = self.owner;
+        self.owner |= through.is_owned();
+        let sorted = self.put_rows(named, &rows, rule, readable).await;
+        self.owner = owner;
+        let sorted = sorted?;
         let written: Vec<Bson> = sorted
             .order
             .iter()
@@ -90,6 +94,23 @@ impl Work {
         self.refer(named, &sorted.new.iter().collect::<Vec<_>>()).await?;
         self.merge(named, &sorted.old, &mut sorted.changed).await?;
         Ok(sorted)
+    }
+
+    /// Puts rows that a function gives into their table; those whose key exists are merged or passed over
+    /// where that is said.
+    pub(crate) async fn put_given(
+        &mut self,
+        named: Named<'_>,
+        rows: &Rows<'_>,
+        conflict: Option<(bool, &[String])>,
+        readable: bool,
+    ) -> Result<Vec<Document>> {
+        let rule = OnConflict { columns: None, merge: conflict.is_some_and(|(merge, _)| merge) };
+        let mut sorted = self.put_rows(named, rows, conflict.map(|(_, key)| (&rule, key)), readable).await?;
+        let row = |(new, at): &(bool, usize)| {
+            std::mem::take(if *new { &mut sorted.new[*at] } else { &mut sorted.changed[*at] })
+        };
+        Ok(sorted.order.iter().map(row).collect())
     }
 
     /// Puts the rows of a migration into their table; those whose key exists are passed over where
@@ -240,11 +261,13 @@ impl Work {
 }
 
 /// The columns whose values decide whether a row exists already.
-fn conflict_key(op: &Insert, table: &Table) -> Result<Option<Vec<String>>> {
+fn conflict_key(op: &Insert, through: &Through<'_>) -> Result<Option<Vec<String>>> {
+    let table = through.named.1;
     let Some(on_conflict) = &op.on_conflict else { return Ok(None) };
     let Some(columns) = &on_conflict.columns else {
         return Ok((!table.primary_key.is_empty()).then(|| table.primary_key.clone()));
     };
+    let columns = through.below(columns);
     let wanted: HashSet<&String> = columns.iter().collect();
     let same = |key: &[String]| key.iter().collect::<HashSet<_>>() == wanted;
     let unique = same(&table.primary_key)

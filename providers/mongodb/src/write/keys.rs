@@ -93,7 +93,7 @@ impl Work {
     ///
     /// # Errors
     /// 23503 if a row is referred to still.
-    pub(super) async fn release(
+    pub(crate) async fn release(
         &mut self,
         named: Named<'_>,
         old: &[Document],

@@ -8,36 +8,25 @@ mod keys;
 mod put;
 mod rules;
 mod there;
+mod through;
 mod update;
 
 use mongodb::bson::{Bson, Document};
 use truststream_kernel::{Error, ErrorKind, Result, Retry};
 use truststream_services::database::{
-    Batch, Isolation, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions,
+    Batch, Isolation, Page, PolicyCommand, Query, Returning, Step, Table, TableName, WriteOptions,
 };
 
 use crate::plan::{Planner, Source};
-use crate::schema::Schema;
 use crate::work::Work;
 
 pub(crate) use body::Rows;
 use fault::explain;
 pub(crate) use rules::{Defaults, stored};
+use through::Through;
 
 /// A table and its name.
 pub(crate) type Named<'t> = (&'t TableName, &'t Table);
-
-/// A table that can be written.
-///
-/// # Errors
-/// PGRST205 if there is none, 0A000 for a view.
-pub(crate) fn writable<'s>(schema: &'s Schema, name: &TableName) -> Result<&'s Table> {
-    let table = schema.table(name)?;
-    if matches!(table.kind, TableKind::View { .. }) {
-        return Err(Error::unsupported(format!("cannot write to view \"{}\"", name.name)));
-    }
-    Ok(table)
-}
 
 /// The key of a stored row.
 pub(crate) fn key_of(row: &Document) -> Bson {
@@ -92,9 +81,8 @@ impl Work {
             Step::Insert(insert) => self.insert(insert).await,
             Step::Update(update) => self.update(update).await,
             Step::Delete(delete) => self.delete(delete).await,
-            Step::Invoke(_) | Step::Raw(_) => {
-                Err(Error::unsupported("this database has neither functions nor SQL"))
-            }
+            Step::Invoke(invoke) => self.invoke(invoke).await,
+            Step::Raw(_) => Err(Error::unsupported("this database has no SQL")),
             Step::Expect(_) => Err(Error::internal("what is expected is judged by who runs the steps")),
         }
     }
@@ -103,10 +91,19 @@ impl Work {
     async fn targets(
         &mut self,
         name: &TableName,
+        through: &Through<'_>,
         query: &Query,
         command: PolicyCommand,
     ) -> Result<Vec<Document>> {
         let plan = Planner::new(&self.schema, &self.cx).owned(self.owner).targets(name, query, command)?;
+        let found = self.documents(plan).await?;
+        if !through.is_view() {
+            return Ok(found);
+        }
+        let ids: Vec<Bson> = found.iter().map(key_of).collect();
+        let owner = self.owner || through.is_owned();
+        let plan =
+            Planner::new(&self.schema, &self.cx).owned(owner).picked(through.named.0, &ids, command)?;
         self.documents(plan).await
     }
 

@@ -26,6 +26,7 @@ impl Work {
         let collection = self.database.collection::<Document>(&collection(named.0));
         collection
             .insert_many(rows.iter())
+            .comment(self.watch.comment())
             .session(&mut self.session)
             .await
             .map(drop)
@@ -64,7 +65,7 @@ impl Work {
                 Bson::from(doc! { "q": { "_id": key_of(row) }, "u": row.clone(), "upsert": true })
             };
             let updates: Vec<Bson> = rows.iter().map(update).collect();
-            let command = doc! { "update": &called, "updates": updates };
+            let command = self.command(doc! { "update": &called, "updates": updates });
             let reply = self
                 .database
                 .run_command(command)
@@ -84,6 +85,7 @@ impl Work {
         self.database
             .collection::<Document>(called)
             .delete_many(doc! { "_id": { "$in": keys.to_vec() } })
+            .comment(self.watch.comment())
             .session(&mut self.session)
             .await
             .map(drop)

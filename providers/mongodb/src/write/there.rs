@@ -86,6 +86,7 @@ impl Work {
         command: Document,
         options: &WriteOptions,
     ) -> Result<Page> {
+        let command = self.command(command);
         let reply = self
             .database
             .run_command(command)

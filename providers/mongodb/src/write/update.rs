@@ -5,7 +5,8 @@ use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Page, PolicyCommand, Returning, Update};
 
 use super::rules::Defaults;
-use super::{Named, Rows, key_of, writable};
+use super::through::Through;
+use super::{Named, Rows, key_of};
 use crate::names::field;
 use crate::plan::Planner;
 use crate::storage;
@@ -15,16 +16,18 @@ impl Work {
     /// Changes the rows that the query matches.
     pub(crate) async fn update(&mut self, op: &Update) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
-        let table = writable(&schema, &op.table)?;
+        let through = Through::find(&schema, &op.table)?;
+        let (named, table) = (through.named, through.named.1);
         Planner::new(&schema, &self.cx).owned(self.owner).check_relations(&op.table, &op.query)?;
-        let named = (&op.table, table);
         let columns = op.columns.as_deref();
         let body = op.values.collect(usize::MAX).await?;
-        let values = Rows::read(&schema, named, &body, columns, op.missing_default)?;
-        if let Some(page) = self.update_there(named, op, &values).await? {
+        let values = Rows::read(&schema, (&op.table, &through), &body, columns, op.missing_default)?;
+        if !through.is_view()
+            && let Some(page) = self.update_there(named, op, &values).await?
+        {
             return Ok(page);
         }
-        let old = self.targets(&op.table, &op.query, PolicyCommand::Update).await?;
+        let old = self.targets(&op.table, &through, &op.query, PolicyCommand::Update).await?;
         let Some(row) = values.rows.first().filter(|_| !values.columns.is_empty()) else {
             return self.answer(&op.table, &op.query, &[], &op.options).await;
         };
@@ -48,13 +51,17 @@ impl Work {
             }
         }
         let readable = op.query.filter.is_some() || op.options.returning == Returning::Representation;
-        self.replace(named, &old, &mut new, readable).await?;
+        let owner = self.owner;
+        self.owner |= through.is_owned();
+        let replaced = self.replace(named, &old, &mut new, readable).await;
+        self.owner = owner;
+        replaced?;
         let written: Vec<Bson> = new.iter().map(key_of).collect();
         self.answer(&op.table, &op.query, &written, &op.options).await
     }
 
     /// Replaces rows by their new states, with all that rules and foreign keys say.
-    pub(super) async fn replace(
+    pub(crate) async fn replace(
         &mut self,
         named: Named<'_>,
         old: &[Document],

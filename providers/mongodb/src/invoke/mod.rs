@@ -1,0 +1,221 @@
+//! Functions in SQL, called by name: their statements one after another, in one transaction.
+
+mod arguments;
+mod statement;
+
+use mongodb::bson::{Bson, Document, doc};
+use sqlparser::ast::Statement;
+use truststream_kernel::{Context, Error, ErrorKind, Result, Type, Value};
+use truststream_services::database::{Function, Invoke, Media, Page, Query};
+use truststream_sql::callable::Callable;
+use truststream_sql::computed;
+use truststream_sql::expression::{parameter_type, result_columns, statements};
+
+use crate::plan::{Place, Plan, Planner};
+use crate::render::Renderer;
+use crate::schema::{Schema, result_of};
+use crate::sql::Translator;
+use crate::storage::integer;
+use crate::term::Term;
+use crate::work::{Work, given};
+use crate::{internal, names};
+
+/// Whether a function can be called here.
+///
+/// # Errors
+/// What can't be translated.
+pub(crate) fn check(schema: &Schema, function: &Function) -> Result<()> {
+    if function.returns.type_name == "trigger" {
+        return Ok(());
+    }
+    let cx = Context::system();
+    let mut planner = Planner::new(schema, &cx);
+    if let Some(table) = computed::table_of(&schema.catalog, function) {
+        let place = Place::of(&table);
+        return match function.returns.set || function.returns.composite {
+            true => Translator::computed_rows(&mut planner, &place, function).map(drop),
+            false => Translator::computed_value(&mut planner, &place, function).map(drop),
+        };
+    }
+    let columns = result_columns(&schema.catalog, function)?;
+    let parameters = function.parameters.iter().map(|parameter| parameter_type(&schema.catalog, parameter));
+    // What is not known before it is called.
+    let arguments: Vec<Term> = parameters.map(|ty| Term::new(Bson::from("$$ROOT"), ty)).collect();
+    let statements = statements(function)?;
+    let last = statements.len().saturating_sub(1);
+    for (at, statement) in statements.iter().enumerate() {
+        let columns = (at == last && !function.returns.void).then_some(columns.as_slice());
+        match statement {
+            Statement::Query(query) => {
+                Translator::step(&mut planner, function, &arguments, query, columns)?;
+            }
+            other => statement::check(&mut planner, (function, &arguments), other, columns)?,
+        }
+    }
+    Ok(())
+}
+
+/// Rows that a function gave.
+enum Given {
+    Plan(Plan),
+    Rows(Vec<Document>),
+}
+
+impl Given {
+    /// Its rows, and what more is made of them.
+    fn then(&self, stages: Vec<Document>) -> Plan {
+        match self {
+            Given::Plan(plan) => {
+                let stages = plan.stages.iter().cloned().chain(stages).collect();
+                Plan { collection: plan.collection.clone(), stages }
+            }
+            Given::Rows(rows) if rows.is_empty() => {
+                let mut none = vec![doc! { "$match": { "_id": internal::CURRENT, "none": true } }];
+                none.extend(stages);
+                Plan { collection: names::CATALOG.to_owned(), stages: none }
+            }
+            Given::Rows(rows) => Plan { collection: names::CATALOG.to_owned(), stages: given(rows, stages) },
+        }
+    }
+}
+
+impl Work {
+    /// Calls a function.
+    pub(crate) async fn invoke(&mut self, op: &Invoke) -> Result<Page> {
+        let schema = std::sync::Arc::clone(&self.schema);
+        let callable = Callable::find(&schema.catalog, op)?;
+        let function = callable.function;
+        let role = self.cx.identity().map(|identity| identity.role.as_str());
+        if role.is_some_and(|role| !function.is_open_to(role)) {
+            let message = format!("permission denied for function {}", function.name.name);
+            return Err(Error::permission_denied(message));
+        }
+        if op.transaction.max_affected.is_some() && !function.returns.set {
+            let message = "Function must return SETOF or TABLE when max-affected preference is used with handling=strict";
+            return Err(Error::new(ErrorKind::InvalidInput, "PGRST128", message));
+        }
+        let values = arguments::values(&schema, &self.cx, function, &op.arguments).await?;
+        let rows = match function.strict && values.contains(&Value::Null) {
+            true => Given::Rows(Vec::new()),
+            false => self.steps(&schema, function, &values, op.read_only || function.reads_only).await?,
+        };
+        if function.returns.void {
+            return Ok(Page { status: Some(204), ..Page::default() });
+        }
+        self.result(op, &callable.query, function, &rows).await
+    }
+
+    /// Runs a function's statements, and gives what the last one gave.
+    async fn steps(
+        &mut self,
+        schema: &Schema,
+        function: &Function,
+        values: &[Value],
+        reads_only: bool,
+    ) -> Result<Given> {
+        let parameters =
+            function.parameters.iter().map(|parameter| parameter_type(&schema.catalog, parameter));
+        let arguments: Vec<Term> =
+            parameters.zip(values).map(|(ty, value)| Term::value(value, &ty)).collect::<Result<_>>()?;
+        let columns = result_columns(&schema.catalog, function)?;
+        let statements = statements(function)?;
+        let last = statements.len().saturating_sub(1);
+        let mut found = Given::Rows(Vec::new());
+        for (at, statement) in statements.iter().enumerate() {
+            let columns = (at == last && !function.returns.void).then_some(columns.as_slice());
+            if let Statement::Query(query) = statement {
+                let mut planner = Planner::new(schema, &self.cx).owned(self.owner);
+                let rows = Translator::step(&mut planner, function, &arguments, query, columns)?;
+                let mut stages = rows.stages;
+                if !function.returns.set {
+                    stages.push(doc! { "$limit": 1 });
+                }
+                found = Given::Plan(Plan { collection: rows.from, stages });
+                continue;
+            }
+            refuse_write(function, statement, reads_only)?;
+            let owner = self.owner;
+            self.owner |= function.security_definer;
+            let done = self.statement(schema, (function, &arguments), statement, columns).await;
+            self.owner = owner;
+            let mut rows = done?;
+            if !function.returns.set {
+                rows.truncate(1);
+            }
+            found = Given::Rows(rows);
+        }
+        Ok(found)
+    }
+
+    async fn counted(&mut self, rows: &Given, place: &Place, query: &Query) -> Result<u64> {
+        let schema = std::sync::Arc::clone(&self.schema);
+        let mut stages = Planner::new(&schema, &self.cx).owned(self.owner).matching(place, query)?;
+        stages.push(doc! { "$count": "n" });
+        let found = self.documents(rows.then(stages)).await?;
+        Ok(found.first().and_then(|one| one.get("n")).and_then(integer).unwrap_or(0).unsigned_abs())
+    }
+
+    async fn result(
+        &mut self,
+        op: &Invoke,
+        query: &Query,
+        function: &Function,
+        rows: &Given,
+    ) -> Result<Page> {
+        let schema = std::sync::Arc::clone(&self.schema);
+        let (place, scalar) = (Place::of(&result_of(function)), !function.returns.composite);
+        let total = match op.count {
+            Some(_) => Some(self.counted(rows, &place, query).await?),
+            None => None,
+        };
+        if let Some(most) = op.transaction.max_affected {
+            let affected = self.counted(rows, &place, query).await?;
+            if affected > most {
+                let message = "Query result exceeds max-affected preference constraint";
+                return Err(Error::new(ErrorKind::InvalidInput, "PGRST124", message)
+                    .with_details(format!("The query affects {affected} rows")));
+            }
+        }
+        let level = Planner::new(&schema, &self.cx).owned(self.owner).level(&place, query)?;
+        let mut renderer = Renderer::new(&schema.catalog, &level.shape, &op.format)?;
+        let single = match op.format.media {
+            Media::Json => !function.returns.set,
+            Media::Object => scalar,
+            _ => false,
+        };
+        let plain = scalar && matches!(op.format.media, Media::Json | Media::Object);
+        let mut documents = self.documents(rows.then(level.stages)).await?;
+        if !function.returns.set && documents.is_empty() {
+            // One row in any case: of nulls if there is none.
+            documents.push(Document::new());
+        }
+        let (body, count) = match (single, plain) {
+            (true, _) => renderer.single(documents.first(), plain)?,
+            (false, true) => renderer.values(&documents)?,
+            (false, false) => {
+                for document in &documents {
+                    renderer.push(document)?;
+                }
+                renderer.finish()?
+            }
+        };
+        Ok(Page { body, rows: count, total, ..Page::default() })
+    }
+}
+
+fn refuse_write(function: &Function, statement: &Statement, reads_only: bool) -> Result<()> {
+    if !reads_only {
+        return Ok(());
+    }
+    let text = statement.to_string();
+    let verb = text.split_whitespace().next().unwrap_or_default().to_uppercase();
+    if function.reads_only {
+        let message = format!("{verb} is not allowed in a non-volatile function");
+        return Err(Error::new(ErrorKind::Unsupported, "0A000", message));
+    }
+    let message = format!("cannot execute {verb} in a read-only transaction");
+    Err(Error::new(ErrorKind::InvalidInput, "25006", message))
+}
+
+/// The columns of a function's result, where its last statement gives them.
+pub(crate) type Columns<'c> = Option<&'c [(String, Type)]>;

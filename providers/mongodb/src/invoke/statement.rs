@@ -1,0 +1,313 @@
+//! Statements that write, as functions have them: `insert`, `update`, `delete`.
+
+use mongodb::bson::{Bson, Document};
+use sqlparser::ast::{
+    Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, OnConflict, OnConflictAction, OnInsert,
+    Query, SelectItem, Statement, TableFactor, TableObject, TableWithJoins, Update,
+};
+use truststream_kernel::{Error, ErrorKind, Result, Value};
+use truststream_services::database::{Column, Function, PolicyCommand, Table, TableKind, TableName};
+use truststream_sql::schema::table_name;
+
+use super::Columns;
+use crate::cast::cast;
+use crate::names::{collection, field};
+use crate::plan::Planner;
+use crate::schema::Schema;
+use crate::sql::{Changes, Translator, ident, unbounded};
+use crate::storage;
+use crate::term::Term;
+use crate::work::Work;
+use crate::write::{Rows, key_of};
+
+/// A function and what it is called with.
+type Called<'c> = (&'c Function, &'c [Term]);
+
+/// A statement that was taken apart.
+enum Parts<'s> {
+    Insert {
+        columns: Vec<&'s Column>,
+        source: &'s Query,
+        /// What is done about a row whose key exists: whether it is merged, and its key.
+        conflict: Option<(bool, Option<Vec<String>>)>,
+    },
+    Update {
+        assignments: &'s [Assignment],
+        selection: Option<&'s Expr>,
+    },
+    Delete {
+        selection: Option<&'s Expr>,
+    },
+}
+
+struct Read<'s> {
+    name: TableName,
+    table: &'s Table,
+    /// What the table is called in the statement.
+    alias: String,
+    parts: Parts<'s>,
+    returning: Option<&'s [SelectItem]>,
+}
+
+fn refused(statement: &impl std::fmt::Display) -> Error {
+    Error::unsupported(format!(
+        "of statements in functions this database runs select, insert, update and delete of one table: {statement}"
+    ))
+}
+
+fn read<'s>(schema: &'s Schema, statement: &'s Statement) -> Result<Read<'s>> {
+    let found = |name: TableName| -> Result<(TableName, &'s Table)> {
+        let table = schema.table(&name)?;
+        if table.kind != TableKind::Table {
+            return Err(Error::unsupported(format!("functions write to tables only, not to view {name}")));
+        }
+        Ok((name, table))
+    };
+    match statement {
+        Statement::Insert(insert) => {
+            let TableObject::TableName(name) = &insert.table else { return Err(refused(statement)) };
+            let (name, table) = found(table_name(name))?;
+            let source = insert.source.as_deref().ok_or_else(|| refused(statement))?;
+            let columns = columns(table, &name, insert)?;
+            let conflict = conflict(insert, &columns).ok_or_else(|| refused(statement))?;
+            let alias =
+                insert.table_alias.as_ref().map_or_else(|| name.name.clone(), |one| ident(&one.alias));
+            let parts = Parts::Insert { columns, source, conflict };
+            Ok(Read { name, table, alias, parts, returning: insert.returning.as_deref() })
+        }
+        Statement::Update(Update { table, assignments, from: None, selection, returning, .. }) => {
+            let (name, alias) = target(table).ok_or_else(|| refused(statement))?;
+            let (name, table) = found(name)?;
+            let parts = Parts::Update { assignments, selection: selection.as_ref() };
+            Ok(Read { name, table, alias, parts, returning: returning.as_deref() })
+        }
+        Statement::Delete(Delete { from, using: None, selection, returning, .. }) => {
+            let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = from;
+            let [table] = from.as_slice() else { return Err(refused(statement)) };
+            let (name, alias) = target(table).ok_or_else(|| refused(statement))?;
+            let (name, table) = found(name)?;
+            let parts = Parts::Delete { selection: selection.as_ref() };
+            Ok(Read { name, table, alias, parts, returning: returning.as_deref() })
+        }
+        other => Err(refused(other)),
+    }
+}
+
+fn target(table: &TableWithJoins) -> Option<(TableName, String)> {
+    match &table.relation {
+        TableFactor::Table { name, alias, args: None, .. } if table.joins.is_empty() => {
+            let name = table_name(name);
+            let alias = alias.as_ref().map_or_else(|| name.name.clone(), |alias| ident(&alias.name));
+            Some((name, alias))
+        }
+        _ => None,
+    }
+}
+
+fn column<'t>(table: &'t Table, name: &TableName, wanted: &str) -> Result<&'t Column> {
+    table.column(wanted).ok_or_else(|| {
+        let message = format!("column \"{wanted}\" of relation \"{}\" does not exist", name.name);
+        Error::new(ErrorKind::InvalidInput, "42703", message)
+    })
+}
+
+fn columns<'t>(table: &'t Table, name: &TableName, insert: &Insert) -> Result<Vec<&'t Column>> {
+    let named = insert.columns.iter().map(|one| column(table, name, &table_name(one).name));
+    let named: Vec<_> = named.collect::<Result<_>>()?;
+    if !named.is_empty() {
+        return Ok(named);
+    }
+    Ok(table.columns.iter().filter(|column| column.generated.is_none()).collect())
+}
+
+/// What a statement does about rows whose key exists; `None` for a rule that can't be followed.
+fn conflict(insert: &Insert, columns: &[&Column]) -> Option<Option<(bool, Option<Vec<String>>)>> {
+    let Some(on) = &insert.on else { return Some(None) };
+    let OnInsert::OnConflict(OnConflict { conflict_target, action }) = on else { return None };
+    let key = match conflict_target {
+        None => None,
+        Some(sqlparser::ast::ConflictTarget::Columns(columns)) => Some(columns.iter().map(ident).collect()),
+        Some(_) => return None,
+    };
+    match action {
+        OnConflictAction::DoNothing => Some(Some((false, key))),
+        OnConflictAction::DoUpdate(update) => {
+            let key: Vec<String> = key?;
+            let excluded = |one: &Assignment| match (&one.target, &one.value) {
+                (AssignmentTarget::ColumnName(name), Expr::CompoundIdentifier(value)) => {
+                    let name = table_name(name).name;
+                    let same = value.len() == 2 && ident(&value[0]) == "excluded" && ident(&value[1]) == name;
+                    same.then_some(name)
+                }
+                _ => None,
+            };
+            let set: Vec<String> = update.assignments.iter().map(excluded).collect::<Option<_>>()?;
+            // All that is given is taken over, so all of it must be named.
+            let all = columns.iter().all(|one| set.contains(&one.name) || key.contains(&one.name));
+            (all && update.selection.is_none()).then_some(Some((true, Some(key))))
+        }
+    }
+}
+
+/// The pipelines of a statement.
+struct Made {
+    /// Rows to insert.
+    source: Option<crate::sql::Rows>,
+    /// Rows to change, and their new values.
+    changes: Option<Changes>,
+}
+
+fn made(planner: &mut Planner<'_>, (function, arguments): Called<'_>, read: &Read<'_>) -> Result<Made> {
+    let table = (&read.name, read.alias.as_str());
+    match &read.parts {
+        Parts::Insert { columns, source, .. } => {
+            let declared: Vec<_> =
+                columns.iter().map(|column| (column.name.clone(), unbounded(&column.ty))).collect();
+            let rows = Translator::step(planner, function, arguments, source, Some(&declared))?;
+            Ok(Made { source: Some(rows), changes: None })
+        }
+        Parts::Update { assignments, selection } => {
+            let mut set = Vec::new();
+            for one in *assignments {
+                let AssignmentTarget::ColumnName(name) = &one.target else { return Err(refused(one)) };
+                set.push((column(read.table, &read.name, &table_name(name).name)?, &one.value));
+            }
+            let changes = Translator::changes(
+                planner,
+                function,
+                arguments,
+                table,
+                (PolicyCommand::Update, *selection),
+                &set,
+            )?;
+            Ok(Made { source: None, changes: Some(changes) })
+        }
+        Parts::Delete { selection } => {
+            let changes = Translator::changes(
+                planner,
+                function,
+                arguments,
+                table,
+                (PolicyCommand::Delete, *selection),
+                &[],
+            )?;
+            Ok(Made { source: None, changes: Some(changes) })
+        }
+    }
+}
+
+/// Whether a statement can be run.
+pub(super) fn check(
+    planner: &mut Planner<'_>,
+    called: Called<'_>,
+    statement: &Statement,
+    columns: Columns<'_>,
+) -> Result<()> {
+    let schema = planner.schema;
+    let read = read(schema, statement)?;
+    made(planner, called, &read)?;
+    returned(planner, called, &read, columns).map(drop)
+}
+
+/// What a statement returns of the rows it wrote.
+fn returned(
+    planner: &mut Planner<'_>,
+    (function, arguments): Called<'_>,
+    read: &Read<'_>,
+    columns: Columns<'_>,
+) -> Result<Option<Vec<Document>>> {
+    let (Some(columns), Some(items)) = (columns, read.returning) else {
+        return match columns {
+            Some(_) => Err(Error::new(
+                ErrorKind::InvalidInput,
+                "42P13",
+                format!("return type mismatch in function declared to return {}", function.returns.type_name),
+            )),
+            None => Ok(None),
+        };
+    };
+    let table = (&read.name, read.alias.as_str());
+    Translator::returning(planner, function, arguments, table, items, columns).map(Some)
+}
+
+impl Work {
+    /// Runs a statement that writes, and gives what it returns.
+    pub(super) async fn statement(
+        &mut self,
+        schema: &Schema,
+        called: Called<'_>,
+        statement: &Statement,
+        columns: Columns<'_>,
+    ) -> Result<Vec<Document>> {
+        let read = read(schema, statement)?;
+        let (made, stages) = {
+            let mut planner = Planner::new(schema, &self.cx).owned(self.owner);
+            let stages = returned(&mut planner, called, &read, columns)?;
+            (made(&mut planner, called, &read)?, stages)
+        };
+        let named = (&read.name, read.table);
+        let (readable, returns) = (made.changes.is_some(), stages.is_some());
+        let rows = match (&read.parts, made) {
+            (Parts::Insert { columns, conflict, .. }, Made { source: Some(rows), .. }) => {
+                self.may_insert(&read.name)?;
+                let found =
+                    self.documents(crate::plan::Plan { collection: rows.from, stages: rows.stages }).await?;
+                let rows = values(schema, columns, &found)?;
+                let conflict = conflict.as_ref().map(|(merge, key)| {
+                    (*merge, key.clone().unwrap_or_else(|| read.table.primary_key.clone()))
+                });
+                self.put_given(
+                    named,
+                    &rows,
+                    conflict.as_ref().map(|(merge, key)| (*merge, key.as_slice())),
+                    returns,
+                )
+                .await?
+            }
+            (Parts::Update { .. }, Made { changes: Some(changes), .. }) => {
+                let mut old = self.documents(changes.plan).await?;
+                let mut new = old.clone();
+                for (old, new) in old.iter_mut().zip(&mut new) {
+                    for (key, name) in &changes.set {
+                        new.remove(key);
+                        let value = old.remove(key).unwrap_or(Bson::Null);
+                        let value = written(schema, column(read.table, &read.name, name)?, &value)?;
+                        new.insert(field(name), value.1);
+                    }
+                }
+                self.replace(named, &old, &mut new, readable).await?;
+                new
+            }
+            (_, Made { changes: Some(changes), .. }) => {
+                let old = self.documents(changes.plan).await?;
+                let keys: Vec<Bson> = old.iter().map(key_of).collect();
+                self.remove(&collection(&read.name), &keys).await?;
+                self.release(named, &old, None).await?;
+                old
+            }
+            _ => return Err(refused(statement)),
+        };
+        match stages {
+            Some(stages) if !rows.is_empty() => self.evaluated(&rows, stages).await,
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Stored values of columns, as rows to write.
+fn values<'t>(schema: &Schema, columns: &[&'t Column], found: &[Document]) -> Result<Rows<'t>> {
+    let cell = |row: &Document, column: &Column| {
+        written(schema, column, row.get(field(&column.name)).unwrap_or(&Bson::Null))
+            .map(|(value, _)| Some(value))
+    };
+    let rows = found.iter().map(|row| columns.iter().map(|column| cell(row, column)).collect());
+    Ok(Rows { columns: columns.to_vec(), rows: rows.collect::<Result<_>>()? })
+}
+
+/// A value as a column takes it, and as it stores it.
+fn written(schema: &Schema, column: &Column, found: &Bson) -> Result<(Value, Bson)> {
+    let from = unbounded(&column.ty);
+    let value = cast(&schema.catalog, storage::value(found, &from)?, &from, &column.ty)?;
+    let stored = storage::bson(&value, &column.ty)?;
+    Ok((value, stored))
+}

@@ -1,0 +1,128 @@
+//! Statements that write: which rows they are about, their new values, what is returned of them.
+
+use mongodb::bson::{Bson, Document, doc};
+use sqlparser::ast::{Expr, Query, SelectItem, Values};
+use truststream_kernel::{Error, ErrorKind, Result, Type};
+use truststream_services::database::{Column, Function, PolicyCommand, TableName};
+
+use super::frame::{Argument, Frame, Relation};
+use super::select::{Rows, Shown, stored_form};
+use super::{Translator, unsupported};
+use crate::names::field;
+use crate::plan::{Place, Plan, Planner};
+use crate::term::{Term, Want};
+
+/// The rows that a statement changes.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    pub(crate) plan: Plan,
+    /// Fields that have new values, each with its column.
+    pub(crate) set: Vec<(String, String)>,
+}
+
+/// The type of a column without what is rounded to when it is written.
+pub(crate) fn unbounded(ty: &Type) -> Type {
+    match ty {
+        Type::Numeric(_) => Type::Numeric(None),
+        other => other.clone(),
+    }
+}
+
+impl<'p, 'a> Translator<'p, 'a> {
+    fn target(&self, (table, alias): (&TableName, &str)) -> Result<Relation> {
+        self.relation_of(&Place::of(table), alias)
+    }
+
+    /// The rows that a statement of a function is about, and their new values.
+    ///
+    /// # Errors
+    /// 0A000 with the part that can't be translated, 42501 where the table is closed to the caller.
+    pub(crate) fn changes(
+        planner: &'p mut Planner<'a>,
+        function: &Function,
+        arguments: &[Term],
+        table: (&TableName, &str),
+        (command, selection): (PolicyCommand, Option<&Expr>),
+        set: &[(&Column, &Expr)],
+    ) -> Result<Changes> {
+        let mut translator = Translator::new(planner);
+        let arguments = arguments.iter().cloned().map(Argument::Value).collect();
+        translator.within(function, arguments, |body| {
+            let mut plan = body.planner.origin(table.0, command)?;
+            if selection.is_some() || !set.is_empty() {
+                plan.stages.extend(body.planner.guarded(table.0, PolicyCommand::Select)?);
+            }
+            body.frames.push(Frame::of(body.target(table)?));
+            if let Some(selection) = selection {
+                let condition = body.truth(selection, Want::True)?;
+                body.top().push(doc! { "$match": { "$expr": condition } });
+            }
+            let mut kept = Document::new();
+            for column in &body.planner.schema.table(table.0)?.columns {
+                kept.insert(field(&column.name), 1);
+            }
+            let mut named = Vec::new();
+            for (column, expr) in set {
+                if column.generated.is_some() {
+                    let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
+                    return Err(Error::new(ErrorKind::InvalidInput, "428C9", message));
+                }
+                let term = body.value(expr, Some(&column.ty))?;
+                let term = body.assigned(term, &unbounded(&column.ty))?;
+                let key = body.planner.temporary();
+                kept.insert(&key, stored_form(&term));
+                named.push((key, column.name.clone()));
+            }
+            plan.stages.extend(body.frames.pop().map(|frame| frame.stages).unwrap_or_default());
+            plan.stages.push(doc! { "$project": kept });
+            Ok(Changes { plan, set: named })
+        })
+    }
+
+    /// What a statement of a function returns of the rows it wrote.
+    ///
+    /// # Errors
+    /// 0A000 with the part that can't be translated.
+    pub(crate) fn returning(
+        planner: &'p mut Planner<'a>,
+        function: &Function,
+        arguments: &[Term],
+        table: (&TableName, &str),
+        items: &[SelectItem],
+        columns: &[(String, Type)],
+    ) -> Result<Vec<Document>> {
+        let mut translator = Translator::new(planner);
+        let arguments = arguments.iter().cloned().map(Argument::Value).collect();
+        translator.within(function, arguments, |body| {
+            body.frames.push(Frame::of(body.target(table)?));
+            let shown = body.shown_columns(items, columns)?;
+            let mut stages = body.frames.pop().map(|frame| frame.stages).unwrap_or_default();
+            stages.push(doc! { "$project": shown });
+            Ok(stages)
+        })
+    }
+
+    /// `values (…), (…)`
+    pub(super) fn values(&mut self, values: &Values, query: &Query, shown: Shown<'_>) -> Result<Rows> {
+        let Shown::Declared(columns) = shown else { return Err(unsupported("values here", query)) };
+        let (from, stages) = super::from::one_row();
+        self.frames.push(Frame { stages, ..Frame::default() });
+        let mut rows = Vec::new();
+        for row in &values.rows {
+            let mut made = Document::new();
+            if row.content.len() != columns.len() {
+                return Err(unsupported("values of another number of columns", query));
+            }
+            for (expr, (name, ty)) in row.content.iter().zip(columns) {
+                let term = self.value(expr, Some(ty))?;
+                made.insert(field(name), stored_form(&self.assigned(term, ty)?));
+            }
+            rows.push(Bson::Document(made));
+        }
+        let Frame { lets, mut stages, .. } = self.frames.pop().unwrap_or_default();
+        stages.push(doc! { "$project": { "_id": 0, "r": rows } });
+        stages.push(doc! { "$unwind": "$r" });
+        stages.push(doc! { "$replaceRoot": { "newRoot": "$r" } });
+        Ok(Rows { from, lets, stages, columns: columns.to_vec(), at_most_one: values.rows.len() < 2 })
+    }
+}

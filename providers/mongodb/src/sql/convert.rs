@@ -1,0 +1,74 @@
+//! Values of one type as another, row by row.
+
+use mongodb::bson::{Bson, doc};
+use truststream_kernel::{Result, Type};
+
+use super::value::{Family, family};
+use super::{Translator, call, unsupported};
+use crate::cast::cast;
+use crate::storage;
+use crate::term::{Term, Want, constant_of};
+
+impl Translator<'_, '_> {
+    /// A value as a column, a parameter or a result of a type takes it.
+    pub(super) fn assigned(&self, term: Term, ty: &Type) -> Result<Term> {
+        self.converted(term, ty, || ty.sql_name())
+    }
+
+    pub(super) fn converted(&self, term: Term, to: &Type, shown: impl Fn() -> String) -> Result<Term> {
+        if term.ty == *to || (family(&term.ty) == Family::Json && family(to) == Family::Json) {
+            return Ok(Term { ty: to.clone(), ..term });
+        }
+        if term.expr == Bson::String("$$REMOVE".into()) {
+            return Term::value(&truststream_kernel::Value::Null, to);
+        }
+        if let Some(known) = constant_of(&term.expr) {
+            let known = match (family(&term.ty), known) {
+                (Family::Json, known) => Bson::Document(doc! { "v": known.clone() }),
+                (_, known) => known.clone(),
+            };
+            let value = storage::value(&known, &term.ty)?;
+            return Term::value(&cast(&self.planner.schema.catalog, value, &term.ty, to)?, to);
+        }
+        use Type::{
+            Bool, Date, Enum, Float4, Float8, Int2, Int4, Int8, Numeric, Text, Timestamp, Timestamptz,
+            Varchar,
+        };
+        const DAY: i64 = 86_400_000_000;
+        let expr = term.expr.clone();
+        let exact = match (&term.ty, to) {
+            (Int2 | Int4 | Int8, Int8) | (Int2, Int4) => expr,
+            (Int2 | Int4 | Int8, Numeric(None)) => call("$toDecimal", expr),
+            (Int2 | Int4 | Int8 | Numeric(_), Float8) => call("$toDouble", expr),
+            (Numeric(_), Numeric(None)) | (Float4, Float8) => expr,
+            (Int2 | Int4 | Int8, Text) => call("$toString", expr),
+            // A count or a length always fits.
+            (Int8, Int4) => narrowed(&expr, i64::from(i32::MIN), i64::from(i32::MAX)),
+            (Int8 | Int4, Int2) => narrowed(&expr, i64::from(i16::MIN), i64::from(i16::MAX)),
+            (Varchar(_) | Text | Enum(_), Text) | (Text | Varchar(_), Varchar(None)) => expr,
+            (Bool, Text) => {
+                let text = call("$cond", vec![expr, "true".into(), "false".into()]);
+                call("$cond", vec![term.is_null(Want::True), Bson::Null, text])
+            }
+            (Bool, Int4) => {
+                let number = call("$cond", vec![expr, 1.into(), 0.into()]);
+                call("$cond", vec![term.is_null(Want::True), Bson::Null, number])
+            }
+            (Timestamptz, Timestamp) | (Timestamp, Timestamptz) => expr,
+            (Date, Timestamp | Timestamptz) => call("$multiply", vec![expr, Bson::Int64(DAY)]),
+            _ => return Err(unsupported("this cast", shown())),
+        };
+        Ok(Term::new(exact, to.clone()))
+    }
+}
+
+/// A number within bounds; of another one the engine makes an error.
+fn narrowed(number: &Bson, least: i64, most: i64) -> Bson {
+    let beyond = doc! { "$or": [
+        { "$lt": [number.clone(), least] },
+        { "$gt": [number.clone(), most] },
+    ] };
+    let known = doc! { "$gt": [number.clone(), Bson::Null] };
+    let refused = doc! { "$toInt": { "$concat": ["out of range: ", { "$toString": number.clone() }] } };
+    doc! { "$cond": [{ "$and": [known, beyond] }, refused, number.clone()] }.into()
+}

@@ -1,0 +1,213 @@
+//! Names in expressions: which documents have what they mean, and how it is read from there.
+
+use mongodb::bson::{Bson, Document, doc};
+use sqlparser::ast::{Expr, Ident, Value as Literal};
+use truststream_kernel::{Error, ErrorKind, Result, Type};
+
+use super::value::ident;
+use super::{Translator, unsupported};
+use crate::names::field;
+use crate::plan::Place;
+use crate::term::{Term, constant_of, is_json};
+
+/// Rows by the name that an expression has for them.
+#[derive(Clone, Debug)]
+pub(super) struct Relation {
+    pub(super) name: String,
+    pub(super) columns: Vec<(String, Type)>,
+    /// What leads to a row in the documents: nothing, or a field and a dot.
+    pub(super) prefix: String,
+}
+
+impl Relation {
+    pub(super) fn column(&self, name: &str) -> Option<Term> {
+        let (_, ty) = self.columns.iter().find(|(column, _)| column == name)?;
+        Some(self.term(name, ty))
+    }
+
+    pub(super) fn term(&self, name: &str, ty: &Type) -> Term {
+        Term::stored(format!("${}{}", self.prefix, field(name)), ty.clone())
+    }
+}
+
+/// The rows that one `from` brings, and the pipeline that is made on them.
+#[derive(Debug, Default)]
+pub(super) struct Frame {
+    pub(super) relations: Vec<Relation>,
+    /// Values of outer documents that are handed in.
+    pub(super) lets: Document,
+    /// Stages that come before the expression.
+    pub(super) stages: Vec<Document>,
+    /// Groups being made of the rows.
+    pub(super) groups: Option<Groups>,
+}
+
+/// Groups of the rows of a frame.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    /// What is grouped by, and where it is found afterwards.
+    pub(super) keys: Vec<(Term, Bson)>,
+    pub(super) ids: Document,
+    pub(super) accumulators: Document,
+    /// Stages that come after the groups were made.
+    pub(super) later: Vec<Document>,
+    /// Whether an argument of an aggregate is translated, which is about rows.
+    pub(super) inside: bool,
+    /// What leads to a group in the documents.
+    pub(super) prefix: String,
+}
+
+/// What a parameter of a function stands for.
+#[derive(Clone, Debug)]
+pub(super) enum Argument {
+    Value(Term),
+    Row(Relation),
+}
+
+/// A function whose body is translated in the place of its call.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) name: String,
+    pub(super) parameters: Vec<(String, Argument)>,
+    /// How many frames the caller has: the body sees none of them.
+    pub(super) floor: usize,
+}
+
+impl Frame {
+    pub(super) fn of(relation: Relation) -> Self {
+        Frame { relations: vec![relation], ..Frame::default() }
+    }
+
+    /// Adds a stage where what it makes is asked for.
+    pub(super) fn push(&mut self, stage: Document) {
+        match &mut self.groups {
+            Some(groups) if !groups.inside => groups.later.push(stage),
+            _ => self.stages.push(stage),
+        }
+    }
+}
+
+impl Translator<'_, '_> {
+    pub(super) fn floor(&self) -> usize {
+        self.calls.last().map_or(0, |call| call.floor)
+    }
+
+    /// The rows of a place, by the name of their table.
+    pub(super) fn relation_of(&self, place: &Place, name: &str) -> Result<Relation> {
+        let table = self.planner.schema.table(&place.table)?;
+        let columns = table.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect();
+        let prefix = place.row().map(|row| format!("{row}.")).unwrap_or_default();
+        Ok(Relation { name: name.to_owned(), columns, prefix })
+    }
+
+    /// A column of the innermost rows that have it, or a parameter.
+    pub(super) fn column(&mut self, relation: Option<&Ident>, name: &Ident) -> Result<Term> {
+        let (wanted, name) = (relation.map(ident), ident(name));
+        for at in (self.floor()..self.frames.len()).rev() {
+            let fits = |one: &&Relation| wanted.as_ref().is_none_or(|wanted| *wanted == one.name);
+            let found = self.frames[at].relations.iter().filter(fits).find_map(|one| one.column(&name));
+            if let Some(term) = found {
+                let term = self.grouped(at, term, &name)?;
+                return Ok(self.carried(term, at));
+            }
+        }
+        self.parameter(wanted.as_deref(), &name).ok_or_else(|| {
+            let message = format!("column \"{name}\" does not exist");
+            Error::new(ErrorKind::InvalidInput, "42703", message)
+        })
+    }
+
+    /// A column as the groups of a frame have it.
+    fn grouped(&self, at: usize, term: Term, name: &str) -> Result<Term> {
+        let Some(groups) = self.frames[at].groups.as_ref().filter(|groups| !groups.inside) else {
+            return Ok(term);
+        };
+        let key = groups.keys.iter().find(|(key, _)| key.expr == term.expr);
+        match key {
+            Some((_, expr)) => Ok(Term { expr: expr.clone(), ..term }),
+            None => {
+                let message = format!(
+                    "column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function"
+                );
+                Err(Error::new(ErrorKind::InvalidInput, "42803", message))
+            }
+        }
+    }
+
+    fn parameter(&mut self, function: Option<&str>, name: &str) -> Option<Term> {
+        let call = self.calls.last()?;
+        let (at, own) = (call.floor, function.is_none_or(|function| function == call.name));
+        let found = call.parameters.iter().find_map(|(parameter, argument)| match argument {
+            Argument::Value(term) if own && parameter == name => Some(term.clone()),
+            Argument::Row(row) if function == Some(parameter) => row.column(name),
+            _ => None,
+        })?;
+        Some(if at == 0 { found } else { self.carried(found, at - 1) })
+    }
+
+    /// `$1`
+    pub(super) fn placeholder(&mut self, mark: &str) -> Result<Term> {
+        let at = mark.trim_start_matches('$').parse::<usize>().ok().and_then(|at| at.checked_sub(1));
+        let call = self.calls.last().zip(at);
+        match call.and_then(|(call, at)| Some((call.floor, call.parameters.get(at)?.1.clone()))) {
+            Some((floor, Argument::Value(term))) => {
+                Ok(if floor == 0 { term } else { self.carried(term, floor - 1) })
+            }
+            _ => Err(unsupported("this parameter", mark)),
+        }
+    }
+
+    /// A field of a row: `$1.id`, `(person).id`.
+    pub(super) fn field_of(&mut self, root: &Expr, name: &Ident) -> Option<Term> {
+        let call = self.calls.last()?;
+        let row = match inner(root) {
+            Expr::Value(value) => match &value.value {
+                Literal::Placeholder(mark) => {
+                    let at = mark.trim_start_matches('$').parse::<usize>().ok()?.checked_sub(1)?;
+                    &call.parameters.get(at)?.1
+                }
+                _ => return None,
+            },
+            Expr::Identifier(row) => {
+                let row = ident(row);
+                &call.parameters.iter().find(|(parameter, _)| *parameter == row)?.1
+            }
+            _ => return None,
+        };
+        let Argument::Row(row) = row else { return None };
+        let (term, floor) = (row.column(&ident(name))?, call.floor);
+        Some(self.carried(term, floor.checked_sub(1)?))
+    }
+
+    /// A term about the documents of a frame, as the innermost frame reads it: its value is handed to
+    /// the `$lookup` right below.
+    pub(super) fn carried(&mut self, term: Term, at: usize) -> Term {
+        let known = constant_of(&term.expr).is_some()
+            || matches!(&term.expr, Bson::String(path) if path.starts_with("$$"));
+        if known || at + 1 >= self.frames.len() {
+            return term;
+        }
+        let variable = self.planner.variable();
+        let (value, expr) = match (&term.expr, is_json(&term.ty)) {
+            // What a variable has is never missing, but what it leads to may be.
+            (Bson::String(path), true) if path.ends_with(".v") => {
+                let stored = path.trim_end_matches(".v").to_owned();
+                (stored.into(), format!("$${variable}.v"))
+            }
+            (_, true) => (doc! { "v": term.expr.clone() }.into(), format!("$${variable}.v")),
+            (expr, false) => {
+                let value: Bson = doc! { "$ifNull": [expr.clone(), Bson::Null] }.into();
+                (value, format!("$${variable}"))
+            }
+        };
+        self.frames[at + 1].lets.insert(variable, value);
+        Term::new(expr, term.ty)
+    }
+}
+
+pub(super) fn inner(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Nested(expr) => inner(expr),
+        other => other,
+    }
+}

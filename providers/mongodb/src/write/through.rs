@@ -1,0 +1,93 @@
+//! Tables that are written, by their own name or through a view.
+
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{Column, PolicyCommand, Table, TableKind, TableName};
+use truststream_sql::updatable::{self, Base};
+
+use super::Named;
+use crate::access::Access;
+use crate::schema::Schema;
+use crate::work::Work;
+
+/// What is written under a name.
+pub(crate) struct Through<'s> {
+    /// The table.
+    pub(super) named: Named<'s>,
+    /// The view that it is written through, if it is.
+    view: Option<(Base, &'s Table)>,
+}
+
+impl<'s> Through<'s> {
+    /// The table that has this name, or is written through the view of this name.
+    ///
+    /// # Errors
+    /// PGRST205 if there is none, 0A000 for a view that shows no rows of one table.
+    pub(super) fn find(schema: &'s Schema, name: &'s TableName) -> Result<Self> {
+        let table = schema.table(name)?;
+        if table.kind == TableKind::Table {
+            return Ok(Through { named: (name, table), view: None });
+        }
+        let base = updatable::base(&schema.catalog, name)
+            .ok_or_else(|| Error::unsupported(format!("cannot write to view \"{}\"", name.name)))?;
+        let (base_name, below) = schema
+            .catalog
+            .tables
+            .get_key_value(&base.table)
+            .ok_or_else(|| Error::internal("a view of a table that is not there"))?;
+        Ok(Through { named: (base_name, below), view: Some((base, table)) })
+    }
+
+    pub(super) fn is_view(&self) -> bool {
+        self.view.is_some()
+    }
+
+    /// Whether the view is asked with the rights of its owner.
+    pub(super) fn is_owned(&self) -> bool {
+        self.view.as_ref().is_some_and(|(base, _)| !base.invoker)
+    }
+
+    /// The table's column that a name means.
+    ///
+    /// # Errors
+    /// PGRST204 if there is none, 0A000 for a column that the view computes.
+    pub(super) fn column(&self, name: &TableName, column: &str) -> Result<&'s Column> {
+        let found = match &self.view {
+            None => self.named.1.column(column),
+            Some((base, view)) => match base.column(column) {
+                Some(below) => self.named.1.column(below),
+                None if view.column(column).is_some() => {
+                    let message = format!("cannot write to column \"{column}\" of view \"{}\"", name.name);
+                    return Err(Error::unsupported(message));
+                }
+                None => None,
+            },
+        };
+        found.ok_or_else(|| {
+            let message =
+                format!("Could not find the '{column}' column of '{}' in the schema cache", name.name);
+            Error::new(ErrorKind::InvalidInput, "PGRST204", message)
+        })
+    }
+
+    /// Columns of a key by the names that the table has for them.
+    pub(super) fn below(&self, columns: &[String]) -> Vec<String> {
+        let below = |column: &String| match &self.view {
+            Some((base, _)) => base.column(column).unwrap_or(column).to_owned(),
+            None => column.clone(),
+        };
+        columns.iter().map(below).collect()
+    }
+}
+
+impl Work {
+    /// Refuses to insert into a table that is closed to the caller.
+    ///
+    /// # Errors
+    /// 42501.
+    pub(crate) fn may_insert(&self, name: &TableName) -> Result<()> {
+        if self.owner {
+            return Ok(());
+        }
+        Access::of(&self.cx).check(&self.schema, name, PolicyCommand::Insert).map(drop)
+    }
+}
