@@ -1,7 +1,7 @@
 //! Somebody who follows the change feed in stages, as the stored route tells them.
 
 use truststream_services::database::Position;
-use truststream_switch::machine::Leg;
+use truststream_switch::machine::{Leg, Phase};
 
 use super::world::{Moment, Side};
 
@@ -24,6 +24,10 @@ fn number(position: &Position) -> usize {
 impl Reader {
     /// Reads one entry of a side, or goes on to the next stage where this one has ended.
     pub fn read(&mut self, now: &Moment, side: Side, freely: bool) -> Option<()> {
+        // The stored route tells of one reign before the present one.
+        if now.phase() == Phase::RolledBack {
+            return None;
+        }
         let ends = ends(now);
         let end = ends.get(self.stage).copied();
         let length = now.logs[side].len();
