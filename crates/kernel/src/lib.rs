@@ -5,6 +5,8 @@
 //! boundary ([`Call`]). Providers implement a typed driver trait, applications use a typed handle,
 //! and everything between them, every [`Layer`], is written once for all services.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod body;
 mod call;
 mod code;

@@ -191,7 +191,9 @@ impl Backend {
             name: self.name.clone(),
             database: self.database(),
             objects: self.objects(),
-            objects_place: place(ObjectsService::NAME).or_else(|| place(StorageService::NAME)).unwrap_or_default(),
+            objects_place: place(ObjectsService::NAME)
+                .or_else(|| place(StorageService::NAME))
+                .unwrap_or_default(),
             elsewhere: elsewhere
                 .into_iter()
                 .filter_map(|(schema, service)| Some((schema, place(service)?)))

@@ -1,6 +1,8 @@
 //! Bytes that are too many for memory: small bodies stay in it, large ones go to an unnamed temporary file,
 //! of which nothing is left once nobody reads it any more, whatever becomes of the process.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod file;
 
 use std::fs::File;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use truststream_kernel::{Error, ErrorKind, FeatureSet, Result, Service};
 use truststream_services::database::{
-    AppliedPosition, Catalog, Changes, Cost, DatabaseService, Describe, Migrations, Ping, Problem, Review,
-    Scan, Table, TableKind, TableName, Weigh,
+    AppliedPosition, Catalog, Changes, Cost, DatabaseFeature, DatabaseService, Describe, Migrations, Ping,
+    Problem, Review, Scan, Table, TableKind, TableName, Weigh,
 };
 use truststream_services::objects::Check;
 
@@ -161,7 +161,9 @@ async fn kept_apart(source: &Side, target: &Side) -> Result<Vec<Problem>> {
     if source.objects_place != target.objects_place {
         for side in [source, target] {
             match side.objects.send(Check).await {
-                Err(error) if error.kind() == ErrorKind::Unsupported => problems.push(inability(side, &error)),
+                Err(error) if error.kind() == ErrorKind::Unsupported => {
+                    problems.push(inability(side, &error))
+                }
                 // Whether it answers is seen when objects are moved.
                 _ => {}
             }
@@ -186,9 +188,15 @@ pub(crate) fn moved<'c>(
     source: &Side,
     target: &Side,
 ) -> impl Iterator<Item = (&'c TableName, &'c Table)> + use<'c> {
-    let both = source.elsewhere.iter().filter(|(schema, place)| target.elsewhere.get(*schema) == Some(*place));
+    let both =
+        source.elsewhere.iter().filter(|(schema, place)| target.elsewhere.get(*schema) == Some(*place));
     let mut apart: Vec<&'static str> = both.map(|(schema, _)| *schema).collect();
     apart.push("truststream");
+    // Replies are remembered by idempotency keys, which need transactions.
+    let remembers = |side: &Side| features(side).has(DatabaseFeature::Transactions);
+    if !(remembers(source) && remembers(target)) {
+        apart.push("truststream_requests");
+    }
     let is_moved = move |name: &TableName| !apart.contains(&name.schema.as_str());
     catalog.tables.iter().filter(move |(name, table)| table.kind == TableKind::Table && is_moved(name))
 }

@@ -5,3 +5,4 @@ mod direct;
 mod gradual;
 mod model;
 mod pairs;
+mod scale;

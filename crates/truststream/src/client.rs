@@ -13,11 +13,11 @@ use truststream_services::auth::{Authenticate, Session};
 use truststream_services::database::{Catalog, Database, Describe, Migrate, MigrationOutcome, TableName};
 
 use crate::auth::Auth;
+use crate::failover::Failovers;
 use crate::open;
 use crate::query::{Atomic, Call, RawQuery, Table};
 use crate::realtime::Realtime;
 use crate::storage::Storage;
-use crate::failover::Failovers;
 use crate::switch::Switch;
 use crate::transaction::{Outside, Transaction, Tx};
 use crate::transfer::{Import, RowFormat};

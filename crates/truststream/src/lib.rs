@@ -26,11 +26,11 @@
 pub mod auth;
 mod client;
 mod decode;
+pub mod failover;
 mod open;
 pub mod query;
 pub mod realtime;
 pub mod storage;
-pub mod failover;
 pub mod switch;
 mod transaction;
 pub mod transfer;

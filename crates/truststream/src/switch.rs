@@ -5,7 +5,9 @@ use futures::stream;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_runtime::{Runtime, Status};
 
-pub use truststream_switch::{Options, PartPhase, PartReport, Phase, Plan, Progress, Record, Rehearsal, Report, Strategy, Verify};
+pub use truststream_switch::{
+    Options, PartPhase, PartReport, Phase, Plan, Progress, Record, Rehearsal, Report, Strategy, Verify,
+};
 
 /// The switches of a project.
 ///

@@ -39,7 +39,8 @@ pub struct Clock {
 
 impl Clock {
     pub fn new(began: u64) -> Self {
-        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = runtime.expect("a runtime without drivers of the system needs nothing of it");
         let origin = runtime.block_on(async { Instant::now() });
         Clock { runtime, origin, began }
     }

@@ -286,7 +286,6 @@ fn order(left: &Value, right: &Value) -> Ordering {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

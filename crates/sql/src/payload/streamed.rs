@@ -55,7 +55,7 @@ impl Payload {
         let read = json.deserialize_any(Rows(&mut give)).and_then(|()| json.end());
         match (failure, read) {
             (Some(failure), _) => Err(failure),
-            (None, read) => read.map_err(|error| unlike(error)),
+            (None, read) => read.map_err(unlike),
         }
     }
 }

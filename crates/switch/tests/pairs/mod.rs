@@ -4,7 +4,7 @@
 mod app;
 mod content;
 mod remote;
-mod servers;
+pub mod servers;
 mod story;
 
 use std::time::{Duration, Instant};
