@@ -19,6 +19,9 @@ const AGGREGATES: &[&str] =
 /// Others, which would be taken for functions of one row.
 const OTHERS: &[&str] = &["string_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg"];
 
+/// Makes of the paths of what was accumulated what the aggregate is.
+type Shown = Box<dyn Fn(&[Bson]) -> Bson>;
+
 fn name_of(function: &Function) -> String {
     table_name(&function.name).name
 }
@@ -137,11 +140,7 @@ impl Translator<'_, '_> {
         Ok(Term::new(shown(&paths), ty))
     }
 
-    #[allow(clippy::type_complexity)]
-    fn accumulated(
-        &mut self,
-        function: &Function,
-    ) -> Result<(Vec<Document>, Box<dyn Fn(&[Bson]) -> Bson>, Type)> {
+    fn accumulated(&mut self, function: &Function) -> Result<(Vec<Document>, Shown, Type)> {
         let name = name_of(function);
         let FunctionArguments::List(list) = &function.args else {
             return Err(unsupported("these arguments", function));
@@ -222,7 +221,7 @@ impl Translator<'_, '_> {
     }
 }
 
-fn or_null() -> Box<dyn Fn(&[Bson]) -> Bson> {
+fn or_null() -> Shown {
     Box::new(|paths| call("$ifNull", vec![paths[0].clone(), Bson::Null]))
 }
 

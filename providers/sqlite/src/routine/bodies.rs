@@ -27,7 +27,10 @@ pub(super) enum Body {
 /// The bodies of one schema's functions, by their place in the catalog and the role that calls: what
 /// they may read and write is part of them.
 #[derive(Debug, Default)]
-pub(crate) struct Bodies(RwLock<HashMap<(usize, Option<String>), Arc<Body>>>);
+pub(crate) struct Bodies(RwLock<HashMap<Called, Arc<Body>>>);
+
+/// The place of a function in the catalog, and the role that calls it.
+type Called = (usize, Option<String>);
 
 impl Write<'_> {
     /// What a function does when this caller calls it.
