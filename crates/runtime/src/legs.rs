@@ -139,7 +139,7 @@ impl RoutedDatabase {
                 None => batch,
             });
         };
-        read.to_its_end(end).await
+        read.until_its_end(end).await
     }
 }
 
@@ -182,7 +182,7 @@ impl Reading<'_> {
     }
 
     /// A stage that is over: one side to its end, then the other.
-    async fn to_its_end(self, end: &End<'_>) -> Result<ChangeBatch> {
+    async fn until_its_end(self, end: &End<'_>) -> Result<ChangeBatch> {
         if !reaches(&self.main, end.main) {
             let batch = self.ask(self.place.main, &self.main, Duration::ZERO).await?;
             return Ok(self.of_main(up_to(batch, end.main)));
