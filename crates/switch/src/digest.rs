@@ -216,6 +216,8 @@ fn bucket_of(key: RowHash, buckets: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use truststream_kernel::Value;
+
     use super::*;
 
     fn row(values: &[(&str, Value)]) -> Row {

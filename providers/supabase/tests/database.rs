@@ -1,5 +1,7 @@
 //! What is the remote database's own: who is told to the project, and what is refused.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use truststream_kernel::{Context, Driven, ErrorKind, Handle, Identity, Outcome, Result, Row, Value};
 use truststream_services::database::{
@@ -19,7 +21,7 @@ const ADA: &str = "ada00000-0000-4000-8000-000000000001";
 
 async fn opened(config: &Config) -> Database {
     let remote = RemoteDatabase::connect(config).await.unwrap();
-    Handle::new(std::sync::Arc::new(Driven(remote)), Context::system())
+    Handle::new(Arc::new(Driven(remote)), Context::system())
 }
 
 async fn project() -> Remote {
@@ -103,7 +105,7 @@ async fn rows_are_judged_by_asking_as_the_subscriber() {
     let scan = Scan::new(notes(), None, 10);
     let mut rows = database.send(scan).await.unwrap().rows;
     let changed = |body: &str| Row {
-        columns: rows[0].columns.clone(),
+        columns: Arc::clone(&rows[0].columns),
         values: rows[0]
             .values
             .iter()
