@@ -28,11 +28,10 @@ impl Gateway {
     fn new(engine: Engine) -> Self {
         let project = Project::new(engine);
         project.migration("20260101000000_items.sql", ITEMS);
-        project.run(&["migration", "up"]).done();
-        let serving = project.serve();
-        let told = serving.told();
+        let (serving, told) = project.develop();
         let text = |name: &str| told[name].as_str().unwrap().to_owned();
-        let (host, key) = (text("url").trim_start_matches("http://").to_owned(), text("service_role_key"));
+        let (host, key) =
+            (text("api_url").trim_start_matches("http://").to_owned(), text("service_role_key"));
         Gateway { project, serving, host, key }
     }
 

@@ -185,7 +185,7 @@ fn what_others_made_in_sqlite_is_proposed() {
         "met text",
         "vip boolean default 0",
         "balance numeric",
-        "nothing text",
+        "bare text",
         "number bigint",
         "measure double precision",
         "photo bytea",

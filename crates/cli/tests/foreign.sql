@@ -1,6 +1,6 @@
 create table customers (
   id integer primary key, name text not null, email varchar(80) collate nocase unique, born date, met date,
-  joined datetime default current_timestamp, vip bool default 0, balance decimal(10,2), nothing, number, measure,
+  joined datetime default current_timestamp, vip bool default 0, balance decimal(10,2), bare, number, measure,
   mixed, photo blob, tags json
 );
 create table orders (

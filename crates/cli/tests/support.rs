@@ -1,6 +1,7 @@
 //! Projects in temporary folders, and the real binary run on them.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -145,6 +146,16 @@ impl Project {
             std::thread::sleep(Duration::from_millis(50));
         }
         serving
+    }
+
+    /// A gateway for developers, and what it tells of itself: its URL and keys.
+    pub fn develop(&self) -> (Serving, Json) {
+        let mut command = self.command(&["dev", "--port", "0", "--json"]);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let told = self.path(".truststream/gateway.json");
+        (Serving { process, told }, serde_json::from_str(&line).unwrap())
     }
 }
 

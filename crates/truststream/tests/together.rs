@@ -390,5 +390,9 @@ async fn sql_is_sent_by_those_who_may() {
         db.transaction(|tx| async move { tx.raw("select count(*) from tracks").fetch::<Json>().await });
     assert_eq!(counted.await.unwrap(), [json!({ "count": 3 })]);
     let (embedded, _folder) = project(Backend::Sqlite).await;
-    assert_eq!(embedded.raw("select 1").execute().await.unwrap_err().code(), "0A000");
+    let translated: Vec<Json> =
+        embedded.raw("select title from tracks where id = $1").bind(7).fetch().await.unwrap();
+    assert_eq!(translated, [json!({ "title": "So What" })]);
+    assert_eq!(embedded.raw("create table made (id int)").execute().await.unwrap_err().code(), "0A000");
+    assert_eq!(embedded.as_role("anon").raw("select 1").execute().await.unwrap_err().code(), "42501");
 }

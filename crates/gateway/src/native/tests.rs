@@ -190,15 +190,14 @@ async fn policies_bind_those_who_send_several() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sql_is_the_service_role_s() {
-    let [embedded, postgres] = sites().await;
     let query =
         json!({ "sql": "select title from tracks where id = $1", "parameters": [7], "read_only": true });
     let path = "POST /truststream/v1/query";
-    let reply = postgres.serve(path, &[], query.clone()).await;
-    assert_eq!(reply.body, json!({ "count": 1, "rows": [{ "title": "So What" }] }));
-    assert_eq!(postgres.ask(path, &[], query.clone()).await.status, 401);
-    let refused = embedded.serve(path, &[], query).await;
-    assert_eq!((refused.status.as_u16(), refused.code()), (400, "0A000"));
+    for site in sites().await {
+        let reply = site.serve(path, &[], query.clone()).await;
+        assert_eq!(reply.body, json!({ "count": 1, "rows": [{ "title": "So What" }] }));
+        assert_eq!(site.ask(path, &[], query.clone()).await.status, 401);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

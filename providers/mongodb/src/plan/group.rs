@@ -186,6 +186,12 @@ impl Planner<'_> {
                 let shown = doc! { "$cond": [none, Bson::Null, label] };
                 (taken(term.comparable(&self.schema.catalog)), shown.into())
             }
+            // What is not ordered as it is kept goes behind what it is ordered by.
+            None if matches!(term.ty, Type::Array(_) | Type::Interval) => {
+                let both = Bson::Array(vec![term.comparable(&self.schema.catalog), term.expr.clone()]);
+                let present = doc! { "$cond": [term.is_null(Want::True), Bson::Null, both] };
+                (taken(present.into()), doc! { "$arrayElemAt": [found, 1] }.into())
+            }
             None if is_wide(&term.ty) => (taken(narrow(&term.expr)), found),
             None => (taken(term.expr.clone()), found),
         }
