@@ -129,6 +129,18 @@ fn serve(folder: tempfile::TempDir, data: &Path) -> Server {
     );
     let process = watched(&server);
     until_listening(port, "PostgreSQL");
+    // It listens before it is ready.
+    let is_ready = || {
+        let asked = Command::new(binaries().join("pg_isready"))
+            .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()])
+            .status();
+        asked.unwrap().success()
+    };
+    let began = Instant::now();
+    while !is_ready() {
+        assert!(began.elapsed() < Duration::from_secs(60), "PostgreSQL did not get ready");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     Server { port, folder, _process: process }
 }
 
