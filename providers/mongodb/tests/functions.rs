@@ -98,8 +98,13 @@ async fn taking(
 }
 
 async fn rows(driver: &MongoDriver, cx: &Context, table: &str, query: Query) -> Json {
+    serde_json::from_str(&text(driver, cx, table, query).await).unwrap()
+}
+
+/// Rows as they are sent: a number with all its digits.
+async fn text(driver: &MongoDriver, cx: &Context, table: &str, query: Query) -> String {
     let page = driver.select(cx, &Select::new(TableName::public(table), query)).await.unwrap();
-    serde_json::from_slice(&page.body).unwrap()
+    String::from_utf8(page.body.to_vec()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +137,7 @@ async fn write_what_they_say_by_the_policies_of_who_calls() {
     assert_eq!(again.code(), "23505");
     let raised = call(&driver, &system, "raise_prices", json!({ "by": 1 })).await.unwrap();
     assert_eq!(raised, json!([1, 2]));
-    let prices = rows(&driver, &system, "priced", Query::all()).await.to_string();
+    let prices = text(&driver, &system, "priced", Query::all()).await;
     assert!(prices.contains("10.50") && prices.contains("13.00"), "{prices}");
     assert_eq!(call(&driver, &system, "forget", json!({ "artist": 1 })).await.unwrap(), Json::Null);
     assert_eq!(rows(&driver, &system, "albums", Query::all()).await.as_array().unwrap().len(), 1);
@@ -152,13 +157,13 @@ async fn views_are_read_and_written_through() {
         rows(&driver, &alice(), "cheap", Query::all()).await,
         json!([{ "number": 1, "label": "One" }])
     );
-    let totals = rows(
+    let totals = text(
         &driver,
         &system,
         "totals",
         Query { filter: Some(Filter::eq("artist_id", "1")), ..Query::all() },
     );
-    assert_eq!(totals.await.to_string(), r#"[{"artist_id":1,"dearest":12.00,"pieces":2}]"#);
+    assert_eq!(totals.await, r#"[{"artist_id":1,"pieces":2,"dearest":12.00}]"#);
     let row = Insert::new(TableName::public("cheap"), json!({ "number": 9, "label": "Nine" }).to_string());
     driver.insert(&alice(), &row).await.unwrap();
     let nine =
