@@ -158,6 +158,8 @@ async fn repaired(source: Engine, target: Engine) {
     insert(cloud, "notes", json!([{ "id": 150, "body": "changed" }, { "id": 999, "body": "extra" }])).await;
     insert(cloud, "tokens", json!({ "id": scattered(999), "note": 999 })).await;
     runtime.close(PATIENCE).await;
+    // A file is let go with the last that holds its runtime.
+    drop(runtime);
     let runtime = serving("main", &backends).await;
     write(runtime.database(), 0..300).await;
     let options = Options { chunk: 50, ..runtime.switch_options() };
