@@ -137,13 +137,11 @@ fn memory_does_not_grow_with_what_is_read() {
     for engine in ENGINES {
         let gateway = Gateway::new(engine);
         gateway.cost("POST /rest/v1/items", "application/json", &rows(0, LARGE), 201);
-        let list = "GET /rest/v1/items?order=id";
+        // Four times as much as there is: SQLite's readers map the file, whose pages count as memory.
+        let list = "GET /rest/v1/items?select=id,a:note,b:note,c:note,d:note&order=id";
         gateway.cost("GET /rest/v1/items?id=lt.2000", "", b"", 200);
-        // SQLite's readers map the file: its pages are the system's.
-        let mapped = gateway.memory("RssFile:");
         let cost = gateway.cost(list, "", b"", 200);
-        let cost = cost.saturating_sub(gateway.memory("RssFile:").saturating_sub(mapped));
-        assert!(cost < COST, "{engine:?}: {cost} KiB");
+        assert!(cost < COST + LARGE as u64 / 1024, "{engine:?}: {cost} KiB");
         assert_eq!(gateway.ask(list, "", b"").1.as_array().unwrap().len(), LARGE / 1_050);
         assert_eq!(gateway.temporary_files(), 0);
     }

@@ -293,21 +293,26 @@ pub(crate) fn narrow(number: &Bson) -> Bson {
 /// An array in PostgreSQL's order: element by element whatever its dimensions, null the largest. It
 /// stands in a document, for the engine sorts by one element of what is an array itself.
 fn listed(array: &Bson, wide: bool) -> Bson {
+    let element = if wide { narrow(&"$$e".into()) } else { "$$e".into() };
+    let elements = doc! { "$map": {
+        "input": flattened(array),
+        "as": "e",
+        "in": { "$cond": [{ "$eq": ["$$e", Bson::Null] }, constant(Bson::MaxKey), element] },
+    } };
+    let none = doc! { "$eq": [{ "$ifNull": [array.clone(), Bson::Null] }, Bson::Null] };
+    Bson::Document(doc! { "$cond": [none, Bson::Null, { "a": elements }] })
+}
+
+/// The elements of an array of up to three dimensions; none of one that is null.
+pub(crate) fn flattened(array: &Bson) -> Bson {
     let flat = |array: Bson| {
         let one = doc! { "$cond": [{ "$isArray": ["$$this"] }, "$$this", ["$$this"]] };
         doc! { "$reduce": {
             "input": array, "initialValue": [], "in": { "$concatArrays": ["$$value", one] },
         } }
     };
-    let element = if wide { narrow(&"$$e".into()) } else { "$$e".into() };
     let known = doc! { "$ifNull": [array.clone(), []] };
-    let elements = doc! { "$map": {
-        "input": flat(flat(known.into()).into()),
-        "as": "e",
-        "in": { "$cond": [{ "$eq": ["$$e", Bson::Null] }, constant(Bson::MaxKey), element] },
-    } };
-    let none = doc! { "$eq": [{ "$ifNull": [array.clone(), Bson::Null] }, Bson::Null] };
-    Bson::Document(doc! { "$cond": [none, Bson::Null, { "a": elements }] })
+    flat(flat(known.into()).into()).into()
 }
 
 /// JSON in PostgreSQL's order: null, strings, numbers, booleans, arrays, objects; longer arrays and

@@ -37,9 +37,11 @@ pub(crate) fn create(conn: &Connection, catalog: &Catalog) -> Result<()> {
     Ok(())
 }
 
-/// The triggers of migrations; those of the feed are its own matter.
+/// The triggers of migrations, which are named by table, trigger and event; those of the feed are its
+/// own matter, and those that another program made are that program's.
 fn triggers(conn: &Connection) -> Result<Vec<String>> {
-    let sql = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name NOT GLOB 'truststream_*'";
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name NOT GLOB 'truststream_*'
+               AND (name GLOB '*/*/insert' OR name GLOB '*/*/update' OR name GLOB '*/*/delete')";
     conn.prepare(sql)
         .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
         .map_err(convert)

@@ -41,7 +41,8 @@ fn foreign(conn: &Connection) -> Result<Vec<(String, String)>> {
                WHERE type IN ('table', 'view', 'trigger')
                AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE 'truststream\\_%' ESCAPE '\\'
                AND NOT EXISTS (SELECT 1 FROM virtual v WHERE sqlite_schema.name LIKE v.name || '\\_%' ESCAPE '\\')
-               AND NOT (type = 'trigger' AND (tbl_name LIKE 'truststream\\_%' ESCAPE '\\' OR instr(tbl_name, '.') > 0))
+               AND NOT (type = 'trigger' AND (tbl_name LIKE 'truststream\\_%' ESCAPE '\\' OR instr(tbl_name, '.') > 0
+                    OR name GLOB '*/*/*'))
                ORDER BY name";
     let mut statement = conn.prepare(sql).map_err(convert)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(convert)?;
@@ -192,7 +193,7 @@ fn indexes(conn: &Connection, name: &str, table: &mut Table, notes: &mut Vec<Str
 
 /// Whether an index has a collation of its own.
 fn compares_otherwise(conn: &Connection, index: &str) -> Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM pragma_index_xinfo(?1) WHERE key AND coll = 'NOCASE')";
+    let sql = "SELECT EXISTS (SELECT 1 FROM pragma_index_xinfo(?1) WHERE key AND upper(coll) = 'NOCASE')";
     conn.query_row(sql, [index], |row| row.get(0)).map_err(convert)
 }
 

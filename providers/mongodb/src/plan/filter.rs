@@ -8,7 +8,7 @@ use super::read::indexable;
 use super::{Place, Planner};
 use crate::contain;
 use crate::pattern::Pattern;
-use crate::term::{Relation, Term, Want, all, any, constant_of, not};
+use crate::term::{Relation, Term, Want, all, any, constant_of, flattened, not};
 
 impl Planner<'_> {
     /// The stages that keep the rows that a filter matches; `query` has the embeds that it may name.
@@ -216,17 +216,17 @@ impl Planner<'_> {
         }
         let literal = self.operand(&term.ty, text)?;
         let known = constant_of(&literal.expr).unwrap_or(&Bson::Null);
-        let expr = &term.expr;
+        let elements = || flattened(&term.expr);
         Ok(match (known, sign) {
             (Bson::Array(known), "@>") if term.ty != Type::Jsonb => {
-                contain::array_contains(expr, &flat(known))
+                contain::array_contains(&elements(), &flat(known))
             }
             (Bson::Array(known), "<@") if term.ty != Type::Jsonb => {
-                contain::array_contained(expr, &flat(known))
+                contain::array_contained(&elements(), &flat(known))
             }
-            (Bson::Array(known), "&&") => contain::array_overlaps(expr, &flat(known)),
-            (known, "@>") => contain::json_contains(expr, known),
-            (known, _) => contain::json_contained(expr, known),
+            (Bson::Array(known), "&&") => contain::array_overlaps(&elements(), &flat(known)),
+            (known, "@>") => contain::json_contains(&term.expr, known),
+            (known, _) => contain::json_contained(&term.expr, known),
         })
     }
 }
