@@ -177,7 +177,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     attacks::paths_and_aliases_are_never_sql,
     attacks::relations_are_never_sql: Embeds,
     attacks::patterns_never_stall: Regex,
-    attacks::searches_never_stall: FullText,
+    attacks::searches_never_stall,
     attacks::what_is_hidden_answers_no_question: Policies,
     attacks::groups_count_what_is_seen: Aggregates,
     attacks::writes_tell_nothing_of_rows_they_may_not_make: Policies,
