@@ -36,8 +36,7 @@ mod writing;
 pub use build::SCHEMA;
 
 use truststream_services::database::DatabaseFeature::{
-    Aggregates, ChangeFeed, Embeds, Fences, FullText, Functions, Policies, RawQueries, Regex, Snapshots,
-    Transactions,
+    Aggregates, ChangeFeed, Embeds, Fences, Functions, Policies, RawQueries, Regex, Snapshots, Transactions,
 };
 use truststream_services::database::DatabaseService;
 

@@ -210,7 +210,7 @@ fn defaults_take_the_form_of_their_column() {
     let cases = [
         ("now()", Type::Timestamptz, "ts_now()"),
         ("timezone('utc'::text, now())", Type::Timestamptz, "ts_instant(ts_local_in('utc', ts_now()))"),
-        ("CURRENT_DATE", Type::Date, "ts_date(ts_now())"),
+        ("CURRENT_DATE", Type::Date, "ts_date(ts_local(ts_now()))"),
         ("gen_random_uuid()", Type::Uuid, "ts_uuid()"),
         ("'{}'", Type::Array(Box::new(Type::Text)), "'[]'"),
         ("'{}'::jsonb", Type::Jsonb, "'{}'"),
