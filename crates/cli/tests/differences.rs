@@ -183,7 +183,7 @@ fn what_others_made_in_sqlite_is_proposed() {
         "born date",
         "joined timestamp without time zone default current_timestamp",
         "met text",
-        "vip boolean default 0",
+        "vip boolean default false",
         "balance numeric",
         "bare text",
         "number bigint",

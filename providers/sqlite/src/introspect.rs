@@ -65,7 +65,7 @@ fn table(conn: &Connection, name: &str, notes: &mut Vec<String>) -> Result<Table
         }
         let written: Option<String> = row.get(3).map_err(convert)?;
         let default = written.as_deref().and_then(|text| {
-            let default = portable_default(text);
+            let default = portable_default(text, &type_of(&declared));
             if default.is_none() {
                 notes.push(format!("{name}.{column}: default {text} is left out: it is SQLite's"));
             }
@@ -143,8 +143,13 @@ fn type_of(declared: &str) -> Type {
 }
 
 /// A default that means the same in PostgreSQL: a literal or the time.
-fn portable_default(text: &str) -> Option<String> {
+fn portable_default(text: &str, ty: &Type) -> Option<String> {
     let bare = text.trim();
+    match (ty, bare) {
+        (Type::Bool, "0") => return Some("false".to_owned()),
+        (Type::Bool, "1") => return Some("true".to_owned()),
+        _ => {}
+    }
     let lower = bare.to_lowercase();
     let quoted = bare.len() > 1 && bare.starts_with('\'') && bare.ends_with('\'');
     let word = matches!(

@@ -216,7 +216,7 @@ fn sqlite_answers_as_postgres_does() {
 fn mongodb_answers_as_postgres_does() {
     let server = MongoServer::start().unwrap();
     let scope = Scope { without: &[Family::Range, Family::Search], functions: false };
-    compare(scope, 20, async || {
+    compare(scope, 10, async || {
         let database = Some(server.new_database());
         let config =
             truststream_mongodb::Config { database, ..truststream_mongodb::Config::new(server.url()) };

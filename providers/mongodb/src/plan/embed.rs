@@ -106,6 +106,10 @@ impl Planner<'_> {
             return Ok(Vec::new());
         }
         let relationship = self.relationship(&parent.table, embed)?;
+        if parent.row().is_some() && relationship.to_one && is_one_group(&embed.query) {
+            // Where there is no row to spread it would count nothing, and not be nothing.
+            return Err(Error::unsupported("this database counts nothing that is embedded in a spread row"));
+        }
         let related = self.related(parent, &relationship)?;
         let key = self.temporary();
         if embed.spread && relationship.to_one {
