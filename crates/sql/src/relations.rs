@@ -4,6 +4,7 @@
 
 mod error;
 mod find;
+mod shown;
 #[cfg(test)]
 mod tests;
 

@@ -7,7 +7,7 @@ use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Catalog, Column, Function, Table, TableKind, TableName};
 use truststream_sql::closest::closest;
 use truststream_sql::computed;
-use truststream_sql::expression::result_columns;
+use truststream_sql::expression::result_table;
 use truststream_sql::relations::Relations;
 use truststream_sql::schema::view_relationships;
 
@@ -27,7 +27,8 @@ impl Schema {
         let catalog = derived(catalog);
         let relations = Relations::of(&catalog);
         let made = catalog.functions.iter().filter(|function| function.returns.type_name != "trigger");
-        let results = made.filter_map(|function| Some((result_of(function), result(&catalog, function)?)));
+        let results =
+            made.filter_map(|function| Some((result_of(function), result_table(&catalog, function)?)));
         let results = results.collect();
         Schema { catalog: Arc::new(catalog), relations, receiving, results }
     }
@@ -68,21 +69,6 @@ pub(crate) fn result_of(function: &Function) -> TableName {
             TableName::new(format!("%{}", function.name.schema), format!("{}({types})", function.name.name))
         }
     }
-}
-
-fn result(catalog: &Catalog, function: &Function) -> Option<Table> {
-    let column = |(name, ty): (String, Type)| Column {
-        name,
-        type_name: ty.sql_name(),
-        ty,
-        nullable: true,
-        default: None,
-        identity: None,
-        generated: None,
-        comment: None,
-    };
-    let columns = result_columns(catalog, function).ok()?.into_iter().map(column).collect();
-    Some(Table { columns, ..Table::default() })
 }
 
 /// The labels of an enum type, in order.

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Catalog, Column, Function, Table, TableName};
 use truststream_sql::closest::misspelt;
-use truststream_sql::expression::result_columns;
+use truststream_sql::expression::result_table;
 use truststream_sql::quote::quote;
 use truststream_sql::relations::Relations;
 
@@ -93,20 +93,7 @@ fn result_name(function: usize) -> TableName {
 }
 
 fn results(catalog: &Catalog) -> HashMap<TableName, Table> {
-    let column = |(name, ty): (String, Type)| Column {
-        name,
-        type_name: ty.sql_name(),
-        ty,
-        nullable: true,
-        default: None,
-        identity: None,
-        generated: None,
-        comment: None,
-    };
-    let table = |(at, function)| {
-        let columns = result_columns(catalog, function).ok()?.into_iter().map(column).collect();
-        Some((result_name(at), Table { columns, ..Table::default() }))
-    };
+    let table = |(at, function)| Some((result_name(at), result_table(catalog, function)?));
     catalog.functions.iter().enumerate().filter_map(table).collect()
 }
 

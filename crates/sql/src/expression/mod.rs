@@ -42,7 +42,7 @@ pub(crate) use from::file_name;
 pub(crate) use names::Relation;
 pub(crate) use query::Columns;
 pub(crate) use query::known;
-pub use routines::{SCALAR, parameter_type, result_columns, statements};
+pub use routines::{SCALAR, parameter_type, result_columns, result_table, statements};
 pub(crate) use row_functions::check_row_function;
 pub use row_functions::{computed_rows, computed_value};
 pub(crate) use translate::{Rights, Translator};

@@ -7,7 +7,7 @@ use sqlparser::ast::{Expr, GroupByExpr, ObjectName, Query, SelectItem, SetExpr, 
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use truststream_kernel::{Error, Type};
-use truststream_services::database::{Catalog, Function, Parameter, TableName};
+use truststream_services::database::{Catalog, Column, Function, Parameter, Table, TableName};
 
 use super::names::Relation;
 use super::query::Columns;
@@ -39,6 +39,22 @@ pub fn result_columns(catalog: &Catalog, function: &Function) -> Result<Vec<(Str
             .ok_or_else(|| Unsupported::new(&returns.type_name, "this kind of result"));
     }
     Ok(vec![(SCALAR.into(), type_named(catalog, &returns.type_name))])
+}
+
+/// A table of what a function returns; none where that can't be read.
+pub fn result_table(catalog: &Catalog, function: &Function) -> Option<Table> {
+    let column = |(name, ty): (String, Type)| Column {
+        name,
+        type_name: ty.sql_name(),
+        ty,
+        nullable: true,
+        default: None,
+        identity: None,
+        generated: None,
+        comment: None,
+    };
+    let columns = result_columns(catalog, function).ok()?.into_iter().map(column).collect();
+    Some(Table { columns, ..Table::default() })
 }
 
 /// The columns that the query of a function gives, where it does not say which it returns.

@@ -172,7 +172,7 @@ impl Planner<'_> {
         let mut stages = self.conditions(&to, &embed.query)?;
         stages.extend(order::page(&embed.query));
         stages.push(doc! { "$limit": 1 });
-        let term = self.term(&to, self.shown_as(embed, &to, field)?, &mut stages)?;
+        let term = self.term(&to, self.schema.relations.shown_as(embed, &to.table, field)?, &mut stages)?;
         order::orderable(&term.ty)?;
         let key = term.comparable(&self.schema.catalog);
         stages.push(doc! { "$project": { "_id": 0, "k": key } });
@@ -181,46 +181,6 @@ impl Planner<'_> {
         let row = doc! { "$arrayElemAt": [format!("${name}"), 0] };
         let first = doc! { "$let": { "vars": { "row": row }, "in": "$$row.k" } };
         Ok((vec![lookup], Bson::Document(doc! { "$ifNull": [first, Bson::Null] })))
-    }
-
-    /// Whether a query shows groups of rows: what is spread of one row is grouped with them.
-    fn is_grouped(&self, table: &TableName, query: &Query) -> Result<bool> {
-        for item in &query.items {
-            let grouped = match item {
-                Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
-                Item::Embed(inner) if inner.spread => {
-                    let relationship = self.relationship(table, inner)?;
-                    relationship.to_one && self.is_grouped(&relationship.to, &inner.query)?
-                }
-                Item::All | Item::Column { .. } | Item::Embed(_) => false,
-            };
-            if grouped {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// The field that a name in an order by an embed means: what the embed calls so, or a column of its
-    /// table where it shows rows and no groups.
-    ///
-    /// # Errors
-    /// 42703 for what a group does not show.
-    fn shown_as<'f>(&self, embed: &'f Embed, place: &Place, field: &'f Field) -> Result<&'f Field> {
-        let called = embed.query.items.iter().find_map(|item| match item {
-            Item::Column { field: shown, alias, aggregate: None, .. } if field.path.is_empty() => {
-                (alias.as_deref().unwrap_or(&shown.name) == field.name).then_some(shown)
-            }
-            _ => None,
-        });
-        match called {
-            Some(shown) => Ok(shown),
-            None if self.is_grouped(&place.table, &embed.query)? => {
-                let message = format!("column {}.{} does not exist", embed.name(), field.name);
-                Err(Error::new(ErrorKind::InvalidInput, "42703", message))
-            }
-            None => Ok(field),
-        }
     }
 
     fn relationship(&self, parent: &TableName, embed: &Embed) -> Result<Relationship> {

@@ -144,52 +144,11 @@ impl Planner<'_> {
         let (from, mut conditions) = self.related(parent, &scope, &relationship)?;
         // A partner that the embed does not show orders nothing.
         conditions.extend(self.conditions(&scope, &embed.query)?);
-        let term = self.term(&scope, self.shown_as(embed, &scope, field)?)?;
+        let term = self.term(&scope, self.schema.relations.shown_as(embed, &scope.table, field)?)?;
         let page = self.page(&embed.query);
         let page = if page.is_empty() { " LIMIT 1" } else { &page };
         let sql = format!("(SELECT {} FROM {from} WHERE {}{page})", term.sql, all(conditions));
         Ok(Term { sql, ..term })
-    }
-
-    /// Whether a query shows groups of rows: what is spread of one row is grouped with them.
-    fn is_grouped(&self, scope: &Scope, query: &Query) -> Result<bool> {
-        for item in &query.items {
-            let grouped = match item {
-                Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
-                Item::Embed(inner) if inner.spread => {
-                    let relationship = self.relationship(scope, inner)?;
-                    let to = Scope { table: relationship.to, alias: String::new() };
-                    relationship.to_one && self.is_grouped(&to, &inner.query)?
-                }
-                Item::All | Item::Column { .. } | Item::Embed(_) => false,
-            };
-            if grouped {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// The field that a name in an order by an embed means: what the embed calls so, or a column of its
-    /// table where it shows rows and no groups.
-    ///
-    /// # Errors
-    /// 42703 for what a group does not show.
-    fn shown_as<'f>(&self, embed: &'f Embed, scope: &Scope, field: &'f Field) -> Result<&'f Field> {
-        let called = embed.query.items.iter().find_map(|item| match item {
-            Item::Column { field: shown, alias, aggregate: None, .. } if field.path.is_empty() => {
-                (alias.as_deref().unwrap_or(&shown.name) == field.name).then_some(shown)
-            }
-            _ => None,
-        });
-        match called {
-            Some(shown) => Ok(shown),
-            None if self.is_grouped(scope, &embed.query)? => {
-                let message = format!("column {}.{} does not exist", embed.name(), field.name);
-                Err(Error::new(ErrorKind::InvalidInput, "42703", message))
-            }
-            None => Ok(field),
-        }
     }
 
     fn relationship(&self, parent: &Scope, embed: &Embed) -> Result<Relationship> {
