@@ -5,13 +5,27 @@ use truststream_services::database::TableName;
 /// An identifier in double quotes. What follows a NUL can't be part of a name and is cut off.
 pub fn quote(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 2);
-    push_quoted(&mut out, name, '"');
+    push_name(&mut out, name);
     out
+}
+
+/// Appends an identifier in double quotes.
+pub fn push_name(out: &mut String, name: &str) {
+    push_quoted(out, name, '"');
 }
 
 /// `"schema"."name"`
 pub fn qualified(name: &TableName) -> String {
-    format!("{}.{}", quote(&name.schema), quote(&name.name))
+    let mut out = String::with_capacity(name.schema.len() + name.name.len() + 5);
+    push_qualified(&mut out, name);
+    out
+}
+
+/// Appends `"schema"."name"`.
+pub fn push_qualified(out: &mut String, name: &TableName) {
+    push_name(out, &name.schema);
+    out.push('.');
+    push_name(out, &name.name);
 }
 
 /// A string literal in single quotes (`standard_conforming_strings` on). Only for texts that come
@@ -24,11 +38,13 @@ pub fn literal(text: &str) -> String {
 
 fn push_quoted(out: &mut String, text: &str, mark: char) {
     out.push(mark);
-    for c in text.chars().take_while(|c| *c != '\0') {
-        if c == mark {
+    let text = text.split_once('\0').map_or(text, |(before, _)| before);
+    for (at, part) in text.split(mark).enumerate() {
+        if at > 0 {
+            out.push(mark);
             out.push(mark);
         }
-        out.push(c);
+        out.push_str(part);
     }
     out.push(mark);
 }

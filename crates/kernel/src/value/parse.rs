@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::range::{self, Range};
 use super::tsvector::Vector;
-use super::{Type, Value, array, datetime, decimal, fault, interval, jsonb, zone};
+use super::{Type, Value, array, datetime, decimal, fault, interval, jsonb, money, zone};
 use crate::{Error, ErrorKind, Result};
 
 impl Value {
@@ -66,6 +66,7 @@ fn other(ty: &Type, text: &str) -> Result<String> {
             Ok(zone::within(None, || range.to_text()))
         }
         (None, Type::Other(name)) if name == "tsvector" => Ok(Vector::parse(text)?.to_text()),
+        (None, Type::Other(name)) if name == "money" => money::canonical(text),
         _ => Ok(text.to_owned()),
     }
 }

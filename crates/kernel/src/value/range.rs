@@ -189,6 +189,16 @@ impl Range {
 }
 
 impl End {
+    /// Where it is; `None` is unbounded.
+    pub fn value(&self) -> Option<&Value> {
+        self.value.as_ref()
+    }
+
+    /// Whether the value itself lies in the range.
+    pub fn is_inclusive(&self) -> bool {
+        self.inclusive
+    }
+
     fn order(&self, other: &End) -> Ordering {
         let outward = |end: &End| if end.lower { Ordering::Less } else { Ordering::Greater };
         let inward = |end: &End| outward(end).reverse();

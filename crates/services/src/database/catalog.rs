@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use truststream_kernel::Type;
 
-use super::{DefaultGrant, Domain, Relationship, Sequence, TableName};
+use super::{Attribute, DefaultGrant, Domain, Partition, Partitioning, Relationship, Sequence, TableName};
 
 /// The schema of a database as TrustStream sees it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Catalog {
     /// Domains: types with rules of their own.
     #[serde(with = "named_as_list", skip_serializing_if = "IndexMap::is_empty")]
     pub domains: IndexMap<TableName, Domain>,
+    /// Composite types, with their columns in order.
+    #[serde(with = "named_as_list", skip_serializing_if = "IndexMap::is_empty")]
+    pub composites: IndexMap<TableName, Vec<Attribute>>,
     /// Sequences that were made by name, or count otherwise than 1, 2, 3.
     #[serde(with = "named_as_list", skip_serializing_if = "IndexMap::is_empty")]
     pub sequences: IndexMap<TableName, Sequence>,
@@ -37,6 +40,14 @@ impl Catalog {
     /// A table or view by name.
     pub fn table(&self, name: &TableName) -> Option<&Table> {
         self.tables.get(name)
+    }
+
+    /// A partition by name, and the table that it is a part of.
+    pub fn partition(&self, name: &TableName) -> Option<(&TableName, &Partition)> {
+        self.tables.iter().find_map(|(table, definition)| {
+            let partitions = &definition.partitioning.as_ref()?.partitions;
+            partitions.iter().find(|one| one.name == *name).map(|found| (table, found))
+        })
     }
 }
 
@@ -72,12 +83,20 @@ pub struct Table {
     /// Triggers that TrustStream fires itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<Trigger>,
+    /// How its rows are divided, where TrustStream keeps them together itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partitioning: Option<Partitioning>,
 }
 
 impl Table {
     /// A column by name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Whether it is a materialized view.
+    pub fn is_materialized(&self) -> bool {
+        matches!(self.kind, TableKind::View { materialized: true, .. })
     }
 
     /// The name of the primary key's constraint in a table of this name.
@@ -106,6 +125,10 @@ pub enum TableKind {
         /// Whether it reads with the rights of who asks (`security_invoker`), not of its owner.
         #[serde(default)]
         invoker: bool,
+        /// Whether its rows are kept as they were when it was last refreshed. PostgreSQL's own are
+        /// not told apart here.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        materialized: bool,
     },
 }
 
@@ -254,7 +277,7 @@ pub struct Grant {
 }
 
 /// A function.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Function {
     /// Name.
     pub name: TableName,
@@ -295,7 +318,7 @@ impl Function {
 }
 
 /// A trigger for each row.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trigger {
     /// Name, unique within its table.
     pub name: String,
@@ -330,7 +353,7 @@ pub struct Parameter {
 }
 
 /// What a function returns.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Returns {
     /// Type name as SQL.
     pub type_name: String,

@@ -18,6 +18,75 @@ pub struct Domain {
     pub checks: Vec<Check>,
 }
 
+/// A column of a composite type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attribute {
+    /// Its name.
+    pub name: String,
+    /// Its type, as SQL.
+    pub type_name: String,
+}
+
+/// How the rows of a table are divided among partitions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Partitioning {
+    /// What decides.
+    pub by: PartitionBy,
+    /// The columns that it decides by.
+    pub columns: Vec<String>,
+    /// The partitions in the order they were made in.
+    pub partitions: Vec<Partition>,
+}
+
+/// What decides which partition a row is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum PartitionBy {
+    Range,
+    List,
+    Hash,
+}
+
+/// A part of a table, which has a name of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Partition {
+    /// Its name.
+    pub name: TableName,
+    /// The rows that are in it.
+    pub bound: PartitionBound,
+    /// Grants on it by this name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
+    /// Whether row-level security is on where it is read by this name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub row_security: bool,
+}
+
+/// Which rows are in a partition; values are texts of the column's type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartitionBound {
+    /// Those with one of these values, of which one may be null.
+    In(Vec<Option<String>>),
+    /// Those from the first value on, but below the second; without a value it is open there.
+    Range {
+        /// The least value.
+        from: Option<String>,
+        /// The value that is too large.
+        to: Option<String>,
+    },
+    /// Those whose hash leaves a remainder.
+    Hash {
+        /// What it is divided by.
+        modulus: u64,
+        /// What is left.
+        remainder: u64,
+    },
+    /// Those that are in no other.
+    Default,
+}
+
 /// A sequence of numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {

@@ -8,8 +8,8 @@ use truststream_kernel::{Context, Error, Features, Result};
 use super::{
     Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
     ChangeBatch, Changes, Chunk, Cost, Delete, Describe, Fence, Insert, Introspect, Introspection, Invoke,
-    Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position, Prepare, Problem, Raw,
-    Rehearse, Revert, Review, Scan, Select, Update, Weigh,
+    Load, Migrate, MigrationOutcome, Migrations, OpenTransaction, Packed, Packing, Page, Ping, Position,
+    Prepare, PrepareClaimed, Problem, Raw, Rehearse, Revert, Review, Scan, Select, Unload, Update, Weigh,
 };
 
 /// A database.
@@ -145,8 +145,32 @@ pub trait DatabaseDriver: Send + Sync + 'static {
     /// Reads a chunk of a table in key order, at a known position of the feed.
     fn scan(&self, cx: &Context, op: &Scan) -> impl Future<Output = Result<Chunk>> + Send;
 
+    /// In which form of its own it hands out a table's rows and takes them in; none by default.
+    fn packing(&self, _cx: &Context, _op: &Packing) -> impl Future<Output = Result<Option<String>>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// Reads rows in that form.
+    fn unload(&self, _cx: &Context, _op: &Unload) -> impl Future<Output = Result<Packed>> + Send {
+        std::future::ready(Err(no_packing()))
+    }
+
+    /// Takes in rows in that form.
+    fn load(&self, _cx: &Context, _op: &Load) -> impl Future<Output = Result<Applied>> + Send {
+        std::future::ready(Err(no_packing()))
+    }
+
     /// Makes ready for receiving rows, and done with it.
     fn prepare(&self, cx: &Context, op: &Prepare) -> impl Future<Output = Result<()>> + Send;
+
+    /// The same for whoever holds a claim, unless somebody else has taken it.
+    fn prepare_claimed(
+        &self,
+        _cx: &Context,
+        _op: &PrepareClaimed,
+    ) -> impl Future<Output = Result<Applied>> + Send {
+        std::future::ready(Err(Error::unsupported("this database is made ready by nobody in particular")))
+    }
 
     /// Applies rows and changes of another database.
     fn apply(&self, cx: &Context, op: &Apply) -> impl Future<Output = Result<Applied>> + Send;
@@ -166,4 +190,8 @@ pub trait DatabaseDriver: Send + Sync + 'static {
     fn fence(&self, _cx: &Context, _op: &Fence) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Err(Error::unsupported("this database can't be closed to direct writers")))
     }
+}
+
+fn no_packing() -> Error {
+    Error::unsupported("this database has no form of its own for rows on their way")
 }

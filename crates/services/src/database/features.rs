@@ -36,5 +36,12 @@ truststream_kernel::features! {
         Snapshots = "snapshots",
         /// Queries in the database's own SQL.
         RawQueries = "raw_queries",
+        /// Functions that catch errors, run texts as SQL, write within `with`, and return rows of
+        /// composite types.
+        Handlers = "handlers",
+        /// Columns of composite types.
+        CompositeColumns = "composite_columns",
+        /// Tables divided into partitions.
+        Partitions = "partitions",
     }
 }

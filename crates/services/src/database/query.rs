@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A table, view or function by schema and name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TableName {
     /// Schema, such as `public`.
     pub schema: String,

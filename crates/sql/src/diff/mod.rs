@@ -153,6 +153,10 @@ fn dropped(object: &Object, before: &[Object], new: &Keyed<'_>, remade: &HashSet
             let table = object.table.as_ref().map(ToString::to_string).unwrap_or_default();
             Change::destroying(object.drop.clone(), format!("all rows of {table}"))
         }
+        Kind::Partition => {
+            let partition = object.key.strip_prefix("partition ").unwrap_or(&object.key);
+            Change::destroying(object.drop.clone(), format!("all rows of {partition}"))
+        }
         Kind::Sequence if !new.contains_key(object.key.as_str()) => {
             Change::destroying(object.drop.clone(), "where the sequence stands")
         }

@@ -79,3 +79,19 @@ fn renames_are_not_guessed() {
         "alter table public.t drop column a;\nalter table public.t add column b text;\n"
     );
 }
+
+#[test]
+fn partitions_come_and_go() {
+    let table =
+        "create table t (a int) partition by list (a); create table one partition of t for values in (1);";
+    let more = format!("{table} create table others partition of t default;");
+    assert_eq!(
+        script(&diff(&of(table), &of(&more))),
+        "create table public.others partition of public.t default;\n"
+    );
+    let changes = diff(&of(&more), &of(table));
+    assert_eq!(script(&changes), "drop table public.others;\n");
+    assert_eq!(changes[0].destroys.as_deref(), Some("all rows of public.others"));
+    let gone = diff(&of(&more), &of(""));
+    assert_eq!(script(&gone), "drop table public.t;\n");
+}

@@ -266,7 +266,10 @@ impl Translator<'_> {
     /// The value as an argument of SQLite's JSON functions.
     pub(super) fn as_json(&self, term: &Term) -> String {
         match &term.ty {
-            TermType::Known(ty) => super::documents::as_json(&term.sql, ty),
+            TermType::Known(ty) => {
+                let record = self.record_json(&term.sql, ty);
+                record.unwrap_or_else(|| super::documents::as_json(&term.sql, ty))
+            }
             _ => term.sql.clone(),
         }
     }

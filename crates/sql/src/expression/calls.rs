@@ -2,6 +2,7 @@
 
 use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField};
 use truststream_kernel::Type;
+use truststream_services::database::Function as Called;
 
 use super::aggregates::is_aggregate;
 use super::cast::{is_float, is_integer, is_text};
@@ -54,7 +55,7 @@ const TEXTS: &[(&str, &[Type], &str, Type)] = &[
     ("json_typeof", &[Type::Json], "ts_json_type", Type::Text),
 ];
 
-impl Translator<'_> {
+impl<'a> Translator<'a> {
     pub(super) fn call(&mut self, function: &Function) -> Result<Term, Unsupported> {
         let name = self.function_named(&function.name);
         let schema = (function.name.0.len() > 1).then_some(name.schema.as_str());
@@ -76,19 +77,7 @@ impl Translator<'_> {
         {
             return self.row_call(called, row);
         }
-        let mut terms = Vec::new();
-        for argument in arguments {
-            terms.push(match argument {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => (None, self.argument(expr)?),
-                FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. }
-                | FunctionArg::ExprNamed {
-                    name: Expr::Identifier(name),
-                    arg: FunctionArgExpr::Expr(expr),
-                    ..
-                } => (Some(ident(name)), self.argument(expr)?),
-                other => return Err(Unsupported::new(other, "this argument")),
-            });
-        }
+        let terms = self.given(arguments)?;
         let positional: Vec<Term> = terms.iter().map(|(_, term)| term.clone()).collect();
         let known = match schema {
             _ if terms.iter().any(|(name, _)| name.is_some()) => None,
@@ -102,6 +91,37 @@ impl Translator<'_> {
             Some(term) => Ok(term),
             None => self.routine(&function.name, &terms, &function.to_string()),
         }
+    }
+
+    /// The function that a call of one of the catalog's means, and its arguments in the order of the
+    /// parameters.
+    pub(crate) fn chosen_call(
+        &mut self,
+        function: &Function,
+    ) -> Result<(&'a Called, Vec<Term>), Unsupported> {
+        let FunctionArguments::List(list) = &function.args else {
+            return Err(Unsupported::new(function, "these arguments"));
+        };
+        let terms = self.given(&list.args)?;
+        self.chosen(&self.function_named(&function.name), &terms, &function.to_string())
+    }
+
+    /// Arguments, with their names where they have some.
+    fn given(&mut self, arguments: &[FunctionArg]) -> Result<Vec<(Option<String>, Term)>, Unsupported> {
+        let mut terms = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            terms.push(match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => (None, self.argument(expr)?),
+                FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. }
+                | FunctionArg::ExprNamed {
+                    name: Expr::Identifier(name),
+                    arg: FunctionArgExpr::Expr(expr),
+                    ..
+                } => (Some(ident(name)), self.argument(expr)?),
+                other => return Err(Unsupported::new(other, "this argument")),
+            });
+        }
+        Ok(terms)
     }
 
     /// An argument: a value, or a whole row.

@@ -1,10 +1,12 @@
 //! Literals in the forms SQLite stores, and casts between types.
 
 use truststream_kernel::value::zone;
-use truststream_kernel::{Type, Value};
+use truststream_kernel::{Error, Type, Value};
 
+use super::caseless::{as_text, is_caseless};
 use super::translate::Translator;
 use super::{Term, TermType, Unsupported};
+use crate::composite::Composite;
 use crate::quote::literal;
 use crate::schema::enum_table;
 
@@ -59,16 +61,31 @@ impl Translator<'_> {
                 return Err(Unsupported::new(literal(text), reason));
             }
         }
+        if let Some(composite) = Composite::of(self.scope.catalog, ty) {
+            let read = zone::within(None, || composite.parse(text));
+            let value = read.map(Value::Text).map_err(|error| self.misread(text, &error))?;
+            return self.written(value, text, ty);
+        }
         if matches!(ty, Type::Other(_)) && !crate::sqlite::is_held(ty) {
             let reason = format!("values of type {ty} live on PostgreSQL only");
             return Err(Unsupported::new(literal(text), reason));
         }
         // What is translated serves sessions of all zones.
-        let value = zone::within(None, || Value::parse(ty, text)).map_err(|error| match self.bound {
+        let value =
+            zone::within(None, || Value::parse(ty, text)).map_err(|error| self.misread(text, &error))?;
+        self.written(value, text, ty)
+    }
+
+    fn misread(&self, text: &str, error: &Error) -> Unsupported {
+        match self.bound {
             // It came with the request.
-            Some(_) => Unsupported::carried(&error),
+            Some(_) => Unsupported::carried(error),
             None => Unsupported::new(literal(text), error.message().to_owned()),
-        })?;
+        }
+    }
+
+    /// A value that a literal was read as: bound, or written where it stands.
+    fn written(&self, value: Value, text: &str, ty: &Type) -> Result<Term, Unsupported> {
         if let Some(bound) = &self.bound {
             return Ok(Term::new(bound.push(value), ty.clone()));
         }
@@ -98,6 +115,7 @@ impl Translator<'_> {
         let sql = match (from, ty) {
             (from, Type::Numeric(_)) if is_integer(from) => format!("CAST({} AS TEXT)", term.sql),
             (Type::Numeric(_), Type::Numeric(None)) => term.sql,
+            (from, to) if is_caseless(from) && is_text(to) => as_text(&term.sql),
             (from, to) if is_float(to) && (is_integer(from) || is_float(from)) => {
                 format!("CAST({} AS REAL)", term.sql)
             }
@@ -146,6 +164,8 @@ impl Translator<'_> {
             (Type::Char(_), to) if is_text(to) => format!("rtrim({}, ' ')", term.sql),
             (from, Type::Text | Type::Varchar(None)) if is_text(from) => term.sql,
             (Type::Uuid | Type::Enum(_) | Type::Numeric(_), Type::Text | Type::Varchar(None)) => term.sql,
+            (from, Type::Text | Type::Varchar(None)) if is_caseless(from) => as_text(&term.sql),
+            (Type::Text | Type::Varchar(_), to) if is_caseless(to) => term.sql,
             (from, Type::Text) if is_integer(from) => format!("CAST({} AS TEXT)", term.sql),
             (from, Type::Int8) if is_integer(from) => term.sql,
             (Type::Jsonb, Type::Json) => term.sql,
@@ -154,6 +174,8 @@ impl Translator<'_> {
             (from, to) if matches!(from, Type::Text | Type::Enum(_)) && self.labels(to).is_some() => {
                 self.text_as_enum(&term.sql, to)?
             }
+            (from, to) if is_text(from) && self.composite(to).is_some() => self.text_as_record(&term.sql, to),
+            (from, Type::Text | Type::Varchar(None)) if self.composite(from).is_some() => term.sql,
             (_, Type::Enum(_) | Type::Other(_)) | (Type::Other(_), _) => {
                 return Err(Unsupported::new(&term.sql, format!("a cast from {from} to {ty}")));
             }

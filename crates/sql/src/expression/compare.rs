@@ -3,6 +3,7 @@
 use sqlparser::ast::{BinaryOperator, Expr, Query};
 use truststream_kernel::{Type, Value};
 
+use super::caseless::is_caseless;
 use super::cast::{is_float, is_integer, is_text};
 use super::translate::Translator;
 use super::{Term, TermType, Unsupported};
@@ -26,7 +27,8 @@ fn common_of_known(left: &Type, right: &Type) -> Option<Type> {
     if let (Type::Char(length), Type::Char(_)) = (left, right) {
         return Some(Type::Char(*length));
     }
-    if is_text(left) && is_text(right) {
+    let textual = |ty: &Type| is_text(ty) || is_caseless(ty);
+    if left != right && textual(left) && textual(right) || is_text(left) && is_text(right) {
         return Some(Type::Text);
     }
     if left.is_number() && right.is_number() {
@@ -84,6 +86,9 @@ impl Translator<'_> {
         let (left, right) = (left.sql, right.sql);
         let equality = matches!(op, "=" | "<>" | "IS" | "IS NOT");
         let refuse = |why: &str| Err(Unsupported::new(format!("{left} {op} {right}"), why));
+        if let Some(key) = self.record_key(&ty).filter(|_| equality) {
+            return Ok(Term::new(format!("({} {op} {})", key(&left), key(&right)), Type::Bool));
+        }
         let sql = match &ty {
             Type::Numeric(_) => format!("({left} COLLATE DECIMAL {op} {right})"),
             Type::Char(_) => format!("(rtrim({left}, ' ') {op} rtrim({right}, ' '))"),
@@ -95,6 +100,8 @@ impl Translator<'_> {
             Type::Array(element) if !equality || !plain_in_json(element) => {
                 return refuse("this comparison of arrays");
             }
+            Type::Other(name) if name == "money" => format!("({left} COLLATE MONEY {op} {right})"),
+            ty if is_caseless(ty) => format!("({left} COLLATE CITEXT {op} {right})"),
             Type::Other(name) if equality && matches!(name.as_str(), "tsvector" | "tsquery") => {
                 format!("({left} {op} {right})")
             }

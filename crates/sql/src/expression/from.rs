@@ -12,6 +12,7 @@ use super::names::Relation;
 use super::query::{known, renamed};
 use super::translate::{Rights, Translator};
 use super::{Term, Unsupported};
+use crate::partitions;
 use crate::quote::quote;
 use crate::schema::{ident, parts};
 
@@ -100,7 +101,10 @@ impl Translator<'_> {
                     _ => None,
                 };
                 let (source, relation) = match found {
-                    Some(named) => (quote(named.alias.as_deref().unwrap_or_default()), named),
+                    Some(named) => match &named.rows {
+                        Some(rows) => (format!("({rows})"), named),
+                        None => (quote(named.alias.as_deref().unwrap_or_default()), named),
+                    },
                     None => self.table(&self.table_named(name))?,
                 };
                 Ok(self.entered((&source, relation), called, alias.as_ref()))
@@ -153,8 +157,7 @@ impl Translator<'_> {
     }
 
     fn table(&mut self, name: &TableName) -> Result<(String, Relation), Unsupported> {
-        let known = self.scope.catalog.table(name);
-        let known = known.ok_or_else(|| Unsupported::missing(name))?;
+        let Some(known) = self.scope.catalog.table(name) else { return self.partition(name) };
         let invoker = matches!(known.kind, TableKind::View { invoker: true, .. });
         if invoker && self.rights == Rights::View {
             let reason = "a view with the rights of who asks, within one with those of its owner";
@@ -165,6 +168,21 @@ impl Translator<'_> {
             None => quote(&file_name(name)),
         };
         Ok((source, Relation::of_table(name, known)))
+    }
+
+    /// The rows of a table that are in one of its partitions.
+    fn partition(&self, name: &TableName) -> Result<(String, Relation), Unsupported> {
+        let catalog = self.scope.catalog;
+        let found = catalog
+            .partition(name)
+            .and_then(|(table, partition)| Some((table, catalog.table(table)?, partition)));
+        let (table, known, partition) = found.ok_or_else(|| Unsupported::missing(name))?;
+        let source = match self.scope.source {
+            Some(source) => source(name)?,
+            None => partitions::rows(catalog, table, partition)
+                .map_err(|error| Unsupported::new(name, error.message().to_owned()))?,
+        };
+        Ok((source, Relation { table: None, ..Relation::of_table(name, known) }))
     }
 
     /// A source under a name of its own, with the columns called as the alias says.

@@ -118,6 +118,9 @@ impl Translator<'_> {
             return field;
         }
         let array = self.expr(root)?;
+        if let Some(field) = self.field_of(&array, chain)? {
+            return Ok(field);
+        }
         let [AccessExpr::Subscript(Subscript::Index { index })] = chain else {
             return Err(Unsupported::new(root, "slices and fields of composite values"));
         };

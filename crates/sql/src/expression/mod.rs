@@ -11,19 +11,24 @@
 mod aggregates;
 mod arithmetic;
 mod calls;
+mod caseless;
 mod cast;
 mod compare;
+mod conditions;
 mod documents;
 mod from;
 pub mod functions;
 mod json;
 mod moments;
 mod names;
+mod overloads;
 mod query;
+mod records;
 mod routines;
 mod row_functions;
 mod search;
 mod select;
+mod subselect;
 mod translate;
 
 #[cfg(test)]
@@ -36,6 +41,7 @@ use truststream_kernel::{Error, Type};
 use truststream_services::database::{Catalog, Index, TableName};
 
 pub(crate) use aggregates::is_aggregate;
+pub use caseless::{compared_type, is_caseless};
 pub use cast::stored_literal;
 pub use documents::as_json;
 pub(crate) use from::file_name;
@@ -45,6 +51,7 @@ pub(crate) use query::known;
 pub use routines::{SCALAR, parameter_type, result_columns, result_table, statements};
 pub(crate) use row_functions::check_row_function;
 pub use row_functions::{computed_rows, computed_value};
+pub use search::{Candidates, Document, indexed_document};
 pub(crate) use translate::{Rights, Translator};
 
 /// What can't be translated, and why.
@@ -114,12 +121,14 @@ pub struct Scope<'a> {
     pub source: Option<&'a Source<'a>>,
     /// Who calls, where grants on functions hold for them.
     pub role: Option<&'a str>,
+    /// What indexes of words know of the rows that a search finds.
+    pub candidates: Option<&'a Candidates<'a>>,
 }
 
 impl<'a> Scope<'a> {
     /// A scope in which no column can be named.
     pub fn new(catalog: &'a Catalog) -> Self {
-        Scope { catalog, table: None, alias: None, source: None, role: None }
+        Scope { catalog, table: None, alias: None, source: None, role: None, candidates: None }
     }
 
     /// The columns of a table, not qualified.
@@ -164,20 +173,32 @@ pub fn to_sqlite(text: &str, scope: &Scope<'_>) -> Result<String, Unsupported> {
 /// # Errors
 /// The part that can't be translated, and why.
 pub fn index_terms(index: &Index, scope: &Scope<'_>) -> Result<Vec<String>, Unsupported> {
-    use sqlparser::ast::{OrderBySort, Statement};
-    let sql = format!("create index i on t ({})", index.terms.join(", "));
-    let statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql)
-        .map_err(|error| Unsupported::new(&sql, error.to_string()))?;
-    let Some(Statement::CreateIndex(create)) = statements.first() else {
-        return Err(Unsupported::new(sql, "no index"));
-    };
+    use sqlparser::ast::OrderBySort;
+    let columns = index_columns(&index.terms.join(", "))?;
     let mut translator = Translator::of_expression(scope);
     let term = |term: &sqlparser::ast::IndexColumn| {
         let translated = translator.expr(&term.column.expr)?;
         let down = matches!(term.column.options.sort, Some(OrderBySort::Desc));
         Ok(format!("{}{}", translated.sql, if down { " DESC" } else { "" }))
     };
-    create.columns.iter().map(term).collect()
+    columns.iter().map(term).collect()
+}
+
+fn index_columns(terms: &str) -> Result<Vec<sqlparser::ast::IndexColumn>, Unsupported> {
+    use sqlparser::ast::Statement;
+    let sql = format!("create index i on t ({terms})");
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql)
+        .map_err(|error| Unsupported::new(&sql, error.to_string()))?;
+    match statements.into_iter().next() {
+        Some(Statement::CreateIndex(create)) => Ok(create.columns),
+        _ => Err(Unsupported::new(sql, "no index")),
+    }
+}
+
+/// What a term of an index is on.
+fn index_expression(term: &str) -> Result<Expr, Unsupported> {
+    let first = index_columns(term)?.into_iter().next();
+    first.map(|column| column.column.expr).ok_or_else(|| Unsupported::new(term, "no index"))
 }
 
 pub(crate) fn parse(text: &str) -> Result<Expr, Unsupported> {

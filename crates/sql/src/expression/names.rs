@@ -4,6 +4,7 @@ use sqlparser::ast::Ident;
 use truststream_kernel::Type;
 use truststream_services::database::{Table, TableName};
 
+use super::caseless::compared_type;
 use super::{Term, Unsupported};
 use crate::quote::quote;
 use crate::schema::ident;
@@ -15,11 +16,15 @@ pub(crate) struct Relation {
     pub(crate) name: String,
     /// The schema, for tables without an alias.
     pub(crate) schema: Option<String>,
+    /// The table that it is.
+    pub(crate) table: Option<TableName>,
     /// What qualifies its columns in the result.
     pub(crate) alias: Option<String>,
     pub(crate) columns: Vec<(String, Type)>,
     /// What its columns are in the result, if they are not columns there.
     pub(crate) cells: Option<Vec<String>>,
+    /// The query that its rows come from, where the result does not name it.
+    pub(crate) rows: Option<String>,
     /// Columns that a join made one with those of the other side.
     pub(crate) merged: Vec<String>,
 }
@@ -27,13 +32,16 @@ pub(crate) struct Relation {
 impl Relation {
     /// Columns under a name.
     pub(crate) fn new(name: impl Into<String>, columns: Vec<(String, Type)>) -> Self {
-        Relation { name: name.into(), schema: None, alias: None, columns, cells: None, merged: Vec::new() }
+        let (schema, table, alias, cells, rows, merged) = (None, None, None, None, None, Vec::new());
+        Relation { name: name.into(), schema, table, alias, columns, cells, rows, merged }
     }
 
     /// The columns of a table under its own name.
     pub(crate) fn of_table(name: &TableName, table: &Table) -> Self {
-        let columns = table.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect();
-        Relation { schema: Some(name.schema.clone()), ..Relation::new(name.name.clone(), columns) }
+        let columns =
+            table.columns.iter().map(|column| (column.name.clone(), compared_type(column))).collect();
+        let relation = Relation::new(name.name.clone(), columns);
+        Relation { schema: Some(name.schema.clone()), table: Some(name.clone()), ..relation }
     }
 
     /// The same, called otherwise in the result.

@@ -61,7 +61,9 @@ impl Translator<'_> {
             rest.push_str(&format!(" FROM {}", from.join(", ")));
         }
         if let Some(condition) = &select.selection {
-            rest.push_str(&format!(" WHERE {}", self.condition(condition)?));
+            let mut conditions = self.candidates(condition)?;
+            conditions.push(self.condition(condition)?);
+            rest.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
         }
         rest.push_str(&self.grouping(&select.group_by, &items)?);
         if let Some(condition) = &select.having {

@@ -2,17 +2,13 @@
 
 use std::cell::RefCell;
 
-use sqlparser::ast::{
-    BinaryOperator as Binary, CaseWhen, DataType, Expr, GroupByExpr, ObjectName, Query, SelectItem, SetExpr,
-    UnaryOperator, Value as Literal,
-};
+use sqlparser::ast::{BinaryOperator as Binary, DataType, Expr, ObjectName, UnaryOperator, Value as Literal};
 use truststream_kernel::{Type, Value};
 use truststream_services::database::{Catalog, TableName};
 
-use super::aggregates::AGGREGATES;
 use super::names::{Relation, column};
-use super::{Scope, Term, TermType, Unsupported};
-use crate::quote::quote;
+use super::subselect::at_most_one;
+use super::{Scope, Term, Unsupported, caseless};
 use crate::schema::{enum_name, parts, table_name, type_named, type_of};
 
 /// Whose rights hold for what is translated.
@@ -116,7 +112,8 @@ impl<'a> Translator<'a> {
 
     /// The table that a name means.
     pub(crate) fn table_named(&self, name: &ObjectName) -> TableName {
-        self.meant(name, |name| self.scope.catalog.tables.contains_key(name))
+        let catalog = self.scope.catalog;
+        self.meant(name, |name| catalog.tables.contains_key(name) || catalog.partition(name).is_some())
     }
 
     /// The function that a name means.
@@ -144,6 +141,16 @@ impl<'a> Translator<'a> {
         self.levels.pop();
     }
 
+    /// Lets a name mean these rows, as if `with` had given it.
+    pub(crate) fn remember(&mut self, rows: Relation) {
+        self.named.push(rows);
+    }
+
+    /// Takes the last of such names away.
+    pub(crate) fn forget(&mut self, count: usize) {
+        self.named.truncate(self.named.len().saturating_sub(count));
+    }
+
     pub(super) fn type_of(&self, data_type: &DataType) -> Type {
         if let (Some(schema), DataType::Custom(name, arguments)) = (&self.path, data_type)
             && let ([only], []) = (parts(name).as_slice(), arguments.as_slice())
@@ -156,7 +163,7 @@ impl<'a> Translator<'a> {
                 return type_named(self.scope.catalog, &domain.base);
             }
         }
-        type_of(self.scope.catalog, data_type)
+        caseless::named(&data_type.to_string()).unwrap_or_else(|| type_of(self.scope.catalog, data_type))
     }
 
     pub(super) fn shown(&self, items: &[Expr]) -> String {
@@ -294,18 +301,7 @@ impl<'a> Translator<'a> {
         }
     }
 
-    fn logical(&mut self, left: &Expr, op: &str, right: &Expr) -> Result<Term, Unsupported> {
-        let (left, right) = (self.condition(left)?, self.condition(right)?);
-        Ok(Term::new(format!("({left} {op} {right})"), Type::Bool))
-    }
-
-    /// An expression that must be a condition.
-    pub(crate) fn condition(&mut self, expr: &Expr) -> Result<String, Unsupported> {
-        let term = self.expr(expr)?;
-        Ok(self.coerced(term, &Type::Bool)?.sql)
-    }
-
-    fn compare(&mut self, left: &Expr, op: &str, right: &Expr) -> Result<Term, Unsupported> {
+    pub(super) fn compare(&mut self, left: &Expr, op: &str, right: &Expr) -> Result<Term, Unsupported> {
         if let (Expr::Tuple(lefts), Expr::Tuple(rights)) = (left, right)
             && lefts.len() == rights.len()
             && matches!(op, "=" | "<>")
@@ -317,13 +313,6 @@ impl<'a> Translator<'a> {
         }
         let (left, right) = (self.expr(left)?, self.expr(right)?);
         self.comparison(left, op, right)
-    }
-
-    fn between(&mut self, expr: &Expr, negated: bool, low: &Expr, high: &Expr) -> Result<Term, Unsupported> {
-        let low = self.compare(expr, ">=", low)?;
-        let high = self.compare(expr, "<=", high)?;
-        let not = if negated { "NOT " } else { "" };
-        Ok(Term::new(format!("({not}({} AND {}))", low.sql, high.sql), Type::Bool))
     }
 
     fn unary(&mut self, op: UnaryOperator, expr: &Expr) -> Result<Term, Unsupported> {
@@ -338,27 +327,6 @@ impl<'a> Translator<'a> {
             },
             other => Err(Unsupported::new(format!("{other}{expr}"), "this operator")),
         }
-    }
-
-    fn postfix(&mut self, inner: &Expr, test: &str, ty: Option<Type>) -> Result<Term, Unsupported> {
-        let mut term = self.expr(inner)?;
-        if let Some(ty) = ty {
-            term = self.coerced(term, &ty)?;
-        }
-        Ok(Term::new(format!("({} {test})", term.sql), Type::Bool))
-    }
-
-    fn pattern(
-        &mut self,
-        function: &str,
-        text: &Expr,
-        pattern: &Expr,
-        negated: bool,
-    ) -> Result<Term, Unsupported> {
-        let (text, pattern) = (self.expr(text)?, self.expr(pattern)?);
-        let (text, pattern) = (self.coerced(text, &Type::Text)?, self.coerced(pattern, &Type::Text)?);
-        let not = if negated { "NOT " } else { "" };
-        Ok(Term::new(format!("({not}{function}({}, {}))", text.sql, pattern.sql), Type::Bool))
     }
 
     fn cast(&mut self, expr: &Expr, data_type: &DataType) -> Result<Term, Unsupported> {
@@ -380,57 +348,10 @@ impl<'a> Translator<'a> {
             }
             return Err(Unsupported::new(expr, format!("an array of {element}")));
         }
+        if let Some(record) = self.record(expr, &ty)? {
+            return Ok(record);
+        }
         let term = self.expr(expr)?;
         self.cast_to(term, &ty)
     }
-
-    fn case(
-        &mut self,
-        operand: Option<&Expr>,
-        conditions: &[CaseWhen],
-        otherwise: Option<&Expr>,
-    ) -> Result<Term, Unsupported> {
-        let mut tests = Vec::new();
-        let mut results = Vec::new();
-        for when in conditions {
-            tests.push(match operand {
-                Some(operand) => self.compare(operand, "=", &when.condition)?.sql,
-                None => self.condition(&when.condition)?,
-            });
-            results.push(self.expr(&when.result)?);
-        }
-        results.push(otherwise.map_or_else(|| Ok(Term::null()), |expr| self.expr(expr))?);
-        let (mut results, ty) = self.unified_all(results)?;
-        let otherwise = results.pop().unwrap_or_else(Term::null);
-        let mut sql = String::from("CASE");
-        for (test, result) in tests.iter().zip(&results) {
-            sql.push_str(&format!(" WHEN {test} THEN {}", result.sql));
-        }
-        sql.push_str(&format!(" ELSE {} END", otherwise.sql));
-        Ok(Term { sql: format!("({sql})"), ty: TermType::Known(ty) })
-    }
-}
-
-/// A sub-select in the place of a value, which is an error if it gives several rows.
-fn at_most_one(query: &Query, sql: &str, column: &str) -> String {
-    let SetExpr::Select(select) = query.body.as_ref() else { return guarded(sql, column) };
-    let aggregates = |item: &SelectItem| match item {
-        SelectItem::UnnamedExpr(Expr::Function(function))
-        | SelectItem::ExprWithAlias { expr: Expr::Function(function), .. } => {
-            function.over.is_none() && AGGREGATES.contains(&table_name(&function.name).name.as_str())
-        }
-        _ => false,
-    };
-    let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
-    let one = select.from.is_empty() || (ungrouped && select.projection.iter().any(aggregates));
-    let limited = query.limit_clause.as_ref().is_some_and(|limit| limit.to_string().trim() == "LIMIT 1");
-    if one || limited { format!("({sql})") } else { guarded(sql, column) }
-}
-
-fn guarded(sql: &str, column: &str) -> String {
-    let column = quote(column);
-    format!(
-        "(SELECT CASE WHEN count(*) > 1 THEN ts_raise('21000', 'more than one row returned by a subquery used \
-         as an expression') ELSE max({column}) END FROM (SELECT {column} FROM ({sql}) LIMIT 2))"
-    )
 }

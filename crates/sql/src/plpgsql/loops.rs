@@ -45,7 +45,7 @@ impl Reader {
         }
     }
 
-    fn ended(&mut self) -> Result<(), Fault> {
+    pub(super) fn ended(&mut self) -> Result<(), Fault> {
         if self.take_token(&Token::SemiColon) { Ok(()) } else { self.fault("a statement that does not end") }
     }
 
@@ -79,10 +79,12 @@ impl Reader {
             let sql = format!("select * from unnest({})", self.text_until(&["loop"])?);
             return Ok(Step::Rows { label, variables, sql, steps: self.inner()? });
         }
-        let word = self.peek();
-        if word == "execute" {
-            return self.fault("\"execute\" in a body of plpgsql");
+        if self.take("execute") {
+            let (sql, values) = self.looped_execute()?;
+            let step = Box::new(Step::Rows { label, variables, sql, steps: self.inner()? });
+            return Ok(Step::Execute { values, step });
         }
+        let word = self.peek();
         let text = self.text_until(&["loop"])?;
         let Some((first, last)) =
             text.split_once("..").filter(|_| !matches!(word.as_str(), "select" | "with"))
@@ -143,19 +145,5 @@ impl Reader {
         self.expect("case")?;
         self.ended()?;
         Ok(Step::If { branches, otherwise })
-    }
-
-    /// `get diagnostics variable = row_count;`
-    fn diagnostics(&mut self) -> Result<Step, Fault> {
-        self.at += 1;
-        self.take("current");
-        self.expect("diagnostics")?;
-        let variable = self.name()?;
-        if !self.take_token(&Token::Eq) && !self.take_token(&Token::Assignment) {
-            return self.fault("what is no assignment");
-        }
-        self.expect("row_count")?;
-        self.ended()?;
-        Ok(Step::RowCount(variable))
     }
 }

@@ -1,6 +1,10 @@
-//! Bodies in PL/pgSQL: variables, assignments, conditions, loops, statements on rows, `raise` and
-//! `return`. Handlers of exceptions and text that is run as SQL are not among them.
+//! Bodies in PL/pgSQL: variables, assignments, conditions, loops, statements on rows, `raise`, handlers of
+//! errors and `return`. Text that is run as SQL is among them where it is known before it runs.
 
+mod conditions;
+mod execute;
+mod flow;
+mod handlers;
 mod loops;
 mod plain;
 mod raise;
@@ -9,8 +13,12 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
+pub use conditions::Condition;
+pub use flow::{Flow, Numbers};
+pub(crate) use handlers::CAUGHT;
 pub(crate) use plain::plain;
-pub(crate) use reader::{read, read_whole};
+pub(crate) use reader::read;
+pub use reader::read_whole;
 
 /// What is not understood of a body, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,23 +31,42 @@ pub struct Fault {
 
 /// A body: what it declares, and what it does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Body {
-    pub(crate) variables: Vec<Variable>,
-    pub(crate) steps: Vec<Step>,
+pub struct Body {
+    /// What it declares.
+    pub variables: Vec<Variable>,
+    /// What it does.
+    pub steps: Vec<Step>,
+    /// What it does about errors of its steps; the first that catches one.
+    pub handlers: Vec<Handler>,
+}
+
+/// What is done about errors, once all that the steps did until then is undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handler {
+    /// Which errors.
+    pub conditions: Vec<Condition>,
+    /// What is done. It may name the error's code and message, `sqlstate` and `sqlerrm`.
+    pub steps: Vec<Step>,
 }
 
 /// A declared variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Variable {
-    pub(crate) name: String,
-    pub(crate) type_name: String,
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its type, as SQL.
+    pub type_name: String,
     /// What it is at first, as SQL.
-    pub(crate) value: Option<String>,
+    pub value: Option<String>,
 }
 
-/// One statement of a body.
+/// Names, and what they mean as SQL.
+pub type Values = Vec<(String, String)>;
+
+/// One statement of a body. Conditions and values are SQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+#[allow(missing_docs)]
+pub enum Step {
     /// `new.column := value;`
     Assign { column: String, value: String },
     /// `variable := value;`
@@ -56,6 +83,8 @@ pub(crate) enum Step {
     Raise { code: String, message: String, arguments: Vec<String>, options: Vec<(String, String)> },
     /// A statement on rows.
     Sql(String),
+    /// A statement that is given as a text, in which these values have names that no other text has.
+    Execute { values: Values, step: Box<Step> },
     /// What changes nothing: `null;`, notices.
     Nothing,
     /// A block within another.

@@ -2,6 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
+use super::conditions::code_of;
 use super::reader::Reader;
 use super::{Fault, Step};
 
@@ -12,12 +13,16 @@ impl Reader {
         if ["notice", "log", "info", "debug", "warning"].contains(&level.as_str()) {
             return self.rest().map(|_| Step::Nothing);
         }
+        if self.take_token(&Token::SemiColon) {
+            self.beyond("\"raise\" of the same error");
+            return self.raised_again();
+        }
         self.take("exception");
         let (mut code, mut message, mut arguments) = ("P0001".to_owned(), None, Vec::new());
         if let Some(text) = self.quoted() {
             message = Some(text);
             while self.take_token(&Token::Comma) {
-                arguments.push(self.argument()?);
+                arguments.push(self.argument(&["using"])?);
             }
         } else {
             self.beyond("\"raise\" without a message as a text");
@@ -55,7 +60,7 @@ impl Reader {
             if !self.take_token(&Token::Eq) && !self.take_token(&Token::Assignment) {
                 return self.fault("this form of \"raise\"");
             }
-            let value = self.argument()?;
+            let value = self.argument(&["using"])?;
             let text = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
             match (option.as_str(), text) {
                 ("errcode", Some(text)) if !text.contains('\'') => *code = code_of(text),
@@ -76,10 +81,10 @@ impl Reader {
     /// `assert condition [, message];`
     pub(super) fn assertion(&mut self) -> Result<Step, Fault> {
         self.at += 1;
-        let test = self.argument()?;
+        let test = self.argument(&["using"])?;
         let mut options = Vec::new();
         if self.take_token(&Token::Comma) {
-            options.push(("message".to_owned(), self.argument()?));
+            options.push(("message".to_owned(), self.argument(&["using"])?));
         }
         if !self.take_token(&Token::SemiColon) {
             return self.fault("this form of \"assert\"");
@@ -90,7 +95,7 @@ impl Reader {
     }
 
     /// A text in quotes, if one comes next.
-    fn quoted(&mut self) -> Option<String> {
+    pub(super) fn quoted(&mut self) -> Option<String> {
         self.skip_spaces();
         let Some((Token::SingleQuotedString(text), _)) = self.tokens.get(self.at).cloned() else {
             return None;
@@ -99,11 +104,11 @@ impl Reader {
         Some(text.replace("''", "'"))
     }
 
-    /// One expression of several.
-    fn argument(&mut self) -> Result<String, Fault> {
+    /// One expression of several, up to one of these words.
+    pub(super) fn argument(&mut self, stops: &[&str]) -> Result<String, Fault> {
         let (mut text, mut depth) = (String::new(), 0_usize);
         loop {
-            if depth == 0 && self.peek() == "using" {
+            if depth == 0 && stops.contains(&self.peek().as_str()) {
                 break;
             }
             match self.tokens.get(self.at) {
@@ -119,34 +124,4 @@ impl Reader {
         }
         Ok(text.trim().to_owned())
     }
-}
-
-/// A SQLSTATE, or the one of a condition's name.
-fn code_of(text: &str) -> String {
-    match text.to_lowercase().as_str() {
-        "assert_failure" => "P0004",
-        "check_violation" => "23514",
-        "division_by_zero" => "22012",
-        "exclusion_violation" => "23P01",
-        "feature_not_supported" => "0A000",
-        "foreign_key_violation" => "23503",
-        "insufficient_privilege" => "42501",
-        "invalid_parameter_value" => "22023",
-        "invalid_password" => "28P01",
-        "invalid_text_representation" => "22P02",
-        "no_data_found" => "P0002",
-        "not_null_violation" => "23502",
-        "numeric_value_out_of_range" => "22003",
-        "object_not_in_prerequisite_state" => "55000",
-        "raise_exception" => "P0001",
-        "serialization_failure" => "40001",
-        "too_many_rows" => "P0003",
-        "undefined_column" => "42703",
-        "undefined_function" => "42883",
-        "undefined_object" => "42704",
-        "undefined_table" => "42P01",
-        "unique_violation" => "23505",
-        _ => return text.to_owned(),
-    }
-    .to_owned()
 }

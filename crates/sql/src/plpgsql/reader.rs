@@ -12,7 +12,10 @@ pub(crate) fn read(body: &str) -> Result<Body, Fault> {
 }
 
 /// Reads a body of whatever shape.
-pub(crate) fn read_whole(body: &str) -> Result<Body, Fault> {
+///
+/// # Errors
+/// The first part that is not understood, with its line.
+pub fn read_whole(body: &str) -> Result<Body, Fault> {
     parse(body).map(|(body, _)| body)
 }
 
@@ -27,7 +30,7 @@ fn parse(body: &str) -> Result<(Body, Option<Fault>), Fault> {
         .filter(|one| !matches!(&one.token, Token::Whitespace(space) if space.to_string().trim() != ""))
         .map(|one| (one.token, one.span.start.line))
         .collect();
-    let mut reader = Reader { tokens, at: 0, variables: Vec::new(), beyond: None };
+    let mut reader = Reader { tokens, at: 0, variables: Vec::new(), handling: 0, beyond: None };
     let body = reader.block()?;
     Ok((body, reader.beyond))
 }
@@ -37,6 +40,8 @@ pub(super) struct Reader {
     pub(super) at: usize,
     /// Those that can be named here.
     pub(super) variables: Vec<Variable>,
+    /// How many handlers are around.
+    pub(super) handling: usize,
     /// The first that only a program does.
     beyond: Option<Fault>,
 }
@@ -52,16 +57,17 @@ impl Reader {
         self.beyond.get_or_insert(fault);
     }
 
-    /// `[declare …] begin … end`
+    /// `[declare …] begin … [exception …] end`
     pub(super) fn block(&mut self) -> Result<Body, Fault> {
         let outer = self.variables.len();
         if self.take("declare") {
             self.declarations()?;
         }
         self.expect("begin")?;
-        let steps = self.steps(&["end"])?;
+        let steps = self.steps(&["exception", "end"])?;
+        let handlers = self.handlers()?;
         self.expect("end")?;
-        Ok(Body { variables: self.variables.split_off(outer), steps })
+        Ok(Body { variables: self.variables.split_off(outer), steps, handlers })
     }
 
     pub(super) fn fault<T>(&self, text: impl Into<String>) -> Result<T, Fault> {
@@ -248,6 +254,9 @@ impl Reader {
             "return" => {
                 self.at += 1;
                 if self.take("query") {
+                    if self.take("execute") {
+                        return self.returned_execute();
+                    }
                     return Ok(Step::ReturnQuery(self.rest()?));
                 }
                 if self.take("next") {
@@ -264,7 +273,7 @@ impl Reader {
             "null" => self.rest().map(|_| Step::Nothing),
             "insert" | "update" | "delete" | "select" | "with" => self.statement(),
             "new" => self.assignment(),
-            "exception" => self.fault("a handler of exceptions"),
+            "execute" => self.execute(),
             name if self.is_variable(name) => self.set(),
             _ => self.beyond_simple(word),
         }
@@ -288,7 +297,7 @@ impl Reader {
     fn beyond_simple(&mut self, word: &str) -> Result<Step, Fault> {
         let shown = if word.is_empty() { "this".to_owned() } else { format!("\"{word}\"") };
         let fault = Fault { line: self.line(), text: format!("{shown} in a body of plpgsql") };
-        if matches!(word, "execute" | "call" | "open" | "fetch" | "close" | "move" | "commit" | "rollback") {
+        if matches!(word, "call" | "open" | "fetch" | "close" | "move" | "commit" | "rollback") {
             return Err(fault);
         }
         self.beyond.get_or_insert(fault.clone());
@@ -296,7 +305,7 @@ impl Reader {
             return Ok(step);
         }
         match word {
-            "set" => Ok(Step::Sql(self.rest()?)),
+            "set" | "refresh" => Ok(Step::Sql(self.rest()?)),
             "" => Err(fault),
             _ => {
                 let at = self.at;

@@ -122,3 +122,80 @@ fn programs_are_read_whole() {
     assert_eq!((code.as_str(), options.len()), ("PT402", 2));
     assert_eq!(body.steps[1], Step::RowCount("n".into()));
 }
+
+#[test]
+fn handlers_are_read_with_what_they_catch() {
+    let body = "begin
+        begin
+          insert into t values (1);
+        exception when unique_violation or sqlstate '22012' then null;
+          when others then raise;
+        end;
+        get diagnostics n = row_count;
+      exception when data_exception then
+        get stacked diagnostics a = message_text, b = pg_exception_hint;
+      end";
+    assert_eq!(read(body).unwrap_err().text, "\"begin\" in a body of plpgsql");
+    let body = read_whole(body).unwrap();
+    let Step::Block(inner) = &body.steps[0] else { panic!("{body:?}") };
+    let state = |code: &str| Condition::State(code.into());
+    assert_eq!(inner.handlers[0].conditions, [state("23505"), state("22012")]);
+    assert_eq!(inner.handlers[1].conditions, [Condition::Others]);
+    let Step::Raise { options, .. } = &inner.handlers[1].steps[0] else { panic!("{inner:?}") };
+    assert_eq!(options[1], ("message".into(), "\"sqlerrm\"".into()));
+    assert_eq!(body.handlers[0].conditions, [state("22000")]);
+    let Step::Block(told) = &body.handlers[0].steps[0] else { panic!("{body:?}") };
+    let set = |variable: &str, name: &str| Step::Set {
+        variable: variable.into(),
+        value: format!("coalesce(\"{name}\", '')"),
+    };
+    assert_eq!(told.steps, [set("a", "sqlerrm"), set("b", "sqlerrm hint")]);
+    for (body, fault) in [
+        ("begin raise; end", "\"raise\" of nothing outside of a handler"),
+        ("begin null; exception when no_such_thing then null; end", "a handler of \"no_such_thing\""),
+        ("begin null; exception end", "a handler of no exception"),
+        (
+            "begin null; exception when others then get stacked diagnostics a = table_name; end",
+            "\"get diagnostics\" of table_name",
+        ),
+    ] {
+        assert_eq!(read_whole(body).unwrap_err().text, fault);
+    }
+}
+
+#[test]
+fn texts_that_are_known_are_executed() {
+    let body = "declare n int; begin
+        execute 'delete from ' || quote_ident('T') || ' where a = $1 or b = $2' using n + 1, now();
+        execute format('select %1$L, 7 %% %s, %4$L from %3$I', 'it''s', 2, 'a b', n) into strict n;
+        for n in execute $q$select 1;$q$ loop null; end loop;
+        return query execute 'select $1' using n;
+      end";
+    assert_eq!(read(body).unwrap_err().text, "\"execute\"");
+    let steps = read_whole(body).unwrap().steps;
+    let Step::Execute { values, step } = &steps[0] else { panic!("{steps:?}") };
+    assert_eq!(*values, [("$1".into(), "n + 1".into()), ("$2".into(), "now ( )".into())]);
+    assert_eq!(**step, Step::Sql("delete from \"T\" where a = \"$1\" or b = \"$2\"".into()));
+    let Step::Execute { values, step } = &steps[1] else { panic!("{steps:?}") };
+    assert_eq!(*values, [("%1".into(), "(n)::text".into())]);
+    let sql = "select 'it''s', 7 % 2, \"%1\" from \"a b\"";
+    assert_eq!(**step, Step::Into { variables: vec!["n".into()], sql: sql.into(), strict: true });
+    let Step::Execute { step, .. } = &steps[2] else { panic!("{steps:?}") };
+    assert!(matches!(&**step, Step::Rows { sql, .. } if sql == "select 1"));
+    let Step::Execute { values, step } = &steps[3] else { panic!("{steps:?}") };
+    assert_eq!(*values, [("$1".into(), "n".into())]);
+    assert_eq!(**step, Step::ReturnQuery("select \"$1\"".into()));
+    for (body, fault) in [
+        (
+            "begin execute 'delete from ' || t; end",
+            "\"execute\" of a text that is put together while it runs",
+        ),
+        (
+            "begin execute format('delete from a where b = ''%L''', t); end",
+            "\"execute\" of a text that is put together while it runs",
+        ),
+        ("begin execute 'delete from a; delete from b'; end", "\"execute\" of several statements"),
+    ] {
+        assert_eq!(read_whole(body).unwrap_err().text, fault);
+    }
+}

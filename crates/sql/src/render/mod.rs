@@ -5,6 +5,7 @@ mod functions;
 mod name;
 mod object;
 mod order;
+mod partitions;
 mod parts;
 mod rights;
 mod tables;
@@ -64,10 +65,11 @@ pub fn objects(found: &Introspection) -> Vec<Object> {
             objects.extend(tables::keys(catalog, table, definition));
         }
     }
-    objects.extend(parts::extras(found, Stage::Constraints));
     let each = |of: fn(&TableName, &truststream_services::database::Table) -> Vec<Object>| {
         catalog.tables.iter().flat_map(move |(table, definition)| of(table, definition)).collect::<Vec<_>>()
     };
+    objects.extend(each(partitions::partitions));
+    objects.extend(parts::extras(found, Stage::Constraints));
     objects.extend(each(tables::foreign_keys));
     objects.extend(each(tables::indexes));
     objects.extend(parts::owners(catalog));
@@ -127,9 +129,9 @@ pub fn statements(objects: &[Object]) -> Vec<String> {
 }
 
 fn with_parts(create: &str, parts: &[&str]) -> String {
-    let Some(open) = create.strip_suffix("\n)").filter(|_| !parts.is_empty()) else {
+    let Some((open, end)) = create.rsplit_once("\n)").filter(|_| !parts.is_empty()) else {
         return create.to_owned();
     };
     let comma = if open.ends_with('(') { "" } else { "," };
-    format!("{open}{comma}\n  {}\n)", parts.join(",\n  "))
+    format!("{open}{comma}\n  {}\n){end}", parts.join(",\n  "))
 }

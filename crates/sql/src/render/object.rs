@@ -19,6 +19,7 @@ pub enum Kind {
     View,
     Key,
     Check,
+    Partition,
     ForeignKey,
     Index,
     Owner,

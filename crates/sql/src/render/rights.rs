@@ -62,7 +62,7 @@ pub fn grant_text(on: &str, grant: &Grant) -> String {
     format!("{verb} {} on {on} {to} {role}", privileges.join(", "))
 }
 
-fn all(on: &str, grants: &[Grant]) -> String {
+pub(super) fn all(on: &str, grants: &[Grant]) -> String {
     grants.iter().map(|grant| grant_text(on, grant)).collect::<Vec<_>>().join(";\n")
 }
 

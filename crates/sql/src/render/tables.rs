@@ -7,13 +7,16 @@ use truststream_services::database::{
 
 use super::name::{name, names, relation};
 use super::parts::numbers;
-use super::{Kind, Object};
+use super::{Kind, Object, partitions};
 use crate::schema::{domain_checks, enum_table, sequence_of};
 
 pub(super) fn relations(catalog: &Catalog) -> Vec<Object> {
     let one = |(table, definition): (&TableName, &Table)| match &definition.kind {
         TableKind::Table => of_table(catalog, table, definition),
-        TableKind::View { definition: query, invoker, .. } => view(table, definition, query, *invoker),
+        TableKind::View { definition: query, invoker, materialized, .. } => {
+            let word = if *materialized { "materialized view" } else { "view" };
+            view((word, table), definition, query, *invoker)
+        }
     };
     catalog.tables.iter().map(one).collect()
 }
@@ -21,17 +24,18 @@ pub(super) fn relations(catalog: &Catalog) -> Vec<Object> {
 fn of_table(catalog: &Catalog, table: &TableName, definition: &Table) -> Object {
     let columns = definition.columns.iter().map(|one| format!("\n  {}", column(catalog, table, one)));
     let columns: Vec<_> = columns.collect();
-    let create = format!("create table {} ({}\n)", relation(table), columns.join(","));
+    let by = definition.partitioning.as_ref().map(partitions::by).unwrap_or_default();
+    let create = format!("create table {} ({}\n){by}", relation(table), columns.join(","));
     let drop = format!("drop table {}", relation(table));
     Object::new(Kind::Table, &table.schema, format!("table {table}"), create, drop).of(table)
 }
 
-fn view(table: &TableName, definition: &Table, query: &str, invoker: bool) -> Object {
+fn view((word, table): (&str, &TableName), definition: &Table, query: &str, invoker: bool) -> Object {
     let columns: Vec<_> = definition.columns.iter().map(|column| column.name.clone()).collect();
     let with = if invoker { " with (security_invoker = true)" } else { "" };
     let query = query.trim().trim_end_matches(';');
-    let create = format!("create view {} ({}){with} as\n{query}", relation(table), names(&columns));
-    let drop = format!("drop view {}", relation(table));
+    let create = format!("create {word} {} ({}){with} as\n{query}", relation(table), names(&columns));
+    let drop = format!("drop {word} {}", relation(table));
     Object::new(Kind::View, &table.schema, format!("view {table}"), create, drop).of(table)
 }
 

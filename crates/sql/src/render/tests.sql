@@ -45,3 +45,15 @@ comment on table app.items is 'what was ordered';
 comment on column app.items.place is 'from 1';
 comment on function cheap(numeric, numeric) is 'whether it is';
 alter default privileges in schema app grant select on tables to anon;
+
+create table readings (day date not null, kind text, value numeric, primary key (day)) partition by range (day);
+create table readings_old partition of readings for values from (minvalue) to ('2026-01-01');
+create table readings_2026 partition of readings for values from ('2026-01-01') to ('2027-01-01');
+create table readings_rest partition of readings default;
+grant select on readings_old to anon;
+alter table readings_2026 enable row level security;
+create table sorted (kind text, n int) partition by list (kind);
+create table sorted_known partition of sorted for values in ('a', 'it''s', null);
+create table spread_out (id int) partition by hash (id);
+create table spread_out_0 partition of spread_out for values with (modulus 2, remainder 0);
+create table spread_out_1 partition of spread_out for values with (modulus 2, remainder 1);

@@ -5,7 +5,7 @@ use sqlparser::ast::{
     GeneratedAs, Ident, ObjectName, RenameTableNameKind,
 };
 use truststream_kernel::{Error, Result, Type};
-use truststream_services::database::{Catalog, Column, Identity, Table, TableName};
+use truststream_services::database::{Catalog, Column, Identity, Partitioning, Table, TableName};
 
 use super::constraints;
 use super::create::{add_column, number_serially};
@@ -103,6 +103,9 @@ fn alter_column(
         AlterColumnOperation::SetDataType { data_type, .. } => Some(type_of(catalog, data_type)),
         _ => None,
     };
+    if new_type.is_some() {
+        refuse_divided(definition(catalog, table)?, table, &name, "alter")?;
+    }
     let column = column(catalog, table, &name)?;
     match operation {
         AlterColumnOperation::SetNotNull => column.nullable = false,
@@ -147,6 +150,7 @@ pub(super) fn drop_column(
     if known.column(column).is_none() {
         return Err(no_such_column(column, table));
     }
+    refuse_divided(known, table, column, "drop")?;
     if !cascade && known.policies.iter().any(|policy| policy_names(policy, column)) {
         let text =
             format!("cannot drop column {column} of table {} because other objects depend on it", table.name);
@@ -171,6 +175,19 @@ pub(super) fn drop_column(
         other.foreign_keys.retain(|key| {
             key.references != *table || !key.referenced_columns.iter().any(|one| one == column)
         });
+    }
+    Ok(())
+}
+
+/// Refuses to change a column that rows are divided by.
+fn refuse_divided(table: &Table, name: &TableName, column: &str, verb: &str) -> Result<()> {
+    let by = |known: &Partitioning| known.columns.iter().any(|one| one == column);
+    if table.partitioning.as_ref().is_some_and(by) {
+        let message = format!(
+            "cannot {verb} column \"{column}\" because it is part of the partition key of relation \"{}\"",
+            name.name
+        );
+        return Err(fault("42P16", message));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use truststream_services::database::{Catalog, Column, Identity, Index, Table, Ta
 
 use super::names::{generated, ident, parts, relation_taken, table_name};
 use super::type_names::{type_of, written};
-use super::{constraints, copy, defaults, domains};
+use super::{constraints, copy, defaults, domains, partitions};
 use super::{fault, no_such_column, no_such_table};
 
 pub(super) fn schema(catalog: &mut Catalog, name: &SchemaName, if_not_exists: bool) -> Result<()> {
@@ -28,10 +28,16 @@ pub(super) fn schema(catalog: &mut Catalog, name: &SchemaName, if_not_exists: bo
 
 pub(super) fn table(catalog: &mut Catalog, create: &CreateTable) -> Result<()> {
     let name = table_name(&create.name);
+    if let Some(parent) = &create.partition_of {
+        return partitions::create(catalog, create, &table_name(parent));
+    }
     if catalog.tables.contains_key(&name) {
         if create.if_not_exists {
             return Ok(());
         }
+        return Err(fault("42P07", format!("relation \"{}\" already exists", name.name)));
+    }
+    if catalog.partition(&name).is_some() {
         return Err(fault("42P07", format!("relation \"{}\" already exists", name.name)));
     }
     refuse_special(create)?;
@@ -44,6 +50,9 @@ pub(super) fn table(catalog: &mut Catalog, create: &CreateTable) -> Result<()> {
     let defined = if create.query.is_some() { &[][..] } else { create.columns.as_slice() };
     for definition in defined {
         add_column(catalog, &name, &mut table, definition)?;
+    }
+    if let Some(by) = &create.partition_by {
+        table.partitioning = Some(partitions::by(&name, &table, by)?);
     }
     // Constraints come after all columns, which they may name; the table may refer to itself.
     catalog.tables.insert(name.clone(), table);
@@ -61,8 +70,6 @@ fn refuse_special(create: &CreateTable) -> Result<()> {
         "a table like another one, without parentheses,"
     } else if create.inherits.is_some() {
         "a table that inherits"
-    } else if create.partition_by.is_some() || create.partition_of.is_some() {
-        "a partitioned table"
     } else if create.temporary {
         "a temporary table"
     } else {

@@ -2,11 +2,11 @@
 
 use sqlparser::ast::{ObjectName, ObjectType};
 use truststream_kernel::{Error, Result, Type};
-use truststream_services::database::{Catalog, TableKind, TableName};
+use truststream_services::database::{Catalog, Table, TableKind, TableName};
 
 use super::names::{parts, table_name};
 use super::type_names::enum_name;
-use super::{dependents, domains, fault, sequences, shown};
+use super::{composites, dependents, domains, fault, partitions, sequences, shown};
 
 pub(super) fn objects(
     catalog: &mut Catalog,
@@ -20,8 +20,10 @@ pub(super) fn objects(
     for name in names {
         let (found, what, code) = match kind {
             ObjectType::Table => (table(catalog, &table_name(name), cascade)?, "table", "42P01"),
-            ObjectType::View => (view(catalog, &table_name(name)), "view", "42P01"),
-            ObjectType::MaterializedView => (false, "materialized view", "42P01"),
+            ObjectType::View => (view(catalog, &table_name(name), false), "view", "42P01"),
+            ObjectType::MaterializedView => {
+                (view(catalog, &table_name(name), true), "materialized view", "42P01")
+            }
             ObjectType::Type => (named_type(catalog, &table_name(name), cascade)?, "type", "42704"),
             ObjectType::Index => (index(catalog, &table_name(name)), "index", "42704"),
             ObjectType::Schema => (schema(catalog, &parts(name).join("."), cascade)?, "schema", "3F000"),
@@ -40,6 +42,9 @@ pub(super) fn objects(
 }
 
 fn table(catalog: &mut Catalog, name: &TableName, cascade: bool) -> Result<bool> {
+    if partitions::drop(catalog, name) {
+        return Ok(true);
+    }
     if catalog.table(name).is_none_or(|table| table.kind != TableKind::Table) {
         return Ok(false);
     }
@@ -66,18 +71,22 @@ fn table(catalog: &mut Catalog, name: &TableName, cascade: bool) -> Result<bool>
     Ok(true)
 }
 
-fn view(catalog: &mut Catalog, name: &TableName) -> bool {
-    let known = catalog.table(name).is_some_and(|table| table.kind != TableKind::Table);
+fn view(catalog: &mut Catalog, name: &TableName, materialized: bool) -> bool {
+    let is_it = |table: &Table| table.kind != TableKind::Table && table.is_materialized() == materialized;
+    let known = catalog.table(name).is_some_and(is_it);
     if known {
         catalog.tables.shift_remove(name);
     }
     known
 }
 
-/// Drops an enum or a domain, and with it the columns of it if that is asked for.
+/// Drops a type, and with it the columns of it if that is asked for.
 fn named_type(catalog: &mut Catalog, name: &TableName, cascade: bool) -> Result<bool> {
     if catalog.domains.contains_key(name) {
         return domains::drop(catalog, name);
+    }
+    if catalog.composites.contains_key(name) {
+        return composites::drop(catalog, name, cascade);
     }
     let used = enum_name(name);
     let is = |ty: &Type| matches!(ty, Type::Enum(name) if *name == used);

@@ -85,10 +85,11 @@ fn returns(catalog: &Catalog, create: &CreateFunction) -> Returns {
         }
         _ => None,
     };
+    let is_composite = super::columns_of_type(catalog, &type_name).is_some();
     Returns {
         void: type_name == "void",
         set: set || is_table,
-        composite: is_row || table.is_some(),
+        composite: is_row || is_composite || table.is_some(),
         table,
         type_name,
         one_row: false,

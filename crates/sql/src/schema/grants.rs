@@ -67,7 +67,14 @@ fn record(
     }
     let entries = entries(privileges, grantees, revoke)?;
     for table in &tables {
-        catalog.tables[table].grants.extend(entries.iter().cloned());
+        let grants = match catalog.tables.get_mut(table) {
+            Some(table) => &mut table.grants,
+            None => match super::partitions::named(catalog, table) {
+                Some(partition) => &mut partition.grants,
+                None => continue,
+            },
+        };
+        grants.extend(entries.iter().cloned());
     }
     Ok(())
 }
@@ -168,13 +175,17 @@ fn tables(catalog: &Catalog, objects: Option<&GrantObjects>) -> Result<Vec<Table
         Some(GrantObjects::Tables(names) | GrantObjects::Views(names)) => {
             let known = |name| {
                 let name = table_name(name);
-                if catalog.tables.contains_key(&name) { Ok(name) } else { Err(no_such_table(&name)) }
+                let known = catalog.tables.contains_key(&name) || catalog.partition(&name).is_some();
+                if known { Ok(name) } else { Err(no_such_table(&name)) }
             };
             names.iter().map(known).collect()
         }
         Some(GrantObjects::AllTablesInSchema { schemas }) => {
             let schemas: Vec<_> = schemas.iter().map(|name| parts(name).join(".")).collect();
-            Ok(catalog.tables.keys().filter(|table| schemas.contains(&table.schema)).cloned().collect())
+            let partitions = catalog.tables.values().filter_map(|table| table.partitioning.as_ref());
+            let partitions = partitions.flat_map(|known| &known.partitions).map(|one| &one.name);
+            let names = catalog.tables.keys().chain(partitions);
+            Ok(names.filter(|table| schemas.contains(&table.schema)).cloned().collect())
         }
         _ => Ok(Vec::new()),
     }

@@ -8,6 +8,7 @@ mod alter;
 mod altered;
 mod blocks;
 mod comments;
+mod composites;
 mod constraints;
 mod copy;
 mod create;
@@ -21,6 +22,7 @@ mod grants;
 mod identity;
 mod names;
 mod own;
+mod partitions;
 mod planning;
 mod policies;
 mod rename;
@@ -39,6 +41,7 @@ use sqlparser::parser::Parser;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, TableName};
 
+pub use composites::columns_of_type;
 pub(crate) use domains::of_table as domain_checks;
 pub use functions::{columns_of_result, row_type};
 pub use names::table_name;
@@ -106,6 +109,15 @@ impl Statement {
         }
     }
 
+    /// Whether bodies of functions may name tables that come later from here on, where the statement sets
+    /// that, as dumps do.
+    pub fn unchecks_bodies(&self) -> Option<bool> {
+        let text = self.text.to_lowercase();
+        let value = text.trim().strip_prefix("set ")?.trim().strip_prefix("check_function_bodies")?;
+        let value = value.trim().trim_start_matches("to").trim_start_matches('=').trim();
+        Some(matches!(value.trim_matches('\''), "false" | "off" | "no" | "0"))
+    }
+
     /// The table, old and new name of a column that it renames.
     pub fn column_renamed(&self) -> Option<(TableName, String, String)> {
         let ast::Statement::AlterTable(alter) = self.parsed.as_deref()? else { return None };
@@ -154,6 +166,7 @@ fn statement(piece: Piece<'_>) -> Statement {
     let (line, text) = (piece.line, piece.text.to_owned());
     if let Some(own) = own::read(piece.text) {
         let (kind, own) = match own {
+            Ok(own @ Own::Refresh(_)) => (Kind::Data, Some(own)),
             Ok(own) => (Kind::Schema, Some(own)),
             Err(reason) => (Kind::Unknown(reason), None),
         };
@@ -161,7 +174,10 @@ fn statement(piece: Piece<'_>) -> Statement {
     }
     let parsed = parse_one(piece.text).or_else(|reason| match identity::reordered(piece.text) {
         Some(text) => parse_one(&text),
-        None => match planning::without(piece.text).or_else(|| grants::with_public(piece.text)) {
+        None => match planning::without(piece.text)
+            .or_else(|| grants::with_public(piece.text))
+            .or_else(|| views::without_data(piece.text))
+        {
             Some(text) => parse_one(&text),
             None => Err(reason),
         },
@@ -282,9 +298,18 @@ fn define(catalog: &mut Catalog, statement: &Statement) -> Result<()> {
         return own::apply(catalog, own);
     }
     let Some(parsed) = &statement.parsed else { return Ok(()) };
+    if partitions::concerns(catalog, parsed)? {
+        return Ok(());
+    }
     match parsed.as_ref() {
-        S::CreateTable(table) => create::table(catalog, table),
-        S::AlterTable(table) => alter::table(catalog, table),
+        S::CreateTable(table) => {
+            create::table(catalog, table)?;
+            partitions::check_keys(catalog, &table_name(&table.name))
+        }
+        S::AlterTable(table) => {
+            alter::table(catalog, table)?;
+            partitions::check_keys(catalog, &table_name(&table.name))
+        }
         S::CreateIndex(index) => create::index(catalog, index),
         S::AlterIndex { name, operation } => alter::index(catalog, name, operation),
         S::DropDomain(drop) => {

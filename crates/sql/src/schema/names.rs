@@ -68,7 +68,8 @@ pub(crate) fn relation_taken(catalog: &Catalog, schema: &str, name: &str) -> boo
             || definition.primary_key_name.as_deref() == Some(name)
             || definition.indexes.iter().any(|index| index.name == name)
             || definition.unique_keys.iter().any(|key| key.name == name)
-    }) || catalog.sequences.contains_key(&TableName::new(schema, name))
+    }) || catalog.partition(&TableName::new(schema, name)).is_some()
+        || catalog.sequences.contains_key(&TableName::new(schema, name))
 }
 
 #[cfg(test)]

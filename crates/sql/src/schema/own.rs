@@ -28,6 +28,12 @@ pub(crate) enum Own {
     Comment { function: TableName, text: Option<String> },
     /// `create table … (like …)`
     Like { name: TableName, if_not_exists: bool, source: TableName, including: super::copy::Including },
+    /// `refresh materialized view …`
+    Refresh(TableName),
+    /// `alter table … attach partition …`
+    Attach { parent: TableName, name: TableName, values: ast::ForValues },
+    /// `alter index … attach partition …`
+    AttachIndex,
     /// `create domain …`
     Domain { domain: Box<ast::CreateDomain>, not_null: bool },
 }
@@ -49,11 +55,23 @@ pub(super) fn read(text: &str) -> Option<Result<Own, String>> {
         ("alter", "function") => Some(altered::function(&mut words)),
         ("alter", "view") => Some(altered::view(&mut words)),
         ("alter", "sequence") => Some(sequences::alter(&mut words)),
+        ("alter", "table") => super::partitions::read(&mut words, false),
+        ("alter", "index") => super::partitions::read(&mut words, true),
         ("create", "table") => super::copy::read(&mut words),
         ("create", "domain") => domain(&mut words).map(Ok),
+        ("refresh", "materialized") => refreshed(&mut words).map(Ok),
         ("comment", "on") => comments::read(&mut words).map(Ok),
         _ => None,
     }
+}
+
+/// What a refreshed view shows is new in any case: there is none without rows here.
+fn refreshed(words: &mut Words<'_>) -> Option<Own> {
+    if !words.take("view") {
+        return None;
+    }
+    words.take("concurrently");
+    words.relation().map(Own::Refresh)
 }
 
 /// A domain: the parser wants the word `as`, and knows no `not null`.
@@ -97,6 +115,9 @@ pub(super) fn apply(catalog: &mut Catalog, own: &Own) -> Result<()> {
             super::copy::like(catalog, name, *if_not_exists, source, *including)
         }
         Own::Domain { domain, not_null } => super::domains::create(catalog, domain, *not_null),
+        Own::Attach { parent, name, values } => super::partitions::attach(catalog, parent, name, values),
+        // The one reads and writes rows, the other follows from the tables.
+        Own::Refresh(_) | Own::AttachIndex => Ok(()),
     }
 }
 

@@ -35,6 +35,11 @@ pub(super) fn column_of(table: &mut Table, old: &str, new: &str) {
     for name in own.chain(unique).chain(foreign).filter(|name| *name == old) {
         *name = new.to_owned();
     }
+    for name in table.partitioning.iter_mut().flat_map(|known| &mut known.columns) {
+        if *name == old {
+            *name = new.to_owned();
+        }
+    }
     for grant in &mut table.grants {
         grant.columns.iter_mut().filter(|name| *name == old).for_each(|name| *name = new.to_owned());
     }

@@ -4,7 +4,7 @@ use sqlparser::ast::{
     CreateTrigger, DropTrigger, TriggerEvent, TriggerObject, TriggerObjectKind, TriggerPeriod,
 };
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Catalog, TableKind, TableName, Trigger};
+use truststream_services::database::{Catalog, Table, TableKind, TableName, Trigger};
 
 use super::names::{ident, table_name};
 use super::{fault, no_such_table};
@@ -98,6 +98,9 @@ pub(super) fn drop(catalog: &mut Catalog, drop: &DropTrigger) -> Result<()> {
 
 /// Notes how a view can be written: to the table that it shows, or by its triggers.
 pub(super) fn writable(catalog: &mut Catalog, view: &TableName) {
+    if catalog.table(view).is_none_or(Table::is_materialized) {
+        return;
+    }
     let through = crate::updatable::base(catalog, view).is_some();
     let Some(table) = catalog.tables.get_mut(view) else { return };
     let by =

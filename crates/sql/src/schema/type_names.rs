@@ -7,10 +7,11 @@ use sqlparser::parser::Parser;
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{Catalog, TableName};
 
-use super::fault;
 use super::names::{ident, table_name};
+use super::{composites, fault};
 
-/// How [`Type::Enum`] names an enum: without its schema if that is `public`.
+/// How [`Type::Enum`] names an enum, and [`Type::Other`] a composite type: without its schema if that is
+/// `public`.
 pub fn enum_name(name: &TableName) -> String {
     super::shown(name)
 }
@@ -38,6 +39,9 @@ pub fn type_of(catalog: &Catalog, data_type: &DataType) -> Type {
             }
             if let Some(domain) = catalog.domains.get(&name) {
                 return type_named(catalog, &domain.base);
+            }
+            if catalog.composites.contains_key(&name) {
+                return Type::Other(enum_name(&name));
             }
         }
         _ => {}
@@ -68,10 +72,17 @@ pub(super) fn create(
     representation: Option<&UserDefinedTypeRepresentation>,
 ) -> Result<()> {
     let name = table_name(name);
-    let Some(UserDefinedTypeRepresentation::Enum { labels }) = representation else {
-        return Err(Error::unsupported(format!("type \"{name}\" is no enum: only enums can be created")));
+    let labels = match representation {
+        Some(UserDefinedTypeRepresentation::Enum { labels }) => labels,
+        Some(UserDefinedTypeRepresentation::Composite { attributes }) => {
+            return composites::create(catalog, name, attributes);
+        }
+        _ => {
+            let message = format!("type \"{name}\" is neither an enum nor composite");
+            return Err(Error::unsupported(message));
+        }
     };
-    if catalog.enums.contains_key(&name) {
+    if catalog.enums.contains_key(&name) || catalog.composites.contains_key(&name) {
         return Err(fault("42710", format!("type \"{}\" already exists", name.name)));
     }
     let labels = labels.iter().map(|label| label.value.clone()).collect();
@@ -82,6 +93,9 @@ pub(super) fn create(
 pub(super) fn alter(catalog: &mut Catalog, change: &AlterType) -> Result<()> {
     let name = table_name(&change.name);
     let missing = || fault("42704", format!("type \"{}\" does not exist", super::shown(&name)));
+    if catalog.composites.contains_key(&name) {
+        return Err(Error::unsupported(format!("changes of composite type {name} run on PostgreSQL only")));
+    }
     let labels = catalog.enums.get_mut(&name).ok_or_else(missing)?;
     let place = |labels: &[String], label: &str| {
         let found = labels.iter().position(|known| known == label);

@@ -15,15 +15,18 @@ use truststream_services::database::{
 
 use super::fault;
 use super::names::{ident, table_name};
-use crate::expression::{Rights, Scope, Translator, Unsupported, known};
+use crate::expression::{Rights, Scope, Translator, Unsupported, is_caseless, known};
 use crate::quote::quote;
 
 pub(super) fn create(catalog: &mut Catalog, view: &CreateView) -> Result<()> {
     let name = table_name(&view.name);
-    if view.materialized || view.temporary {
-        return Err(Error::unsupported("materialized and temporary views run on PostgreSQL only"));
+    if view.temporary {
+        return Err(Error::unsupported("temporary views run on PostgreSQL only"));
     }
     let before = catalog.table(&name);
+    if before.is_some() && view.if_not_exists {
+        return Ok(());
+    }
     match before.map(|table| &table.kind) {
         Some(TableKind::Table) => {
             return Err(fault("42P07", format!("relation \"{}\" already exists", name.name)));
@@ -43,6 +46,7 @@ pub(super) fn create(catalog: &mut Catalog, view: &CreateView) -> Result<()> {
         updatable: false,
         deletable: false,
         invoker: is_invoker(&view.options),
+        materialized: view.materialized,
     };
     let grants = super::defaults::of_table(catalog, &name);
     let mut table = Table { kind, columns, grants, ..Table::default() };
@@ -57,6 +61,19 @@ pub(super) fn create(catalog: &mut Catalog, view: &CreateView) -> Result<()> {
     catalog.tables[&name].primary_key = key;
     super::triggers::writable(catalog, &name);
     Ok(())
+}
+
+/// A materialized view's text without what says whether it begins with rows: here it does in any case.
+/// `None` for other texts.
+pub(super) fn without_data(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let words: Vec<&str> = lower.split_whitespace().collect();
+    let ["create", "materialized", ..] = words.as_slice() else { return None };
+    let clause = ["with no data", "with data"]
+        .into_iter()
+        .find(|clause| words.ends_with(&clause.split(' ').collect::<Vec<_>>()))?;
+    let start = lower.rfind(clause.split(' ').next()?)?;
+    Some(text[..start].to_owned())
 }
 
 fn is_invoker(options: &CreateTableOptions) -> bool {
@@ -76,10 +93,11 @@ pub(super) fn columns(catalog: &Catalog, query: &Query) -> Result<Vec<Column>> {
     let column = |(at, (name, ty)): (usize, (String, truststream_kernel::Type))| {
         let origin = origins.get(at).and_then(|(_, origin)| origin.as_ref());
         let base = origin.and_then(|(table, column)| catalog.table(table)?.column(column));
+        let type_name = base.map_or_else(|| ty.sql_name(), |base| base.type_name.clone());
         Column {
-            type_name: base.map_or_else(|| ty.sql_name(), |base| base.type_name.clone()),
+            ty: if is_caseless(&ty) { truststream_kernel::Type::Text } else { ty },
+            type_name,
             name,
-            ty,
             nullable: true,
             default: None,
             identity: None,

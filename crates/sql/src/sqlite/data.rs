@@ -8,13 +8,16 @@ use super::numbers;
 use super::write::{Rules, known, write};
 use crate::expression::{Scope, Translator, file_name};
 use crate::quote::quote;
-use crate::schema::{Statement, table_name};
+use crate::schema::{Own, Statement, table_name};
 
 /// A statement on rows as SQLite's statements, to be run in order.
 ///
 /// # Errors
 /// 42P01 and 42703 for unknown tables and columns, 0A000 for what can't be translated.
 pub fn data(catalog: &Catalog, statement: &Statement) -> Result<Vec<String>> {
+    if let Some(Own::Refresh(view)) = &statement.own {
+        return super::materialized::refresh(catalog, view);
+    }
     let parsed = statement.parsed.as_deref();
     if let Some(Parsed::Truncate(truncate)) = parsed {
         return self::truncate(catalog, truncate);

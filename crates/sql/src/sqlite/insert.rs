@@ -21,6 +21,7 @@ pub(super) fn insert(translator: &mut Translator<'_>, insert: &Insert, rules: &R
     let name = translator.table_named(name);
     let catalog = translator.catalog();
     let table = known(catalog, &name)?;
+    trigger::refuse(catalog, (&name, table), "insert")?;
     if let Some(guard) = rules.guard {
         guard(&name, PolicyCommand::Insert)?;
     }
@@ -162,6 +163,7 @@ fn on_conflict(
     let OnConflictAction::DoUpdate(update) = &rule.action else {
         return Ok(format!(" ON CONFLICT{target} DO NOTHING"));
     };
+    trigger::refuse(translator.catalog(), (name, table), "update")?;
     let excluded = Relation::of_table(&TableName::public("excluded"), table).aliased("excluded");
     // A level of its own: names that are not qualified mean the table.
     within(translator, vec![excluded], |translator| {

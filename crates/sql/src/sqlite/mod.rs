@@ -2,6 +2,7 @@
 
 mod data;
 mod insert;
+pub mod materialized;
 pub mod numbers;
 pub mod program;
 pub mod raw;

@@ -6,6 +6,7 @@ use truststream_services::database::{
     AppliedMigration, Catalog, Problem, Table, TableKind, TableName, Trigger,
 };
 
+use crate::composite::Composite;
 use crate::expression::{self, Scope, Unsupported, file_name};
 use crate::schema::{self, Kind, Statement};
 
@@ -41,7 +42,7 @@ const EXTENSIONS: &[&str] = &[
 ];
 
 /// Types that are carried as text and that the provider has the operators of, besides ranges.
-const HELD: &[&str] = &["tsvector", "tsquery"];
+const HELD: &[&str] = &["citext", "money", "tsvector", "tsquery"];
 
 /// Applies migrations to a copy of a catalog and lists every statement that can't be held, with
 /// file, line and reason.
@@ -55,7 +56,7 @@ pub fn review(catalog: &Catalog, migrations: &[AppliedMigration]) -> Vec<Problem
             Ok(statements) => {
                 let mut unchecked = false;
                 for statement in statements {
-                    unchecked = bodies_unchecked(&statement).unwrap_or(unchecked);
+                    unchecked = statement.unchecks_bodies().unwrap_or(unchecked);
                     let found = problems_of(&mut catalog, &statement, unchecked);
                     let named = |reason| problem(statement.line, statement.excerpt(), reason);
                     problems.extend(found.into_iter().map(named));
@@ -110,14 +111,6 @@ fn foreign(statement: &Statement) -> Option<String> {
     }
 }
 
-/// Whether a statement sets that bodies of functions may name tables that come later, as dumps do.
-fn bodies_unchecked(statement: &Statement) -> Option<bool> {
-    let text = statement.text.to_lowercase();
-    let value = text.trim().strip_prefix("set ")?.trim().strip_prefix("check_function_bodies")?;
-    let value = value.trim().trim_start_matches("to").trim_start_matches('=').trim();
-    Some(matches!(value.trim_matches('\''), "false" | "off" | "no" | "0"))
-}
-
 /// What of a new function can't be called here.
 fn of_routine(catalog: &Catalog, statement: &Statement, unchecked: bool) -> Vec<String> {
     use sqlparser::ast::Statement as Parsed;
@@ -133,7 +126,7 @@ fn of_views(before: &Catalog, catalog: &Catalog) -> Vec<String> {
     let changed = changed(before, catalog).into_iter().filter_map(|name| Some((name, catalog.table(name)?)));
     let views = changed.filter(|(_, table)| table.kind != TableKind::Table);
     let row = |view: &Table| -> Vec<(String, Type)> {
-        view.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect()
+        view.columns.iter().map(|column| (column.name.clone(), expression::compared_type(column))).collect()
     };
     let fault = |view: &Table, trigger: &Trigger| {
         let known = catalog.functions.iter().find(|function| function.name == trigger.function);
@@ -186,19 +179,15 @@ fn faults(catalog: &Catalog, name: &TableName, table: &Table) -> Vec<String> {
     let mut results: Vec<Result<String, Unsupported>> = Vec::new();
     let mut faults = Vec::new();
     for column in &table.columns {
-        if let Some(other) = foreign_type(&column.ty) {
+        if let Some(other) = foreign_type(catalog, &column.ty) {
             faults.push(format!("column \"{}\": type {other} lives on PostgreSQL only", column.name));
-        } else if column.type_name.trim_start_matches("extensions.") == "citext" {
-            faults.push(format!(
-                "column \"{}\": citext lives on PostgreSQL only; use text with a unique index on lower({})",
-                column.name, column.name
-            ));
         }
         results.push(super::numbers::default(catalog, (name, table), column).map(Option::unwrap_or_default));
         if let Some(generated) = &column.generated {
             results.push(expression::value(generated, &column.ty, &scope));
         }
     }
+    faults.extend(loose_keys(catalog, table));
     results.extend(table.checks.iter().map(|check| expression::condition(&check.expression, &scope)));
     let file = file_name(name);
     let rows = Scope { alias: Some(&file), ..scope };
@@ -210,6 +199,9 @@ fn faults(catalog: &Catalog, name: &TableName, table: &Table) -> Vec<String> {
         results.push(expression::index_terms(index, &scope).map(|terms| terms.join(", ")));
         results.extend(index.predicate.iter().map(|text| expression::condition(text, &scope)));
     }
+    if let Err(error) = crate::partitions::within(catalog, name, table) {
+        faults.push(error.message().to_owned());
+    }
     if let Err(error) = super::trigger::check(catalog, name, table) {
         faults.push(error.message().to_owned());
     }
@@ -217,16 +209,31 @@ fn faults(catalog: &Catalog, name: &TableName, table: &Table) -> Vec<String> {
     faults
 }
 
+/// Keys of composite values that are equal in more than one text.
+fn loose_keys(catalog: &Catalog, table: &Table) -> Vec<String> {
+    let loose = |name: &&String| {
+        let ty = table.column(name).map(|column| &column.ty);
+        ty.and_then(|ty| Composite::of(catalog, ty)).is_some_and(|composite| !composite.is_told_by_text())
+    };
+    let unique = table.unique_keys.iter().map(|key| &key.columns);
+    let indexes = table.indexes.iter().filter(|index| index.unique).map(|index| &index.terms);
+    let keys = std::iter::once(&table.primary_key).chain(unique).chain(indexes);
+    let column = |name: &String| format!("column \"{name}\": a key of this composite type");
+    keys.flatten().filter(loose).map(column).collect()
+}
+
 /// Whether the provider has the operators of a type that is told apart by name only.
 pub(crate) fn is_held(ty: &Type) -> bool {
     matches!(ty, Type::Other(name) if HELD.contains(&name.as_str())) || range::element(ty).is_some()
 }
 
-fn foreign_type(ty: &Type) -> Option<&str> {
+fn foreign_type<'t>(catalog: &Catalog, ty: &'t Type) -> Option<&'t str> {
     match ty {
-        Type::Other(_) if is_held(ty) => None,
+        Type::Other(_) if is_held(ty) || Composite::of(catalog, ty).is_some() => None,
         Type::Other(name) => Some(name),
-        Type::Array(element) => foreign_type(element),
+        // What is within an array is never looked up in the catalog again.
+        Type::Array(element) if Composite::of(catalog, element).is_some() => Some("array of records"),
+        Type::Array(element) => foreign_type(catalog, element),
         _ => None,
     }
 }

@@ -4,6 +4,8 @@ use sqlparser::ast::{Expr, ObjectName, Set, Statement as Parsed};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Function, PolicyCommand, TableName};
 
+use super::materialized::{refresh, refreshes};
+use super::program::{program, suits};
 use super::write::{Guard, Rules, write};
 use crate::expression::{
     Scope, Term, Translator, Unsupported, check_row_function, parameter_type, result_columns, statements,
@@ -127,11 +129,15 @@ pub fn check(function: &Function, scope: &Scope<'_>) -> Result<(), Unsupported> 
         // What it does is looked at with each trigger.
         return Ok(());
     }
+    if let Some(views) = refreshes(function) {
+        let known = views.iter().try_for_each(|view| refresh(scope.catalog, view).map(drop));
+        return known.map_err(|error| Unsupported::carried(&error));
+    }
     if crate::computed::table_of(scope.catalog, function).is_some() {
         return check_row_function(function, scope);
     }
     let called = match steps(function, scope, None) {
-        Err(_) if function.language == "plpgsql" => super::program::program(function, scope, None).map(drop),
+        Err(_) if suits(function) => program(function, scope, None).map(drop),
         simple => simple.map(drop),
     };
     called.map_err(|error| match error.kind() {

@@ -68,6 +68,10 @@ pub(crate) fn write(translator: &mut Translator<'_>, statement: &Parsed, rules: 
 }
 
 pub(super) fn known<'a>(catalog: &'a Catalog, name: &TableName) -> Result<&'a Table> {
+    if let Some((table, _)) = catalog.partition(name) {
+        let message = format!("writing to partition {name} runs on PostgreSQL only: write to {table}");
+        return Err(Error::unsupported(message));
+    }
     let table = catalog.table(name).ok_or_else(|| no_such_table(name))?;
     match table.kind {
         truststream_services::database::TableKind::Table => Ok(table),
@@ -252,6 +256,7 @@ fn update(translator: &mut Translator<'_>, update: &Update, rules: &Rules<'_>) -
     };
     let name = translator.table_named(name);
     let table = known(translator.catalog(), &name)?;
+    trigger::refuse(translator.catalog(), (&name, table), "update")?;
     let relation = target(&name, table, alias.as_ref().map(|alias| ident(&alias.name)));
     let sql = within(translator, vec![relation.clone()], |translator| {
         let from = match &update.from {
@@ -277,6 +282,7 @@ fn delete(translator: &mut Translator<'_>, delete: &Delete, rules: &Rules<'_>) -
     };
     let name = translator.table_named(name);
     let table = known(translator.catalog(), &name)?;
+    trigger::refuse(translator.catalog(), (&name, table), "delete")?;
     let file = quote(&file_name(&name));
     let relation = target(&name, table, alias.as_ref().map(|alias| ident(&alias.name)));
     let sql = within(translator, vec![relation.clone()], |translator| {

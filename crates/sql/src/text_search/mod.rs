@@ -11,6 +11,7 @@ mod query_text;
 mod tests;
 mod token;
 pub mod vector;
+pub mod words;
 
 pub use dictionary::Configuration;
 pub use query::Query;

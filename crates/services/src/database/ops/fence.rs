@@ -1,5 +1,7 @@
 //! Closing a database to whoever writes to it directly.
 
+use std::time::Duration;
+
 use truststream_kernel::{FeatureSet, Requires};
 
 use crate::database::{DatabaseFeature, TableName};
@@ -30,8 +32,8 @@ pub enum FenceStep {
     /// returns, and no write that comes later is kept, not even one of a transaction that began
     /// before.
     Close {
-        /// When it opens by itself, in milliseconds since 1970; never if absent.
-        until: Option<u64>,
+        /// After which time it opens by itself, counted by the database's own clock; never if absent.
+        hold: Option<Duration>,
     },
     /// Lets everybody write.
     Open,

@@ -61,6 +61,35 @@ pub enum Prepare {
 
 impl Requires for Prepare {}
 
+/// A step of [`Prepare`] for whoever holds a claim: done only while a stream ([`AppliedPosition`]) stands
+/// where it is expected, which is looked at in the transaction that does it.
+///
+/// The stream stays where it stands, although [`Prepare::Discard`] forgets all others. An engine that
+/// can't do a step in one transaction looks first, and then removes nothing that was made since.
+#[derive(Clone, Debug)]
+pub struct PrepareClaimed {
+    /// Name of the stream.
+    pub origin: String,
+    /// Where it has to stand.
+    pub expected: Position,
+    /// What is done.
+    pub step: Prepare,
+}
+
+impl Requires for PrepareClaimed {}
+
+/// Longest text of a row that is shown.
+const SHOWN: usize = 500;
+
+/// The message of [`Prepare::Finish`] where two rows received, as JSON, have what a unique key allows once.
+pub fn both_rows_of(table: &str, key: &str, rows: [&str; 2]) -> String {
+    let [one, other] = rows.map(|row| match row.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &row[..end]),
+        None => row.to_owned(),
+    });
+    format!("rows received in table {table} violate the unique key {key}: {one} and {other}")
+}
+
 /// Applies rows or changes that come from another database, in one transaction together with the
 /// position reached. No trigger of the application fires, no policy applies, generated values are
 /// taken as they are, and the changes are marked with their origin in this database's own feed.
@@ -68,9 +97,10 @@ impl Requires for Prepare {}
 pub struct Apply {
     /// Name of the stream they come from, such as `switch-7/forward`.
     pub origin: String,
-    /// Nothing is applied unless the stream stands exactly here ([`AppliedPosition`]).
+    /// Nothing is applied unless the stream stands exactly here ([`AppliedPosition`]), also where it
+    /// is not moved on: nobody else moves it before what comes with it is there.
     pub expected: Option<Position>,
-    /// Where the stream stands afterwards.
+    /// Where the stream stands afterwards; where it stood if absent.
     pub position: Option<Position>,
     /// Whole rows to insert or replace by primary key.
     pub rows: Vec<(TableName, Vec<Row>)>,
@@ -80,7 +110,7 @@ pub struct Apply {
 
 impl Requires for Apply {}
 
-/// What [`Apply`] did.
+/// What [`Apply`] or [`PrepareClaimed`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// It is durable.

@@ -58,12 +58,20 @@ pub struct Cost {
     pub of: String,
     /// How it is done and what that costs, in words.
     pub words: String,
+    /// Some of its values, which other engines hold, are refused here: the words say which.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 impl Cost {
     /// A cost in words.
     pub fn new(of: impl Into<String>, words: impl Into<String>) -> Self {
-        Cost { of: of.into(), words: words.into() }
+        Cost { of: of.into(), words: words.into(), partial: false }
+    }
+
+    /// What is not held of a type's values, in words.
+    pub fn partial(ty: &Type, words: impl Into<String>) -> Self {
+        Cost { partial: true, ..Cost::new(Cost::of_type(ty), words) }
     }
 
     /// How columns of a type are named in [`Cost::of`].

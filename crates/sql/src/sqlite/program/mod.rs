@@ -1,18 +1,24 @@
-//! A body in PL/pgSQL as a program: its control flow is kept, and each of its expressions and
+//! A body in PL/pgSQL, or one that writes within `with`, as a program: its control flow is kept, and each of its expressions and
 //! statements is one of SQLite, in which arguments and variables are the numbered parameters.
 
+mod call;
+mod execute;
 mod names;
+mod reach;
 mod statements;
+mod with;
 
+use sqlparser::ast::Statement as Parsed;
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::Function;
 
 use super::routine::Step as Statement;
 use super::write::Guard;
-use crate::expression::{Scope, Term, Translator, Unsupported, parameter_type, result_columns};
-use crate::plpgsql::{self, Body, Step};
+use crate::expression::{Scope, Term, Translator, Unsupported, parameter_type, result_columns, statements};
+use crate::plpgsql::{self, Body, CAUGHT, Condition, Handler, Step};
 
-use names::{Names, Row};
+use names::{Names, Row, mark};
+use with::Writing;
 
 /// What a function does.
 #[derive(Clone, Debug)]
@@ -88,9 +94,39 @@ pub enum Op {
     Raise(String),
     /// A cell becomes the number of rows of the last statement.
     RowCount(usize),
+    /// A cell becomes the rows of a statement: a JSON array of arrays, with bytes as hexadecimal digits.
+    Keep(usize, Statement),
+    /// A cell becomes the one value of a function.
+    Call {
+        /// Its place among the catalog's functions.
+        place: usize,
+        /// The queries of its arguments, one value each.
+        arguments: Vec<String>,
+        /// That cell.
+        cell: usize,
+    },
+    /// Steps whose errors are caught, once all that they did until then is undone.
+    Guarded {
+        /// Those steps.
+        steps: Vec<Op>,
+        /// Which errors are caught, and what is done about them; the first that fits.
+        handlers: Vec<Caught>,
+        /// Which cells take the error: code, message, details, hint.
+        cells: [usize; 4],
+    },
 }
 
-/// What a trigger of a view is told, in this order: `tg_op`, `tg_name`, the view and its schema.
+/// What is done about errors.
+#[derive(Clone, Debug)]
+pub struct Caught {
+    /// Which errors.
+    pub conditions: Vec<Condition>,
+    /// What is done.
+    pub steps: Vec<Op>,
+}
+
+/// What a trigger that runs as a program is told, in this order: `tg_op`, `tg_name`, the table or view and
+/// its schema.
 pub const TOLD: [&str; 4] = ["tg_op", "tg_name", "tg_table_name", "tg_table_schema"];
 
 /// Translates a function that is no simple shape.
@@ -99,7 +135,7 @@ pub const TOLD: [&str; 4] = ["tg_op", "tg_name", "tg_table_name", "tg_table_sche
 /// What can't be read or translated, with its line; those of `guard`.
 pub fn program(function: &Function, scope: &Scope<'_>, guard: Option<&Guard<'_>>) -> Result<Program> {
     let columns = result_columns(scope.catalog, function)?;
-    compiled(function, scope, guard, (&columns, Names::of(scope.catalog, function, &columns)))
+    compiled(function, scope, guard, (&columns, Names::of(scope.catalog, function, &columns)), Ok)
 }
 
 /// Translates the function of a trigger that runs instead of a write to a view. Behind the cell of
@@ -113,13 +149,39 @@ pub fn instead(
     guard: Option<&Guard<'_>>,
     row: &[(String, Type)],
 ) -> Result<Program> {
+    compiled(function, scope, guard, (row, told(function, scope, row)), Ok)
+}
+
+/// Translates the function of a trigger of a table, for rows one by one. It does nothing where its
+/// condition does not hold, and otherwise what [`instead`] does.
+///
+/// # Errors
+/// Those of [`program`].
+pub fn fired(
+    function: &Function,
+    scope: &Scope<'_>,
+    guard: Option<&Guard<'_>>,
+    row: &[(String, Type)],
+    (condition, event): (Option<&str>, &str),
+) -> Result<Program> {
+    compiled(function, scope, guard, (row, told(function, scope, row)), |body| {
+        let Some(condition) = condition else { return Ok(body) };
+        let kept = if event == "delete" { "old" } else { "new" };
+        let branches = vec![(condition.to_owned(), vec![Step::Block(body)])];
+        let steps = vec![Step::If { branches, otherwise: vec![Step::Return(kept.to_owned())] }];
+        Ok(Body { steps, ..Body::default() })
+    })
+}
+
+/// The names that the function of a trigger knows.
+fn told(function: &Function, scope: &Scope<'_>, row: &[(String, Type)]) -> Names {
     let mut names = Names::of(scope.catalog, function, &[]);
     names.declare_row("new", row.to_vec());
     names.declare_row("old", row.to_vec());
     for name in TOLD {
         names.declare(name, Type::Text);
     }
-    compiled(function, scope, guard, (row, names))
+    names
 }
 
 fn compiled(
@@ -127,15 +189,17 @@ fn compiled(
     scope: &Scope<'_>,
     guard: Option<&Guard<'_>>,
     (columns, names): (&[(String, Type)], Names),
+    shaped: impl FnOnce(Body) -> Result<Body>,
 ) -> Result<Program> {
     let refuse = |fault: plpgsql::Fault| {
         let reason = format!("line {}: {} runs on PostgreSQL only", fault.line, fault.text);
         Error::from(Unsupported::new(&function.name, format!("{reason}; write it in \"language sql\"")))
     };
-    if function.language != "plpgsql" {
-        return Err(Unsupported::new(&function.name, "a function in another language than plpgsql").into());
-    }
-    let body = plpgsql::read_whole(function.body.as_deref().unwrap_or_default()).map_err(refuse)?;
+    let body = match function.language.as_str() {
+        "plpgsql" => plpgsql::read_whole(function.body.as_deref().unwrap_or_default()).map_err(refuse)?,
+        _ => straight(function)?,
+    };
+    let body = shaped(body)?;
     let guard = guard.filter(|_| !function.security_definer);
     let arguments: Vec<Term> = function
         .parameters
@@ -149,6 +213,24 @@ fn compiled(
         Ok(())
     })?;
     done.unwrap_or_else(|| Err(Error::internal("a program was not translated")))
+}
+
+/// Whether a function can be a program where it is nothing simpler.
+pub fn suits(function: &Function) -> bool {
+    let writes = |found: Vec<Parsed>| found.iter().any(|statement| Writing::of(statement).is_some());
+    function.language == "plpgsql" || statements(function).is_ok_and(writes)
+}
+
+/// The statements of a function in SQL as a body; it returns what the last one gives.
+fn straight(function: &Function) -> Result<Body> {
+    let mut steps: Vec<Step> =
+        statements(function)?.iter().map(|statement| Step::Sql(statement.to_string())).collect();
+    if !function.returns.void
+        && let Some(Step::Sql(last)) = steps.pop()
+    {
+        steps.extend([Step::ReturnQuery(last), Step::Return(String::new())]);
+    }
+    Ok(Body { steps, ..Body::default() })
 }
 
 struct Compiler<'t, 'a, 'c> {
@@ -187,9 +269,26 @@ impl Compiler<'_, '_, '_> {
             let cell = self.names.declare(&variable.name, ty);
             ops.push(Op::Set(cell, sql));
         }
-        ops.extend(self.steps(&body.steps)?);
+        let steps = self.steps(&body.steps)?;
+        if body.handlers.is_empty() {
+            ops.extend(steps);
+        } else {
+            ops.push(self.guarded(steps, &body.handlers)?);
+        }
         self.names.leave();
         Ok(ops)
+    }
+
+    fn guarded(&mut self, steps: Vec<Op>, handlers: &[Handler]) -> Result<Op> {
+        self.names.enter();
+        let cells = CAUGHT.map(|name| self.names.declare(name, Type::Text));
+        let mut caught = Vec::with_capacity(handlers.len());
+        for handler in handlers {
+            let steps = self.steps(&handler.steps)?;
+            caught.push(Caught { conditions: handler.conditions.clone(), steps });
+        }
+        self.names.leave();
+        Ok(Op::Guarded { steps, handlers: caught, cells })
     }
 
     fn steps(&mut self, steps: &[Step]) -> Result<Vec<Op>> {
@@ -201,12 +300,30 @@ impl Compiler<'_, '_, '_> {
     }
 
     fn step(&mut self, step: &Step, ops: &mut Vec<Op>) -> Result<()> {
+        if let Some(writing) = Writing::of_step(step) {
+            return self.with(&writing, step, ops);
+        }
+        let before = ops.len();
+        let Err(error) = self.plain(step, ops) else { return Ok(()) };
+        // What can't be a part of a query may be a call that is run for itself.
+        match self.calling(step) {
+            Ok(Some(call)) => {
+                ops.truncate(before);
+                ops.extend(call);
+                Ok(())
+            }
+            _ => Err(error),
+        }
+    }
+
+    fn plain(&mut self, step: &Step, ops: &mut Vec<Op>) -> Result<()> {
         let op = match step {
             Step::Nothing => return Ok(()),
             Step::Block(body) => {
                 ops.extend(self.block(body)?);
                 return Ok(());
             }
+            Step::Execute { values, step } => return self.execute(values, step, ops),
             Step::Assign { column, value } => self.set(&format!("new.{column}"), value)?,
             Step::Set { variable, value } => self.set(variable, value)?,
             Step::Into { variables, sql, strict } => self.into(variables, sql, *strict)?,

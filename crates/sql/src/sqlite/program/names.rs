@@ -3,8 +3,8 @@
 use truststream_kernel::Type;
 use truststream_services::database::{Catalog, Function, TableName};
 
-use crate::expression::{Relation, parameter_type};
-use crate::schema::{row_type, type_named};
+use crate::expression::{Relation, compared_type, parameter_type};
+use crate::schema::{columns_of_type, row_type, type_named};
 
 /// A variable that is a row.
 #[derive(Clone, Debug)]
@@ -42,7 +42,8 @@ impl Names {
         names.found = names.declare("found", Type::Bool);
         let declared = function.returns.composite
             && function.returns.table.is_none()
-            && function.returns.type_name != "record";
+            && function.returns.type_name != "record"
+            && columns_of_type(catalog, &function.returns.type_name).is_none();
         if declared {
             for (name, ty) in columns {
                 let cell = names.variable(name).map(|(cell, _)| cell);
@@ -72,9 +73,14 @@ impl Names {
         self.levels.pop();
     }
 
-    pub(super) fn declare(&mut self, name: &str, ty: Type) -> usize {
-        let cell = self.next;
+    /// One more cell, which has no name.
+    pub(super) fn cell(&mut self) -> usize {
         self.next += 1;
+        self.next - 1
+    }
+
+    pub(super) fn declare(&mut self, name: &str, ty: Type) -> usize {
+        let cell = self.cell();
         if let Some(level) = self.levels.last_mut() {
             level.values.push((name.to_owned(), ty, cell));
         }
@@ -148,9 +154,13 @@ impl Names {
         if type_name == "record" {
             return Some(Vec::new());
         }
-        let table = row_type(catalog, type_name.trim_end_matches("%rowtype"))?;
+        let type_name = type_name.trim_end_matches("%rowtype");
+        if let Some(columns) = columns_of_type(catalog, type_name) {
+            return Some(columns);
+        }
+        let table = row_type(catalog, type_name)?;
         let table = catalog.table(&table)?;
-        Some(table.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect())
+        Some(table.columns.iter().map(|column| (column.name.clone(), compared_type(column))).collect())
     }
 
     /// The type of a variable, which may be that of a column or of another variable.
@@ -167,7 +177,7 @@ impl Names {
             }
             _ => None,
         };
-        column.map_or_else(|| type_named(catalog, of), |column| column.ty.clone())
+        column.map_or_else(|| type_named(catalog, of), compared_type)
     }
 }
 

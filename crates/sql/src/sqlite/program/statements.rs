@@ -12,7 +12,7 @@ use crate::sqlite::write::{Rules, statement_of, write};
 
 impl Compiler<'_, '_, '_> {
     /// Translates where all variables can be named.
-    fn named<T>(&mut self, work: impl FnOnce(&mut Translator<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn named<T>(&mut self, work: impl FnOnce(&mut Translator<'_>) -> Result<T>) -> Result<T> {
         let levels = self.names.relations();
         let count = levels.len();
         for level in levels {
@@ -101,7 +101,7 @@ impl Compiler<'_, '_, '_> {
             let sql = format!("{sql} LIMIT {}", if strict { 2 } else { 1 });
             return Ok(Op::Into { cells, statement: Statement { sql, written: None }, strict });
         }
-        let (written, returning) = self.written(sql)?;
+        let (written, returning) = self.written(&statement_of(sql)?)?;
         let columns = known(returning.iter().map(|(name, term)| (name.clone(), term.ty.clone())).collect())?;
         let (cells, types) = self.targets(variables, &columns)?;
         let statement = self.returning(written, returning, &types)?;
@@ -110,11 +110,10 @@ impl Compiler<'_, '_, '_> {
 
     /// A statement that writes, and what it returns.
     #[allow(clippy::type_complexity)]
-    fn written(&mut self, sql: &str) -> Result<((String, Written), Vec<(String, Term)>)> {
-        let parsed = statement_of(sql)?;
+    pub(super) fn written(&mut self, parsed: &Parsed) -> Result<((String, Written), Vec<(String, Term)>)> {
         let guard = self.guard;
         let done =
-            self.named(|translator| write(translator, &parsed, &Rules { guard, ..Rules::default() }))?;
+            self.named(|translator| write(translator, parsed, &Rules { guard, ..Rules::default() }))?;
         let written = Written {
             returns: !done.returning.is_empty(),
             table: done.table,
@@ -124,7 +123,7 @@ impl Compiler<'_, '_, '_> {
         Ok(((done.sql, written), done.returning))
     }
 
-    fn returning(
+    pub(super) fn returning(
         &mut self,
         (sql, written): (String, Written),
         returning: Vec<(String, Term)>,
@@ -155,7 +154,7 @@ impl Compiler<'_, '_, '_> {
             let sql = self.named(|translator| setting(translator, variable, values))?;
             return Ok(Statement { sql, written: None });
         }
-        let (written, returning) = self.written(sql)?;
+        let (written, returning) = self.written(&parsed)?;
         let types: Vec<Type> = columns.unwrap_or_default().iter().map(|(_, ty)| ty.clone()).collect();
         if columns.is_some() && types.len() != returning.len() {
             return self.refuse("return type mismatch: the statement returns another number of columns");
@@ -163,9 +162,9 @@ impl Compiler<'_, '_, '_> {
         self.returning(written, returning, &types)
     }
 
-    /// `return query …`
+    /// `return query …`, and what a function in SQL ends with.
     pub(super) fn result(&mut self, sql: &str) -> Result<Statement> {
-        if !self.function.returns.set {
+        if !self.function.returns.set && self.function.language == "plpgsql" {
             let message = "cannot use RETURN QUERY in a non-SETOF function";
             return Err(Error::new(truststream_kernel::ErrorKind::InvalidInput, "42804", message));
         }
@@ -185,7 +184,8 @@ impl Compiler<'_, '_, '_> {
     pub(super) fn returned(&mut self, value: &str) -> Result<Option<String>> {
         if value.is_empty() {
             let out = self.names.out();
-            return Ok(out.filter(|_| !self.function.returns.set).map(|cells| format!("SELECT {cells}")));
+            let owes = !self.function.returns.set && self.function.language == "plpgsql";
+            return Ok(out.filter(|_| owes).map(|cells| format!("SELECT {cells}")));
         }
         if self.function.returns.type_name == "trigger" {
             if value.eq_ignore_ascii_case("null") {

@@ -4,7 +4,7 @@ use sqlparser::ast::{Expr, Statement as Parsed};
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{Catalog, PolicyCommand, Table, TableName};
 
-use super::{Routine, raised, routines, translator, variables};
+use super::{Routine, fired, raised, routines, translator, variables};
 use crate::expression::{Relation, Translator, file_name, parse};
 use crate::plpgsql::Step;
 use crate::quote::{literal, quote};
@@ -17,6 +17,9 @@ use crate::sqlite::write::{Rules, Write, statement_of, write};
 pub fn after(catalog: &Catalog, name: &TableName, table: &Table) -> Result<Vec<String>> {
     let mut statements = Vec::new();
     for (event, before) in [("insert", false), ("update", false), ("delete", false), ("delete", true)] {
+        if !fired(catalog, table, event, before).is_empty() {
+            continue;
+        }
         for routine in routines(catalog, table, event, before)? {
             statements.push(created(catalog, (name, table), &routine, event)?);
         }

@@ -8,7 +8,7 @@ use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{Catalog, Column, PolicyCommand, Table, TableName};
 
 use super::{Routine, concerns, raised, routines, translator, variables};
-use crate::expression::{Relation, Translator, file_name, parse};
+use crate::expression::{Relation, Translator, compared_type, file_name, parse};
 use crate::plpgsql::Step;
 use crate::quote::quote;
 use crate::sqlite::numbers;
@@ -134,7 +134,7 @@ impl<'a> Flow<'a> {
     /// What names mean at this point.
     fn translator(&self, routine: &Routine<'_>) -> Translator<'a> {
         let columns: Vec<(String, Type)> =
-            self.table.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect();
+            self.table.columns.iter().map(|column| (column.name.clone(), compared_type(column))).collect();
         let mut new = Relation::new("new", columns.clone()).aliased(self.alias());
         new.cells = Some(
             columns

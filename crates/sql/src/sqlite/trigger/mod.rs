@@ -1,10 +1,12 @@
 //! Triggers whose functions are of a simple shape.
 //!
 //! Those before a row is written become part of the statement that writes it, for SQLite's own
-//! can't change the row ([`before`]). Those after it become SQLite's ([`after`]).
+//! can't change the row ([`before`]). Those after it become SQLite's ([`after`]). One that catches errors is
+//! of no simple shape: it runs as a program, row by row ([`fired`]).
 
 mod after;
 mod before;
+mod fired;
 mod rows;
 mod variables;
 
@@ -17,6 +19,9 @@ use crate::quote::literal;
 
 pub use after::after;
 pub use before::{Before, before};
+pub(crate) use fired::refuse;
+pub use fired::{Fired, fired};
+pub use rows::spelled_out;
 
 /// What a trigger does.
 struct Routine<'c> {
@@ -140,7 +145,11 @@ fn concerns(trigger: &Trigger, written: &[&str]) -> bool {
 pub fn check(catalog: &Catalog, name: &TableName, table: &Table) -> Result<()> {
     let all: Vec<(String, String)> =
         table.columns.iter().map(|column| (column.name.clone(), "NULL".to_owned())).collect();
-    before(catalog, (name, table), PolicyCommand::Insert, &all, None)?;
-    before(catalog, (name, table), PolicyCommand::Update, &all, None)?;
+    for (event, command) in [("insert", PolicyCommand::Insert), ("update", PolicyCommand::Update)] {
+        if fired(catalog, table, event, true).is_empty() {
+            before(catalog, (name, table), command, &all, None)?;
+        }
+    }
+    fired::check(catalog, name, table)?;
     after(catalog, name, table).map(drop)
 }

@@ -9,7 +9,7 @@ use crate::quote::quote;
 
 /// A body in which the comparison of whole rows is spelled out column by column, and the JSON of a row
 /// that the event does not have is null.
-pub(super) fn spelled_out(body: &str, table: &Table, event: &str) -> String {
+pub fn spelled_out(body: &str, table: &Table, event: &str) -> String {
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, body).with_unescape(false).tokenize() else {
         return body.to_owned();
     };
