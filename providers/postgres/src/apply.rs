@@ -11,6 +11,7 @@ use crate::copy::pour;
 use crate::driver::PostgresDriver;
 use crate::error::failed;
 use crate::install::flag;
+use crate::pool::Lease;
 use crate::rows::{key_columns, keyed, text_columns, to_texts, typed};
 use crate::schema::Schema;
 use crate::sql::Sql;
@@ -41,6 +42,11 @@ impl PostgresDriver {
         let connection = self.own().await?;
         connection.begin("").await?;
         let applied = apply_within(&connection, &schema, op, pours).await;
+        self.end_stream(connection, applied).await
+    }
+
+    /// Keeps what was applied, unless it failed or came from elsewhere.
+    pub(crate) async fn end_stream(&self, connection: Lease, applied: Result<Applied>) -> Result<Applied> {
         let keep = matches!(applied, Ok(Applied::Done));
         connection.batch_execute(if keep { "commit" } else { "rollback" }).await.map_err(failed)?;
         if let Some(replica) = self.shared.transactions.replica() {
@@ -83,9 +89,7 @@ async fn apply_within(client: &Client, schema: &Schema, op: &Apply, pours: bool)
     if !advance(client, op).await? {
         return Ok(Applied::Stale);
     }
-    let mut origin = Sql::new("select set_config('truststream.origin', ");
-    origin.bind(op.origin.clone()).push(", true)");
-    query_text(client, &origin).await?;
+    begin_stream(client, &op.origin).await?;
     if pours {
         let quiet = Quiet::begin(client, op.rows.iter().map(|(name, _)| name)).await?;
         for (name, rows) in &op.rows {
@@ -103,10 +107,20 @@ async fn apply_within(client: &Client, schema: &Schema, op: &Apply, pours: bool)
     Ok(Applied::Done)
 }
 
+/// What is written from now on, in this transaction, is of this stream.
+pub(crate) async fn begin_stream(client: &Client, origin: &str) -> Result<()> {
+    let mut sql = Sql::new("select set_config('truststream.origin', ");
+    sql.bind(origin.to_owned()).push(", true)");
+    query_text(client, &sql).await.map(drop)
+}
+
 /// Moves the stream on; `false` if it does not stand where it is expected.
 async fn advance(client: &Client, op: &Apply) -> Result<bool> {
     let Some(after) = &op.position else {
-        return Ok(op.expected.is_none() || position(client, &op.origin).await? == op.expected);
+        return match &op.expected {
+            None => Ok(true),
+            Some(expected) => stays(client, &op.origin, expected).await,
+        };
     };
     let mut sql = Sql::default();
     match &op.expected {
@@ -123,6 +137,14 @@ async fn advance(client: &Client, op: &Apply) -> Result<bool> {
             sql.push(" and position::jsonb = ").bind(text_of(expected)?).push("::jsonb returning true");
         }
     }
+    Ok(!query_text(client, &sql).await?.is_empty())
+}
+
+/// Whether the stream stands there, and keeps it there until the transaction ends.
+pub(crate) async fn stays(client: &Client, origin: &str, expected: &Position) -> Result<bool> {
+    let mut sql = Sql::new("select true from truststream.applied where origin = ");
+    sql.bind(origin.to_owned()).push(" and position::jsonb = ").bind(text_of(expected)?);
+    sql.push("::jsonb for share");
     Ok(!query_text(client, &sql).await?.is_empty())
 }
 
@@ -243,13 +265,13 @@ async fn replace(client: &Client, name: &TableName, target: &Target<'_>) -> Resu
 }
 
 /// The application's triggers do not fire while foreign changes are applied.
-struct Quiet {
+pub(crate) struct Quiet {
     /// Tables whose triggers were switched off one by one.
     tables: Vec<String>,
 }
 
 impl Quiet {
-    async fn begin(client: &Client, tables: impl Iterator<Item = &TableName>) -> Result<Quiet> {
+    pub(crate) async fn begin(client: &Client, tables: impl Iterator<Item = &TableName>) -> Result<Quiet> {
         if flag(client, MAY_REPLICATE).await? {
             let replica = "set local session_replication_role = replica";
             client.batch_execute(replica).await.map_err(failed)?;
@@ -263,7 +285,7 @@ impl Quiet {
         Ok(Quiet { tables })
     }
 
-    async fn end(self, client: &Client) -> Result<()> {
+    pub(crate) async fn end(self, client: &Client) -> Result<()> {
         for table in &self.tables {
             let sql = format!("alter table {table} enable trigger user; {}", capture_on(table));
             client.batch_execute(&sql).await.map_err(failed)?;

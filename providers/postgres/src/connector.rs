@@ -17,6 +17,8 @@ use truststream_kernel::{Error, Result, Secret};
 use crate::cancel::cancel;
 use crate::config::{Config, Pooler};
 use crate::error::{failed, unreachable};
+use crate::kept::Kept;
+use crate::sql::Sql;
 use crate::tls::Url;
 
 /// What values are printed and read like, whatever the database or the role has set.
@@ -45,7 +47,13 @@ pub(crate) struct Session {
     pub(crate) search_path: Option<String>,
     /// Whether transactions that say nothing of it only read.
     pub(crate) read_only: bool,
+    /// A request's settings: all that they name are set anew by whoever sets the same names, or are found
+    /// unchanged.
+    pub(crate) request: Option<Arc<Kept>>,
 }
+
+/// Brings a session back to what it was opened with.
+const RESET: &str = "reset role; reset all";
 
 /// One connection.
 pub(crate) struct Connection {
@@ -63,10 +71,12 @@ impl Connection {
     /// Makes the session what is wanted. No transaction may be open; what is sent afterwards finds it so.
     pub(crate) async fn settle(&self, wanted: Session) -> Result<(), PgError> {
         let Some(now) = self.take_unless(&wanted) else { return Ok(()) };
-        let known = now.as_ref();
+        let known = now.filter(|now| now.request.is_none());
+        let reset = self.reset_unless(known.is_some());
+        let known = known.unwrap_or_default();
         let path = async {
             match &wanted.search_path {
-                _ if known.is_some_and(|now| now.search_path == wanted.search_path) => Ok(()),
+                _ if known.search_path == wanted.search_path => Ok(()),
                 Some(path) => {
                     let sql = "select set_config('search_path', $1, false)";
                     self.client.query_typed(sql, &[(path, Type::TEXT)]).await.map(drop)
@@ -76,15 +86,39 @@ impl Connection {
         };
         let mode = async {
             match wanted.read_only {
-                _ if known.is_some_and(|now| now.read_only == wanted.read_only) => Ok(()),
+                _ if known.read_only == wanted.read_only => Ok(()),
                 true => self.client.batch_execute("set default_transaction_read_only = on").await,
                 false => self.client.batch_execute("reset default_transaction_read_only").await,
             }
         };
-        let (path, mode) = join!(path, mode);
-        path.and(mode)?;
+        let (reset, path, mode) = join!(reset, path, mode);
+        reset.and(path).and(mode)?;
         *self.session.lock() = Some(wanted);
         Ok(())
+    }
+
+    /// Makes the session ready for a request's settings, which are sent next. Nobody knows it until
+    /// [`Connection::keep_request`].
+    pub(crate) async fn begin_request(&self, settings: &str) -> Result<(), PgError> {
+        let now = self.session.lock().take();
+        let kept = now.and_then(|now| now.request);
+        self.reset_unless(kept.is_some_and(|kept| kept.has_names_of(settings))).await
+    }
+
+    /// The session has what a request's settings say.
+    pub(crate) fn keep_request(&self, kept: Kept) {
+        *self.session.lock() = Some(Session { request: Some(Arc::new(kept)), ..Session::default() });
+    }
+
+    /// What the session has of a request that set the same.
+    pub(crate) fn kept(&self, settings: &Sql) -> Option<Arc<Kept>> {
+        let session = self.session.lock();
+        let kept = session.as_ref().and_then(|session| session.request.as_ref());
+        kept.filter(|kept| kept.is_made_by(settings)).map(Arc::clone)
+    }
+
+    async fn reset_unless(&self, known: bool) -> Result<(), PgError> {
+        if known { Ok(()) } else { self.client.batch_execute(RESET).await }
     }
 
     /// What the session has, if that is not what is wanted; nobody knows it from then on.

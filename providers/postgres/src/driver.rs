@@ -10,8 +10,9 @@ use truststream_kernel::{Context, FeatureSet, Features, Result};
 use truststream_services::database::{
     Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
     ChangeBatch, Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Fence, Insert,
-    Introspect, Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping,
-    Position, Prepare, Raw, Rehearse, Revert, Scan, Select, Update,
+    Introspect, Introspection, Invoke, Load, Migrate, MigrationOutcome, Migrations, OpenTransaction, Packed,
+    Packing, Page, Ping, Position, Prepare, PrepareClaimed, Raw, Rehearse, Revert, Scan, Select, Unload,
+    Update,
 };
 
 use crate::config::Config;
@@ -112,7 +113,8 @@ impl PostgresDriver {
     pub(crate) async fn reload(&self) -> Result<Arc<Schema>> {
         let _one_at_a_time = self.shared.reading.lock().await;
         let connection = self.shared.transactions.connections().lease().await?;
-        let (schema, stored) = introspect::read(&connection).await?;
+        let known = Arc::clone(&self.shared.schema.load().time_zones);
+        let (schema, stored) = introspect::read(&connection, known).await?;
         if let Some(replica) = self.shared.transactions.replica() {
             replica.changed(&connection).await?;
         }
@@ -226,8 +228,25 @@ impl DatabaseDriver for PostgresDriver {
         self.read_chunk(op).await.map_err(|error| error.during("scan", PROVIDER))
     }
 
+    async fn packing(&self, _cx: &Context, op: &Packing) -> Result<Option<String>> {
+        self.packing_of(op)
+    }
+
+    async fn unload(&self, _cx: &Context, op: &Unload) -> Result<Packed> {
+        self.unload_rows(op).await.map_err(|error| error.during("unload", PROVIDER))
+    }
+
+    async fn load(&self, _cx: &Context, op: &Load) -> Result<Applied> {
+        self.load_rows(op).await.map_err(|error| error.during("load", PROVIDER))
+    }
+
     async fn prepare(&self, _cx: &Context, op: &Prepare) -> Result<()> {
-        self.make_ready(op).await.map_err(|error| error.during("prepare", PROVIDER))
+        self.make_ready(op, None).await.map(drop).map_err(|error| error.during("prepare", PROVIDER))
+    }
+
+    async fn prepare_claimed(&self, _cx: &Context, op: &PrepareClaimed) -> Result<Applied> {
+        let claim = Some((op.origin.as_str(), &op.expected));
+        self.make_ready(&op.step, claim).await.map_err(|error| error.during("prepare", PROVIDER))
     }
 
     async fn apply(&self, _cx: &Context, op: &Apply) -> Result<Applied> {

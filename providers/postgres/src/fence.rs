@@ -4,11 +4,14 @@
 //! sequence is under no snapshot, so that a transaction which began before it was closed is refused
 //! as well.
 
+use std::time::Duration;
+
 use tokio_postgres::Client;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Fence, FenceStep, TableName};
 use truststream_sql::quote::{literal, qualified};
 
+use crate::deadlock::outlast;
 use crate::driver::PostgresDriver;
 use crate::error::failed;
 use crate::sql::Sql;
@@ -20,8 +23,9 @@ pub(crate) const FENCE: &str = "truststream_fence";
 /// Writers must end within this time: whoever comes after them waits behind the fence.
 const PATIENCE: &str = "set local lock_timeout = '2s'; lock table truststream.fence in exclusive mode";
 
-/// Closed until nobody opens it.
-const NEVER: u64 = i64::MAX as u64;
+/// Open, and closed until somebody opens it.
+const OPEN: &str = "0";
+const FOR_GOOD: &str = "9223372036854775807";
 
 /// The tables and their partitions: a statement fires only the triggers of the table it names.
 const WITH_PARTITIONS: &str = "
@@ -38,6 +42,10 @@ const FENCED: &str = "
 
 impl PostgresDriver {
     pub(crate) async fn set_fence(&self, op: &Fence) -> Result<()> {
+        outlast(|| self.set_fence_once(op)).await
+    }
+
+    async fn set_fence_once(&self, op: &Fence) -> Result<()> {
         let connection = self.own().await?;
         connection.begin("").await?;
         let done = set_within(&connection, op).await;
@@ -60,22 +68,22 @@ async fn set_within(client: &Client, op: &Fence) -> Result<()> {
     match op.step {
         FenceStep::Install => {
             install(client, op).await?;
-            remember(client, op.epoch, 0).await
+            remember(client, op.epoch, OPEN).await
         }
         FenceStep::Close { .. } if late => {
             let message = format!("the fence of epoch {} comes late: a later one was set since", op.epoch);
             Err(Error::new(ErrorKind::Conflict, "BACKEND_007", message))
         }
         FenceStep::Open | FenceStep::Remove if late => Ok(()),
-        FenceStep::Close { until } => {
+        FenceStep::Close { hold } => {
             // Whoever writes is waited for, and whoever comes after finds it closed.
             let sql = format!("lock table {} in share row exclusive mode", names(&op.tables, qualified));
             client.batch_execute(&sql).await.map_err(failed)?;
-            remember(client, op.epoch, until.unwrap_or(NEVER).min(NEVER)).await
+            remember(client, op.epoch, &hold.map_or_else(|| FOR_GOOD.to_owned(), until)).await
         }
-        FenceStep::Open => remember(client, op.epoch, 0).await,
+        FenceStep::Open => remember(client, op.epoch, OPEN).await,
         FenceStep::Remove => {
-            remember(client, op.epoch, 0).await?;
+            remember(client, op.epoch, OPEN).await?;
             for table in texts(client, FENCED).await? {
                 let sql = format!("drop trigger if exists {FENCE} on {table}");
                 client.batch_execute(&sql).await.map_err(failed)?;
@@ -107,7 +115,14 @@ async fn is_late(client: &Client, epoch: u64) -> Result<bool> {
     Ok(!query_text(client, &sql).await?.is_empty())
 }
 
-async fn remember(client: &Client, epoch: u64, until: u64) -> Result<()> {
+/// So long from now on, by the server's clock.
+fn until(hold: Duration) -> String {
+    // More is as good as for good, and does not fit into a sequence.
+    let ms = hold.as_millis().min(1 << 40);
+    format!("(extract(epoch from clock_timestamp()) * 1000)::bigint + {ms}")
+}
+
+async fn remember(client: &Client, epoch: u64, until: &str) -> Result<()> {
     let sql = format!(
         "select setval('truststream.fenced_until', {until});
          insert into truststream.fence (epoch) values ({epoch})

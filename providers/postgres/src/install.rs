@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 use truststream_kernel::{Error, Result};
+use truststream_sql::printed::with_change_log;
 
 use crate::error::failed;
 
@@ -69,7 +70,8 @@ async fn install_within(client: &Client, set_up: bool) -> Result<()> {
         None => {}
     }
     let empty = flag(client, EMPTY).await?;
-    client.batch_execute(include_str!("install/truststream.sql")).await.map_err(failed)?;
+    let script = with_change_log(include_str!("install/truststream.sql"), "truststream");
+    client.batch_execute(&script).await.map_err(failed)?;
     if set_up && empty {
         client.batch_execute(include_str!("install/roles.sql")).await.map_err(failed)?;
     }

@@ -4,7 +4,7 @@ mod found;
 mod rehearse;
 mod tree;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -30,19 +30,24 @@ use crate::wire::Param;
 use tree::origins;
 
 /// Reads the whole schema in one snapshot.
-pub(crate) async fn read(connection: &Connection) -> Result<(Schema, Stored)> {
+///
+/// The time zones are those that were read before: the server opens a file for each.
+pub(crate) async fn read(
+    connection: &Connection,
+    time_zones: Arc<HashSet<String>>,
+) -> Result<(Schema, Stored)> {
     connection.begin(" isolation level repeatable read read only").await?;
     // Without a search path every name that is printed is qualified.
     connection.batch_execute("set local search_path = ''").await.map_err(failed)?;
     let fingerprint = fingerprint(connection).await;
-    let schema = read_all(connection).await;
+    let schema = read_all(connection, time_zones).await;
     let stored: Result<Vec<Stored>> = rows(connection, include_str!("introspect/settings.sql")).await;
     connection.batch_execute("commit").await.map_err(failed)?;
     let schema = Schema { fingerprint: fingerprint?, ..schema? };
     Ok((schema, stored?.into_iter().next().unwrap_or_default()))
 }
 
-async fn read_all(client: &Client) -> Result<Schema> {
+async fn read_all(client: &Client, time_zones: Arc<HashSet<String>>) -> Result<Schema> {
     let relations: Vec<RelationRow> = rows(client, include_str!("introspect/tables.sql")).await?;
     let functions: Vec<FunctionRow> = rows(client, include_str!("introspect/functions.sql")).await?;
     let computed: Vec<Relationship> = rows(client, include_str!("introspect/computed.sql")).await?;
@@ -50,6 +55,7 @@ async fn read_all(client: &Client) -> Result<Schema> {
     let view_keys: Vec<ViewKey> = rows_with(client, include_str!("introspect/views.sql"), entries).await?;
     let others: Vec<Others> = rows(client, include_str!("introspect/others.sql")).await?;
     let others = others.into_iter().next().unwrap_or_default();
+    let time_zones = if time_zones.is_empty() { Arc::new(all_time_zones(client).await?) } else { time_zones };
 
     let mut catalog = Catalog {
         tables: relations.into_iter().map(RelationRow::into_table).collect(),
@@ -78,10 +84,15 @@ async fn read_all(client: &Client) -> Result<Schema> {
                 ((row.target, row.media_type), handler)
             })
             .collect(),
-        time_zones: others.time_zones.into_iter().collect(),
+        time_zones,
         function_settings,
         fingerprint: None,
     })
+}
+
+async fn all_time_zones(client: &Client) -> Result<HashSet<String>> {
+    let named = client.query_typed("select name from pg_timezone_names", &[]).await.map_err(failed)?;
+    named.iter().map(|row| row.try_get(0).map_err(failed)).collect()
 }
 
 async fn rows<T: DeserializeOwned>(client: &Client, sql: &str) -> Result<Vec<T>> {
@@ -155,6 +166,7 @@ impl RelationRow {
                 updatable: self.updatable,
                 deletable: self.deletable,
                 invoker: false,
+                materialized: false,
             }
         } else {
             TableKind::Table
@@ -173,6 +185,7 @@ impl RelationRow {
             grants: self.grants,
             comment: self.comment,
             triggers: Vec::new(),
+            partitioning: None,
         };
         (TableName::new(self.schema, self.name), table)
     }
@@ -227,7 +240,6 @@ struct Others {
     enums: Vec<(TableName, Vec<String>)>,
     representations: Vec<(String, String, String)>,
     handlers: Vec<HandlerRow>,
-    time_zones: Vec<String>,
 }
 
 #[derive(Deserialize)]

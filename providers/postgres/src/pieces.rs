@@ -32,6 +32,10 @@ impl Reply for Pieces {
         Whole.prepared(connection, text)
     }
 
+    fn first(rows: &Self::Rows) -> Option<&Row> {
+        rows.as_ref().ok()?.first.as_ref()
+    }
+
     async fn prepare(&self, connection: &Connection, text: &str) -> Result<(), PgError> {
         Whole.prepare(connection, text).await
     }

@@ -1,6 +1,7 @@
 //! The pool of connections.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::managed::{Object, Pool};
@@ -9,6 +10,8 @@ use truststream_kernel::{Error, Result};
 use crate::config::Config;
 use crate::connector::{Connection, Connector, Session};
 use crate::error::{failed, no_connection};
+use crate::shared::{Ride, Sharing};
+use crate::sql::Sql;
 
 /// Bytes sent or received at once, after which a connection is closed instead of kept: its buffers stay as
 /// large as they ever had to be, for each connection of the pool.
@@ -18,6 +21,7 @@ const LARGE: usize = 4 << 20;
 #[derive(Clone)]
 pub(crate) struct Connections {
     pool: Pool<Connector>,
+    sharing: Arc<Sharing>,
 }
 
 impl Connections {
@@ -38,7 +42,7 @@ impl Connections {
             .wait_timeout(Some(wait))
             .build()
             .map_err(|error| Error::internal("the pool could not be built").with_source(error))?;
-        Ok(Connections { pool })
+        Ok(Connections { pool, sharing: Arc::default() })
     }
 
     /// Borrows a connection whose session is as it was opened.
@@ -52,6 +56,18 @@ impl Connections {
     pub(crate) async fn lease_as_it_is(&self) -> Result<Lease> {
         let object = self.pool.get().await.map_err(no_connection)?;
         Ok(Lease { object: Some(object), clean: false })
+    }
+
+    /// The sessions that are shared.
+    pub(crate) fn sharing(&self) -> &Sharing {
+        &self.sharing
+    }
+
+    /// A busy session with these settings to read in, where all are busy and nobody waits for one.
+    pub(crate) fn join(&self, settings: &Sql) -> Option<Ride> {
+        let status = self.pool.status();
+        let all_busy = status.available == 0 && status.size >= status.max_size && status.waiting == 0;
+        if all_busy { self.sharing.join(settings) } else { None }
     }
 }
 

@@ -1,36 +1,65 @@
 //! Making the database ready to receive the rows of another one, and done with it.
 
 use tokio_postgres::Client;
+use tokio_postgres::error::{DbError, SqlState};
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{AppliedMigration, Migrate, Prepare};
+use truststream_services::database::{Applied, AppliedMigration, Migrate, Position, Prepare, both_rows_of};
+use truststream_sql::quote::quote;
 
+use crate::apply::stays;
+use crate::deadlock::outlast;
 use crate::driver::PostgresDriver;
 use crate::error::failed;
 use crate::migrate::migrate_within;
+use crate::sql::Sql;
+use crate::transaction::query_text;
 
 /// Identities go on so far beyond the largest value present.
 const HEAD_ROOM: u32 = 100;
 
+/// The stream that has to stand somewhere.
+pub(crate) type Claim<'a> = (&'a str, &'a Position);
+
 impl PostgresDriver {
-    pub(crate) async fn make_ready(&self, op: &Prepare) -> Result<()> {
-        let connection = self.own().await?;
-        connection.begin("").await?;
-        let done = match op {
-            Prepare::Begin { migrations } => begin(&connection, migrations).await,
-            Prepare::Finish => finish(&connection).await,
-            Prepare::Identities => identities(&connection, HEAD_ROOM).await,
-            Prepare::Discard => discard(&connection).await,
-            Prepare::Keep => keep(&connection).await,
-        };
-        let end = if done.is_ok() { "commit" } else { "rollback" };
-        connection.batch_execute(end).await.map_err(failed)?;
-        connection.give_back();
+    /// Does a step, unless the claim under which it is asked for is another's by now.
+    pub(crate) async fn make_ready(&self, step: &Prepare, claim: Option<Claim<'_>>) -> Result<Applied> {
+        let done = outlast(|| self.make_ready_once(step, claim)).await;
         // Identities are set while writes wait: nothing else happens then.
-        if !matches!(op, Prepare::Identities) {
+        if !matches!(step, Prepare::Identities) {
             self.reload().await?;
         }
         done
     }
+
+    async fn make_ready_once(&self, step: &Prepare, claim: Option<Claim<'_>>) -> Result<Applied> {
+        let connection = self.own().await?;
+        connection.begin("").await?;
+        let done = ready_within(&connection, step, claim).await;
+        let end = if matches!(done, Ok(Applied::Done)) { "commit" } else { "rollback" };
+        connection.batch_execute(end).await.map_err(failed)?;
+        connection.give_back();
+        done
+    }
+}
+
+async fn ready_within(client: &Client, step: &Prepare, claim: Option<Claim<'_>>) -> Result<Applied> {
+    if let Some((origin, stands)) = claim {
+        // Whoever takes it waits until this is done.
+        if !stays(client, origin, stands).await? {
+            return Ok(Applied::Stale);
+        }
+        let mut sql = Sql::new("select set_config('truststream.claim', ");
+        sql.bind(origin.to_owned()).push(", true)");
+        query_text(client, &sql).await?;
+    }
+    match step {
+        Prepare::Begin { migrations } => begin(client, migrations).await,
+        Prepare::Finish => finish(client).await,
+        Prepare::Identities => identities(client, HEAD_ROOM).await,
+        Prepare::Discard => discard(client).await,
+        Prepare::Keep => keep(client).await,
+    }
+    .map(|()| Applied::Done)
 }
 
 async fn begin(client: &Client, migrations: &[AppliedMigration]) -> Result<()> {
@@ -63,10 +92,46 @@ async fn finish(client: &Client) -> Result<()> {
     let sql = "select restore from truststream.deferred order by foreign_key, id";
     let rows = client.query_typed(sql, &[]).await.map_err(failed)?;
     for row in &rows {
-        client.batch_execute(row.try_get(0).map_err(failed)?).await.map_err(failed)?;
+        let restore: &str = row.try_get(0).map_err(failed)?;
+        client.batch_execute("savepoint restored").await.map_err(failed)?;
+        if let Err(error) = client.batch_execute(restore).await {
+            return Err(conflict(client, restore, error).await);
+        }
     }
     client.batch_execute("delete from truststream.deferred").await.map_err(failed)?;
     identities(client, 0).await
+}
+
+/// The error of a key that could not be put back: with both rows, where two have what may be there once.
+async fn conflict(client: &Client, restore: &str, error: tokio_postgres::Error) -> Error {
+    let shown = match error.as_db_error() {
+        Some(db) if *db.code() == SqlState::UNIQUE_VIOLATION => both_rows(client, restore, db).await,
+        _ => None,
+    };
+    let reported = failed(error);
+    match shown {
+        Some(message) => {
+            Error::new(reported.kind(), reported.code().to_owned(), message).with_source(reported)
+        }
+        None => reported,
+    }
+}
+
+async fn both_rows(client: &Client, restore: &str, db: &DbError) -> Option<String> {
+    let (schema, table, key) = (db.schema()?, db.table()?, db.constraint()?);
+    // Of the key's own definition: `Key (lower(name))=(anna) is duplicated.`
+    let (columns, _) = db.detail()?.strip_prefix("Key (")?.split_once(")=(")?;
+    let only = restore.rsplit_once(" WHERE ").map_or("true", |(_, only)| only);
+    let relation = format!("{}.{}", quote(schema), quote(table));
+    let sql = format!(
+        "select to_jsonb(t)::text from {relation} t where {only} and ({columns}) in \
+         (select {columns} from {relation} where {only} group by {columns} having count(*) > 1 limit 1) limit 2"
+    );
+    client.batch_execute("rollback to savepoint restored").await.ok()?;
+    let rows = client.query_typed(&sql, &[]).await.ok()?;
+    let texts: Option<Vec<String>> = rows.iter().map(|row| row.try_get(0).ok()).collect();
+    let [one, other] = &texts?[..] else { return None };
+    Some(both_rows_of(&format!("{schema}.{table}"), key, [one, other]))
 }
 
 async fn identities(client: &Client, head_room: u32) -> Result<()> {

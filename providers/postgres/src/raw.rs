@@ -53,7 +53,7 @@ impl Open {
              coalesce(json_agg(row_to_json(truststream_rows)), '[]')::text as body, count(*) as page \
              from truststream_rows"
         );
-        let rows = self.query(&Sql { text, params, poured: None }).await?;
+        let rows = self.query(&Sql { text, params, ..Sql::default() }).await?;
         let Some(row) = rows.first() else { return Ok(Page::default()) };
         let body: &str = row.try_get("body").map_err(failed)?;
         let count: i64 = row.try_get("page").map_err(failed)?;

@@ -22,24 +22,24 @@ use crate::wire::Raw;
 impl PostgresDriver {
     pub(crate) async fn read(&self, cx: &Context, op: &Select) -> Result<Page> {
         let schema = self.schema();
-        if let Some(page) = self.read_values(cx, &schema, op).await? {
+        if op.as_values
+            && self.shared.config.prepares()
+            && let Some(page) = Box::pin(self.read_values(cx, &schema, op)).await?
+        {
             return Ok(page);
         }
         let statement = render::select(&schema, op, self.shared.config.estimate_above)?;
         let scope = Scope { read_only: true, ..scope(&schema, &op.table.schema, &op.transaction) };
         let mut found = self.run(cx, &scope, &statement, |page| singular(&op.format.media, page)).await?;
-        self.estimate(cx, &schema, op, &mut found).await?;
+        Box::pin(self.estimate(cx, &schema, op, &mut found)).await?;
         if op.format.media != Media::Object {
             satisfiable(op.query.offset, &found)?;
         }
         Ok(found)
     }
 
-    /// A read whose rows are taken as values, where that was asked for and can be.
+    /// A read whose rows are taken as values, where they can be.
     async fn read_values(&self, cx: &Context, schema: &Schema, op: &Select) -> Result<Option<Page>> {
-        if !op.as_values || !self.shared.config.prepares() {
-            return Ok(None);
-        }
         let Some(sql) = render::select_values(schema, op)? else { return Ok(None) };
         let scope = Scope { read_only: true, ..scope(schema, &op.table.schema, &op.transaction) };
         let judge = |values: Result<Option<Rows>>| {
@@ -153,7 +153,8 @@ impl PostgresDriver {
                     None => Page { body: Bytes::new(), spooled: Some(body), ..found },
                 })
             };
-            return self.shared.transactions.answer(cx, scope, &statement.sql, (&Pieces, judge)).await;
+            let answer = self.shared.transactions.answer(cx, scope, &statement.sql, (&Pieces, judge));
+            return Box::pin(answer).await;
         }
         self.shared.transactions.run(cx, scope, &statement.sql, judge).await
     }

@@ -71,7 +71,7 @@ impl PostgresDriver {
 }
 
 /// The statement that reads a chunk.
-fn chunk_of(table: &Table, cells: &CellReader, op: &Scan) -> Sql {
+pub(crate) fn chunk_of(table: &Table, cells: &CellReader, op: &Scan) -> Sql {
     let keys = key_columns(table);
     let names: Vec<String> = keys.iter().map(|column| format!("t.{}", quote(&column.name))).collect();
     let mut sql = Sql::new(format!("select {} from {} as t", cells.list(table), qualified(&op.table)));

@@ -18,7 +18,7 @@ pub(crate) struct Schema {
     /// Aggregates that answer a media type: relation (none: any) and media type, to the function.
     pub(crate) handlers: HashMap<(Option<TableName>, String), Handler>,
     /// Time zones that the server knows.
-    pub(crate) time_zones: HashSet<String>,
+    pub(crate) time_zones: Arc<HashSet<String>>,
     /// Settings of functions (`create function … set`), by name.
     pub(crate) function_settings: HashMap<TableName, Vec<(String, String)>>,
     /// What the catalogs looked like.

@@ -20,6 +20,9 @@ pub(crate) struct Settings {
     pub(crate) extra_search_path: Vec<String>,
     /// What functions and policies read with `current_setting`.
     pub(crate) app: BTreeMap<String, String>,
+    /// Whether anything that runs when something is read may look at the request's method, path, headers or
+    /// cookies.
+    pub(crate) reads_request: bool,
     roles: HashMap<String, RoleSettings>,
 }
 
@@ -37,6 +40,7 @@ pub(crate) struct RoleSettings {
 /// As the database tells it.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Stored {
+    reads_request: bool,
     roles: HashMap<String, RoleSettings>,
     own: BTreeMap<String, String>,
 }
@@ -48,6 +52,7 @@ impl Settings {
             pre_request: config.pre_request.clone(),
             extra_search_path: config.extra_search_path.clone(),
             app: config.app_settings.clone(),
+            reads_request: stored.reads_request,
             roles: stored.roles,
         };
         if config.role_config {
@@ -86,6 +91,7 @@ mod tests {
     #[test]
     fn the_database_counts_before_the_configuration_unless_it_is_not_asked() {
         let stored = || Stored {
+            reads_request: false,
             roles: HashMap::new(),
             own: [
                 ("db_pre_request", "checks.run"),

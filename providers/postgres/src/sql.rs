@@ -16,12 +16,20 @@ pub(crate) struct Sql {
     pub(crate) params: Vec<Param>,
     /// A large body that it reads from a table.
     pub(crate) poured: Option<Body>,
+    /// Where a column can be added to what it gives, if it gives at least one row of what there is to say of
+    /// a reply.
+    pub(crate) answers_at: Option<usize>,
 }
+
+/// Bytes that most texts have room in, and how many parameters.
+const ROOM: (usize, usize) = (1024, 12);
 
 impl Sql {
     /// A statement of fixed text.
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Sql { text: text.into(), ..Sql::default() }
+    pub(crate) fn new(begin: impl AsRef<str>) -> Self {
+        let mut text = String::with_capacity(begin.as_ref().len() + ROOM.0);
+        text.push_str(begin.as_ref());
+        Sql { text, params: Vec::with_capacity(ROOM.1), ..Sql::default() }
     }
 
     /// Bytes of text and values.
@@ -37,13 +45,13 @@ impl Sql {
 
     /// Appends a quoted identifier.
     pub(crate) fn name(&mut self, name: &str) -> &mut Self {
-        self.text.push_str(&quote::quote(name));
+        quote::push_name(&mut self.text, name);
         self
     }
 
     /// Appends a qualified name.
     pub(crate) fn table(&mut self, name: &TableName) -> &mut Self {
-        self.text.push_str(&quote::qualified(name));
+        quote::push_qualified(&mut self.text, name);
         self
     }
 

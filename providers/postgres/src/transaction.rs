@@ -5,6 +5,7 @@ mod alone;
 mod open;
 mod poured;
 mod reply;
+mod shared;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -44,6 +45,23 @@ pub(crate) struct Scope {
     pub(crate) time_zone: Option<String>,
     /// More settings, such as those of the called function.
     pub(crate) settings: Vec<(String, String)>,
+}
+
+/// How long settings last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lasting {
+    Transaction,
+    Session,
+}
+
+impl Lasting {
+    /// How a call of `set_config` ends that says so.
+    fn end(self) -> &'static str {
+        match self {
+            Lasting::Transaction => ", true)",
+            Lasting::Session => ", false)",
+        }
+    }
 }
 
 /// Runs requests on pooled connections.
@@ -99,7 +117,7 @@ impl Transactions {
             && statement.poured.is_none()
             && let Some(replica) = self.replica.as_ref().filter(|replica| replica.serves(cx))
         {
-            match self.attempts(replica.connections(), cx, scope, statement, judged).await {
+            match Box::pin(self.attempts(replica.connections(), cx, scope, statement, judged)).await {
                 Err(failure) if replica.is_no_judge(&failure) => {}
                 other => return other.map_err(Failure::into_error),
             }
@@ -118,7 +136,7 @@ impl Transactions {
     ) -> Result<T, Failure> {
         match self.attempt(connections, cx, scope, statement, judged).await {
             Err(Failure::Statement(error)) if is_stale_statement(&error) => {
-                self.attempt(connections, cx, scope, statement, judged).await
+                Box::pin(self.attempt(connections, cx, scope, statement, judged)).await
             }
             other => other,
         }
@@ -132,17 +150,33 @@ impl Transactions {
         statement: &Sql,
         (reply, judge): (&R, &impl Fn(R::Rows) -> Result<T>),
     ) -> Result<T, Failure> {
-        let connection = connections.lease_as_it_is().await?;
         let standing = self.settings.load_full();
         let alone = self.stands_alone(cx, scope, &standing);
-        let answered = match &statement.poured {
-            Some(body) => {
+        let as_caller = self.stands_alone_as_caller(cx, scope, &standing);
+        let shares = as_caller && statement.poured.is_none();
+        let settings = shares.then(|| self.settings_of(cx, scope, &standing, Lasting::Session));
+        let connection = match &settings {
+            Some(settings) => match self.shared(connections, settings, statement, reply).await? {
+                Ok(rows) => return judge(rows).map_err(Failure::Judged),
+                Err(connection) => connection,
+            },
+            None => connections.lease_as_it_is().await?,
+        };
+        let answered = match (&statement.poured, settings) {
+            (Some(body), _) => {
                 let poured = (statement, body);
                 Box::pin(self.poured(&connection, cx, (scope, &standing), poured, reply)).await
             }
-            None if alone => self.alone(&connection, scope, statement, reply).await.map_err(Failure::from),
-            None => {
-                self.rows(&connection, cx, (scope, &standing), statement, reply).await.map_err(Failure::from)
+            (None, Some(settings)) => {
+                let answered = self.alone_as_caller(&connection, settings, statement, reply);
+                Box::pin(answered).await.map_err(Failure::from)
+            }
+            (None, None) if alone => {
+                self.alone(&connection, scope, statement, reply).await.map_err(Failure::from)
+            }
+            (None, None) => {
+                let answered = self.rows(&connection, cx, (scope, &standing), statement, reply);
+                Box::pin(answered).await.map_err(Failure::from)
             }
         };
         let (rows, received) = match answered {
@@ -151,7 +185,7 @@ impl Transactions {
                 if matches!(&failure, Failure::Statement(error) if is_stale_statement(error)) {
                     connection.forget();
                 }
-                let alone = alone && statement.poured.is_none();
+                let alone = (alone || as_caller) && statement.poured.is_none();
                 if alone || connection.batch_execute("rollback").await.is_ok() {
                     connection.give_back();
                 }
@@ -162,7 +196,7 @@ impl Transactions {
         let judged = judge(rows);
         if scope.judged {
             let keep = judged.is_ok() && !scope.rollback;
-            self.end(&connection, cx, end_of(keep), scope.read_only).await?;
+            Box::pin(self.end(&connection, cx, end_of(keep), scope.read_only)).await?;
         }
         connection.give_back_after(exchanged);
         judged.map_err(Failure::Judged)
@@ -196,7 +230,7 @@ impl Transactions {
         reply: &R,
     ) -> Result<(R::Rows, usize), PgError> {
         let begin = begin(connection, cx, scope, standing);
-        let settings = self.local(cx, scope, standing);
+        let settings = self.settings_of(cx, scope, standing, Lasting::Transaction);
         let finish = async || match scope.judged {
             true => Ok(()),
             false => self.end(connection, cx, end_of(!scope.rollback), scope.read_only).await,
@@ -214,46 +248,50 @@ impl Transactions {
             );
             settled.and(begun).and(set.map(drop)).and(checked)
         };
-        let running = async || {
+        let running = async {
             let (rows, ended) = join!(reply.run(connection, statement), finish());
             rows.and_then(|rows| ended.map(|()| rows))
         };
-        if !prepares || reply.prepared(connection, &statement.text).is_some() {
-            let (opened, rows) = join!(opening, running());
-            opened?;
-            return rows;
-        }
-        let (opened, prepared) = join!(opening, reply.prepare(connection, &statement.text));
-        opened?;
-        prepared?;
-        running().await
+        let is_ready = !prepares || reply.prepared(connection, &statement.text).is_some();
+        let prepare = (!is_ready).then(|| reply.prepare(connection, &statement.text));
+        one_by_one(opening, prepare, running).await.map(|((), rows)| rows)
     }
 
-    /// The settings that policies and functions read, for this transaction only.
-    fn local(&self, cx: &Context, scope: &Scope, standing: &Settings) -> Sql {
+    /// The settings that policies and functions read.
+    fn settings_of(&self, cx: &Context, scope: &Scope, standing: &Settings, lasting: Lasting) -> Sql {
         let mut sql = Sql::new("select set_config('search_path', ");
-        sql.bind(search_path(&scope.schema, &standing.extra_search_path)).push(", true)");
+        let path = search_path(&scope.schema, &standing.extra_search_path);
+        sql.bind(path).push(lasting.end()).push(" AS ").name("search_path");
+        let mut set = |name, value| set(&mut sql, name, value, lasting);
         if let Caller::Role(identity) = &cx.caller {
-            set(&mut sql, "role", identity.role.clone());
-            set(&mut sql, "request.jwt.claims", identity.claims_text.clone());
+            set("role", identity.role.clone());
+            set("request.jwt.claims", identity.claims_text.clone());
         }
-        if let Some(facts) = &cx.request {
-            set(&mut sql, "request.method", facts.method().to_owned());
-            set(&mut sql, "request.path", facts.path().to_owned());
-            set(&mut sql, "request.headers", facts.headers());
-            set(&mut sql, "request.cookies", facts.cookies());
+        // They are other ones each time: a session could not keep them.
+        let looks = standing.reads_request || lasting == Lasting::Transaction;
+        if let Some(facts) = cx.request.as_ref().filter(|_| looks) {
+            set("request.method", facts.method().to_owned());
+            set("request.path", facts.path().to_owned());
+            set("request.headers", facts.headers());
+            set("request.cookies", facts.cookies());
         }
         if let Some(zone) = &scope.time_zone {
-            set(&mut sql, "timezone", zone.clone());
+            set("timezone", zone.clone());
         }
         let role = standing.of(cx);
         if let Some(timeout) = self.statement_timeout(cx, role) {
-            set(&mut sql, "statement_timeout", timeout.to_string());
+            set("statement_timeout", timeout.to_string());
+        }
+        if lasting == Lasting::Session {
+            set("default_transaction_read_only", if scope.read_only { "on" } else { "off" }.to_owned());
+            set("response.headers", String::new());
+            set("response.status", String::new());
         }
         let of_role = role.iter().flat_map(|role| &role.others).map(|(name, value)| (name, value));
         let of_scope = scope.settings.iter().map(|(name, value)| (name, value));
         for (name, value) in of_role.chain(&standing.app).chain(of_scope) {
-            sql.push(&format!(", set_config({}, {}, true)", literal(name), literal(value)));
+            sql.push(", set_config(").push(&literal(name)).push(", ").push(&literal(value));
+            sql.push(lasting.end()).push(" AS ").name(name);
         }
         sql
     }
@@ -271,6 +309,22 @@ impl Transactions {
     }
 }
 
+/// Runs what follows what opens; it is sent at once, unless it has to be prepared first.
+async fn one_by_one<O, T>(
+    opening: impl Future<Output = Result<O, PgError>>,
+    prepare: Option<impl Future<Output = Result<(), PgError>>>,
+    running: impl Future<Output = Result<T, PgError>>,
+) -> Result<(O, T), PgError> {
+    let Some(prepare) = prepare else {
+        let (opened, ran) = join!(opening, running);
+        return Ok((opened?, ran?));
+    };
+    let (opened, prepared) = join!(opening, prepare);
+    let opened = opened?;
+    prepared?;
+    Ok((opened, running.await?))
+}
+
 fn search_path(schema: &str, extra: &[String]) -> String {
     let mut path = vec![quote(schema)];
     for name in extra {
@@ -282,6 +336,10 @@ fn search_path(schema: &str, extra: &[String]) -> String {
     path.join(", ")
 }
 
+fn set(sql: &mut Sql, name: &str, value: String, lasting: Lasting) {
+    sql.push(", set_config('").push(name).push("', ").bind(value).push(lasting.end()).push(" AS ").name(name);
+}
+
 async fn pre_request(connection: &Connection, settings: &Settings) -> Result<(), PgError> {
     match &settings.pre_request {
         None => Ok(()),
@@ -290,10 +348,6 @@ async fn pre_request(connection: &Connection, settings: &Settings) -> Result<(),
             connection.batch_execute(&format!("select {}()", name.join("."))).await
         }
     }
-}
-
-fn set(sql: &mut Sql, name: &str, value: String) {
-    sql.push(", set_config('").push(name).push("', ").bind(value).push(", true)");
 }
 
 fn begin(connection: &Connection, cx: &Context, scope: &Scope, settings: &Settings) -> String {

@@ -26,6 +26,10 @@ impl Reply for Values {
         connection.shaped(text)
     }
 
+    fn first(_: &Self::Rows) -> Option<&Row> {
+        None
+    }
+
     /// Prepares the statement, and another one around it if some of its columns have to become JSON.
     async fn prepare(&self, connection: &Connection, text: &str) -> Result<(), PgError> {
         let mut statement = connection.prepare(text).await?;

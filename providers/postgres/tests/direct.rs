@@ -8,7 +8,7 @@ use truststream_services::database::{DatabaseDriver, Fence, FenceStep, Migrate, 
 
 use crate::support;
 
-const CLOSE: FenceStep = FenceStep::Close { until: None };
+const CLOSE: FenceStep = FenceStep::Close { hold: None };
 
 fn fence(epoch: u64, step: FenceStep) -> Fence {
     let tables = vec![TableName::public("notes"), TableName::public("parted")];

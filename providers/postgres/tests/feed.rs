@@ -180,5 +180,5 @@ async fn a_lost_request_leaves_no_transaction_behind() {
     drop(dropped);
     let started = Instant::now();
     driver.changes(&Context::system(), &slow).await.unwrap();
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < Duration::from_secs(60));
 }

@@ -12,5 +12,6 @@ mod replica;
 mod requests;
 mod schema;
 mod settings;
+mod sharing;
 mod support;
 mod values;

@@ -112,14 +112,14 @@ async fn statements_are_cancelled_and_changes_heard_of_around_the_pooler() {
     let watcher = client(&url).await;
     let count = "select count(*) from pg_stat_activity
                  where query like '%left in the pooler%' and state = 'active' and pid <> pg_backend_pid()";
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + Duration::from_secs(30);
     while watcher.query_one(count, &[]).await.unwrap().get::<_, i64>(0) > 0 {
         assert!(Instant::now() < until, "the statement still runs");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
     watcher.batch_execute("create table told (id int primary key)").await.unwrap();
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + Duration::from_secs(30);
     let told = TableName::public("told");
     while driver.describe(&cx, &Default::default()).await.unwrap().table(&told).is_none() {
         assert!(Instant::now() < until, "the new table was not heard of");

@@ -1,8 +1,10 @@
 //! Reads and writes as applications send them.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value as Json, json};
-use truststream_kernel::{Context, Identity};
-use truststream_postgres::{Config, PostgresDriver};
+use truststream_kernel::{Context, Identity, RequestFacts};
+use truststream_postgres::{Config, PoolConfig, PostgresDriver};
 use truststream_services::database::{
     Arguments, Batch, Count, DatabaseDriver, Delete, Describe, Embed, Field, Filter, Insert, Invoke, Item,
     Media, Nulls, OnConflict, Order, Query, Returning, Select, Step, TableName, Transaction, Update,
@@ -187,6 +189,122 @@ async fn policies_see_the_callers_claims() {
     assert_eq!((error.code(), error.message()), ("42501", "permission denied for table notes"));
     // Nothing of the caller stays on the connection.
     assert_eq!(driver.select(&Context::system(), &op).await.unwrap().rows, 2);
+}
+
+/// All callers share one connection, whose session keeps what was set for the last one.
+#[tokio::test]
+async fn what_stays_in_the_session_counts_for_nobody_else() {
+    let url = support::database().await;
+    let client = support::client(&url).await;
+    let roles = "create role anon; create role authenticated;";
+    for role in roles.split_inclusive(';') {
+        let _is_there_already = client.batch_execute(role).await;
+    }
+    client
+        .batch_execute(
+            "create table owned (id int primary key, owner text);
+             insert into owned values (1, 'ann'), (2, 'bob');
+             create function meddle() returns boolean language sql volatile as $$
+                 select set_config('request.jwt.claims', '{\"sub\":\"bob\"}', false) is not null
+                    and set_config('timezone', 'Asia/Tokyo', false) is not null $$;
+             create function whose() returns text language sql stable as
+                 $$ select nullif(current_setting('request.jwt.claims', true), '')::json ->> 'sub' $$;
+             create view now_here as select current_setting('timezone') as zone, whose() as sub, current_user::text as role;
+             create view meddling as select meddle() as done;
+             create view speaking as select set_config('response.headers', '[{\"x-by\": \"ann\"}]', false) as said;
+             create view relied as select count(*) from pg_prepared_statements where statement like '%session_kept%';
+             alter table owned enable row level security;
+             create policy mine on owned using (owner = whose());
+             grant usage on schema public to anon, authenticated;
+             grant select on all tables in schema public to anon, authenticated;",
+        )
+        .await
+        .unwrap();
+    let pool = PoolConfig { max: 1, ..PoolConfig::default() };
+    let config = Config { bootstrap: false, pool, ..Config::new(url) };
+    let driver = PostgresDriver::connect(config).await.unwrap();
+    let read = async |cx: &Context, name: &str| {
+        body(&driver.select(cx, &Select::new(TableName::public(name), Query::all())).await.unwrap())
+    };
+    let claims: Map<String, Json> = [("sub".to_owned(), json!("ann"))].into_iter().collect();
+    let ann = Context::of(Identity::new("authenticated", claims));
+    let hers = json!([{"id": 1, "owner": "ann"}]);
+    assert_eq!(read(&ann, "owned").await, hers);
+    assert_eq!(read(&ann, "meddling").await, json!([{"done": true}]));
+    assert_eq!(read(&ann, "owned").await, hers, "her own claims are set anew");
+    assert_eq!(read(&ann, "owned").await, hers, "they are still set");
+    assert_ne!(read(&ann, "relied").await, json!([{"count": 0}]), "and are relied on");
+    let no_number = Query { filter: Some(Filter::eq("id", "one")), ..Query::all() };
+    let op = Select::new(TableName::public("owned"), no_number);
+    assert_eq!(driver.select(&ann, &op).await.unwrap_err().code(), "22P02");
+    let speaking = Select::new(TableName::public("speaking"), Query::all());
+    assert_eq!(driver.select(&ann, &speaking).await.unwrap().headers.len(), 1);
+    let op = Select::new(TableName::public("owned"), Query::all());
+    assert_eq!(driver.select(&ann, &op).await.unwrap().headers.len(), 0, "it was said of another reply");
+    assert_eq!(read(&Context::role("anon"), "owned").await, json!([]));
+    let here = read(&ann, "now_here").await;
+    assert_eq!((&here[0]["sub"], &here[0]["role"]), (&json!("ann"), &json!("authenticated")));
+    let nobody = json!([{"zone": "UTC", "sub": null, "role": "postgres"}]);
+    assert_eq!(read(&Context::system(), "now_here").await, nobody);
+    // A role that can't be taken reads nothing, least of all as who came before.
+    let op = Select::new(TableName::public("owned"), Query::all());
+    assert!(driver.select(&Context::role("no such role"), &op).await.is_err());
+    assert_eq!(read(&ann, "owned").await, hers);
+    // Writing is a transaction of its own, in the same session.
+    let refused = Insert::new(TableName::public("owned"), r#"{"id":3,"owner":"ann"}"#);
+    assert_eq!(driver.insert(&ann, &refused).await.unwrap_err().code(), "42501");
+    assert_eq!(read(&Context::system(), "now_here").await, nobody);
+}
+
+/// A request for a path.
+#[derive(Debug)]
+struct Asked(&'static str);
+
+impl RequestFacts for Asked {
+    fn method(&self) -> &str {
+        "GET"
+    }
+
+    fn path(&self) -> &str {
+        self.0
+    }
+
+    fn headers(&self) -> String {
+        "{}".to_owned()
+    }
+
+    fn cookies(&self) -> String {
+        "{}".to_owned()
+    }
+}
+
+/// Only a database that looks at requests is told of them: one that does not keeps what was set before.
+#[tokio::test]
+async fn each_reader_sees_its_own_request() {
+    let url = support::database().await;
+    let client = support::client(&url).await;
+    let _is_there_already = client.batch_execute("create role anon").await;
+    let relied = "create view told as select count(*) from pg_prepared_statements
+             where statement like '%request_path%';
+         grant usage on schema public to anon; grant select on told to anon";
+    client.batch_execute(relied).await.unwrap();
+    let pool = PoolConfig { max: 1, ..PoolConfig::default() };
+    let driver =
+        PostgresDriver::connect(Config { bootstrap: false, pool, ..Config::new(url) }).await.unwrap();
+    let read = async |name: &str, path| {
+        let cx = Context { request: Some(Arc::new(Asked(path))), ..Context::role("anon") };
+        body(&driver.select(&cx, &Select::new(TableName::public(name), Query::all())).await.unwrap())
+    };
+    assert_eq!(read("told", "/a").await, json!([{"count": 0}]));
+    assert_eq!(read("told", "/b").await, json!([{"count": 0}]));
+    let asked = "create view asked as select nullif(current_setting('request.path', true), '') as path;
+         grant select on asked to anon";
+    client.batch_execute(asked).await.unwrap();
+    driver.describe(&Context::system(), &Describe { fresh: true }).await.unwrap();
+    for path in ["/a", "/b", "/b", "/a"] {
+        assert_eq!(read("asked", path).await, json!([{"path": path}]));
+    }
+    assert_ne!(read("told", "/a").await, json!([{"count": 0}]));
 }
 
 fn call(name: &str, arguments: &'static str) -> Invoke {

@@ -32,7 +32,7 @@ async fn knows_column(driver: &PostgresDriver, table: &str, column: &str) -> boo
 }
 
 async fn until_known(driver: &PostgresDriver, table: &str, column: &str) {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(60);
     while !knows_column(driver, table, column).await {
         assert!(Instant::now() < until, "{table}.{column} was not seen");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -99,7 +99,7 @@ async fn a_table_altered_by_others_is_seen_at_once() {
     until_known(&driver, "items", "label").await;
     assert_eq!(rows(&driver, "items").await, r#"[{"id":1,"label":"new"}]"#);
     client(&url).await.batch_execute("alter table items drop label").await.unwrap();
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + Duration::from_secs(60);
     while knows_column(&driver, "items", "label").await {
         assert!(Instant::now() < until, "a dropped column is still known");
         tokio::time::sleep(Duration::from_millis(20)).await;

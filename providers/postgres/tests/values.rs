@@ -180,7 +180,7 @@ async fn a_read_that_nobody_waits_for_is_cancelled() {
     let watcher = client(&url).await;
     let sql = "select count(*) from pg_stat_activity where datname = current_database() \
                and query like '%sleeping%' and state = 'active' and pid <> pg_backend_pid()";
-    for _ in 0..100 {
+    for _ in 0..400 {
         let active: i64 = watcher.query_one(sql, &[]).await.unwrap().get(0);
         if active == 0 {
             return;

@@ -8,6 +8,7 @@ use truststream_services::database::{Capture, Position, TableName};
 use truststream_sql::quote::qualified;
 
 use super::present;
+use crate::deadlock::outlast;
 use crate::driver::PostgresDriver;
 use crate::error::failed;
 use crate::rows::keyed;
@@ -26,6 +27,10 @@ impl PostgresDriver {
         for table in &op.tables {
             keyed(&schema, table)?;
         }
+        outlast(|| self.set_capture_once(op)).await
+    }
+
+    async fn set_capture_once(&self, op: &Capture) -> Result<Position> {
         let connection = self.own().await?;
         connection.begin("").await?;
         let set = set_within(&connection, op).await;

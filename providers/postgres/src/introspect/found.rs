@@ -216,22 +216,9 @@ fn function(facts: FunctionFacts) -> Function {
     Function {
         name: TableName::new(facts.schema, facts.name),
         parameters: facts.types.into_iter().map(parameter).collect(),
-        returns: Returns {
-            type_name,
-            set: false,
-            composite: false,
-            table: None,
-            void: false,
-            one_row: false,
-        },
-        reads_only: false,
-        variadic: false,
-        language: String::new(),
-        body: None,
-        security_definer: false,
-        isolation: None,
+        returns: Returns { type_name, ..Returns::default() },
         comment: facts.comment,
-        strict: false,
         grants,
+        ..Function::default()
     }
 }

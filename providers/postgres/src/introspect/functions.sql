@@ -1,5 +1,10 @@
 -- Functions that can be called, one JSON object a row; overloads with fewer parameters first.
-with recursive bases as (
+with recursive own as (
+  -- What comes with the server has thousands.
+  select p.* from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+  where n.nspname not in ('pg_catalog', 'information_schema', 'truststream')
+),
+bases as (
   select oid, typbasetype, coalesce(nullif(typbasetype, 0), oid) as base from pg_type
   union
   select t.oid, b.typbasetype, coalesce(nullif(b.typbasetype, 0), b.oid)
@@ -18,7 +23,7 @@ parameters as (
              ('bytea'::regtype, 'json'::regtype, 'jsonb'::regtype, 'text'::regtype, 'xml'::regtype)
            else false
          end as callable
-  from pg_proc p, unnest(p.proargnames, p.proargtypes, p.proargmodes) with ordinality a(name, type, mode, place)
+  from own p, unnest(p.proargnames, p.proargtypes, p.proargmodes) with ordinality a(name, type, mode, place)
   where a.type is not null
   group by p.oid
 )
@@ -54,7 +59,7 @@ select json_build_object(
                         from unnest(p.proconfig) s
                         where split_part(s, '=', 1) in ('statement_timeout', 'plan_filter.statement_cost_limit')), '[]')
 )::text
-from pg_proc p
+from own p
 join pg_namespace n on n.oid = p.pronamespace
 join bases b on b.oid = p.prorettype and b.typbasetype = 0
 join pg_type t on t.oid = b.base
@@ -65,5 +70,4 @@ left join parameters a on a.oid = p.oid
 where p.prokind = 'f'
   and p.prorettype <> 'trigger'::regtype
   and coalesce(a.callable, true)
-  and n.nspname not in ('pg_catalog', 'information_schema', 'truststream')
 order by n.nspname, p.proname, p.pronargs, p.oid

@@ -1,4 +1,4 @@
--- Schemas, enums, representations, media type handlers and time zones, as one JSON object.
+-- Schemas, enums, representations and media type handlers, as one JSON object.
 select json_build_object(
   'schemas', (
     select json_object_agg(n.nspname, obj_description(n.oid, 'pg_namespace') order by n.nspname)
@@ -45,6 +45,5 @@ select json_build_object(
       from media m
       join pg_proc p on p.prorettype = m.oid and p.prokind = 'f' and not p.proretset
       join pg_namespace n on n.oid = p.pronamespace
-    ) h), '[]'),
-  'time_zones', (select json_agg(name) from pg_timezone_names)
+    ) h), '[]')
 )::text

@@ -61,5 +61,6 @@ begin
     where not exists (select from truststream.existing e where e.kind = 'migration' and e.id = m.position::oid);
   delete from truststream.deferred;
   delete from truststream.existing;
-  delete from truststream.applied;
+  -- Who holds the claim to do this goes on with it.
+  delete from truststream.applied where origin is distinct from current_setting('truststream.claim', true);
 end $$;

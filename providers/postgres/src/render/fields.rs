@@ -56,29 +56,27 @@ fn path(sql: &mut Sql, path: &[JsonStep]) {
 /// One item of a select list, with its name.
 pub(super) fn selected(sql: &mut Sql, node: &Node<'_>, item: &Selected, hoists: bool) -> Result<()> {
     let aggregate = item.aggregate.as_ref().filter(|_| !hoists);
-    let mut value = Sql { params: std::mem::take(&mut sql.params), ..Sql::default() };
+    let value = sql.text.len();
     match &item.represented_by {
         Some(function) => {
-            value.push(function).push("(");
-            field(&mut value, node, &item.field);
-            value.push(")");
+            sql.push(function).push("(");
+            field(sql, node, &item.field);
+            sql.push(")");
         }
         None if item.full_row && hoists => {
-            value.push(&node.row());
+            sql.push(&node.row());
         }
         None if item.field.name == "*" && aggregate.is_some() => {
-            value.push("*");
+            sql.push("*");
         }
-        None => field(&mut value, node, &item.field),
+        None => field(sql, node, &item.field),
     }
     if let Some(ty) = &item.cast {
-        cast(&mut value, ty)?;
+        cast(sql, value, ty)?;
     }
     if let Some(aggregate) = aggregate {
-        aggregated(&mut value, aggregate)?;
+        aggregated(sql, value, aggregate)?;
     }
-    sql.params = value.params;
-    sql.push(&value.text);
     if let Some(alias) = &item.alias {
         sql.push(" AS ").name(alias);
     }
@@ -87,37 +85,41 @@ pub(super) fn selected(sql: &mut Sql, node: &Node<'_>, item: &Selected, hoists: 
 
 /// One item that a spread puts into its parent.
 pub(super) fn hoisted(sql: &mut Sql, joined: &str, item: &Hoisted) -> Result<()> {
-    let mut value = Sql::new(quote::quote(joined));
+    let value = sql.text.len();
+    sql.name(joined);
     if item.name == "*" {
-        value.push(".*");
+        sql.push(".*");
     } else {
-        value.push(".").name(&item.name);
+        sql.push(".").name(&item.name);
     }
     if let Some(aggregate) = &item.aggregate {
-        aggregated(&mut value, aggregate)?;
+        aggregated(sql, value, aggregate)?;
     }
-    sql.push(&value.text);
     if let Some(alias) = &item.alias {
         sql.push(" AS ").name(alias);
     }
     Ok(())
 }
 
-fn aggregated(value: &mut Sql, aggregate: &Aggregate) -> Result<()> {
-    value.text = format!("{}({})", function_name(aggregate.function), value.text);
+/// Aggregates the value that begins at a place in the text.
+fn aggregated(sql: &mut Sql, value: usize, aggregate: &Aggregate) -> Result<()> {
+    sql.text.insert(value, '(');
+    sql.text.insert_str(value, function_name(aggregate.function));
+    sql.push(")");
     match &aggregate.cast {
-        Some(ty) => cast(value, ty),
+        Some(ty) => cast(sql, value, ty),
         None => Ok(()),
     }
 }
 
-/// Type names can't be bound, and quoting would change their meaning: only what looks like a type
-/// name passes.
-fn cast(value: &mut Sql, ty: &str) -> Result<()> {
+/// Casts the value that begins at a place in the text. Type names can't be bound, and quoting would change
+/// their meaning: only what looks like a type name passes.
+fn cast(sql: &mut Sql, value: usize, ty: &str) -> Result<()> {
     if !is_type_name(ty) {
         return Err(Error::new(ErrorKind::InvalidInput, "42704", format!("type \"{ty}\" does not exist")));
     }
-    value.text = format!("CAST( {} AS {ty} )", value.text);
+    sql.text.insert_str(value, "CAST( ");
+    sql.push(" AS ").push(ty).push(" )");
     Ok(())
 }
 

@@ -65,13 +65,21 @@ impl Frame<'_> {
             true => (", pgrst_page AS (", format!("pg_catalog.convert_to({body}, 'UTF8')")),
             false => (" ", body),
         };
-        sql.push(&format!(
-            "{opening}SELECT {} AS total, pg_catalog.count({counted}) AS page, {body} AS body, \
-             nullif(current_setting('response.headers', true), '') AS headers, \
-             nullif(current_setting('response.status', true), '') AS status, \
-             {} AS location, {} AS inserted FROM ",
-            self.total, self.location, self.inserted,
-        ));
+        sql.push(opening).push("SELECT ").push(self.total).push(" AS total, pg_catalog.count(").push(counted);
+        sql.push(") AS page, ").push(&body).push(
+            " AS body, nullif(current_setting('response.headers', true), '') AS headers, \
+             nullif(current_setting('response.status', true), '') AS status, ",
+        );
+        sql.push(self.location).push(" AS location, ").push(self.inserted).push(" AS inserted");
+        self.answers(sql);
+        sql.push(" FROM ");
+    }
+
+    /// What the statement gives ends here.
+    fn answers(&self, sql: &mut Sql) {
+        if !matches!(self.format.media, Media::Plan(_)) {
+            sql.answers_at = Some(sql.text.len());
+        }
     }
 
     pub(super) fn finish(&self, mut sql: Sql) -> Statement {
@@ -79,19 +87,19 @@ impl Frame<'_> {
         if pieces {
             sql.push(&format!(
                 ") SELECT total, page, headers, status, location, inserted, \
-                 pg_catalog.substring(body, at, {PIECE}) AS body FROM pgrst_page, LATERAL \
+                 pg_catalog.substring(body, at, {PIECE}) AS body"
+            ));
+            self.answers(&mut sql);
+            sql.push(&format!(
+                " FROM pgrst_page, LATERAL \
                  pg_catalog.generate_series(1, greatest(pg_catalog.length(body), 1), {PIECE}) AS at"
             ));
         }
         if let Media::Plan(plan) = &self.format.media {
             sql.text.insert_str(0, &explain(plan));
         }
-        Statement {
-            sql,
-            media_type: self.representation.media_type().map(str::to_owned),
-            plan: matches!(self.format.media, Media::Plan(_)),
-            pieces,
-        }
+        let plan = matches!(self.format.media, Media::Plan(_));
+        Statement { sql, media_type: self.representation.media_type().map(str::to_owned), plan, pieces }
     }
 }
 

@@ -5,7 +5,7 @@ use tokio_postgres::{Client, Row};
 use truststream_kernel::{Caller, Context, Error, ErrorKind, Result};
 
 use super::reply::prepare;
-use super::{Scope, Transactions, begin, end_of, pre_request, query, set};
+use super::{Lasting, Scope, Transactions, begin, end_of, pre_request, query, set};
 use crate::error::{failed, is_stale_statement};
 use crate::pool::Lease;
 use crate::sql::Sql;
@@ -15,7 +15,7 @@ impl Transactions {
     pub(crate) async fn open(&self, cx: &Context, scope: &Scope) -> Result<Open> {
         let connection = self.connections.lease().await?;
         let standing = self.settings.load_full();
-        let settings = self.local(cx, scope, &standing);
+        let settings = self.settings_of(cx, scope, &standing, Lasting::Transaction);
         let begin = begin(&connection, cx, scope, &standing);
         let (begun, set, checked) = join!(
             connection.batch_execute(&begin),
@@ -28,10 +28,10 @@ impl Transactions {
 
     /// Acts for the caller of `cx` from now on, within an open transaction.
     pub(crate) async fn enter(&self, open: &Open, cx: &Context, scope: &Scope) -> Result<()> {
-        let mut settings = self.local(cx, scope, &self.settings.load());
+        let mut settings = self.settings_of(cx, scope, &self.settings.load(), Lasting::Transaction);
         if matches!(cx.caller, Caller::System) {
-            set(&mut settings, "role", "none".to_owned());
-            set(&mut settings, "request.jwt.claims", String::new());
+            set(&mut settings, "role", "none".to_owned(), Lasting::Transaction);
+            set(&mut settings, "request.jwt.claims", String::new(), Lasting::Transaction);
         }
         open.query(&settings).await.map(drop)
     }

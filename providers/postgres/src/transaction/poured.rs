@@ -11,7 +11,7 @@ use futures::{SinkExt, TryStreamExt, join};
 use truststream_kernel::{Body, Context, Error};
 
 use super::reply::{Reply, query};
-use super::{Failure, Scope, Transactions, begin, end_of, pre_request};
+use super::{Failure, Lasting, Scope, Transactions, begin, end_of, pre_request};
 use crate::connector::{Connection, Session};
 use crate::settings::Settings;
 use crate::sql::Sql;
@@ -37,7 +37,7 @@ impl Transactions {
     ) -> Result<(R::Rows, usize), Failure> {
         let writing = Scope { read_only: false, ..scope.clone() };
         let begin = begin(connection, cx, &writing, standing);
-        let settings = self.local(cx, scope, standing);
+        let settings = self.settings_of(cx, scope, standing, Lasting::Transaction);
         let (settled, begun, made) = join!(
             connection.settle(Session::default()),
             connection.batch_execute(&begin),

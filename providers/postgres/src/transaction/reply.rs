@@ -14,8 +14,14 @@ pub(crate) trait Reply: Sync {
     /// What is made of the rows.
     type Rows: Send;
 
+    /// It keeps nobody waiting who comes next in its session.
+    const SHARES: bool = false;
+
     /// The statement that was prepared for a text on this connection.
     fn prepared(&self, connection: &Connection, text: &str) -> Option<Statement>;
+
+    /// The first row of a statement that answers ([`Sql::answers_at`]).
+    fn first(rows: &Self::Rows) -> Option<&Row>;
 
     /// Prepares a text.
     fn prepare(
@@ -38,8 +44,14 @@ pub(crate) struct Whole;
 impl Reply for Whole {
     type Rows = Vec<Row>;
 
+    const SHARES: bool = true;
+
     fn prepared(&self, connection: &Connection, text: &str) -> Option<Statement> {
         connection.prepared(text)
+    }
+
+    fn first(rows: &Vec<Row>) -> Option<&Row> {
+        rows.first()
     }
 
     async fn prepare(&self, connection: &Connection, text: &str) -> Result<(), PgError> {

@@ -1,6 +1,5 @@
 //! A PostgreSQL server of this test run's own.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -8,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::NoTls;
+use truststream_conformance::port::free_port;
 
 /// A PostgreSQL server.
 pub struct Server {
@@ -117,9 +117,10 @@ pub fn replica_of(primary: &Server) -> Server {
 
 /// Runs a server on the data in a folder.
 fn serve(folder: tempfile::TempDir, data: &Path) -> Server {
-    let port = free_port();
+    let port = free_port().unwrap();
     let server = format!(
-        "{} -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 & \
+        "{} -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 -c jit=off \
+         -c autovacuum=off & \
          read -r _; kill -INT $(head -n 1 {}/postmaster.pid); wait; rm -rf {}",
         binaries().join("postgres").display(),
         data.display(),
@@ -155,7 +156,7 @@ impl Pooler {
     /// A pooler with so many connections for each database of this test run's server.
     pub fn start(size: u32) -> Pooler {
         let server = SERVER.get_or_init(start);
-        let (port, folder) = (free_port(), truststream_conformance::scratch::folder().unwrap());
+        let (port, folder) = (free_port().unwrap(), truststream_conformance::scratch::folder().unwrap());
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
@@ -213,12 +214,8 @@ fn watched(line: &str) -> Process {
     Process(process.unwrap())
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 fn until_listening(port: u16, what: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(Instant::now() < deadline, "{what} did not start");
         std::thread::sleep(Duration::from_millis(20));
