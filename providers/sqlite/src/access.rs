@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use truststream_kernel::{Context, Error, Result};
-use truststream_services::database::{Policy, PolicyCommand, Table, TableKind, TableName};
+use truststream_kernel::{Context, Result};
+use truststream_services::database::{Policy, PolicyCommand, Table, TableName};
+use truststream_sql::grants::{columns_granted, denied, granted, policies};
 
 use crate::schema::Schema;
 use crate::translate;
@@ -62,7 +63,7 @@ impl<'a> Access<'a> {
     pub(crate) fn may_read(self, table: &Table, name: &TableName, column: &str) -> Result<()> {
         let Some(role) = self.role.filter(|_| self.by_columns) else { return Ok(()) };
         if granted(table, role, PolicyCommand::Select)
-            || columns_granted(table, role, PolicyCommand::Select).any(|granted| granted == column)
+            || columns_granted(table, role, PolicyCommand::Select).contains(&column)
         {
             return Ok(());
         }
@@ -81,7 +82,7 @@ impl<'a> Access<'a> {
         columns: &[String],
     ) -> Result<()> {
         let (Some(role), table) = (self.role, schema.table(name)?) else { return Ok(()) };
-        let open: Vec<&str> = columns_granted(table, role, command).collect();
+        let open = columns_granted(table, role, command);
         let all = !columns.is_empty() && columns.iter().all(|column| open.contains(&column.as_str()));
         if all || granted(table, role, command) { Ok(()) } else { Err(denied(table, name)) }
     }
@@ -128,7 +129,7 @@ impl<'a> Access<'a> {
     ) -> Result<Option<String>> {
         let Some(role) = self.role else { return self.condition(schema, name, command, part) };
         let table = schema.table(name)?;
-        let some = || self.by_columns && columns_granted(table, role, command).next().is_some();
+        let some = || self.by_columns && !columns_granted(table, role, command).is_empty();
         if !granted(table, role, command) && !some() {
             return Err(denied(table, name));
         }
@@ -158,13 +159,8 @@ impl<'a> Access<'a> {
         if !table.row_security {
             return Ok(None);
         }
-        let mine = table.policies.iter().filter(|policy| {
-            let for_role =
-                policy.roles.is_empty() || policy.roles.iter().any(|one| one == role || one == "public");
-            for_role && (policy.command == command || policy.command == PolicyCommand::All)
-        });
         let (mut permissive, mut restrictive) = (Vec::new(), Vec::new());
-        for policy in mine {
+        for policy in policies(table, role, command) {
             // A policy without the part admits every row.
             let sql = match part(policy) {
                 Some(text) => translate::condition(schema, name, *self, text)?,
@@ -179,58 +175,4 @@ impl<'a> Access<'a> {
         all.append(&mut restrictive);
         Ok(Some(format!("({})", all.join(" AND "))))
     }
-}
-
-/// The error of a table or view that is closed to the caller.
-fn denied(table: &Table, name: &TableName) -> Error {
-    let kind = if table.kind == TableKind::Table { "table" } else { "view" };
-    Error::permission_denied(format!("permission denied for {kind} {}", name.name))
-}
-
-/// Whether a role may touch a table at all: tables with row-level security are open unless revoked,
-/// others closed unless granted.
-fn granted(table: &Table, role: &str, command: PolicyCommand) -> bool {
-    let privilege = privilege(command);
-    let mut open = table.row_security || matches!(table.kind, TableKind::View { invoker: true, .. });
-    for grant in table.grants.iter().filter(|grant| grant.columns.is_empty()) {
-        let concerns = grant.role == role || grant.role == "public";
-        if concerns && grant.privileges.iter().any(|one| one == privilege || one == "all") {
-            open = !grant.revoke;
-        }
-    }
-    open
-}
-
-fn privilege(command: PolicyCommand) -> &'static str {
-    match command {
-        PolicyCommand::Select | PolicyCommand::All => "select",
-        PolicyCommand::Insert => "insert",
-        PolicyCommand::Update => "update",
-        PolicyCommand::Delete => "delete",
-    }
-}
-
-/// The columns that are open to a role's command although the table is not.
-fn columns_granted<'t>(
-    table: &'t Table,
-    role: &str,
-    command: PolicyCommand,
-) -> impl Iterator<Item = &'t str> {
-    let privilege = privilege(command);
-    let mut open: Vec<&str> = Vec::new();
-    // Rows are deleted whole.
-    let grants = table.grants.iter().filter(|_| command != PolicyCommand::Delete);
-    for grant in grants {
-        let concerns = grant.role == role || grant.role == "public";
-        if !concerns || !grant.privileges.iter().any(|one| one == privilege || one == "all") {
-            continue;
-        }
-        match (grant.columns.is_empty(), grant.revoke) {
-            (true, true) => open.clear(),
-            (true, false) => {}
-            (false, true) => open.retain(|column| !grant.columns.iter().any(|gone| gone == column)),
-            (false, false) => open.extend(grant.columns.iter().map(String::as_str)),
-        }
-    }
-    open.into_iter()
 }

@@ -5,8 +5,10 @@ use std::cmp::Ordering;
 use rusqlite::{Connection, Result};
 use serde_json::Value as Json;
 use truststream_kernel::value::range::{self, Range};
-use truststream_kernel::value::{calendar, decimal};
+use truststream_kernel::value::{calendar, decimal, money};
 use truststream_kernel::{Type, Value};
+use truststream_services::database::Column;
+use truststream_sql::expression::{compared_type, is_caseless};
 
 use crate::functions::compare;
 
@@ -27,6 +29,8 @@ pub(crate) fn of(ty: &Type) -> Option<&'static str> {
         Type::Date => Some("DATE"),
         Type::Interval => Some("INTERVAL"),
         Type::Array(element) => Some(of_array(element)),
+        Type::Other(name) if name == "money" => Some("MONEY"),
+        ty if is_caseless(ty) => Some("CITEXT"),
         Type::Other(name) => RANGES.into_iter().find(|range| range == name),
         _ => None,
     }
@@ -45,9 +49,16 @@ pub(crate) fn sql(ty: &Type) -> String {
     of(ty).map_or_else(String::new, |name| format!(" COLLATE {name}"))
 }
 
+/// The collation by which values of a column compare, as SQL.
+pub(crate) fn of_column(column: &Column) -> String {
+    sql(&compared_type(column))
+}
+
 /// Makes the collations known to a connection.
 pub(crate) fn register(conn: &Connection) -> Result<()> {
     conn.create_collation("DECIMAL", decimal::compare)?;
+    conn.create_collation("CITEXT", caseless)?;
+    conn.create_collation("MONEY", money::compare)?;
     conn.create_collation("JSONB", compare::order_of_texts)?;
     conn.create_collation("ARRAY", |left, right| arrays(left, right, scalars))?;
     conn.create_collation("ARRAY_JSONB", |left, right| arrays(left, right, compare::order))?;
@@ -66,6 +77,13 @@ pub(crate) fn register(conn: &Connection) -> Result<()> {
         conn.create_collation(name, move |left, right| ranges(&element, left, right))?;
     }
     Ok(())
+}
+
+fn caseless(left: &str, right: &str) -> Ordering {
+    if left == right {
+        return Ordering::Equal;
+    }
+    left.to_lowercase().cmp(&right.to_lowercase())
 }
 
 fn moments(ty: &Type, left: &str, right: &str) -> Ordering {

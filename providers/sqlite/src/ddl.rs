@@ -2,11 +2,14 @@
 
 pub(crate) mod cascade;
 pub(crate) mod existing;
+pub(crate) mod materialized;
+mod partitions;
 
 use rusqlite::Connection;
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{
-    Catalog, Column, ForeignKey, Index, ReferentialAction, Table, TableKind, TableName, UniqueKey,
+    Catalog, Column, ForeignKey, Index, PartitionBound, PartitionBy, ReferentialAction, Table, TableKind,
+    TableName, UniqueKey,
 };
 use truststream_sql::expression;
 use truststream_sql::quote::quote;
@@ -32,9 +35,12 @@ pub(crate) fn change(
         // One statement either drops tables or makes one: both at once is another name.
         return run(conn, &format!("ALTER TABLE {} RENAME TO {}", physical(old), physical(new)));
     }
-    for name in missing {
+    partitions::leave(conn, before, after)?;
+    let attached = |name: &&&TableName| after.partition(name).is_some();
+    for name in missing.iter().filter(|name| !attached(name)) {
         run(conn, &format!("DROP TABLE {}", physical(name)))?;
     }
+    materialized::remove(conn, before, after)?;
     relabel(conn, before, after)?;
     if let Some((table, from, to)) = statement.column_renamed().filter(|_| before != after) {
         let (table, from, to) = (physical(&table), quote(&from), quote(&to));
@@ -53,10 +59,16 @@ pub(crate) fn change(
                 indexes(conn, after, name, table)?;
             }
             Some(old) if stored_alike(old, table) && counted_alike(before, after, name) => {}
-            Some(old) => rebuild(conn, (before, after), statement, name, (old, table))?,
+            Some(old) => {
+                partitions::refuse_moved(conn, after, name, (old, table))?;
+                rebuild(conn, (before, after), statement, name, (old, table))?;
+            }
         }
     }
-    Ok(())
+    missing
+        .into_iter()
+        .filter(|name| attached(&name))
+        .try_for_each(|name| partitions::enter(conn, after, name))
 }
 
 /// Writes the new label of an enum wherever the old one stands.
@@ -100,6 +112,13 @@ fn stored_alike(old: &Table, new: &Table) -> bool {
         && old.foreign_keys == new.foreign_keys
         && old.checks == new.checks
         && old.indexes == new.indexes
+        && bounds(old) == bounds(new)
+}
+
+/// What decides whether a row of a divided table is in a partition.
+fn bounds(table: &Table) -> Option<(PartitionBy, Vec<&PartitionBound>)> {
+    let known = table.partitioning.as_ref()?;
+    Some((known.by, known.partitions.iter().map(|one| &one.bound).collect()))
 }
 
 /// Makes a table anew under its name, and takes its rows over.
@@ -207,6 +226,10 @@ fn create(catalog: &Catalog, name: &TableName, table: &Table, called: &str) -> R
         let sql = expression::condition(&check.expression, &of_table(catalog, name)).map_err(Error::from)?;
         parts.push(format!("CONSTRAINT {} CHECK ({sql})", quote(&check.name)));
     }
+    if let Some(within) = truststream_sql::partitions::within(catalog, name, table)? {
+        let constraint = truststream_sql::partitions::constraint(&physical_name(name));
+        parts.push(format!("CONSTRAINT {} CHECK ({within})", quote(&constraint)));
+    }
     parts.extend(table.foreign_keys.iter().map(foreign_key));
     Ok(format!("CREATE TABLE {} ({})", quote(called), parts.join(", ")))
 }
@@ -221,15 +244,7 @@ fn column_sql(
     column: &Column,
     row_id: bool,
 ) -> Result<String> {
-    let storage = match &column.ty {
-        // A primary key of this very type would be the row id.
-        Type::Int2 | Type::Int4 | Type::Int8 if !row_id => "BIGINT",
-        Type::Bool | Type::Int2 | Type::Int4 | Type::Int8 | Type::Timestamptz | Type::Timestamp => "INTEGER",
-        // Without an affinity: that of reals makes -0.0 an integer.
-        Type::Float4 | Type::Float8 | Type::Bytes => "BLOB",
-        _ => "TEXT",
-    };
-    let mut sql = format!("{} {storage}{}", quote(&column.name), collation::sql(&column.ty));
+    let mut sql = format!("{} {}", quote(&column.name), stored(column, row_id));
     if row_id {
         let counted = if column.identity.is_some() { " AUTOINCREMENT" } else { "" };
         sql.push_str(&format!(" PRIMARY KEY{counted}"));
@@ -245,6 +260,19 @@ fn column_sql(
         sql.push_str(" NOT NULL");
     }
     Ok(sql)
+}
+
+/// How the file declares what a column holds.
+pub(crate) fn stored(column: &Column, row_id: bool) -> String {
+    let storage = match &column.ty {
+        // A primary key of this very type would be the row id.
+        Type::Int2 | Type::Int4 | Type::Int8 if !row_id => "BIGINT",
+        Type::Bool | Type::Int2 | Type::Int4 | Type::Int8 | Type::Timestamptz | Type::Timestamp => "INTEGER",
+        // Without an affinity: that of reals makes -0.0 an integer.
+        Type::Float4 | Type::Float8 | Type::Bytes => "BLOB",
+        _ => "TEXT",
+    };
+    format!("{storage}{}", collation::of_column(column))
 }
 
 fn foreign_key(key: &ForeignKey) -> String {
@@ -286,7 +314,7 @@ fn unique_sql(name: &TableName, table: &Table, key: &UniqueKey) -> String {
         match table.column(column) {
             // What is null is told apart from an empty text by the first of the two terms.
             Some(known) if key.nulls_not_distinct && known.nullable => {
-                let order = collation::sql(&known.ty);
+                let order = collation::of_column(known);
                 format!("{quoted} IS NULL, ifnull({quoted}, ''){order}")
             }
             _ => quoted,

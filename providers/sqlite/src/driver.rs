@@ -10,7 +10,8 @@ use truststream_services::database::{
     Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
     ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, DatabaseFeature, Delete, Describe, Fence, Insert,
     Introspect, Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping,
-    Position, Prepare, Problem, Raw, Rehearse, Revert, Review, Scan, Select, Step, Table, Update, Weigh,
+    Position, Prepare, PrepareClaimed, Problem, Raw, Rehearse, Revert, Review, Scan, Select, Step, Table,
+    Update, Weigh,
 };
 
 use crate::config::{Config, MemoryConfig, Synchronous};
@@ -24,6 +25,7 @@ use crate::write::{Write, fate};
 use crate::writer::{Fate, Writer};
 use crate::{
     apply, authorize, feed, fence, internal, introspect, migrate, prepare, read, routine, scan, transaction,
+    words,
 };
 
 /// A database in a file or in memory.
@@ -58,8 +60,8 @@ impl SqliteDriver {
     /// What SQLite can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
         use DatabaseFeature::{
-            Aggregates, ChangeFeed, Embeds, Explain, Fences, FullText, Functions, Policies, Ranges,
-            RawQueries, Regex, RequestFacts, Snapshots, Transactions,
+            Aggregates, ChangeFeed, CompositeColumns, Embeds, Explain, Fences, FullText, Functions, Handlers,
+            Partitions, Policies, Ranges, RawQueries, Regex, RequestFacts, Snapshots, Transactions,
         };
         Features {
             native: FeatureSet::of(&[
@@ -72,8 +74,11 @@ impl SqliteDriver {
                 Transactions,
             ]),
             emulated: FeatureSet::of(&[
+                CompositeColumns,
                 FullText,
                 Functions,
+                Handlers,
+                Partitions,
                 Policies,
                 Ranges,
                 RawQueries,
@@ -124,6 +129,7 @@ impl SqliteDriver {
         internal::create(&first.sql)?;
         let catalog = internal::catalog(&first.sql)?;
         feed::renew(&first.sql, &catalog)?;
+        words::begin(&first.sql, &catalog)?;
         let writer = Writer::start(place, config.synchronous)?;
         // A database in memory lasts as long as a connection to it does.
         drop(first);
@@ -368,7 +374,11 @@ impl DatabaseDriver for SqliteDriver {
     }
 
     async fn prepare(&self, cx: &Context, op: &Prepare) -> Result<()> {
-        prepare::prepare(&self.shared, cx, op).await
+        prepare::prepare(&self.shared, cx, op, None).await.map(drop)
+    }
+
+    async fn prepare_claimed(&self, cx: &Context, op: &PrepareClaimed) -> Result<Applied> {
+        prepare::prepare(&self.shared, cx, &op.step, Some((&op.origin, &op.expected))).await
     }
 
     async fn apply(&self, cx: &Context, op: &Apply) -> Result<Applied> {

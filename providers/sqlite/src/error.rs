@@ -2,11 +2,15 @@
 
 use rusqlite::ffi::ErrorCode;
 use truststream_kernel::{Error, ErrorKind};
+use truststream_sql::raised::kind_of;
 
 use crate::fence::CLOSED;
 
 /// Marks a text that carries an [`Error`] through SQLite, which keeps texts only.
 const MARK: &str = "\u{1}ts\u{1}";
+
+/// Marks the code of an error that a function raises by its own words.
+const OWN: char = '!';
 
 /// Raises an error from within a function that SQL calls.
 pub(crate) fn raise(error: &Error) -> rusqlite::Error {
@@ -14,11 +18,36 @@ pub(crate) fn raise(error: &Error) -> rusqlite::Error {
     rusqlite::Error::UserFunctionError(text.into())
 }
 
+/// Raises an error that a function raises by its own words.
+pub(crate) fn raise_own(code: &str, message: &str) -> rusqlite::Error {
+    rusqlite::Error::UserFunctionError(format!("{MARK}{OWN}{code}\u{1}{message}").into())
+}
+
+/// What stands behind an error that a function raises by its own words, whatever its code.
+#[derive(Debug)]
+pub(crate) struct Raised;
+
+impl std::fmt::Display for Raised {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("raised by a function")
+    }
+}
+
+impl std::error::Error for Raised {}
+
+/// The error that a function raises by its own words.
+pub(crate) fn raised(code: &str, message: String) -> Error {
+    Error::new(kind_of(code), code.to_owned(), message).with_source(Raised)
+}
+
 /// The error that SQLite reported.
 pub(crate) fn convert(error: rusqlite::Error) -> Error {
     let text = error.to_string();
     if let Some((_, carried)) = text.split_once(MARK) {
         let (code, message) = carried.split_once('\u{1}').unwrap_or(("XX000", carried));
+        if let Some(code) = code.strip_prefix(OWN) {
+            return raised(code, message.to_owned());
+        }
         return Error::new(kind_of(code), code.to_owned(), message.to_owned());
     }
     if text.starts_with(CLOSED) {
@@ -33,17 +62,4 @@ pub(crate) fn convert(error: rusqlite::Error) -> Error {
         _ => (ErrorKind::Internal, "XX000"),
     };
     Error::new(kind, code, "the database failed").with_source(error)
-}
-
-/// The kind that a SQLSTATE stands for.
-pub(crate) fn kind_of(code: &str) -> ErrorKind {
-    match code {
-        "42501" => ErrorKind::PermissionDenied,
-        "23505" => ErrorKind::AlreadyExists,
-        "0A000" => ErrorKind::Unsupported,
-        "40001" => ErrorKind::Conflict,
-        _ if code.starts_with("23") => ErrorKind::Constraint,
-        _ if code.starts_with("XX") => ErrorKind::Internal,
-        _ => ErrorKind::InvalidInput,
-    }
 }

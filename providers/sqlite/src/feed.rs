@@ -87,7 +87,10 @@ pub(crate) fn rebuild(conn: &Connection, catalog: &Catalog) -> Result<()> {
 /// Takes all triggers of ours away.
 pub(crate) fn remove(conn: &Connection) -> Result<()> {
     let mut statement = conn
-        .prepare("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'truststream_*'")
+        .prepare(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'truststream_*' \
+                  AND name NOT GLOB 'truststream_words/*'",
+        )
         .map_err(convert)?;
     let names: Vec<String> =
         statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(convert)?;

@@ -17,8 +17,12 @@ use crate::writer::Fate;
 /// How the message of a refused write begins.
 pub(crate) const CLOSED: &str = "this table is closed: another backend serves this application now";
 
-/// Closed until nobody opens it.
-const NEVER: i64 = i64::MAX;
+/// Open, and closed until somebody opens it.
+const OPEN: &str = "0";
+const FOR_GOOD: &str = "9223372036854775807";
+
+/// The time of day, in milliseconds since 1970.
+const NOW: &str = "(julianday('now') - 2440587.5) * 86400000";
 
 /// Does a step of a fence.
 pub(crate) async fn fence(shared: &Shared, cx: &Context, op: &Fence) -> Result<()> {
@@ -42,10 +46,13 @@ fn step(conn: &Connection, catalog: &Catalog, op: &Fence) -> Result<()> {
             Err(Error::new(ErrorKind::Conflict, "BACKEND_007", message))
         }
         FenceStep::Open | FenceStep::Remove if late => Ok(()),
-        FenceStep::Close { until } => {
-            set(conn, op.epoch, until.map_or(NEVER, |until| i64::try_from(until).unwrap_or(NEVER)))
+        FenceStep::Close { hold: None } => set(conn, op.epoch, FOR_GOOD),
+        FenceStep::Close { hold: Some(hold) } => {
+            // More is as good as for good.
+            let ms = hold.as_millis().min(1 << 40);
+            set(conn, op.epoch, &format!("CAST({NOW} AS INTEGER) + {ms}"))
         }
-        FenceStep::Open => set(conn, op.epoch, 0),
+        FenceStep::Open => set(conn, op.epoch, OPEN),
         FenceStep::Remove => {
             conn.execute_batch("DELETE FROM truststream_fence").map_err(convert)?;
             rebuild(conn, catalog)
@@ -58,9 +65,9 @@ fn epoch(conn: &Connection) -> Result<Option<u64>> {
     Ok(found.optional().map_err(convert)?.map(i64::unsigned_abs))
 }
 
-fn set(conn: &Connection, epoch: u64, until: i64) -> Result<()> {
-    let sql = "UPDATE truststream_fence SET epoch = ?1, until = ?2";
-    conn.execute(sql, [signed(epoch), until]).map(drop).map_err(convert)
+fn set(conn: &Connection, epoch: u64, until: &str) -> Result<()> {
+    let sql = format!("UPDATE truststream_fence SET epoch = ?1, until = {until}");
+    conn.execute(&sql, [signed(epoch)]).map(drop).map_err(convert)
 }
 
 fn install(conn: &Connection, op: &Fence) -> Result<()> {
@@ -118,7 +125,7 @@ fn triggers(name: &TableName, streams: &str) -> String {
             let trigger = format!("truststream_fence_{}_{}", event.to_lowercase(), physical_name(name));
             format!(
                 "CREATE TRIGGER {} BEFORE {event} ON {} \
-                 WHEN (SELECT until FROM truststream_fence) > (julianday('now') - 2440587.5) * 86400000 \
+                 WHEN (SELECT until FROM truststream_fence) > {NOW} \
                  AND NOT EXISTS (SELECT 1 FROM truststream_origin \
                                  WHERE substr(origin, 1, length({streams})) = {streams}) \
                  BEGIN SELECT RAISE(ABORT, {message}); END;\n",

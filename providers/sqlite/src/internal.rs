@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS truststream_streams (origin TEXT PRIMARY KEY, positio
 CREATE TABLE IF NOT EXISTS truststream_numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS truststream_indexes (name TEXT PRIMARY KEY, sql TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS truststream_begun (id INTEGER PRIMARY KEY CHECK (id = 1), migrations TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS truststream_words (name TEXT PRIMARY KEY, definition TEXT NOT NULL);
 ";
 
 /// Makes the provider's own tables.

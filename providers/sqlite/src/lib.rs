@@ -11,6 +11,7 @@ mod apply;
 mod authorize;
 mod collation;
 mod config;
+mod conflict;
 mod connection;
 mod ddl;
 mod derived;
@@ -43,6 +44,7 @@ mod total;
 mod transaction;
 mod translate;
 mod weigh;
+mod words;
 mod write;
 mod writer;
 

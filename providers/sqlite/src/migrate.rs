@@ -13,7 +13,7 @@ use crate::driver::Shared;
 use crate::error::convert;
 use crate::writer::Fate;
 use crate::{ddl, derived};
-use crate::{feed, internal, sequence};
+use crate::{feed, internal, sequence, words};
 
 /// Applies a migration once.
 pub(crate) async fn migrate(shared: &Shared, cx: &Context, op: &Migrate) -> Result<MigrationOutcome> {
@@ -92,6 +92,7 @@ pub(crate) fn run(conn: &Conn, catalog: &mut Catalog, name: &str, sql: &str) -> 
     catalog.relationships = schema::view_relationships(catalog);
     catalog.relationships.extend(truststream_sql::computed::relationships(catalog));
     internal::keep_catalog(&conn.sql, catalog)?;
+    words::follow(&conn.sql, catalog)?;
     feed::rebuild(&conn.sql, catalog)?;
     conn.sql
         .execute("INSERT INTO truststream_migrations (name, sql) VALUES (?1, ?2)", [name, sql])

@@ -2,41 +2,62 @@
 
 use rusqlite::{Connection, OptionalExtension};
 use truststream_kernel::{Context, Error, ErrorKind, Result};
-use truststream_services::database::{AppliedMigration, Catalog, Prepare, TableKind, TableName};
+use truststream_services::database::{
+    Applied, AppliedMigration, Catalog, Position, Prepare, TableKind, TableName,
+};
 use truststream_sql::quote::quote;
 
+use crate::conflict;
 use crate::connection::Conn;
+use crate::ddl::materialized;
 use crate::driver::Shared;
 use crate::error::convert;
 use crate::schema::{physical, physical_name};
 use crate::writer::Fate;
-use crate::{feed, internal, migrate, sequence};
+use crate::{apply, feed, internal, migrate, sequence, words};
 
 /// How far identities go on beyond the largest value seen, so that the database they came from can
 /// go on a while too.
 const HEAD_ROOM: i64 = 1_000;
 
-/// Does what is asked.
-pub(crate) async fn prepare(shared: &Shared, cx: &Context, op: &Prepare) -> Result<()> {
-    let (planner, after, op) = (shared.clone(), shared.clone(), op.clone());
+/// Does a step, unless the stream that has to stand somewhere stands elsewhere by now.
+pub(crate) async fn prepare(
+    shared: &Shared,
+    cx: &Context,
+    step: &Prepare,
+    claim: Option<(&str, &Position)>,
+) -> Result<Applied> {
+    let (planner, after, step) = (shared.clone(), shared.clone(), step.clone());
+    let claim = claim.map(|(origin, stands)| (origin.to_owned(), stands.clone()));
     let work = move |conn: &Conn| {
+        if let Some((origin, stands)) = &claim
+            && apply::position(&conn.sql, origin)?.as_ref() != Some(stands)
+        {
+            return Ok(Fate::Undo(None));
+        }
         let catalog = planner.schema().catalog.as_ref().clone();
-        let catalog = match &op {
+        let catalog = match &step {
             Prepare::Begin { migrations } => begin(conn, catalog, migrations)?,
             Prepare::Finish => finish(conn, catalog)?,
             Prepare::Identities => {
                 identities(conn, &catalog)?;
                 catalog
             }
-            Prepare::Discard => discard(conn, catalog)?,
+            Prepare::Discard => discard(conn, catalog, claim.as_ref().map(|(origin, _)| origin.as_str()))?,
             Prepare::Keep => {
                 conn.sql.execute_batch("DELETE FROM truststream_begun").map_err(convert)?;
                 catalog
             }
         };
-        Ok(Fate::Keep(catalog))
+        Ok(Fate::Keep(Some(catalog)))
     };
-    shared.writer.run_unchecked(cx, work, move |catalog| after.replace(catalog.clone())).await.map(drop)
+    let renew = move |catalog: &Option<Catalog>| {
+        if let Some(catalog) = catalog {
+            after.replace(catalog.clone());
+        }
+    };
+    let done = shared.writer.run_unchecked(cx, work, renew).await?;
+    Ok(if done.is_some() { Applied::Done } else { Applied::Stale })
 }
 
 fn base_tables(catalog: &Catalog) -> impl Iterator<Item = &TableName> {
@@ -107,13 +128,14 @@ fn take_indexes(conn: &Connection) -> Result<()> {
 
 fn finish(writer: &Conn, catalog: Catalog) -> Result<Catalog> {
     let conn = &writer.sql;
-    let kept: Vec<String> = conn
-        .prepare("SELECT sql FROM truststream_indexes")
-        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+    let kept: Vec<(String, String)> = conn
+        .prepare("SELECT name, sql FROM truststream_indexes")
+        .and_then(|mut statement| statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
         .map_err(convert)?;
-    for sql in kept {
+    for (name, sql) in kept {
         conn.execute_batch(&sql).map_err(|error| {
-            let message = format!("rows received violate a unique key: {sql}");
+            let shown = conflict::both_rows(conn, &catalog, &name, &sql).ok().flatten();
+            let message = shown.unwrap_or_else(|| format!("rows received violate a unique key: {sql}"));
             Error::new(ErrorKind::Constraint, "23505", message).with_source(error)
         })?;
     }
@@ -126,6 +148,7 @@ fn finish(writer: &Conn, catalog: Catalog) -> Result<Catalog> {
         return Err(Error::new(ErrorKind::Constraint, "23503", message));
     }
     identities(writer, &catalog)?;
+    materialized::refresh_all(conn, &catalog)?;
     Ok(catalog)
 }
 
@@ -143,26 +166,28 @@ fn identities(conn: &Conn, catalog: &Catalog) -> Result<()> {
 }
 
 /// Makes the database what it was before `Begin`: the same migrations, no rows. Where no `Begin`
-/// was, or after `Keep`, there is nothing to discard.
-fn discard(conn: &Conn, catalog: Catalog) -> Result<Catalog> {
+/// was, or after `Keep`, there is nothing to discard. Only the stream of who asks for it stays.
+fn discard(conn: &Conn, catalog: Catalog, claim: Option<&str>) -> Result<Catalog> {
     let Some(migrations) = remembered(&conn.sql)? else { return Ok(catalog) };
     feed::remove(&conn.sql)?;
     for (name, table) in catalog.tables.iter().rev() {
-        let kind = if table.kind == TableKind::Table { "TABLE" } else { "VIEW" };
+        let rows = table.kind == TableKind::Table || table.is_materialized();
+        let kind = if rows { "TABLE" } else { "VIEW" };
         conn.sql.execute_batch(&format!("DROP {kind} IF EXISTS {}", physical(name))).map_err(convert)?;
     }
     conn.sql
         .execute_batch(
-            "DELETE FROM truststream_migrations; DELETE FROM truststream_streams;
-             DELETE FROM truststream_indexes; DELETE FROM truststream_begun;",
+            "DELETE FROM truststream_migrations; DELETE FROM truststream_indexes; DELETE FROM truststream_begun;",
         )
         .map_err(convert)?;
+    conn.sql.execute("DELETE FROM truststream_streams WHERE origin IS NOT ?1", [claim]).map_err(convert)?;
     let mut before = Catalog::default();
     internal::keep_catalog(&conn.sql, &before)?;
     for migration in migrations {
         migrate::run(conn, &mut before, &migration.name, &migration.sql)?;
     }
     empty(&conn.sql, &before)?;
+    words::follow(&conn.sql, &before)?;
     feed::rebuild(&conn.sql, &before)?;
     Ok(before)
 }

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Page, Raw};
 use truststream_sql::expression::Scope;
+use truststream_sql::sqlite::materialized::refreshed;
 use truststream_sql::sqlite::raw::{Statement as Translated, raw};
 
 use crate::error::convert;
@@ -18,6 +19,10 @@ use crate::write::{Write, explain};
 impl Write<'_> {
     /// Runs one statement, which no policy concerns.
     pub(crate) fn raw(&self, op: &Raw) -> Result<Page> {
+        if let Some(view) = refreshed(&op.sql).filter(|_| !op.read_only) {
+            self.fill(&view)?;
+            return Ok(Page { body: Bytes::from_static(b"[]"), ..Page::default() });
+        }
         let texts: Vec<Option<String>> = op.parameters.iter().map(text).collect();
         let translated = raw(&Scope::new(&self.schema.catalog), &op.sql, texts.clone())?;
         let mut cells: Vec<Cell> =
@@ -38,7 +43,7 @@ impl Write<'_> {
         let Translated { sql, columns, .. } = translated;
         // What was tried and dropped while names were resolved is bound to nothing.
         cells.truncate(self.conn.sql.prepare_cached(&sql).map_err(convert)?.parameter_count());
-        let statement = Statement::of(sql, cells, columns);
+        let statement = Statement::of(self.schema, sql, cells, columns);
         let (body, _, rows) = rows::json(self.conn, &statement, false)?;
         Ok(Page { body: body.into(), rows, ..Page::default() })
     }

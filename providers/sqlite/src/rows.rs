@@ -15,7 +15,7 @@ use truststream_spool::{IN_MEMORY, Spool, failed};
 
 use crate::connection::Conn;
 use crate::error::convert;
-use crate::plan::Statement;
+use crate::plan::{Out, Statement};
 use crate::storage;
 
 /// Room for a small page, so that its text is not moved while it grows.
@@ -37,7 +37,7 @@ pub(crate) fn json(conn: &Conn, statement: &Statement, spools: bool) -> Result<(
                 out.push(',');
             }
             out.push_str(&field.key);
-            cell(&mut out, row.get_ref(at).map_err(convert)?, &field.term.ty)?;
+            shown(&mut out, row.get_ref(at).map_err(convert)?, field)?;
         }
         out.push('}');
         count += 1;
@@ -76,11 +76,22 @@ pub(crate) fn values(conn: &Conn, statement: &Statement) -> Result<Rows> {
                 (ValueRef::Text(_), Type::Text | Type::Varchar(_) | Type::Enum(_) | Type::Uuid) => {
                     values.push(Cell::Text(text(value)?));
                 }
-                _ => values.push_json(|out| cell(out, value, ty))?,
+                _ => values.push_json(|out| shown(out, value, field))?,
             }
         }
     }
     Ok(values)
+}
+
+/// Appends a cell of a field.
+fn shown(out: &mut String, value: ValueRef<'_>, field: &Out) -> Result<()> {
+    match &field.record {
+        Some(composite) if value.data_type() == CellType::Text => {
+            out.push_str(&composite.to_json(text(value)?)?);
+            Ok(())
+        }
+        _ => cell(out, value, &field.term.ty),
+    }
 }
 
 /// Appends a cell of a column of type `ty`.

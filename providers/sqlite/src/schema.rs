@@ -7,9 +7,11 @@ use parking_lot::Mutex;
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Catalog, Column, Function, Table, TableName};
 use truststream_sql::closest::misspelt;
+use truststream_sql::composite::Composite;
 use truststream_sql::expression::result_table;
 use truststream_sql::quote::quote;
 use truststream_sql::relations::Relations;
+use truststream_sql::schema::enum_name;
 
 use crate::access::Conditions;
 use crate::plan::Plans;
@@ -22,6 +24,8 @@ pub(crate) struct Schema {
     pub(crate) relations: Relations,
     /// What functions return that is like no table.
     results: HashMap<TableName, Table>,
+    /// Composite types by the name that types have of them.
+    composites: HashMap<String, Arc<Composite>>,
     /// Whether any foreign key is looked at only when a transaction ends.
     pub(crate) defers: bool,
     /// The largest result whose estimated total is counted exactly.
@@ -42,6 +46,7 @@ impl Schema {
         let defers = keys.any(|key| key.deferred);
         Schema {
             results,
+            composites: composites(&catalog),
             defers,
             catalog: Arc::new(catalog),
             relations,
@@ -85,6 +90,21 @@ impl Schema {
         };
         self.catalog.enums.get(&name).map(Vec::as_slice)
     }
+
+    /// The composite type that a type is.
+    pub(crate) fn composite(&self, ty: &Type) -> Option<&Arc<Composite>> {
+        let Type::Other(name) = ty else { return None };
+        self.composites.get(name)
+    }
+}
+
+fn composites(catalog: &Catalog) -> HashMap<String, Arc<Composite>> {
+    let named = |name: &TableName| {
+        let name = enum_name(name);
+        let composite = Composite::of(catalog, &Type::Other(name.clone()))?;
+        Some((name, Arc::new(composite)))
+    };
+    catalog.composites.keys().filter_map(named).collect()
 }
 
 /// No table is in a schema of such a name.

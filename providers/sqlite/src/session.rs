@@ -112,6 +112,16 @@ impl Session {
         self.0.lock().settings.insert(name.to_owned(), value);
     }
 
+    /// What functions set until now.
+    pub(crate) fn settings(&self) -> HashMap<String, String> {
+        self.0.lock().settings.clone()
+    }
+
+    /// Forgets what functions set since then.
+    pub(crate) fn restore_settings(&self, settings: HashMap<String, String>) {
+        self.0.lock().settings = settings;
+    }
+
     pub(crate) fn origin(&self) -> Option<String> {
         self.0.lock().origin.clone()
     }

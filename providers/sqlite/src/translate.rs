@@ -1,8 +1,10 @@
 //! The seam to the translation of PostgreSQL's expressions.
 
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Catalog, PolicyCommand, TableKind, TableName};
+use truststream_services::database::{Catalog, Partition, PolicyCommand, Table, TableKind, TableName};
 use truststream_sql::expression::{self, Scope, Unsupported};
+use truststream_sql::grants::{denied, granted};
+use truststream_sql::partitions;
 use truststream_sql::schema::view_query;
 
 use crate::access::Access;
@@ -41,6 +43,9 @@ pub(crate) fn condition(
 /// # Errors
 /// 42501 if it is closed to the caller, PGRST205 if there is none.
 pub(crate) fn source(schema: &Schema, name: &TableName, access: Access<'_>) -> Result<String> {
+    if let Some((table, partition)) = schema.catalog.partition(name) {
+        return of_partition(schema, table, partition, access);
+    }
     let policy = access.using(schema, name, PolicyCommand::Select)?;
     let table = schema.table(name)?;
     if let TableKind::View { invoker: true, .. } = table.kind
@@ -59,6 +64,24 @@ pub(crate) fn source(schema: &Schema, name: &TableName, access: Access<'_>) -> R
         None => physical(name),
         Some(policy) => format!("(SELECT * FROM {} WHERE {policy})", physical(name)),
     })
+}
+
+/// The rows of a partition by its own name: who may read them is a matter of its own grants, and what its
+/// table's policies say is not asked.
+fn of_partition(
+    schema: &Schema,
+    table: &TableName,
+    partition: &Partition,
+    access: Access<'_>,
+) -> Result<String> {
+    let rows = partitions::rows(&schema.catalog, table, partition)?;
+    let Some(role) = access.role() else { return Ok(rows) };
+    let own = Table { grants: partition.grants.clone(), ..Table::default() };
+    if !granted(&own, role, PolicyCommand::Select) {
+        return Err(denied(&own, &partition.name));
+    }
+    // It has no policies of its own.
+    Ok(if partition.row_security { format!("(SELECT * FROM {rows} WHERE 0)") } else { rows })
 }
 
 /// A view's rows with the row ids of the table written through it: those that a command may touch, or

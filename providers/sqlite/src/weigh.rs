@@ -9,9 +9,13 @@ pub(crate) fn weigh(op: &Weigh) -> Vec<Cost> {
     let columns = op.catalog.tables.values().flat_map(|table| &table.columns);
     for column in columns {
         let of = Cost::of_type(&column.ty);
-        if let Some(words) = cost(&column.ty).filter(|_| costs.iter().all(|cost| cost.of != of)) {
-            costs.push(Cost { of, words: words.to_owned() });
+        if costs.iter().any(|cost| cost.of == of) {
+            continue;
         }
+        if matches!(column.ty, Type::Float4 | Type::Float8) {
+            costs.push(Cost::partial(&column.ty, "NaN is refused: SQLite takes it for null"));
+        }
+        costs.extend(cost(&column.ty).map(|words| Cost::new(of, words)));
     }
     costs
 }
@@ -32,7 +36,8 @@ const FEATURES: &[(&str, &str)] = &[
     ("publications", "not kept: realtime follows every table, and policies decide who hears of it"),
     (
         "full_text",
-        "documents are read and matched in process, row by row: no index of SQLite has PostgreSQL's stems",
+        "documents are matched in process; a GIN index on a document is kept as an FTS5 table of its stems, \
+         which names the rows to look at, else each row is",
     ),
     ("regex", "matched in process, row by row"),
     ("ranges", "kept as text and compared in process, without an index"),

@@ -1,6 +1,6 @@
 //! The one thread that writes, and commits for all who wait at once.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use rusqlite::{Connection, ffi};
@@ -12,6 +12,7 @@ use crate::connection::Conn;
 use crate::ddl::existing;
 use crate::error::convert;
 use crate::place::Place;
+use crate::words::{Folding, Moment};
 use crate::{internal, sequence};
 
 /// Requests that share a commit at most.
@@ -72,11 +73,12 @@ impl Writer {
     pub(crate) fn start(place: &Place, synchronous: Synchronous) -> Result<Self> {
         let conn = Conn::writer(place, synchronous)?;
         sequence::load(&conn)?;
+        let folding = Folding::of(&conn.sql)?;
         let (jobs, queue) = mpsc::channel();
         let (bell, commits) = watch::channel(0);
         std::thread::Builder::new()
             .name("truststream-sqlite".to_owned())
-            .spawn(move || run(&conn, &queue, &bell))
+            .spawn(move || run(&conn, &queue, &bell, folding))
             .map_err(|error| Error::unavailable("can't start the writing thread").with_source(error))?;
         Ok(Writer { jobs, commits })
     }
@@ -146,12 +148,15 @@ impl Writer {
     }
 }
 
-fn run(conn: &Conn, queue: &mpsc::Receiver<Job>, bell: &watch::Sender<u64>) {
+fn run(conn: &Conn, queue: &mpsc::Receiver<Job>, bell: &watch::Sender<u64>, mut folding: Folding) {
     let mut logged = 0;
-    let mut next = queue.recv().ok();
+    let mut next = await_job(conn, queue, &mut logged, &mut folding);
     while let Some(first) = next.take() {
         match first.mode {
-            Mode::Unchecked => unchecked(conn, first),
+            Mode::Unchecked => {
+                unchecked(conn, first);
+                folding = Folding::of(&conn.sql).unwrap_or(folding);
+            }
             Mode::Alone => commit(conn, vec![first]),
             Mode::Grouped => {
                 let mut group = vec![first];
@@ -170,21 +175,33 @@ fn run(conn: &Conn, queue: &mpsc::Receiver<Job>, bell: &watch::Sender<u64>) {
         }
         bell.send_modify(|count| *count += 1);
         logged += 1;
+        folding.step(&conn.sql, Moment::Busy);
         if next.is_none() {
-            next = await_job(conn, queue, &mut logged);
+            next = await_job(conn, queue, &mut logged, &mut folding);
         }
     }
 }
 
 /// The next request. What is in the log is moved into the database where there is a pause: readers
 /// search the log for every page they need, and pages written often lie in it many times.
-fn await_job(conn: &Conn, queue: &mpsc::Receiver<Job>, logged: &mut u32) -> Option<Job> {
+fn await_job(
+    conn: &Conn,
+    queue: &mpsc::Receiver<Job>,
+    logged: &mut u32,
+    folding: &mut Folding,
+) -> Option<Job> {
+    if let Some(job) = fold(conn, queue, folding, Moment::Idle) {
+        return Some(job);
+    }
     let mut pause = if *logged < MANY { REST } else { PAUSE };
     while *logged > 0 {
         match queue.recv_timeout(pause) {
             Ok(job) => return Some(job),
             Err(RecvTimeoutError::Disconnected) => return None,
             Err(RecvTimeoutError::Timeout) => {
+                if let Some(job) = fold(conn, queue, folding, Moment::Rest) {
+                    return Some(job);
+                }
                 if empty_log(&conn.sql) {
                     *logged = 0;
                 }
@@ -193,6 +210,18 @@ fn await_job(conn: &Conn, queue: &mpsc::Receiver<Job>, logged: &mut u32) -> Opti
         }
     }
     queue.recv().ok()
+}
+
+/// Puts words into their indexes until there are none to be put, or a request comes.
+fn fold(conn: &Conn, queue: &mpsc::Receiver<Job>, folding: &mut Folding, moment: Moment) -> Option<Job> {
+    while folding.step(&conn.sql, moment) {
+        match queue.try_recv() {
+            Ok(job) => return Some(job),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {}
+        }
+    }
+    None
 }
 
 /// Moves the log into the database as far as readers allow; whether that was all of it.

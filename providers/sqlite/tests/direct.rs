@@ -53,7 +53,7 @@ async fn they_are_refused_in_words_while_it_is_closed() {
     let direct = Connection::open(folder.path().join("data.db")).unwrap();
     direct.busy_timeout(Duration::from_secs(5)).unwrap();
     direct.execute_batch("insert into notes (id, body) values (1, 'in time')").unwrap();
-    driver.fence(&cx, &fence(2, FenceStep::Close { until: None })).await.unwrap();
+    driver.fence(&cx, &fence(2, FenceStep::Close { hold: None })).await.unwrap();
     for sql in [
         "insert into notes (id, body) values (2, 'late')",
         "update notes set body = 'late'",

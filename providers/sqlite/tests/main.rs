@@ -2,17 +2,20 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod caseless;
 mod definitions;
 mod direct;
 mod discard;
 mod durability;
 mod feed;
+mod materialized;
 mod memory;
 mod plans;
 mod projects;
 mod schema;
 mod sessions;
 mod support;
+mod words;
 mod writes;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, ffi};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Catalog, Column, ForeignKey, Table, TableKind, TableName};
+use truststream_sql::partitions;
 use truststream_sql::quote::quote;
 
 use crate::error::convert;
@@ -28,6 +29,9 @@ fn named(catalog: &Catalog, error: &rusqlite::Error) -> Option<Error> {
             Some(Error::new(ErrorKind::Constraint, "23502", message))
         }
         ffi::SQLITE_CONSTRAINT_CHECK => {
+            if let Some(table) = partitions::constrained(subject) {
+                return Some(in_none(file(catalog, table)?.0));
+            }
             let has =
                 |(_, table): &(&TableName, &Table)| table.checks.iter().any(|check| check.name == subject);
             let table = tables(catalog).find(has)?.0;
@@ -42,6 +46,12 @@ fn named(catalog: &Catalog, error: &rusqlite::Error) -> Option<Error> {
         }
         _ => None,
     }
+}
+
+/// The error of a row that is in no partition.
+pub(crate) fn in_none(name: &TableName) -> Error {
+    let message = format!("no partition of relation \"{}\" found for row", name.name);
+    Error::new(ErrorKind::Constraint, "23514", message)
 }
 
 fn tables(catalog: &Catalog) -> impl Iterator<Item = (&TableName, &Table)> {

@@ -6,8 +6,8 @@ mod fit;
 mod intervals;
 mod json;
 mod numbers;
-mod pattern;
 mod range;
+mod record;
 mod search;
 mod settings;
 mod shared;
@@ -19,7 +19,7 @@ use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
 use rusqlite::{Connection, Result};
 
 use crate::collation;
-use crate::error::raise;
+use crate::error::{raise, raise_own};
 use crate::session::Session;
 
 /// A pure function: the planner may move it.
@@ -40,6 +40,7 @@ pub(crate) fn register(conn: &Connection, session: &Session) -> Result<()> {
     aggregate::register(conn)?;
     intervals::register(conn)?;
     range::register(conn)?;
+    record::register(conn)?;
     search::register(conn)?;
     shared::register(conn)?;
     settings::register(conn, session)?;
@@ -68,7 +69,10 @@ fn about_the_caller(conn: &Connection, session: &Session) -> Result<()> {
     conn.create_scalar_function("ts_uuid", 0, FRESH, |_| Ok(uuid::Uuid::new_v4().to_string()))?;
     conn.create_scalar_function("ts_raise", 2, FRESH, |call: &Context<'_>| -> Result<Option<i64>> {
         let (code, message): (String, String) = (call.get(0)?, call.get(1)?);
-        Err(raise(&truststream_kernel::Error::new(crate::error::kind_of(&code), code, message)))
+        Err(raise_own(&code, &message))
+    })?;
+    conn.create_scalar_function("ts_refuse", 1, FRESH, |call: &Context<'_>| -> Result<Option<i64>> {
+        Err(raise(&truststream_kernel::Error::unsupported(call.get::<String>(0)?)))
     })
 }
 

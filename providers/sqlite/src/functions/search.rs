@@ -4,7 +4,7 @@ use rusqlite::functions::Context;
 use rusqlite::{Connection, Result};
 use truststream_kernel::value::tsvector::Vector;
 use truststream_sql::text_search::vector::{of_json, of_text};
-use truststream_sql::text_search::{Configuration, Query};
+use truststream_sql::text_search::{Configuration, Query, words};
 
 use super::{PURE, text};
 use crate::error::raise;
@@ -30,6 +30,15 @@ pub(super) fn register(conn: &Connection) -> Result<()> {
             make(&configuration, subject).map(Some).map_err(|error| raise(&error))
         })?;
     }
+    // Foreign programs may have left what is no document: it has no words.
+    conn.create_scalar_function("ts_text_tokens", 1, PURE, |call: &Context<'_>| -> Result<Option<String>> {
+        let document = text(call, 0)?.map(|document| Vector::parse(document).unwrap_or_default());
+        Ok(document.map(|document| words::tokens(&document)))
+    })?;
+    conn.create_scalar_function("ts_text_needed", 1, PURE, |call: &Context<'_>| -> Result<Option<String>> {
+        let Some(query) = text(call, 0)? else { return Ok(Some(words::NOTHING.to_owned())) };
+        Query::parse(query).map(|query| query.needed()).map_err(|error| raise(&error))
+    })?;
     conn.create_scalar_function("ts_text_match", 2, PURE, |call: &Context<'_>| -> Result<Option<bool>> {
         let (Some(document), Some(query)) = (text(call, 0)?, text(call, 1)?) else { return Ok(None) };
         let document = Vector::parse(document).map_err(|error| raise(&error))?;

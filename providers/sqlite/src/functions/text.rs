@@ -4,8 +4,8 @@ use regex::{Regex, RegexBuilder};
 use rusqlite::functions::Context;
 use rusqlite::{Connection, Result};
 use truststream_kernel::{Error, ErrorKind};
+use truststream_sql::pattern::compile;
 
-use super::pattern::compile;
 use super::{PURE, text};
 use crate::error::raise;
 

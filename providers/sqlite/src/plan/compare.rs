@@ -2,11 +2,12 @@
 
 use truststream_kernel::value::range;
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{FullTextParser, Is, Operator};
+use truststream_services::database::{Is, Operator};
+use truststream_sql::expression::is_caseless;
 use truststream_sql::quote::literal;
 
-use super::Planner;
 use super::field::{Term, plain, without_blanks};
+use super::{Planner, Scope};
 use crate::collation;
 
 impl Planner<'_> {
@@ -14,7 +15,16 @@ impl Planner<'_> {
     ///
     /// # Errors
     /// 42883 for an operator that the type has not, those of wrong literals.
-    pub(super) fn compare(&mut self, term: &Term, operator: &Operator, text: &str) -> Result<String> {
+    pub(super) fn compare(
+        &mut self,
+        scope: &Scope,
+        term: &Term,
+        operator: &Operator,
+        text: &str,
+    ) -> Result<String> {
+        if self.schema.composite(&term.ty).is_some() {
+            return Err(anonymous(operator, &term.ty));
+        }
         match operator {
             Operator::Eq | Operator::Neq | Operator::IsDistinct => self.equality(term, operator, text),
             Operator::Gt => self.ordered(term, ">", text),
@@ -28,7 +38,7 @@ impl Planner<'_> {
             Operator::In => self.list(term, std::slice::from_ref(&text.to_owned())),
             Operator::Is => Err(Error::invalid_input("is takes null, true, false or unknown")),
             Operator::FullText(parser, configuration) => {
-                self.full_text(term, *parser, configuration.as_deref(), text)
+                self.full_text(scope, term, (*parser, configuration.as_deref()), text)
             }
             _ => self.sets(term, operator, text),
         }
@@ -44,6 +54,9 @@ impl Planner<'_> {
                 return Err(Error::new(ErrorKind::InvalidInput, "42704", message));
             }
             _ => {}
+        }
+        if self.schema.composite(&term.ty).is_some() {
+            return Err(anonymous(&Operator::In, &term.ty));
         }
         let bound =
             literals.iter().map(|text| self.operand(&term.ty, text)).collect::<Result<Vec<_>>>()?.join(", ");
@@ -82,13 +95,20 @@ impl Planner<'_> {
     fn pattern(&mut self, term: &Term, (function, sign): (&str, &str), text: &str) -> Result<String> {
         let is_text = match &term.ty {
             Type::Text | Type::Varchar(_) | Type::Char(_) => true,
-            Type::Other(_) => range::element(&term.ty).is_none() && !is_text_search(&term.ty),
+            Type::Other(name) => {
+                range::element(&term.ty).is_none() && !is_text_search(&term.ty) && name != "money"
+            }
             _ => false,
         };
         if !is_text {
             return Err(no_operator(sign, &term.ty));
         }
         let literal = self.literal(&Type::Text, text)?;
+        let function = match function {
+            "ts_like" if is_caseless(&term.ty) => "ts_ilike",
+            "ts_match" if is_caseless(&term.ty) => "ts_imatch",
+            _ => function,
+        };
         Ok(format!("{function}({}, {literal})", term.sql))
     }
 
@@ -113,32 +133,6 @@ impl Planner<'_> {
         let (left, right) = (term.sql.clone(), self.operand(&term.ty, text)?);
         let (left, right) = if swapped { (right, left) } else { (left, right) };
         Ok(format!("ts_{kind}_{function}({left}, {right}{last})"))
-    }
-
-    /// `@@`; texts and JSON are documents by way of `to_tsvector`, as PostgREST has it.
-    fn full_text(
-        &mut self,
-        term: &Term,
-        parser: FullTextParser,
-        configuration: Option<&str>,
-        text: &str,
-    ) -> Result<String> {
-        truststream_sql::text_search::Configuration::named(configuration)?;
-        let named = configuration.map_or_else(|| "NULL".to_owned(), literal);
-        let document = match &term.ty {
-            ty if is_text_search(ty) => term.sql.clone(),
-            Type::Text | Type::Varchar(_) | Type::Char(_) => format!("ts_to_tsvector({named}, {})", term.sql),
-            Type::Json | Type::Jsonb => format!("ts_json_to_tsvector({named}, {})", term.sql),
-            _ => return Err(no_operator("@@", &term.ty)),
-        };
-        let function = match parser {
-            FullTextParser::Raw => "to_tsquery",
-            FullTextParser::Plain => "plainto_tsquery",
-            FullTextParser::Phrase => "phraseto_tsquery",
-            FullTextParser::Websearch => "websearch_to_tsquery",
-        };
-        let literal = self.literal(&Type::Text, text)?;
-        Ok(format!("ts_text_match({document}, ts_{function}({named}, {literal}))"))
     }
 }
 
@@ -181,7 +175,19 @@ fn is_text_search(ty: &Type) -> bool {
     matches!(ty, Type::Other(name) if name == "tsvector")
 }
 
-fn no_operator(sign: &str, ty: &Type) -> Error {
+/// Why a whole value of a composite type is compared with no literal: to PostgreSQL the literal is a row of
+/// no type, which it does not read.
+fn anonymous(operator: &Operator, ty: &Type) -> Error {
+    match operator {
+        Operator::Like => no_operator("~~", ty),
+        Operator::Ilike => no_operator("~~*", ty),
+        Operator::Match => no_operator("~", ty),
+        Operator::Imatch => no_operator("~*", ty),
+        _ => Error::unsupported("input of anonymous composite types is not implemented"),
+    }
+}
+
+pub(super) fn no_operator(sign: &str, ty: &Type) -> Error {
     let message = format!("operator does not exist: {ty} {sign} unknown");
     Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
         "No operator matches the given name and argument types. You might need to add explicit type casts.",

@@ -1,12 +1,14 @@
 //! Related resources inside a `select`.
 
+use std::sync::Arc;
+
 use truststream_kernel::value::json::push_string;
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Embed, Field, Item, Link, Query, Relationship, TableName};
 use truststream_sql::quote::quote;
 use truststream_sql::{computed, expression};
 
-use super::field::{Term, as_json};
+use super::field::{Term, as_json, record_json};
 use super::read::{Level, Out, Part, all};
 use super::{Planner, Scope};
 use crate::schema::Schema;
@@ -193,11 +195,15 @@ impl Planner<'_> {
 }
 
 impl Out {
-    pub(super) fn new(name: String, term: Term) -> Self {
-        let json = as_json(&term);
+    pub(super) fn new(schema: &Schema, name: String, term: Term) -> Self {
+        let record = schema.composite(&term.ty).map(Arc::clone);
+        let json = match &record {
+            Some(composite) => format!("ts_raw({})", record_json(composite, &term.sql)),
+            None => as_json(&term),
+        };
         let mut key = String::with_capacity(name.len() + 3);
         push_string(&mut key, &name);
         key.push(':');
-        Out { name, key, json, term }
+        Out { name, key, json, term, record }
     }
 }

@@ -2,8 +2,9 @@
 
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Field, JsonKey, TableName};
+use truststream_sql::composite::Composite;
 use truststream_sql::computed;
-use truststream_sql::expression::{self, Unsupported};
+use truststream_sql::expression::{self, Unsupported, compared_type, is_caseless};
 use truststream_sql::quote::{literal, quote};
 
 use super::{Planner, Scope};
@@ -26,6 +27,10 @@ impl Planner<'_> {
     /// 42703 for unknown columns.
     pub(super) fn term(&mut self, scope: &Scope, field: &Field) -> Result<Term> {
         let mut term = self.column(scope, &field.name)?;
+        if let Some(composite) = self.schema.composite(&term.ty).filter(|_| !field.path.is_empty()) {
+            let sql = format!("ts_cast({}, 'json', 'jsonb')", record_json(composite, &term.sql));
+            term = Term { sql, ty: Type::Jsonb };
+        }
         for step in &field.path {
             let key = match &step.key {
                 JsonKey::Index(index) => index.to_string(),
@@ -54,7 +59,7 @@ impl Planner<'_> {
         }
         let column = column(table, &scope.table, name)?;
         self.access.may_read(table, &scope.table, &column.name)?;
-        Ok(Term { sql: format!("{}.{}", scope.alias, quote(&column.name)), ty: column.ty.clone() })
+        Ok(Term { sql: format!("{}.{}", scope.alias, quote(&column.name)), ty: compared_type(column) })
     }
 
     /// What a function makes of a row, which it must be allowed to see whole.
@@ -134,7 +139,7 @@ pub(super) fn without_blanks(sql: &str) -> String {
 
 /// Whether PostgreSQL casts one type to another.
 fn casts(from: &Type, to: &Type) -> bool {
-    let text = |ty: &Type| matches!(ty, Type::Text | Type::Varchar(_) | Type::Char(_));
+    let text = |ty: &Type| matches!(ty, Type::Text | Type::Varchar(_) | Type::Char(_)) || is_caseless(ty);
     match (from, to) {
         _ if text(from) || text(to) => true,
         (Type::Array(from), Type::Array(to)) => casts(from, to),
@@ -163,6 +168,11 @@ pub(super) fn unrank(sql: &str, labels: &[String]) -> String {
     let cases: Vec<String> =
         labels.iter().enumerate().map(|(at, label)| format!("WHEN {at} THEN {}", literal(label))).collect();
     format!("CASE {sql} {} END", cases.join(" "))
+}
+
+/// A value of a composite type as the JSON that is shown of it.
+pub(super) fn record_json(composite: &Composite, sql: &str) -> String {
+    format!("ts_record_json({sql}, {})", literal(&composite.description()))
 }
 
 /// The term as an argument of SQLite's JSON functions.

@@ -16,7 +16,12 @@ impl Planner<'_> {
         match filter {
             Filter::And(all) => self.joined(scope, query, all, " AND ", "1"),
             Filter::Or(all) => self.joined(scope, query, all, " OR ", "0"),
-            Filter::Not(inner) => Ok(format!("NOT {}", self.filter(scope, query, inner)?)),
+            Filter::Not(inner) => {
+                let outside = std::mem::replace(&mut self.negated, true);
+                let inner = self.filter(scope, query, inner);
+                self.negated = outside;
+                Ok(format!("NOT {}", inner?))
+            }
             Filter::Compare(comparison) => {
                 if let Some(exists) = self.embed_is_null(scope, query, comparison)? {
                     return Ok(exists);
@@ -44,19 +49,27 @@ impl Planner<'_> {
     fn comparison(&mut self, scope: &Scope, comparison: &Comparison) -> Result<String> {
         let term = self.term(scope, &comparison.field)?;
         match (&comparison.operand, comparison.quantifier) {
+            (Operand::Is(Is::Null), _) if self.schema.composite(&term.ty).is_some() => {
+                Ok(format!("ts_record_nulls({}, 1)", term.sql))
+            }
+            (Operand::Is(Is::NotNull), _) if self.schema.composite(&term.ty).is_some() => {
+                Ok(format!("ts_record_nulls({}, 0)", term.sql))
+            }
             (Operand::Is(is), _) => is_sql(&term, *is),
             (Operand::List(literals), _) => self.list(&term, literals),
-            (Operand::Text(text), None) => self.compare(&term, &comparison.operator, text),
-            (Operand::Text(text), Some(quantifier)) => self.quantified(&term, comparison, quantifier, text),
+            (Operand::Text(text), None) => self.compare(scope, &term, &comparison.operator, text),
+            (Operand::Text(text), Some(quantifier)) => {
+                self.quantified(scope, &term, comparison, (quantifier, text))
+            }
         }
     }
 
     fn quantified(
         &mut self,
+        scope: &Scope,
         term: &Term,
         comparison: &Comparison,
-        quantifier: Quantifier,
-        text: &str,
+        (quantifier, text): (Quantifier, &str),
     ) -> Result<String> {
         // How many elements there are, and which are null, decides the statement's text.
         self.recorder = None;
@@ -67,7 +80,10 @@ impl Planner<'_> {
         let parts = elements
             .iter()
             .map(|element| match element.to_text() {
-                Some(text) => self.compare(term, &comparison.operator, &text).map(|sql| format!("({sql})")),
+                Some(text) => {
+                    let sql = self.compare(scope, term, &comparison.operator, &text)?;
+                    Ok(format!("({sql})"))
+                }
                 None => Ok("NULL".to_owned()),
             })
             .collect::<Result<Vec<_>>>()?;

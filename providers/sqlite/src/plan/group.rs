@@ -27,6 +27,7 @@ impl Planner<'_> {
                     self.cast(term, aggregate.cast.as_ref())?
                 }
                 None => {
+                    self.refuse_loose(&part.term)?;
                     // The number of a result column stands for its expression and its collation.
                     keys.push((at + 1).to_string());
                     let sql = format!("{}{}", part.term.sql, collation::sql(&part.term.ty));
@@ -43,7 +44,7 @@ impl Planner<'_> {
         let selected = selected.join(", ");
         let from = format!("(SELECT {selected} FROM {from} WHERE {tied}{grouped}{order}{page}) AS {alias}");
         let fields = terms.into_iter().enumerate().map(|(at, (name, ty))| {
-            Out::new(name, Term { sql: format!("{alias}.{}", quote(&format!("c{at}"))), ty })
+            Out::new(self.schema, name, Term { sql: format!("{alias}.{}", quote(&format!("c{at}"))), ty })
         });
         Ok(Level::new(fields.collect(), from))
     }
@@ -65,6 +66,16 @@ impl Planner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses groups by what is equal in more than one text.
+    fn refuse_loose(&self, term: &Term) -> Result<()> {
+        match self.schema.composite(&term.ty) {
+            Some(composite) if !composite.is_told_by_text() => {
+                Err(Error::unsupported(format!("this database has no groups by values of type {}", term.ty)))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn aggregated(&self, term: &Term, aggregate: &Aggregate) -> Result<Term> {

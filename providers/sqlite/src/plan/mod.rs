@@ -10,6 +10,7 @@ mod limits;
 mod order;
 mod read;
 mod returned;
+mod search;
 mod shape;
 
 use rusqlite::types::Value as Cell;
@@ -23,7 +24,7 @@ use crate::storage;
 use cache::Recorder;
 pub(crate) use cache::{Plans, Purpose, statement};
 pub(crate) use embed::check_relations;
-pub(crate) use read::{Source, Statement};
+pub(crate) use read::{Out, Source, Statement};
 pub(crate) use returned::{Returned, returned, values};
 
 /// Builds one statement. Literals are bound, never part of the text.
@@ -34,6 +35,8 @@ pub(crate) struct Planner<'a> {
     aliases: usize,
     /// Whether rows are only counted.
     counting: bool,
+    /// Whether a condition stands where null is told apart from false.
+    negated: bool,
     recorder: Option<Recorder<'a>>,
 }
 
@@ -54,6 +57,7 @@ impl<'a> Planner<'a> {
             parameters: Vec::new(),
             aliases: 0,
             counting: false,
+            negated: false,
             recorder: None,
         }
     }
@@ -91,7 +95,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// A value whose enum labels exist.
+/// A value whose enum labels exist, and which is written as its composite type has it.
 ///
 /// # Errors
 /// 22P02 otherwise.
@@ -101,6 +105,9 @@ pub(crate) fn checked(schema: &Schema, ty: &Type, value: Value) -> Result<Value>
     {
         let message = format!("invalid input value for enum {}: \"{label}\"", ty.sql_name());
         return Err(Error::new(ErrorKind::InvalidInput, "22P02", message));
+    }
+    if let (Some(composite), Value::Text(text)) = (schema.composite(ty), &value) {
+        return composite.parse(text).map(Value::Text);
     }
     if let (Type::Array(element), Value::Array(values)) = (ty, &value) {
         for value in values {

@@ -24,6 +24,10 @@ impl Planner<'_> {
                 return Err(Error::new(ErrorKind::InvalidInput, "42883", message)
                     .with_hint("Use an explicit ordering operator or modify the query."));
             }
+            if self.schema.composite(&term.ty).is_some() {
+                let message = format!("this database has no order of values of type {}", term.ty);
+                return Err(Error::unsupported(message));
+            }
             // PostgreSQL takes null for the largest value.
             let nulls = order.nulls.unwrap_or(if order.descending { Nulls::First } else { Nulls::Last });
             let direction = if order.descending { "DESC" } else { "ASC" };

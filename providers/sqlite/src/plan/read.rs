@@ -7,12 +7,13 @@ use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{
     Aggregate, AggregateFunction, Field, Item, JsonKey, PolicyCommand, Query, Table, TableKind, TableName,
 };
+use truststream_sql::composite::Composite;
 use truststream_sql::quote::{literal, quote};
 
 use super::cache::Recorder;
 use super::field::Term;
 use super::{Planner, Scope};
-use crate::schema::physical;
+use crate::schema::{Schema, physical};
 use crate::translate;
 
 /// One member of the objects that are read.
@@ -26,6 +27,8 @@ pub(crate) struct Out {
     pub(crate) json: String,
     /// Its value as it lies in the file.
     pub(crate) term: Term,
+    /// The composite type of the value: what lies in the file is a text, what is shown an object.
+    pub(crate) record: Option<Arc<Composite>>,
 }
 
 /// What one item of a `select` list gives for each row, or for each group of rows.
@@ -83,8 +86,13 @@ pub(crate) struct Statement {
 
 impl Statement {
     /// A query whose columns are known.
-    pub(crate) fn of(sql: String, parameters: Vec<Cell>, columns: Vec<(String, Type)>) -> Self {
-        let field = |(name, ty): (String, Type)| Out::new(name, Term { sql: String::new(), ty });
+    pub(crate) fn of(
+        schema: &Schema,
+        sql: String,
+        parameters: Vec<Cell>,
+        columns: Vec<(String, Type)>,
+    ) -> Self {
+        let field = |(name, ty): (String, Type)| Out::new(schema, name, Term { sql: String::new(), ty });
         Statement::new(sql, parameters, columns.into_iter().map(field).collect())
     }
 
@@ -240,7 +248,8 @@ impl<'a> Planner<'a> {
             return self.groups(scope, query, parts, (&from, &conditions));
         }
         let from = self.matched(scope, query, &from, &conditions)?;
-        Ok(Level::new(parts.into_iter().map(|part| Out::new(part.name, part.term)).collect(), from))
+        let out = |part: Part| Out::new(self.schema, part.name, part.term);
+        Ok(Level::new(parts.into_iter().map(out).collect(), from))
     }
 
     /// The rows that conditions leave, in order and by page.

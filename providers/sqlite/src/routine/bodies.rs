@@ -6,13 +6,15 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use truststream_kernel::Result;
 use truststream_services::database::{Function, PolicyCommand, TableName};
-use truststream_sql::expression::{Scope, Unsupported};
+use truststream_sql::expression::{Document, Scope, Unsupported};
 use truststream_sql::sqlite::Guard;
-use truststream_sql::sqlite::program::{Program, program};
+use truststream_sql::sqlite::materialized::refreshes;
+use truststream_sql::sqlite::program::{Program, program, suits};
 use truststream_sql::sqlite::routine::{Step, steps};
 
 use crate::access::Access;
 use crate::translate;
+use crate::words::Words;
 use crate::write::Write;
 
 /// What a function does.
@@ -22,6 +24,8 @@ pub(super) enum Body {
     Steps(Vec<Step>),
     /// What has loops, or variables that statements change.
     Program(Program),
+    /// It refreshes these materialized views.
+    Refresh(Vec<TableName>),
 }
 
 /// The bodies of one schema's functions, by their place in the catalog and the role that calls: what
@@ -51,8 +55,11 @@ impl Write<'_> {
     }
 
     fn translated(&self, function: &Function, access: Access<'_>) -> Result<Body> {
+        if let Some(views) = refreshes(function) {
+            return Ok(Body::Refresh(views));
+        }
         self.scoped(access, |scope, guard| match steps(function, scope, guard) {
-            Err(_) if function.language == "plpgsql" => program(function, scope, guard).map(Body::Program),
+            Err(_) if suits(function) => program(function, scope, guard).map(Body::Program),
             simple => simple.map(Body::Steps),
         })
     }
@@ -67,7 +74,16 @@ impl Write<'_> {
             translate::source(self.schema, name, access).map_err(|error| Unsupported::carried(&error))
         };
         let guard = |name: &TableName, command: PolicyCommand| access.using(self.schema, name, command);
-        let scope = Scope { source: Some(&source), role: access.role(), ..Scope::new(&self.schema.catalog) };
+        let catalog = &self.schema.catalog;
+        let candidates = |table: &TableName, alias: &str, document: &Document, query: &str| {
+            Words::on(catalog, table, alias, document).map(|words| words.condition(alias, query))
+        };
+        let scope = Scope {
+            source: Some(&source),
+            role: access.role(),
+            candidates: Some(&candidates),
+            ..Scope::new(catalog)
+        };
         let guard: Option<&Guard<'_>> = if access.role().is_some() { Some(&guard) } else { None };
         translate(&scope, guard)
     }

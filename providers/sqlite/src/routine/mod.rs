@@ -2,7 +2,10 @@
 
 mod arguments;
 mod bodies;
+mod called;
+mod guarded;
 mod program;
+mod refresh;
 
 use bytes::Bytes;
 use rusqlite::params_from_iter;
@@ -64,6 +67,7 @@ impl Write<'_> {
         if !(function.strict && cells.contains(&Cell::Null)) {
             match self.body(function)?.as_ref() {
                 Body::Steps(steps) => self.run_steps((function, steps), &cells, op.read_only, &mut rows)?,
+                Body::Refresh(views) => self.refresh(function, views, op.read_only)?,
                 Body::Program(program) => {
                     let run = Run::new(self, (function, program), cells, op.read_only);
                     (rows.sql, rows.parameters) = self.values(function, run.rows()?)?;
@@ -116,6 +120,30 @@ impl Write<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The rows of statements, for a program that calls them.
+    fn stepped(
+        &self,
+        (function, steps): (&Function, &[Step]),
+        cells: &[Cell],
+        read_only: bool,
+    ) -> Result<Vec<Vec<Cell>>> {
+        let mut rows = Returned {
+            table: self.result_table(function),
+            sql: String::new(),
+            parameters: Vec::new(),
+            scalar: !function.returns.composite,
+        };
+        self.run_steps((function, steps), cells, read_only, &mut rows)?;
+        if rows.sql.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut statement = self.conn.sql.prepare_cached(&rows.sql).map_err(convert)?;
+        let (count, width) = (statement.parameter_count(), statement.column_count());
+        let row = |row: &rusqlite::Row<'_>| (0..width).map(|at| row.get(at)).collect();
+        let found = statement.query_map(params_from_iter(&rows.parameters[..count]), row);
+        found.and_then(Iterator::collect).map_err(convert)
     }
 
     fn result_table(&self, function: &Function) -> TableName {

@@ -4,34 +4,27 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Function, PolicyCommand};
+use truststream_sql::plpgsql::{Flow, Numbers};
 use truststream_sql::sqlite::program::{Op, Program};
 use truststream_sql::sqlite::routine::Step;
 
 use super::refuse_write;
-use crate::error::{convert, kind_of};
+use crate::error::{convert, raised};
 use crate::write::Write;
 
 /// Rows that a program gives at most, and cells of them in all.
 const MOST: usize = 1_000_000;
 
-/// How a step ended.
-enum Flow {
-    /// The next one follows.
-    On,
-    /// A loop is left, or repeated: the innermost, or the one with this label.
-    Leave { label: Option<String>, next: bool },
-    /// The program is over.
-    Over,
-}
-
 /// A program that runs.
 pub(crate) struct Run<'r, 'w> {
-    write: &'r Write<'w>,
-    function: &'r Function,
+    pub(super) write: &'r Write<'w>,
+    pub(super) function: &'r Function,
     /// Whether the call must not write.
-    read_only: bool,
+    pub(super) read_only: bool,
+    /// How many programs led here.
+    pub(super) depth: usize,
     program: &'r Program,
-    cells: Vec<Cell>,
+    pub(super) cells: Vec<Cell>,
     given: Vec<Vec<Cell>>,
     /// How many rows the last statement was about.
     count: usize,
@@ -47,7 +40,12 @@ impl<'r, 'w> Run<'r, 'w> {
         let mut cells = arguments;
         cells.resize(program.cells, Cell::Null);
         cells[program.found] = Cell::Integer(0);
-        Run { write, function, read_only, program, cells, given: Vec::new(), count: 0 }
+        Run { write, function, read_only, depth: 0, program, cells, given: Vec::new(), count: 0 }
+    }
+
+    /// The same, called by a program so deep.
+    pub(super) fn below(self, depth: usize) -> Self {
+        Run { depth: depth + 1, ..self }
     }
 
     /// One that begins with these cells behind that of `found`.
@@ -69,7 +67,7 @@ impl<'r, 'w> Run<'r, 'w> {
     /// Those of its statements, what it raises; 2F005 if it ends without the value it owes.
     pub(crate) fn rows(mut self) -> Result<Vec<Vec<Cell>>> {
         let program = self.program;
-        let over = matches!(self.steps(&program.steps)?, Flow::Over);
+        let over = matches!(self.steps(&program.steps)?, Flow::Over(()));
         let returns = &self.function.returns;
         if !over && !returns.set && !returns.void {
             let Some(out) = &program.out else {
@@ -81,7 +79,7 @@ impl<'r, 'w> Run<'r, 'w> {
         Ok(self.given)
     }
 
-    fn steps(&mut self, steps: &[Op]) -> Result<Flow> {
+    pub(super) fn steps(&mut self, steps: &[Op]) -> Result<Flow> {
         for step in steps {
             match self.step(step)? {
                 Flow::On => {}
@@ -128,21 +126,24 @@ impl<'r, 'w> Run<'r, 'w> {
                     return Err(too_many(self.function));
                 }
             }
-            Op::Return(None) => return Ok(Flow::Over),
+            Op::Return(None) => return Ok(Flow::Over(())),
             Op::Return(Some(sql)) => {
                 self.given = self.query(sql, None)?;
-                return Ok(Flow::Over);
+                return Ok(Flow::Over(()));
             }
             Op::Raise(sql) => return Err(self.raised(sql)?),
             Op::RowCount(cell) => {
                 self.cells[*cell] = Cell::Integer(i64::try_from(self.count).unwrap_or(i64::MAX));
             }
+            Op::Keep(cell, statement) => self.cells[*cell] = kept(&self.statement(statement, None)?),
+            Op::Call { place, arguments, cell } => self.cells[*cell] = self.call(*place, arguments)?,
+            Op::Guarded { steps, handlers, cells } => return self.guarded(steps, handlers, cells),
         }
         Ok(Flow::On)
     }
 
     /// The value of a query of one.
-    fn value(&self, sql: &str) -> Result<Cell> {
+    pub(super) fn value(&self, sql: &str) -> Result<Cell> {
         let row = self.query(sql, Some(1))?.pop();
         Ok(row.and_then(|mut row| row.pop()).unwrap_or(Cell::Null))
     }
@@ -210,17 +211,7 @@ impl<'r, 'w> Run<'r, 'w> {
 
     /// One round of a loop: what it ends with, or `None` to go on.
     fn round(&mut self, label: Option<&str>, steps: &[Op]) -> Result<Option<Flow>> {
-        Ok(match self.steps(steps)? {
-            Flow::On => None,
-            Flow::Leave { label: meant, next } if meant.is_none() || meant.as_deref() == label => {
-                if next {
-                    None
-                } else {
-                    Some(Flow::On)
-                }
-            }
-            other => Some(other),
-        })
+        Ok(self.steps(steps)?.round(label))
     }
 
     fn looped(&mut self, label: Option<&str>, test: Option<&str>, steps: &[Op]) -> Result<Flow> {
@@ -248,26 +239,20 @@ impl<'r, 'w> Run<'r, 'w> {
         steps: &[Op],
     ) -> Result<Flow> {
         let ends = self.query(ends, Some(1))?.pop().unwrap_or_default();
-        let [Cell::Integer(first), Cell::Integer(last), Cell::Integer(by)] = ends.as_slice() else {
-            let message = "a bound of a FOR loop cannot be null";
-            return Err(Error::new(ErrorKind::InvalidInput, "22004", message));
-        };
-        if *by <= 0 {
-            let message = "BY value of FOR loop must be greater than zero";
-            return Err(Error::new(ErrorKind::InvalidInput, "22023", message));
-        }
-        let (mut at, mut any) = (*first, false);
-        let flow = loop {
-            if if reverse { at < *last } else { at > *last } {
-                break Flow::On;
-            }
+        let mut known = ends.iter().map(|end| match end {
+            Cell::Integer(number) => Some(*number),
+            _ => None,
+        });
+        let numbers = Numbers::between([(); 3].map(|()| known.next().flatten()), reverse)?;
+        let (mut flow, mut any) = (Flow::On, false);
+        for at in numbers {
             any = true;
             self.cells[cell] = Cell::Integer(at);
             if let Some(ended) = self.round(label, steps)? {
-                break ended;
+                flow = ended;
+                break;
             }
-            at = if reverse { at - by } else { at + by };
-        };
+        }
         self.cells[self.program.found] = Cell::Integer(i64::from(any));
         Ok(flow)
     }
@@ -306,7 +291,7 @@ impl<'r, 'w> Run<'r, 'w> {
             let message = "RAISE statement option cannot be null";
             return Err(Error::new(ErrorKind::InvalidInput, "22004", message));
         };
-        let error = Error::new(kind_of(&code), code, message);
+        let error = raised(&code, message);
         let error = match text(2) {
             Some(details) => error.with_details(details),
             None => error,
@@ -316,6 +301,25 @@ impl<'r, 'w> Run<'r, 'w> {
             None => error,
         })
     }
+}
+
+/// Rows as JSON, as [`Op::Keep`] has them.
+fn kept(rows: &[Vec<Cell>]) -> Cell {
+    let cell = |cell: &Cell| match cell {
+        Cell::Null => "null".to_owned(),
+        Cell::Integer(number) => number.to_string(),
+        Cell::Real(number) if number.is_infinite() => {
+            format!("{}9e999", if *number < 0.0 { "-" } else { "" })
+        }
+        Cell::Real(number) => format!("{number:?}"),
+        Cell::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
+        Cell::Blob(bytes) => {
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("\"{digits}\"")
+        }
+    };
+    let row = |row: &Vec<Cell>| format!("[{}]", row.iter().map(cell).collect::<Vec<_>>().join(","));
+    Cell::Text(format!("[{}]", rows.iter().map(row).collect::<Vec<_>>().join(",")))
 }
 
 fn too_many(function: &Function) -> Error {

@@ -98,6 +98,9 @@ fn value(
     json: Option<&RawValue>,
     missing_default: bool,
 ) -> Result<Option<Value>> {
+    if let (Some(composite), Some(json)) = (schema.composite(&column.ty), json) {
+        return Ok(Some(composite.of_json(json)?.map_or(Value::Null, Value::Text)));
+    }
     match json {
         Some(json) => checked(schema, &column.ty, Value::from_raw_json(&column.ty, json)?).map(Some),
         None if missing_default => Ok(None),

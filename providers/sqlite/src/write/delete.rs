@@ -1,7 +1,7 @@
 //! Deletes.
 
 use truststream_kernel::Result;
-use truststream_services::database::{Delete, Page, PolicyCommand, TableName};
+use truststream_services::database::{Delete, Page, PolicyCommand, Table, TableName};
 
 use super::{Write, explain, list};
 use crate::schema::physical;
@@ -26,6 +26,19 @@ impl Write<'_> {
     /// Deletes rows of a table.
     pub(super) fn deleted(&self, name: &TableName, targets: &[i64]) -> Result<()> {
         let table = self.table(name)?;
+        let before = self.fired((name, table), ("delete", true), &[])?;
+        let after = self.fired((name, table), ("delete", false), &[])?;
+        if before.is_none() && after.is_none() {
+            return self.removed((name, table), targets);
+        }
+        let gone = self.let_go((name, table), targets, before.as_ref())?;
+        let ids: Vec<i64> = gone.iter().map(|(id, _)| *id).collect();
+        self.removed((name, table), &ids)?;
+        after.map_or(Ok(()), |after| self.after_deletes((name, table), &after, gone))
+    }
+
+    /// Deletes rows as the engine does it.
+    fn removed(&self, (name, table): (&TableName, &Table), targets: &[i64]) -> Result<()> {
         let sql = format!("DELETE FROM {} WHERE rowid IN (SELECT value FROM json_each(?))", physical(name));
         self.conn
             .sql

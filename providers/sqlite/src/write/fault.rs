@@ -1,15 +1,20 @@
 //! What a constraint violation means, in PostgreSQL's words.
 
+mod divided;
+
 use rusqlite::types::Value as Cell;
 use rusqlite::{ffi, params_from_iter};
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, ForeignKey, Table, TableName};
+use truststream_sql::partitions::constrained;
 use truststream_sql::quote::quote;
 
 use super::{Write, list};
 use crate::error::convert;
 use crate::schema::{physical, physical_name};
 use crate::storage;
+
+use divided::Place;
 
 type Given<'g> = [(&'g Column, &'g Value)];
 
@@ -24,25 +29,35 @@ pub(crate) fn explain(
     let Some(native) = error.sqlite_error() else { return convert(error) };
     let text = error.to_string();
     let subject = text.split_once("failed: ").map_or("", |(_, subject)| subject);
+    if native.code != ffi::ErrorCode::ConstraintViolation {
+        return convert(error);
+    }
+    let part = match divided::place(write, (name, table), given, targets) {
+        Place::Nowhere => return divided::in_none(write, (name, table), given, targets),
+        Place::In(part) => Some(part),
+        Place::Unknown => None,
+    };
+    let shown = &part.as_ref().unwrap_or(name).name;
     match native.extended_code {
         ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
-            unique(name, table, given, subject)
+            unique((name, part.as_ref()), table, given, subject)
         }
         ffi::SQLITE_CONSTRAINT_NOTNULL => {
             let column = column_of(name, subject);
             let message = format!(
-                "null value in column \"{column}\" of relation \"{}\" violates not-null constraint",
-                name.name
+                "null value in column \"{column}\" of relation \"{shown}\" violates not-null constraint"
             );
             failing(write, (name, table), given, targets, Error::new(ErrorKind::Constraint, "23502", message))
         }
+        ffi::SQLITE_CONSTRAINT_CHECK if constrained(subject).is_some() => {
+            divided::in_none(write, (name, table), given, targets)
+        }
         ffi::SQLITE_CONSTRAINT_CHECK => {
-            let message =
-                format!("new row for relation \"{}\" violates check constraint \"{subject}\"", name.name);
+            let message = format!("new row for relation \"{shown}\" violates check constraint \"{subject}\"");
             failing(write, (name, table), given, targets, Error::new(ErrorKind::Constraint, "23514", message))
         }
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
-            foreign_key(write, (name, table), given, targets).unwrap_or_else(|_| convert(error))
+            foreign_key(write, (name, table, shown), given, targets).unwrap_or_else(|_| convert(error))
         }
         _ => convert(error),
     }
@@ -53,7 +68,12 @@ fn column_of<'t>(name: &TableName, subject: &'t str) -> &'t str {
     subject.strip_prefix(&format!("{}.", physical_name(name))).unwrap_or(subject)
 }
 
-fn unique(name: &TableName, table: &Table, given: &Given<'_>, subject: &str) -> Error {
+fn unique(
+    (name, part): (&TableName, Option<&TableName>),
+    table: &Table,
+    given: &Given<'_>,
+    subject: &str,
+) -> Error {
     let columns: Vec<&str> = subject.split(", ").map(|column| column_of(name, column)).collect();
     let same = |key: &[String]| key.iter().map(String::as_str).eq(columns.iter().copied());
     let constraint =
@@ -67,6 +87,10 @@ fn unique(name: &TableName, table: &Table, given: &Given<'_>, subject: &str) -> 
             let named = table.indexes.iter().find(|index| index.unique && same(&index.terms));
             named.map_or_else(|| columns.join("_"), |index| index.name.clone())
         };
+    let constraint = match part {
+        Some(part) => divided::key(part, same(&table.primary_key), &columns),
+        None => constraint,
+    };
     let message = format!("duplicate key value violates unique constraint \"{constraint}\"");
     let error = Error::new(ErrorKind::AlreadyExists, "23505", message);
     match texts(&columns, given) {
@@ -110,21 +134,8 @@ fn failing(
     targets: &[i64],
     error: Error,
 ) -> Error {
-    let texts: Result<Vec<String>> = table
-        .columns
-        .iter()
-        .map(|column| {
-            if let Some((_, value)) = given.iter().find(|(one, _)| one.name == column.name) {
-                return Ok(shown(value, column));
-            }
-            let other = match targets {
-                [] => write.default_value(name, column)?,
-                [id] => write.present_value(name, column, *id)?,
-                _ => Value::Null,
-            };
-            Ok(shown(&other, column))
-        })
-        .collect();
+    let text = |column| write.value_of(name, column, given, targets).map(|value| shown(&value, column));
+    let texts: Result<Vec<String>> = table.columns.iter().map(text).collect();
     match texts {
         Ok(texts) if targets.len() < 2 => {
             error.with_details(format!("Failing row contains ({}).", texts.join(", ")))
@@ -148,6 +159,24 @@ impl Write<'_> {
         Ok(found.unwrap_or_else(|| "NULL".to_owned()))
     }
 
+    /// The value of a column in a row that could not be written.
+    fn value_of(
+        &self,
+        name: &TableName,
+        column: &Column,
+        given: &Given<'_>,
+        targets: &[i64],
+    ) -> Result<Value> {
+        if let Some((_, value)) = given.iter().find(|(one, _)| one.name == column.name) {
+            return Ok((*value).clone());
+        }
+        match targets {
+            [] => self.default_value(name, column),
+            [id] => self.present_value(name, column, *id),
+            _ => Ok(Value::Null),
+        }
+    }
+
     fn default_value(&self, name: &TableName, column: &Column) -> Result<Value> {
         // The number that the row was given, not one more.
         let sql = format!("SELECT {}", self.default(name, column)?.replacen("ts_nextval(", "ts_currval(", 1));
@@ -167,12 +196,12 @@ impl Write<'_> {
 
 fn foreign_key(
     write: &Write<'_>,
-    (name, table): (&TableName, &Table),
+    (name, table, shown): (&TableName, &Table, &str),
     given: &Given<'_>,
     targets: &[i64],
 ) -> Result<Error> {
     for key in &table.foreign_keys {
-        if let Some(error) = missing_parent(write, name, key, given)? {
+        if let Some(error) = missing_parent(write, shown, key, given)? {
             return Ok(error);
         }
     }
@@ -183,13 +212,13 @@ fn foreign_key(
             }
         }
     }
-    let message = format!("insert or update on table \"{}\" violates a foreign key constraint", name.name);
+    let message = format!("insert or update on table \"{shown}\" violates a foreign key constraint");
     Ok(Error::new(ErrorKind::Constraint, "23503", message))
 }
 
 fn missing_parent(
     write: &Write<'_>,
-    name: &TableName,
+    shown: &str,
     key: &ForeignKey,
     given: &Given<'_>,
 ) -> Result<Option<Error>> {
@@ -212,10 +241,8 @@ fn missing_parent(
     if exists {
         return Ok(None);
     }
-    let message = format!(
-        "insert or update on table \"{}\" violates foreign key constraint \"{}\"",
-        name.name, key.name
-    );
+    let message =
+        format!("insert or update on table \"{shown}\" violates foreign key constraint \"{}\"", key.name);
     let columns: Vec<&str> = key.columns.iter().map(String::as_str).collect();
     let details = format!(
         "Key ({})=({}) is not present in table \"{}\".",

@@ -5,10 +5,13 @@ use std::collections::HashSet;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Error, ErrorKind, Result, Value};
-use truststream_services::database::{Column, Identity, Insert, Page, PolicyCommand, Returning, Table};
+use truststream_services::database::{
+    Column, Identity, Insert, Page, PolicyCommand, Returning, Table, TableName,
+};
 use truststream_sql::quote::quote;
 use truststream_sql::sqlite::trigger::before;
 
+use super::instead::Instead;
 use super::{Rows, Write, explain};
 use crate::access::Access;
 use crate::error::convert;
@@ -29,6 +32,8 @@ struct Writing<'w> {
     table: &'w Table,
     /// The columns that decide whether a row exists, of an upsert.
     key: Option<Vec<String>>,
+    /// The programs of triggers that look at each row before.
+    before: Option<Instead<'w>>,
     written: Written,
 }
 
@@ -38,11 +43,19 @@ impl Writing<'_> {
         let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
         access.may_write(self.write.schema, &self.op.table, PolicyCommand::Insert, &names)?;
         self.key = self.write.conflict_key(self.op, self.table)?;
+        if self.key.is_some() && !self.table.triggers.is_empty() {
+            self.write.refuse_upsert(self.op, self.table)?;
+        }
+        let event = ("insert", true);
+        self.before = self.write.fired((&self.op.table, self.table), event, &[])?;
         Ok(())
     }
 
     fn put(&mut self, columns: &[&Column], row: &[Option<Value>]) -> Result<()> {
-        let row = self.write.put(self.op, self.table, columns, row, self.key.as_deref())?;
+        let row = match &self.before {
+            Some(before) => self.write.put_fired((&self.op.table, self.table), columns, row, before)?,
+            None => self.write.put(self.op, self.table, columns, row, self.key.as_deref())?,
+        };
         self.written.note(row, self.key.is_some())
     }
 }
@@ -98,7 +111,8 @@ impl Write<'_> {
         let access = Access::of(self.cx).by_columns();
         access.check(self.schema, &op.table, PolicyCommand::Insert)?;
         let (named, wanted) = ((&op.table, table), op.columns.as_deref());
-        let mut writing = Writing { write: self, op, table, key: None, written: Written::default() };
+        let mut writing =
+            Writing { write: self, op, table, key: None, before: None, written: Written::default() };
         match op.rows.in_memory() {
             Some(body) => {
                 let rows = Rows::read(self.schema, named, body, wanted, op.missing_default)?;
@@ -119,6 +133,7 @@ impl Write<'_> {
         if key.is_some() {
             self.check(&op.table, &written.updated, PolicyCommand::Update, true)?;
         }
+        self.after_inserts((&op.table, table), new)?;
         let new = new.len() as u64;
         Ok((written.all, new))
     }
@@ -160,6 +175,19 @@ impl Write<'_> {
         Ok(id.map_or(Row::Skipped, Row::Inserted))
     }
 
+    fn put_fired(
+        &self,
+        named: (&TableName, &Table),
+        columns: &[&Column],
+        row: &[Option<Value>],
+        before: &Instead<'_>,
+    ) -> Result<Row> {
+        let given: Vec<(&Column, &Value)> =
+            columns.iter().zip(row).filter_map(|(column, value)| Some((*column, value.as_ref()?))).collect();
+        given.iter().try_for_each(|(column, _)| refuse_generated(column))?;
+        Ok(self.insert_fired(named, &given, before)?.map_or(Row::Skipped, Row::Inserted))
+    }
+
     /// Inserts a row; `None` if a trigger kept it out.
     fn insert_row(
         &self,
@@ -173,7 +201,7 @@ impl Write<'_> {
             let Some(value) = value else { continue };
             refuse_generated(column)?;
             names.push(column.name.as_str());
-            cells.push(storage::cell(value)?);
+            cells.push(storage::bound(value)?);
         }
         let sql = self.insertion(op, table, &names)?;
         let run = || -> rusqlite::Result<Option<i64>> {

@@ -17,12 +17,12 @@ use crate::render::{in_format, not_one};
 use crate::routine::{MOST, Run, listed};
 use crate::storage;
 
-/// A view, and what its triggers do for a command.
+/// A view or table, and what its triggers do for each row.
 pub(super) struct Instead<'v> {
-    name: &'v TableName,
-    view: &'v Table,
-    event: &'static str,
-    triggers: Vec<(&'v Trigger, Program)>,
+    pub(super) name: &'v TableName,
+    pub(super) view: &'v Table,
+    pub(super) event: &'static str,
+    pub(super) triggers: Vec<(&'v Trigger, Program)>,
 }
 
 impl<'a> Write<'a> {
@@ -131,23 +131,38 @@ impl<'a> Write<'a> {
     }
 
     /// Runs the triggers for one row: the row as they leave it, or `None` if one of them keeps it out.
-    fn fire(&self, instead: &Instead<'_>, new: Vec<Cell>, old: Vec<Cell>) -> Result<Option<Vec<Cell>>> {
+    pub(super) fn fire(
+        &self,
+        instead: &Instead<'_>,
+        new: Vec<Cell>,
+        old: Vec<Cell>,
+    ) -> Result<Option<Vec<Cell>>> {
         let mut row = new;
-        for (trigger, program) in &instead.triggers {
-            let texts = [
-                instead.event.to_uppercase(),
-                trigger.name.clone(),
-                instead.name.name.clone(),
-                instead.name.schema.clone(),
-            ];
-            let told = row.iter().chain(&old).cloned().chain(texts.map(Cell::Text));
-            let run = Run::of_trigger(self, (self.function(trigger)?, program), told.collect::<Vec<_>>());
-            match run.rows()?.pop() {
+        for one in &instead.triggers {
+            match self.fire_one(instead, one, (&row, &old))? {
                 Some(left) => row = left,
                 None => return Ok(None),
             }
         }
         Ok(Some(row))
+    }
+
+    /// Runs one of the triggers: the row that it returns.
+    pub(super) fn fire_one(
+        &self,
+        instead: &Instead<'_>,
+        (trigger, program): &(&Trigger, Program),
+        (new, old): (&[Cell], &[Cell]),
+    ) -> Result<Option<Vec<Cell>>> {
+        let texts = [
+            instead.event.to_uppercase(),
+            trigger.name.clone(),
+            instead.name.name.clone(),
+            instead.name.schema.clone(),
+        ];
+        let told: Vec<Cell> = new.iter().chain(old).cloned().chain(texts.map(Cell::Text)).collect();
+        let run = Run::of_trigger(self, (self.function(trigger)?, program), told);
+        Ok(run.rows()?.pop())
     }
 
     fn answer_instead(

@@ -3,6 +3,7 @@
 mod body;
 mod delete;
 mod fault;
+mod fired;
 mod insert;
 mod instead;
 mod proposed;

@@ -1,6 +1,7 @@
 //! Updates.
 
 use rusqlite::params_from_iter;
+use rusqlite::types::ToSqlOutput;
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, Page, PolicyCommand, Returning, Table, TableName, Update};
 use truststream_sql::quote::quote;
@@ -29,9 +30,7 @@ impl Write<'_> {
     /// Changes rows of a table, and gives the row ids they have afterwards.
     pub(super) fn updated(&self, op: &Update, targets: Vec<i64>) -> Result<Vec<i64>> {
         let table = self.table(&op.table)?;
-        let columns = op.columns.as_deref();
-        let values =
-            Rows::read(self.schema, (&op.table, table), &op.values.read()?, columns, op.missing_default)?;
+        let values = self.first_row(op, table)?;
         let Some(row) = values.rows.first().filter(|_| !values.columns.is_empty()) else {
             return Ok(Vec::new());
         };
@@ -45,6 +44,24 @@ impl Write<'_> {
         let readable = op.query.filter.is_some() || op.options.returning == Returning::Representation;
         self.check(&op.table, &written, PolicyCommand::Update, readable)?;
         Ok(written)
+    }
+
+    /// The row of a body that is set. A large one is not held besides.
+    fn first_row<'t>(&self, op: &Update, table: &'t Table) -> Result<Rows<'t>> {
+        let (named, wanted) = ((&op.table, table), op.columns.as_deref());
+        if let Some(body) = op.values.in_memory() {
+            return Rows::read(self.schema, named, body, wanted, op.missing_default);
+        }
+        let mut first = Rows { columns: Vec::new(), rows: Vec::new() };
+        Rows::each(self.schema, named, &op.values, (wanted, op.missing_default), |columns, row| {
+            match row {
+                None => first.columns = columns.to_vec(),
+                Some(row) if first.rows.is_empty() => first.rows.push(row),
+                Some(_) => {}
+            }
+            Ok(())
+        })?;
+        Ok(first)
     }
 
     /// What is set: the cells given, or what triggers make of them.
@@ -66,21 +83,50 @@ impl Write<'_> {
         given: &[(&Column, &Option<Value>)],
         targets: &[i64],
     ) -> Result<Vec<i64>> {
+        let columns: Vec<&str> = given.iter().map(|(column, _)| column.name.as_str()).collect();
+        let before = self.fired((name, table), ("update", true), &columns)?;
+        let after = self.fired((name, table), ("update", false), &columns)?;
+        if before.is_none() && after.is_none() {
+            return self.set_all((name, table), given, targets);
+        }
+        given.iter().try_for_each(|(column, _)| refuse_generated(column))?;
+        let (mut ids, mut left) = (Vec::new(), Vec::new());
+        for target in targets {
+            let old = self.cells(name, table, *target)?;
+            let id = match &before {
+                Some(before) => self.set_fired((name, table), given, (*target, &old), before)?,
+                None => self.set_all((name, table), given, &[*target])?.pop(),
+            };
+            ids.extend(id);
+            left.extend(id.map(|id| (old, id)));
+        }
+        if let Some(after) = after {
+            for (old, id) in left {
+                self.fire_after(&after, &self.cells(name, table, id)?, &old)?;
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The same by one statement.
+    fn set_all(
+        &self,
+        (name, table): (&TableName, &Table),
+        given: &[(&Column, &Option<Value>)],
+        targets: &[i64],
+    ) -> Result<Vec<i64>> {
         let (mut terms, mut cells) = (Vec::new(), Vec::new());
         for (column, value) in given {
-            if column.generated.is_some() {
-                let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
-                return Err(Error::new(ErrorKind::InvalidInput, "428C9", message));
-            }
+            refuse_generated(column)?;
             match value {
                 Some(value) => {
-                    cells.push(storage::cell(value)?);
+                    cells.push(storage::bound(value)?);
                     terms.push((column.name.clone(), format!("?{}", cells.len())));
                 }
                 None => terms.push((column.name.clone(), format!("({})", self.default(name, column)?))),
             }
         }
-        cells.push(list(targets));
+        cells.push(ToSqlOutput::Owned(list(targets)));
         let sql = format!(
             "UPDATE {} SET {} WHERE rowid IN (SELECT value FROM json_each(?{})) RETURNING rowid",
             physical(name),
@@ -97,4 +143,12 @@ impl Write<'_> {
             explain(self, error, (name, table), &given, targets)
         })
     }
+}
+
+fn refuse_generated(column: &Column) -> Result<()> {
+    if column.generated.is_none() {
+        return Ok(());
+    }
+    let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
+    Err(Error::new(ErrorKind::InvalidInput, "428C9", message))
 }
