@@ -1,7 +1,8 @@
 //! Who may do what: grants, and the policies that hold.
 
 use truststream_kernel::{Context, Error, ErrorKind, Result};
-use truststream_services::database::{Policy, PolicyCommand, Table, TableKind, TableName};
+use truststream_services::database::{Policy, PolicyCommand, Table, TableName};
+use truststream_sql::grants::{columns_granted, denied, granted, policies};
 
 use crate::schema::Schema;
 
@@ -15,6 +16,8 @@ pub(crate) struct Access<'a> {
     role: Option<&'a str>,
     /// How many policies led here.
     depth: usize,
+    /// Rights on single columns count: [`Access::may_read`] is asked for each column that is named.
+    by_columns: bool,
 }
 
 /// The policies on the rows of one table.
@@ -30,7 +33,7 @@ impl<'a> Access<'a> {
     pub(crate) fn of(cx: &'a Context) -> Self {
         let role = cx.identity().map(|identity| identity.role.as_str());
         let role = role.filter(|role| !matches!(*role, "service_role" | "postgres" | "supabase_admin"));
-        Access { role, depth: 0 }
+        Access { role, depth: 0, by_columns: false }
     }
 
     /// The role that policies hold for; `None` if none does.
@@ -38,14 +41,46 @@ impl<'a> Access<'a> {
         self.role
     }
 
+    /// The same caller where rights on single columns count, or no more.
+    pub(crate) fn by_columns(self, by_columns: bool) -> Self {
+        Access { by_columns, ..self }
+    }
+
+    /// Refuses a column that is closed to the caller.
+    ///
+    /// # Errors
+    /// 42501.
+    pub(crate) fn may_read(self, table: &Table, name: &TableName, column: &str) -> Result<()> {
+        let Some(role) = self.role.filter(|_| self.by_columns) else { return Ok(()) };
+        let open = granted(table, role, PolicyCommand::Select)
+            || columns_granted(table, role, PolicyCommand::Select).contains(&column);
+        if open { Ok(()) } else { Err(denied(table, name)) }
+    }
+
+    /// Refuses a write to columns that are closed to the caller.
+    ///
+    /// # Errors
+    /// 42501.
+    pub(crate) fn may_write(
+        self,
+        (name, table): (&TableName, &Table),
+        command: PolicyCommand,
+        columns: &[&str],
+    ) -> Result<()> {
+        let Some(role) = self.role else { return Ok(()) };
+        let open = columns_granted(table, role, command);
+        let all = !columns.is_empty() && columns.iter().all(|column| open.contains(column));
+        if all || granted(table, role, command) { Ok(()) } else { Err(denied(table, name)) }
+    }
+
     /// The owner of all, as deep.
     pub(crate) fn owner(self) -> Self {
-        Access { role: None, ..self }
+        Access { role: None, by_columns: false, ..self }
     }
 
     /// Another caller, as deep.
     pub(crate) fn acting_as(self, caller: Self) -> Self {
-        Access { role: caller.role, ..self }
+        Access { role: caller.role, by_columns: false, ..self }
     }
 
     /// The same caller, within a policy of a table.
@@ -57,7 +92,7 @@ impl<'a> Access<'a> {
             let message = format!("infinite recursion detected in policy for relation \"{}\"", table.name);
             return Err(Error::new(ErrorKind::InvalidInput, "42P17", message));
         }
-        Ok(Access { depth: self.depth + 1, ..self })
+        Ok(Access { depth: self.depth + 1, by_columns: false, ..self })
     }
 
     /// Which existing rows are open to a command.
@@ -95,42 +130,18 @@ impl<'a> Access<'a> {
     ) -> Result<Rule<'s>> {
         let table = schema.table(name)?;
         let Some(role) = self.role else { return Ok(Rule::Open) };
-        if !granted(table, role, command) {
-            let kind = if table.kind == TableKind::Table { "table" } else { "view" };
-            return Err(Error::permission_denied(format!("permission denied for {kind} {}", name.name)));
+        let some = self.by_columns && !columns_granted(table, role, command).is_empty();
+        if !some && !granted(table, role, command) {
+            return Err(denied(table, name));
         }
         if !table.row_security {
             return Ok(Rule::Open);
         }
         let (mut permissive, mut restrictive) = (Vec::new(), Vec::new());
-        for policy in &table.policies {
-            let mine =
-                policy.roles.is_empty() || policy.roles.iter().any(|one| one == role || one == "public");
-            if mine && (policy.command == command || policy.command == PolicyCommand::All) {
-                let list = if policy.permissive { &mut permissive } else { &mut restrictive };
-                list.push(part(policy));
-            }
+        for policy in policies(table, role, command) {
+            let list = if policy.permissive { &mut permissive } else { &mut restrictive };
+            list.push(part(policy));
         }
         Ok(Rule::Policies { permissive, restrictive })
     }
-}
-
-/// Whether a role may touch a table at all: tables with row-level security are open unless revoked,
-/// others closed unless granted.
-fn granted(table: &Table, role: &str, command: PolicyCommand) -> bool {
-    let privilege = match command {
-        PolicyCommand::Select | PolicyCommand::All => "select",
-        PolicyCommand::Insert => "insert",
-        PolicyCommand::Update => "update",
-        PolicyCommand::Delete => "delete",
-    };
-    let mut open = table.row_security || matches!(table.kind, TableKind::View { invoker: true, .. });
-    // Of privileges on columns none is held (the review refuses them), so none opens a table.
-    for grant in table.grants.iter().filter(|grant| grant.columns.is_empty()) {
-        let concerns = grant.role == role || grant.role == "public";
-        if concerns && grant.privileges.iter().any(|one| one == privilege || one == "all") {
-            open = !grant.revoke;
-        }
-    }
-    open
 }

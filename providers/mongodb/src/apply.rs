@@ -9,7 +9,6 @@ use crate::driver::Shared;
 use crate::error::convert;
 use crate::names::{STREAMS, collection};
 use crate::row;
-use crate::storage;
 use crate::work::{Fate, Work};
 use crate::write::Named;
 
@@ -29,6 +28,11 @@ fn stands(stream: Option<&Document>) -> Result<Option<Position>> {
     text.map(serde_json::from_str)
         .transpose()
         .map_err(|error| Error::internal("a stored position can't be read").with_source(error))
+}
+
+fn written(position: &Position) -> Result<String> {
+    serde_json::to_string(position)
+        .map_err(|error| Error::internal("a position can't be stored").with_source(error))
 }
 
 /// Applies rows and changes together with the position they reach.
@@ -54,17 +58,14 @@ enum Rows {
 
 impl Work {
     async fn apply(&mut self, op: &Apply, known: Rows) -> Result<Fate<Applied>> {
-        let found = self.found(STREAMS, doc! { "_id": &op.origin }).await?;
-        if stands(found.first())? != op.expected {
+        // It comes first, so that who reads the feed knows where the rest is from.
+        if !self.advanced(op).await? {
             return Ok(Fate::Undo(Applied::Stale));
         }
-        // It comes first, so that who reads the feed knows where the rest is from.
-        self.advance(op).await?;
         let schema = std::sync::Arc::clone(&self.schema);
         for (name, rows) in &op.rows {
             let table = schema.table(name)?;
-            let mut rows =
-                rows.iter().map(|row| row::document(name, table, row)).collect::<Result<Vec<_>>>()?;
+            let mut rows = row::documents(&schema.catalog, (name, table), rows.iter())?;
             match known {
                 Rows::AreNew => self.put_new((name, table), &mut rows).await?,
                 Rows::MayBeThere => self.put((name, table), &rows).await?,
@@ -77,35 +78,50 @@ impl Work {
         Ok(Fate::Keep(Applied::Done))
     }
 
-    async fn advance(&mut self, op: &Apply) -> Result<()> {
+    /// Moves the stream on from where it is expected to stand; `false` if it stands elsewhere.
+    pub(crate) async fn advanced(&mut self, op: &Apply) -> Result<bool> {
         let mut changed = doc! { "$inc": { "n": 1_i64 } };
         if let Some(position) = &op.position {
-            let text = serde_json::to_string(position)
-                .map_err(|error| Error::internal("a position can't be stored").with_source(error))?;
-            changed.insert("$set", doc! { "position": text });
+            changed.insert("$set", doc! { "position": written(position)? });
         }
-        self.database
-            .collection::<Document>(STREAMS)
-            .update_one(doc! { "_id": &op.origin }, changed)
-            .upsert(true)
-            .session(&mut self.session)
-            .await
-            .map(drop)
-            .map_err(convert)
+        let stream = doc! { "_id": &op.origin };
+        if let Some(expected) = &op.expected {
+            // One request does both, where the position is written as it would be today.
+            let stands = doc! { "_id": &op.origin, "position": written(expected)? };
+            if self.advance(stands, &changed, false).await? > 0 {
+                return Ok(true);
+            }
+        }
+        let found = self.found(STREAMS, stream.clone()).await?;
+        if stands(found.first())? != op.expected {
+            return Ok(false);
+        }
+        self.advance(stream, &changed, true).await.map(|_| true)
+    }
+
+    /// How many streams were there to move on.
+    async fn advance(&mut self, stream: Document, changed: &Document, make: bool) -> Result<u64> {
+        let streams = self.database.collection::<Document>(STREAMS);
+        let update = streams.update_one(stream, changed.clone()).upsert(make).session(&mut self.session);
+        update.await.map(|done| done.matched_count).map_err(convert)
     }
 
     /// Applies changes of one table, in their order: as many at a time as are of one kind.
     async fn run_of(&mut self, named: Named<'_>, changes: &[Change]) -> Result<()> {
+        let schema = std::sync::Arc::clone(&self.schema);
         let called = collection(named.0);
+        let mut next =
+            row::documents(&schema.catalog, named, changes.iter().filter_map(|one| one.new.as_ref()))?
+                .into_iter();
         let (mut gone, mut put) = (Vec::new(), Vec::new());
         for change in changes {
-            if let Some(key) = leaves(named, change)? {
+            if let Some(key) = leaves(named.1, change)? {
                 self.put(named, &std::mem::take(&mut put)).await?;
                 gone.push(key);
             }
-            if let Some(new) = &change.new {
+            if change.new.is_some() {
                 self.remove(&called, &std::mem::take(&mut gone)).await?;
-                put.push(row::document(named.0, named.1, new)?);
+                put.extend(next.next());
             }
         }
         self.remove(&called, &gone).await?;
@@ -119,13 +135,12 @@ fn runs(changes: &[Change]) -> impl Iterator<Item = &[Change]> {
 }
 
 /// The key of the row that is no more after a change.
-fn leaves((name, table): Named<'_>, change: &Change) -> Result<Option<Bson>> {
+fn leaves(table: &Table, change: &Change) -> Result<Option<Bson>> {
     let Some(old) = &change.old else { return Ok(None) };
     if change.new.as_ref().is_some_and(|new| !key_differs(table, old, new)) {
         return Ok(None);
     }
-    let old = row::document(name, table, old)?;
-    Ok(Some(storage::id(table, &old).unwrap_or(Bson::Null)))
+    row::key(table, old).map(Some)
 }
 
 fn key_differs(table: &Table, old: &Row, new: &Row) -> bool {

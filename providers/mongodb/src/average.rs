@@ -26,6 +26,37 @@ pub(crate) fn average(parts: &Document) -> Result<Value> {
         .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "22003", "value overflows numeric format"))
 }
 
+/// The average of intervals, of the sums of their parts and a count `n`; what is left of months becomes days
+/// of thirty a month, and what is left of days becomes time.
+///
+/// # Errors
+/// 22008 for an interval out of range.
+pub(crate) fn lasting(parts: &Document) -> Result<Value> {
+    const DAYS: f64 = 30.0;
+    const SECONDS: f64 = 86_400.0;
+    let part = |name: &str| parts.get(name).and_then(integer).unwrap_or(0) as f64;
+    let count = part("n");
+    if count == 0.0 {
+        return Ok(Value::Null);
+    }
+    let to_micros = |seconds: f64| (seconds * 1e6).round_ties_even() / 1e6;
+    let (months, mut days) = ((part("m") / count).trunc(), (part("d") / count).trunc());
+    let days_left = to_micros((part("m") / count - months) * DAYS);
+    let mut seconds = to_micros((part("d") / count - days + days_left - days_left.trunc()) * SECONDS);
+    if seconds.abs() >= SECONDS {
+        let more = (seconds / SECONDS).trunc();
+        days += more;
+        seconds -= more * SECONDS;
+    }
+    days += days_left.trunc();
+    let micros = (part("u") / count + seconds * 1e6).round_ties_even();
+    let bounded = |number: f64| (number.abs() <= f64::from(i32::MAX)).then_some(number as i32);
+    match (bounded(months), bounded(days)) {
+        (Some(months), Some(days)) => Ok(Value::Interval { months, days, micros: micros as i64 }),
+        _ => Err(Error::new(ErrorKind::InvalidInput, "22008", "interval out of range")),
+    }
+}
+
 fn divided(sum: &str, count: i128) -> Option<String> {
     let (whole, fraction) = sum.split_once('.').unwrap_or((sum, ""));
     let scale = SCALE.max(fraction.len());
@@ -41,6 +72,18 @@ fn divided(sum: &str, count: i128) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_months_and_days_become_smaller_units() {
+        let of = |m: i64, d: i64, u: i64, n: i64| {
+            let value = lasting(&mongodb::bson::doc! { "m": m, "d": d, "u": u, "n": n }).unwrap();
+            value.to_text().unwrap_or_default()
+        };
+        assert_eq!(of(1, 1, 0, 2), "15 days 12:00:00");
+        assert_eq!(of(1, 0, 0, 4), "7 days 12:00:00");
+        assert_eq!(of(0, -3, 0, 2), "-1 days -12:00:00");
+        assert_eq!(of(0, 0, 0, 0), "");
+    }
 
     #[test]
     fn halves_are_rounded_away_from_zero() {

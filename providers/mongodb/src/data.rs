@@ -1,25 +1,34 @@
-//! Rows of migrations and seeds: `insert into … values …`.
+//! Rows of migrations and seeds: `insert into … values …`, and where their numbers go on.
 
 use mongodb::bson::Bson;
 use sqlparser::ast::{
-    ConflictTarget, Expr, Insert, OnConflict, OnConflictAction, OnInsert, SetExpr, Statement as Parsed,
-    TableObject,
+    ConflictTarget, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Insert, OnConflict,
+    OnConflictAction, OnInsert, Query, SetExpr, Statement as Parsed, TableObject, Value as Literal,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use truststream_kernel::{Context, Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{Column, TableName};
-use truststream_sql::schema::{Statement, table_name};
+use truststream_sql::schema::{Statement, column_of_sequence, table_name};
 
 use crate::plan::Planner;
 use crate::schema::Schema;
-use crate::sql::Translator;
+use crate::sequence;
+use crate::sql::{Translator, lone_expression};
 use crate::storage;
 use crate::term::constant_of;
 use crate::work::Work;
 use crate::write::{Rows, stored};
 
-/// A statement that inserts rows, ready to be run.
+/// A statement on rows, ready to be run.
+#[derive(Debug)]
+pub(crate) enum Data<'s> {
+    Seed(Seed<'s>),
+    /// The last number that a column was given.
+    Counted(&'s TableName, &'s Column, i64),
+}
+
+/// A statement that inserts rows.
 #[derive(Debug)]
 pub(crate) struct Seed<'s> {
     name: TableName,
@@ -36,10 +45,15 @@ fn fault(code: &'static str, message: String) -> Error {
 ///
 /// # Errors
 /// 42P01 and 42703 for unknown tables and columns, 0A000 for what can't be run here.
-pub(crate) fn read<'s>(schema: &'s Schema, statement: &Statement) -> Result<Seed<'s>> {
-    let refused = || Error::unsupported("of statements on rows this database runs insert … values only");
+pub(crate) fn read<'s>(schema: &'s Schema, statement: &Statement) -> Result<Data<'s>> {
+    let refused =
+        || Error::unsupported("of statements on rows this database runs insert … values and setval only");
     let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &statement.text).map_err(|_| refused())?;
-    let Some(Parsed::Insert(insert)) = parsed.into_iter().next() else { return Err(refused()) };
+    let insert = match parsed.into_iter().next() {
+        Some(Parsed::Insert(insert)) => insert,
+        Some(Parsed::Query(query)) => return counted(schema, &query).ok_or_else(refused),
+        _ => return Err(refused()),
+    };
     let TableObject::TableName(name) = &insert.table else { return Err(refused()) };
     let name = table_name(name);
     let table = schema
@@ -69,7 +83,42 @@ pub(crate) fn read<'s>(schema: &'s Schema, statement: &Statement) -> Result<Seed
         rows.push(cells.collect::<Result<_>>()?);
     }
     let passing_over = conflict(&insert, &table.primary_key).ok_or_else(refused)?;
-    Ok(Seed { name, rows: Rows { columns, rows }, passing_over })
+    Ok(Data::Seed(Seed { name, rows: Rows { given: Vec::new(), columns, rows }, passing_over }))
+}
+
+/// `select setval('table_column_seq', number, was_given)`
+fn counted<'s>(schema: &'s Schema, query: &Query) -> Option<Data<'s>> {
+    let Expr::Function(call) = lone_expression(query)? else { return None };
+    let FunctionArguments::List(list) = &call.args else { return None };
+    let name = call.name.to_string().to_lowercase();
+    if name.strip_prefix("pg_catalog.").unwrap_or(&name) != "setval" {
+        return None;
+    }
+    let mut literals = list.args.iter().map(|argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => literal(expr),
+        _ => None,
+    });
+    let sequence = literals.next()??;
+    let number: i64 = literals.next()??.parse().ok()?;
+    let given = literals.next().flatten().is_none_or(|given| given != "false");
+    let named = Parser::new(&PostgreSqlDialect {})
+        .try_with_sql(&sequence)
+        .and_then(|mut parser| parser.parse_object_name(false));
+    let (table, column) = column_of_sequence(&schema.catalog, &table_name(&named.ok()?))?;
+    Some(Data::Counted(table, column, if given { number } else { number - 1 }))
+}
+
+fn literal(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Cast { expr, .. } => literal(expr),
+        Expr::Value(value) => match &value.value {
+            Literal::SingleQuotedString(text) => Some(text.clone()),
+            Literal::Number(text, _) => Some(text.clone()),
+            Literal::Boolean(given) => Some(given.to_string()),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn last(name: &sqlparser::ast::ObjectName) -> String {
@@ -119,8 +168,12 @@ impl Work {
     /// Runs a statement on rows.
     pub(crate) async fn run(&mut self, statement: &Statement) -> Result<()> {
         let schema = std::sync::Arc::clone(&self.schema);
-        let seed = read(&schema, statement)?;
-        let table = schema.table(&seed.name)?;
-        self.seed((&seed.name, table), &seed.rows, seed.passing_over.as_deref()).await
+        match read(&schema, statement)? {
+            Data::Counted(table, column, last) => sequence::set(&self.database, table, column, last).await,
+            Data::Seed(seed) => {
+                let table = schema.table(&seed.name)?;
+                self.seed((&seed.name, table), &seed.rows, seed.passing_over.as_deref()).await
+            }
+        }
     }
 }

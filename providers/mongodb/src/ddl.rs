@@ -9,6 +9,7 @@ use crate::error::{DUPLICATE_KEY, code, convert};
 use crate::names::{collection, field};
 use crate::partial;
 use crate::schema::labels;
+use crate::span;
 
 /// An index that a table wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +21,12 @@ pub(crate) struct Wanted {
     filter: Option<Document>,
 }
 
-/// The indexes of a table; unique ones wait while rows of a copy arrive in any order.
+/// The indexes of a table. They wait while rows of a copy arrive: in any order, so that unique keys may be
+/// there twice for a moment, and several times as fast without them.
 pub(crate) fn indexes(catalog: &Catalog, table: &Table, receiving: bool) -> Vec<Wanted> {
+    if receiving {
+        return Vec::new();
+    }
     let mut wanted = Vec::new();
     let ascending = |columns: &[String]| -> Document {
         columns.iter().map(|column| (field(column), Bson::Int32(1))).collect()
@@ -33,25 +38,18 @@ pub(crate) fn indexes(catalog: &Catalog, table: &Table, receiving: bool) -> Vec<
             .collect();
         (!filter.is_empty()).then_some(filter)
     };
-    if !receiving {
-        for key in &table.unique_keys {
-            let filter = if key.nulls_not_distinct { None } else { present(&key.columns) };
-            wanted.push(Wanted {
-                name: key.name.clone(),
-                keys: ascending(&key.columns),
-                unique: true,
-                filter,
-            });
-        }
-        for index in table.indexes.iter().filter(|index| index.unique) {
-            let keys = ascending(&index.terms);
-            let rows = index.predicate.as_ref().and_then(|text| partial::filter(catalog, table, text));
-            let filter = match (rows, present(&index.terms)) {
-                (Some(rows), Some(present)) => Some(doc! { "$and": [rows, present] }),
-                (rows, present) => rows.or(present),
-            };
-            wanted.push(Wanted { name: index.name.clone(), keys, unique: true, filter });
-        }
+    for key in &table.unique_keys {
+        let filter = if key.nulls_not_distinct { None } else { present(&key.columns) };
+        wanted.push(Wanted { name: key.name.clone(), keys: ascending(&key.columns), unique: true, filter });
+    }
+    for index in table.indexes.iter().filter(|index| index.unique) {
+        let keys = ascending(&index.terms);
+        let rows = index.predicate.as_ref().and_then(|text| partial::filter(catalog, table, text));
+        let filter = match (rows, present(&index.terms)) {
+            (Some(rows), Some(present)) => Some(doc! { "$and": [rows, present] }),
+            (rows, present) => rows.or(present),
+        };
+        wanted.push(Wanted { name: index.name.clone(), keys, unique: true, filter });
     }
     let referring = table.foreign_keys.iter().map(|key| ascending(&key.columns));
     let others = table.indexes.iter().filter(|index| !index.unique);
@@ -95,6 +93,7 @@ pub(crate) fn types(ty: &Type) -> Vec<&'static str> {
         Type::Bytes | Type::Uuid => vec!["binData"],
         Type::Interval | Type::Json | Type::Jsonb => vec!["object"],
         Type::Array(_) => vec!["array"],
+        ty if span::is_range(ty) => vec!["object"],
         Type::Text | Type::Varchar(_) | Type::Char(_) | Type::Enum(_) | Type::Other(_) => vec!["string"],
     }
 }
@@ -127,7 +126,8 @@ pub(crate) fn validator(catalog: &Catalog, table: &Table) -> Document {
 }
 
 /// Makes a table's collection; one that is there is of a table that went, or of a migration that
-/// failed, and is removed.
+/// failed, and is removed. While a copy is received it takes anything: what comes is looked at before
+/// it is sent (`row.rs`), in a small part of the time that the engine would need.
 pub(crate) async fn create(
     database: &Database,
     catalog: &Catalog,
@@ -138,7 +138,7 @@ pub(crate) async fn create(
     database.collection::<Document>(&called).drop().await.map_err(convert)?;
     let command = doc! {
         "create": &called,
-        "validator": validator(catalog, table),
+        "validator": if receiving { Document::new() } else { validator(catalog, table) },
         "changeStreamPreAndPostImages": { "enabled": true },
     };
     database.run_command(command).await.map_err(convert)?;
@@ -186,6 +186,15 @@ pub(crate) async fn validate(
     name: &TableName,
     table: &Table,
 ) -> Result<()> {
-    let command = doc! { "collMod": collection(name), "validator": validator(catalog, table) };
+    set_validator(database, name, validator(catalog, table)).await
+}
+
+/// Lets a collection take anything.
+pub(crate) async fn unvalidate(database: &Database, name: &TableName) -> Result<()> {
+    set_validator(database, name, Document::new()).await
+}
+
+async fn set_validator(database: &Database, name: &TableName, validator: Document) -> Result<()> {
+    let command = doc! { "collMod": collection(name), "validator": validator };
     database.run_command(command).await.map(drop).map_err(convert)
 }

@@ -13,15 +13,16 @@ use truststream_services::database::{
     Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
     ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Introspect,
     Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position,
-    Prepare, Problem, Review, Scan, Select, Update, Weigh, WriteOptions,
+    Prepare, PrepareClaimed, Problem, Review, Scan, Select, Update, Weigh, WriteOptions,
 };
 
 use crate::config::Config;
 use crate::error::convert;
+use crate::judge::is_needed;
 use crate::schema::Schema;
 use crate::stream::Streams;
 use crate::work::Fate;
-use crate::{apply, authorize, feed, internal, introspect, migrate, prepare, read, scan, transaction};
+use crate::{apply, authorize, feed, internal, introspect, migrate, prepare, read, scan, transaction, zone};
 
 /// A database on a MongoDB server.
 #[derive(Debug)]
@@ -64,11 +65,12 @@ impl MongoDriver {
     /// What MongoDB can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
         use DatabaseFeature::{
-            Aggregates, ChangeFeed, Embeds, Functions, Policies, Regex, Snapshots, Transactions,
+            Aggregates, ChangeFeed, Embeds, FullText, Functions, Policies, Ranges, Regex, RequestFacts,
+            Snapshots, Transactions,
         };
         Features {
-            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Regex, Snapshots, Transactions]),
-            emulated: FeatureSet::of(&[Functions, Policies]),
+            native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Snapshots, Transactions]),
+            emulated: FeatureSet::of(&[FullText, Functions, Policies, Ranges, Regex, RequestFacts]),
         }
     }
 
@@ -106,43 +108,50 @@ impl DatabaseDriver for MongoDriver {
     }
 
     async fn select(&self, cx: &Context, op: &Select) -> Result<Page> {
-        if op.count.is_none() {
-            return read::select(&self.shared, cx, op).await;
+        if op.count.is_none() && !is_needed(&op.query) {
+            return zone::within(&op.transaction, read::select(&self.shared, cx, op)).await;
         }
-        // Rows and their number are of one moment.
-        self.shared
-            .transact(cx, op, |work, op| work.select(op).map(|page| page.map(Fate::Undo)).boxed())
-            .await
+        // Rows and their number are of one moment, and so is what is judged of them.
+        let selected = self
+            .shared
+            .transact(cx, op, |work, op| work.select(op).map(|page| page.map(Fate::Leave)).boxed());
+        zone::within(&op.transaction, selected).await
     }
 
     async fn insert(&self, cx: &Context, op: &Insert) -> Result<Page> {
-        self.shared
-            .transact(cx, op, |work, op| async move { fate(work.insert(op).await, &op.options) }.boxed())
-            .await
+        let inserted = self
+            .shared
+            .transact(cx, op, |work, op| async move { fate(work.insert(op).await, &op.options) }.boxed());
+        zone::within(&op.options.transaction, inserted).await
     }
 
     async fn update(&self, cx: &Context, op: &Update) -> Result<Page> {
-        self.shared
-            .transact(cx, op, |work, op| async move { fate(work.update(op).await, &op.options) }.boxed())
-            .await
+        let updated = self
+            .shared
+            .transact(cx, op, |work, op| async move { fate(work.update(op).await, &op.options) }.boxed());
+        zone::within(&op.options.transaction, updated).await
     }
 
     async fn delete(&self, cx: &Context, op: &Delete) -> Result<Page> {
-        self.shared
-            .transact(cx, op, |work, op| async move { fate(work.delete(op).await, &op.options) }.boxed())
-            .await
+        let deleted = self
+            .shared
+            .transact(cx, op, |work, op| async move { fate(work.delete(op).await, &op.options) }.boxed());
+        zone::within(&op.options.transaction, deleted).await
     }
 
     async fn invoke(&self, cx: &Context, op: &Invoke) -> Result<Page> {
-        self.shared
-            .transact(cx, op, |work, op| {
-                async move {
-                    let page = work.invoke(op).await?;
-                    Ok(if op.transaction.rollback { Fate::Undo(page) } else { Fate::Keep(page) })
-                }
-                .boxed()
-            })
-            .await
+        let called = self.shared.transact(cx, op, |work, op| {
+            async move {
+                let page = work.invoke(op).await?;
+                Ok(match op.read_only {
+                    true => Fate::Leave(page),
+                    false if op.transaction.rollback => Fate::Undo(page),
+                    false => Fate::Keep(page),
+                })
+            }
+            .boxed()
+        });
+        zone::within(&op.transaction, called).await
     }
 
     async fn batch(&self, cx: &Context, op: &Batch) -> Result<Vec<Page>> {
@@ -208,6 +217,10 @@ impl DatabaseDriver for MongoDriver {
 
     async fn prepare(&self, cx: &Context, op: &Prepare) -> Result<()> {
         prepare::prepare(&self.shared, cx, op).await
+    }
+
+    async fn prepare_claimed(&self, cx: &Context, op: &PrepareClaimed) -> Result<Applied> {
+        prepare::prepare_claimed(&self.shared, cx, op).await
     }
 
     async fn apply(&self, cx: &Context, op: &Apply) -> Result<Applied> {

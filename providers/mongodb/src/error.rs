@@ -15,11 +15,16 @@ pub(crate) fn convert(error: Native) -> Error {
         Some(DUPLICATE_KEY) => (ErrorKind::AlreadyExists, "23505", "a unique key exists already"),
         Some(50 | 202 | 262) => (ErrorKind::Timeout, "57014", "canceling statement due to statement timeout"),
         Some(13 | 18) => (ErrorKind::Configuration, "BACKEND_002", "the database refuses these credentials"),
-        Some(241) => (
-            ErrorKind::Unsupported,
-            "0A000",
-            "this database compares neither JSON objects and arrays as text nor numbers of more than 34 digits",
-        ),
+        Some(241) => match text(&error).and_then(meant) {
+            Some((kind, sqlstate, words)) => {
+                return Error::new(kind, sqlstate, words.to_owned()).with_source(error);
+            }
+            None => (
+                ErrorKind::Unsupported,
+                "0A000",
+                "this database compares neither JSON objects and arrays as text nor numbers of more than 34 digits",
+            ),
+        },
         Some(280 | 286) => {
             (ErrorKind::NotFound, "BACKEND_010", "the changes after this position are not kept any more")
         }
@@ -44,6 +49,27 @@ pub(crate) fn convert(error: Native) -> Error {
     Error::new(kind, sqlstate, message).with_source(error)
 }
 
+/// What a pipeline refuses in words of its own ([`crate::term::refusal`]): where they begin, how they end, and
+/// what they mean.
+const REFUSALS: &[(&str, &str, ErrorKind, &str)] = &[
+    ("value for domain ", "\"", ErrorKind::Constraint, "23514"),
+    ("domain ", " does not allow null values", ErrorKind::Constraint, "23502"),
+    ("field name must not be ", "null", ErrorKind::InvalidInput, "22023"),
+    ("argument ", ": key must not be null", ErrorKind::InvalidInput, "22023"),
+    ("this database has no JSON with ", "two members of one name", ErrorKind::Unsupported, "0A000"),
+];
+
+/// The words of a refusal within the server's text.
+fn meant(text: &str) -> Option<(ErrorKind, &'static str, &str)> {
+    REFUSALS.iter().find_map(|(begin, end, kind, sqlstate)| {
+        let words = &text[text.find(begin)?..];
+        // A constraint's name stands within quotes.
+        let from = if *end == "\"" { words.find('"')? + 1 } else { begin.len() };
+        let to = from + words[from..].find(end)? + end.len();
+        Some((*kind, *sqlstate, &words[..to]))
+    })
+}
+
 fn conflict(error: Native) -> Error {
     Error::new(ErrorKind::Conflict, "40001", "could not serialize access due to concurrent update")
         .with_source(error)
@@ -54,6 +80,11 @@ fn unavailable(error: Native) -> Error {
         error.contains_label("RetryableWriteError") || error.contains_label("UnknownTransactionCommitResult");
     let outcome = if unsure { Outcome::Unknown } else { Outcome::NotApplied };
     Error::unavailable("the database can't be reached").with_outcome(outcome).with_source(error)
+}
+
+/// A reply whose parts can't be read.
+pub(crate) fn unreadable(error: mongodb::bson::error::Error) -> Error {
+    Error::internal("the database's reply can't be read").with_source(error)
 }
 
 /// The server's number of an error.

@@ -17,7 +17,7 @@ use truststream_services::database::{
 
 use crate::driver::Shared;
 use crate::error::convert;
-use crate::names::{CAPTURES, STREAMS, collection, table_of};
+use crate::names::{CAPTURES, MARKS, STREAMS, collection, table_of};
 use crate::stream::{Event, Stream};
 use crate::{internal, row};
 
@@ -31,6 +31,8 @@ const CHANGES: u32 = 13;
 
 /// How long the server is asked to wait for changes at a time.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long the feed may take to come to what was written before it was read.
+const LATEST: Duration = Duration::from_secs(5);
 
 fn sequence(moment: Timestamp, change: u64) -> Result<u64> {
     let too_many = || Error::internal("the server's time does not fit the feed's positions");
@@ -61,10 +63,7 @@ fn behind(position: &Position) -> Result<Timestamp> {
 
 /// The present end of the feed.
 async fn end(shared: &Shared) -> Result<Position> {
-    let reply = shared.database.run_command(doc! { "ping": 1 }).await.map_err(convert)?;
-    let moment = reply
-        .get_timestamp("operationTime")
-        .map_err(|error| Error::internal("the database tells no time").with_source(error))?;
+    let (_, moment) = internal::captured(&shared.database).await?;
     position(moment)
 }
 
@@ -80,11 +79,23 @@ pub(crate) async fn capture(shared: &Shared, op: &Capture) -> Result<Position> {
     let key = doc! { "_id": &op.consumer };
     if tables.is_empty() {
         consumers.delete_one(key).await.map_err(convert)?;
-    } else {
-        let wanted = doc! { "$set": { "tables": tables } };
-        consumers.update_one(key, wanted).upsert(true).await.map_err(convert)?;
+        return end(shared).await;
     }
-    end(shared).await
+    let change = doc! { "$set": { "tables": tables } };
+    consumers.update_one(key, change).upsert(true).await.map_err(convert)?;
+    let (wanted, moment) = wanted(shared).await?;
+    let position = position(moment)?;
+    // Open before the consumer lets anything be written: no commit is under way then that it could miss.
+    let stream = Stream::open(shared, behind(&position)?, wanted).await?;
+    shared.streams.keep(position.clone(), stream);
+    Ok(position)
+}
+
+/// The collections that any consumer wants, and those that tell how far the feed is; with the server's time.
+async fn wanted(shared: &Shared) -> Result<(Vec<String>, Timestamp)> {
+    let (mut wanted, present) = internal::captured(&shared.database).await?;
+    wanted.extend([STREAMS, MARKS].map(str::to_owned));
+    Ok((wanted, present))
 }
 
 /// Reads changes after a position.
@@ -93,15 +104,14 @@ pub(crate) async fn changes(shared: &Shared, op: &Changes) -> Result<ChangeBatch
         return Ok(ChangeBatch { changes: Vec::new(), position: end(shared).await?, at_end: true });
     };
     let until = Instant::now() + op.wait;
-    let mut wanted = internal::captured(&shared.database).await?;
-    wanted.push(STREAMS.to_owned());
+    let (wanted, present) = wanted(shared).await?;
     let mut stream = match shared.streams.take(after, &wanted) {
         Some(stream) => stream,
         None => Stream::open(shared, behind(after)?, wanted).await?,
     };
     let mut batch =
         Batch { shared, names: HashMap::new(), changes: Vec::new(), last: None, within: 0, origins: None };
-    let at_end = read(&mut stream, &mut batch, op.limit, until).await?;
+    let at_end = read(&mut stream, &mut batch, op.limit, (until, present)).await?;
     let position = match batch.last {
         Some(moment) => position(moment)?,
         None => after.clone(),
@@ -111,12 +121,30 @@ pub(crate) async fn changes(shared: &Shared, op: &Changes) -> Result<ChangeBatch
     Ok(ChangeBatch { changes, position, at_end })
 }
 
-/// Reads whole transactions until there are enough, or no more. Says whether there were no more.
-async fn read(stream: &mut Stream, batch: &mut Batch<'_>, limit: usize, until: Instant) -> Result<bool> {
+/// Reads whole transactions until there are enough, or no more. Says whether all was read that there was at
+/// a moment before it began: the feed has come so far, as an event of that moment or behind it shows.
+async fn read(
+    stream: &mut Stream,
+    batch: &mut Batch<'_>,
+    limit: usize,
+    (until, present): (Instant, Timestamp),
+) -> Result<bool> {
+    let mut marked: Option<Instant> = None;
     loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let patience = if batch.changes.is_empty() { left.min(PATIENCE) } else { Duration::ZERO };
-        match stream.next(patience).await? {
+        let left = match marked {
+            Some(at) => LATEST.saturating_sub(at.elapsed()),
+            None if batch.changes.is_empty() => until.saturating_duration_since(Instant::now()),
+            None => Duration::ZERO,
+        };
+        let event = stream.next(left.min(PATIENCE)).await?;
+        let waits = marked.is_none() && batch.changes.is_empty();
+        match event {
+            // A mark is no part of a transaction of which more may come.
+            Some(event) if is_mark(&event) => {
+                if !waits && stream.has_reached(present) {
+                    return Ok(true);
+                }
+            }
             Some(event) => {
                 let another = event.cluster_time.is_some() && event.cluster_time != batch.last;
                 if another && batch.changes.len() >= limit {
@@ -125,10 +153,21 @@ async fn read(stream: &mut Stream, batch: &mut Batch<'_>, limit: usize, until: I
                 }
                 batch.push(event)?;
             }
-            None if !batch.changes.is_empty() || Instant::now() >= until => return Ok(true),
-            None => {}
+            None if waits && Instant::now() < until => {}
+            None if stream.has_reached(present) => return Ok(true),
+            None if waits => {
+                stream.mark().await?;
+                marked = Some(Instant::now());
+            }
+            None if marked.is_some_and(|at| at.elapsed() < LATEST) => {}
+            // What there is goes out at once; whether it was all, the next look finds out.
+            None => return Ok(false),
         }
     }
+}
+
+fn is_mark(event: &Event) -> bool {
+    event.ns.as_ref().is_some_and(|ns| ns.coll.as_deref() == Some(MARKS))
 }
 
 struct Batch<'a> {

@@ -1,7 +1,7 @@
 //! Collections of TrustStream's own: the catalog, the migrations, where streams stand.
 
 use futures::TryStreamExt;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, Timestamp, doc};
 use mongodb::{ClientSession, Database};
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{AppliedMigration, Catalog};
@@ -103,10 +103,31 @@ pub(crate) async fn record(
         .map_err(convert)
 }
 
-/// Collections that some consumer wants in the feed.
-pub(crate) async fn captured(database: &Database) -> Result<Vec<String>> {
-    let cursor = database.collection::<Document>(CAPTURES).find(doc! {}).await.map_err(convert)?;
-    let consumers: Vec<Document> = cursor.try_collect().await.map_err(convert)?;
-    let tables = consumers.iter().filter_map(|one| one.get_array("tables").ok()).flatten();
-    Ok(tables.filter_map(|one| one.as_str().map(str::to_owned)).collect())
+/// How often the server may have no snapshot yet, right after a collection was made.
+const TRIES: u32 = 50;
+/// The server's number of that.
+const NO_SNAPSHOT: i32 = 246;
+
+/// Collections that some consumer wants in the feed, and a moment: all that was acknowledged before lies at
+/// or before it, and nothing that is committed later does. A snapshot has such a moment; the time that the
+/// server tells otherwise may be that of a commit which overtook another.
+pub(crate) async fn captured(database: &Database) -> Result<(Vec<String>, Timestamp)> {
+    let command = doc! { "find": CAPTURES, "batchSize": 10_000_i64, "readConcern": { "level": "snapshot" } };
+    let mut tried = 0;
+    let reply = loop {
+        match database.run_command(command.clone()).await {
+            Ok(reply) => break reply,
+            Err(error) if crate::error::code(&error) == Some(NO_SNAPSHOT) && tried < TRIES => {
+                tried += 1;
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(convert(error)),
+        }
+    };
+    let untold = |error| Error::internal("the database tells no moment of a snapshot").with_source(error);
+    let cursor = reply.get_document("cursor").map_err(untold)?;
+    let moment = cursor.get_timestamp("atClusterTime").map_err(untold)?;
+    let consumers = cursor.get_array("firstBatch").map(Vec::as_slice).unwrap_or_default();
+    let tables = consumers.iter().filter_map(|one| one.as_document()?.get_array("tables").ok()).flatten();
+    Ok((tables.filter_map(Bson::as_str).map(str::to_owned).collect(), moment))
 }

@@ -1,11 +1,13 @@
 //! JSON as BSON: whole numbers are `long`, others `decimal128`, so that nothing of them is lost.
 
 use indexmap::IndexMap;
+use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Bson, Document};
 use serde_json::value::RawValue;
 use truststream_kernel::value::decimal;
 use truststream_kernel::value::json::push_string;
 use truststream_kernel::{Error, Result};
+use uuid::Uuid;
 
 use crate::storage::{decimal128, number_text};
 
@@ -79,6 +81,17 @@ fn write(value: &Bson, out: &mut String) {
                 write(member, out);
             }
             out.push('}');
+        }
+        // PostgreSQL quotes what JSON has no numbers for.
+        Bson::Double(number) if number.is_infinite() => {
+            out.push_str(if *number > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" });
+        }
+        // As functions put it into what they make.
+        Bson::Binary(binary) if binary.subtype == BinarySubtype::Uuid => {
+            match Uuid::from_slice(&binary.bytes) {
+                Ok(uuid) => push_string(out, &uuid.to_string()),
+                Err(_) => out.push_str("null"),
+            }
         }
         other => out.push_str(&number_text(other).unwrap_or_else(|| "null".to_owned())),
     }

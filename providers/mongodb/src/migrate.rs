@@ -68,7 +68,7 @@ pub(crate) async fn apply(
         return Err(error);
     }
     shared.replace(after.clone(), receiving);
-    tidy(shared, &before.catalog, &after).await?;
+    tidy(shared, &before.catalog, &after, receiving).await?;
     Ok(MigrationOutcome::Applied)
 }
 
@@ -144,8 +144,7 @@ async fn carry_out(
         }
         if old.columns != table.columns {
             // The next transaction writes rows that the old rules know nothing of.
-            let open = mongodb::bson::doc! { "collMod": &called, "validator": {} };
-            shared.database.run_command(open).await.map_err(crate::error::convert)?;
+            ddl::unvalidate(&shared.database, name).await?;
         }
     }
     let at = internal::migrations(&shared.database).await?.len();
@@ -177,8 +176,8 @@ impl Work {
     }
 }
 
-/// Removes what no table wants any more, and sets what the others take.
-async fn tidy(shared: &Shared, before: &Catalog, after: &Catalog) -> Result<()> {
+/// Removes what no table wants any more, and sets what the others take, if they don't take anything.
+async fn tidy(shared: &Shared, before: &Catalog, after: &Catalog, receiving: bool) -> Result<()> {
     for (name, old) in base_tables(before) {
         let called = collection(name);
         let Some(table) = after.table(name) else {
@@ -190,7 +189,7 @@ async fn tidy(shared: &Shared, before: &Catalog, after: &Catalog) -> Result<()> 
         for index in indexes(before, old, false).into_iter().filter(|one| !wanted.contains(one)) {
             ddl::remove(&shared.database, &called, &index.name).await?;
         }
-        if old.columns != table.columns {
+        if old.columns != table.columns && !receiving {
             ddl::validate(&shared.database, after, name, table).await?;
         }
     }

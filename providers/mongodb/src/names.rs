@@ -14,8 +14,10 @@ pub(crate) const SEQUENCES: &str = "truststream_sequences";
 pub(crate) const LOCKS: &str = "truststream_locks";
 /// Who wants which tables in the feed.
 pub(crate) const CAPTURES: &str = "truststream_captures";
+/// What is written to see that the feed has come so far.
+pub(crate) const MARKS: &str = "truststream_marks";
 /// All of them.
-pub(crate) const OWN: &[&str] = &[CATALOG, MIGRATIONS, STREAMS, SEQUENCES, LOCKS, CAPTURES];
+pub(crate) const OWN: &[&str] = &[CATALOG, MIGRATIONS, STREAMS, SEQUENCES, LOCKS, CAPTURES, MARKS];
 
 /// A table's collection: `schema.name`.
 pub(crate) fn collection(name: &TableName) -> String {

@@ -1,7 +1,6 @@
 //! Selects.
 
 use bytes::Bytes;
-use futures::TryStreamExt;
 use mongodb::bson::Document;
 use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{Format, Media, Page, Query, Select, TableName};
@@ -17,7 +16,8 @@ use crate::work::Work;
 /// Reads rows, as they come.
 pub(crate) async fn select(shared: &Shared, cx: &Context, op: &Select) -> Result<Page> {
     let schema = shared.schema();
-    let (plan, shape) = Planner::new(&schema, cx).read(&op.table, &op.query, &Source::Table)?;
+    let (plan, shape) =
+        Planner::new(&schema, cx).by_columns(true).read(&op.table, &op.query, &Source::Table)?;
     let mut renderer = Renderer::new(&schema.catalog, &shape, &op.format)?;
     let mut watch = Watch::new(&shared.client);
     let pushed = pushed(shared, cx, plan, &watch, &mut renderer).await;
@@ -40,8 +40,8 @@ async fn pushed(
         request = request.max_time(remaining);
     }
     let mut cursor = request.await.map_err(convert)?;
-    while let Some(document) = cursor.try_next().await.map_err(convert)? {
-        renderer.push(&document)?;
+    while cursor.advance().await.map_err(convert)? {
+        renderer.push(cursor.current())?;
     }
     Ok(())
 }
@@ -49,9 +49,10 @@ async fn pushed(
 impl Work {
     /// Reads rows within the transaction.
     pub(crate) async fn select(&mut self, op: &Select) -> Result<Page> {
+        self.judge(&op.table, &op.query, None).await?;
         let mut total = None;
         if op.count.is_some() {
-            let plan = Planner::new(&self.schema, &self.cx).owned(self.owner).count(&op.table, &op.query)?;
+            let plan = self.planner(&self.schema).count(&op.table, &op.query)?;
             let counted = self.documents(plan).await?;
             let found = counted.first().and_then(|one| one.get("n")).and_then(integer).unwrap_or(0);
             let found = found.unsigned_abs();
@@ -83,11 +84,9 @@ impl Work {
         format: &Format,
     ) -> Result<(Bytes, u64)> {
         let schema = std::sync::Arc::clone(&self.schema);
-        let (plan, shape) = Planner::new(&schema, &self.cx).owned(self.owner).read(table, query, source)?;
+        let (plan, shape) = self.planner(&schema).read(table, query, source)?;
         let mut renderer = Renderer::new(&schema.catalog, &shape, format)?;
-        for document in self.documents(plan).await? {
-            renderer.push(&document)?;
-        }
+        self.each(plan, |document| renderer.push(document)).await?;
         renderer.finish()
     }
 }

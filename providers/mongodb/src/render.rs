@@ -1,15 +1,20 @@
-//! Replies from the documents that pipelines answer.
+//! Replies from the documents that pipelines answer, as they lie in the server's reply.
+
+use std::fmt::Write;
 
 use bytes::Bytes;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
+use mongodb::bson::{Bson, Document};
 use truststream_kernel::value::json::push_string;
 use truststream_kernel::value::jsonb;
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{Catalog, Format, Media};
 
-use crate::average::average;
+use crate::average::{average, lasting};
 use crate::cast::cast;
+use crate::error::unreadable;
 use crate::json;
+use crate::parts::{Found, Parts, Rows, documents};
 use crate::plan::{Out, Shape};
 use crate::storage;
 
@@ -32,7 +37,7 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    pub(crate) fn push(&mut self, document: &Document) -> Result<()> {
+    pub(crate) fn push(&mut self, document: &RawDocument) -> Result<()> {
         self.rows += 1;
         if self.format.media == Media::Csv {
             return self.line(document);
@@ -49,7 +54,7 @@ impl<'a> Renderer<'a> {
     /// PGRST116 if one row was wanted and there are none or many.
     pub(crate) fn finish(mut self) -> Result<(Bytes, u64)> {
         if self.rows == 0 && self.shape.single_group {
-            self.push(&Document::new())?;
+            self.push(&RawDocumentBuf::new())?;
         }
         match self.format.media {
             Media::Csv => {
@@ -62,20 +67,16 @@ impl<'a> Renderer<'a> {
                 }
                 Ok((text.into(), self.rows))
             }
-            Media::Object if self.rows != 1 => {
-                let message = "Cannot coerce the result to a single JSON object";
-                Err(Error::new(ErrorKind::InvalidInput, "PGRST116", message)
-                    .with_details(format!("The result contains {} rows", self.rows)))
-            }
+            Media::Object if self.rows != 1 => Err(not_one(self.rows)),
             Media::Object => Ok((self.out.into(), self.rows)),
             _ => Ok((format!("[{}]", self.out).into(), self.rows)),
         }
     }
 
     /// The one row there is, or its value where it is no row.
-    pub(crate) fn single(mut self, document: Option<&Document>, plain: bool) -> Result<(Bytes, u64)> {
+    pub(crate) fn single(mut self, document: Option<&RawDocument>, plain: bool) -> Result<(Bytes, u64)> {
         match (document, self.shape.fields.first()) {
-            (Some(document), Some(value)) if plain => self.member(document, value, &mut true)?,
+            (Some(document), Some(value)) if plain => self.only(document, value)?,
             (Some(document), _) => self.object(document, self.shape)?,
             (None, _) => self.out.push_str("null"),
         }
@@ -83,14 +84,14 @@ impl<'a> Renderer<'a> {
     }
 
     /// Values that are no rows, as a list.
-    pub(crate) fn values(mut self, documents: &[Document]) -> Result<(Bytes, u64)> {
+    pub(crate) fn values(mut self, documents: &[RawDocumentBuf]) -> Result<(Bytes, u64)> {
         self.out.push('[');
         for (at, document) in documents.iter().enumerate() {
             if at > 0 {
                 self.out.push(',');
             }
             match self.shape.fields.first() {
-                Some(value) => self.member(document, value, &mut true)?,
+                Some(value) => self.only(document, value)?,
                 None => self.out.push_str("null"),
             }
         }
@@ -98,12 +99,20 @@ impl<'a> Renderer<'a> {
         Ok((self.out.into(), documents.len() as u64))
     }
 
-    fn line(&mut self, document: &Document) -> Result<()> {
+    /// One part of a document without its name.
+    fn only(&mut self, document: &RawDocument, field: &Out) -> Result<()> {
+        let found = document.get(key(field)).map_err(unreadable)?;
+        self.member(found, field, &mut true)
+    }
+
+    fn line(&mut self, document: &RawDocument) -> Result<()> {
+        let mut parts = Parts::of(document)?;
         let mut texts = Vec::with_capacity(self.shape.fields.len());
         for field in &self.shape.fields {
+            let found = parts.take(key(field))?;
             texts.push(match field {
                 Out::Value { .. } | Out::Count { .. } | Out::Average { .. } => {
-                    let (value, ty) = self.value(document, field)?;
+                    let (value, ty) = self.value(found, field)?;
                     value.to_text_as(&ty)
                 }
                 Out::Embed { .. } | Out::Spread { .. } => {
@@ -114,7 +123,7 @@ impl<'a> Renderer<'a> {
                         out: String::new(),
                         rows: 0,
                     };
-                    nested.member(document, field, &mut true)?;
+                    nested.member(found, field, &mut true)?;
                     Some(nested.out)
                 }
             });
@@ -124,30 +133,27 @@ impl<'a> Renderer<'a> {
         Ok(())
     }
 
-    fn object(&mut self, document: &Document, shape: &Shape) -> Result<()> {
+    fn object(&mut self, document: &RawDocument, shape: &Shape) -> Result<()> {
         self.out.push('{');
+        let mut parts = Parts::of(document)?;
         let mut first = true;
         for field in &shape.fields {
-            self.named(document, field, &mut first)?;
+            let found = parts.take(key(field))?;
+            self.named(found, field, &mut first)?;
         }
         self.out.push('}');
         Ok(())
     }
 
     /// A member of an object, or several of a spread embed.
-    fn named(&mut self, document: &Document, field: &Out, first: &mut bool) -> Result<()> {
-        if let Out::Spread { key, shape } = field {
-            let rows = documents(document, key, shape);
-            for inner in &shape.fields {
-                self.key(name(inner), first);
-                self.column(&rows, inner)?;
-            }
-            return Ok(());
+    fn named(&mut self, found: Found<'_>, field: &Out, first: &mut bool) -> Result<()> {
+        if let Out::Spread { shape, .. } = field {
+            return self.spread(&Rows::of(found, shape)?, shape, first);
         }
         let before = (self.out.len(), *first);
         self.key(name(field), first);
         let start = self.out.len();
-        self.member(document, field, &mut true)?;
+        self.member(found, field, &mut true)?;
         if self.format.strip_nulls && &self.out[start..] == "null" {
             self.out.truncate(before.0);
             *first = before.1;
@@ -163,17 +169,48 @@ impl<'a> Renderer<'a> {
         self.out.push(':');
     }
 
-    /// What a spread to-many embed makes of one of its fields.
-    fn column(&mut self, rows: &[Document], field: &Out) -> Result<()> {
-        let start = self.out.len();
+    /// What a spread to-many embed makes of its fields: arrays, of arrays where one stands within another.
+    fn spread(&mut self, rows: &Rows<'_>, shape: &Shape, first: &mut bool) -> Result<()> {
+        for inner in &shape.fields {
+            if let Out::Spread { key, shape } = inner {
+                self.spread(&rows.within(key, shape)?, shape, first)?;
+                continue;
+            }
+            self.key(name(inner), first);
+            self.column(rows, inner)?;
+        }
+        Ok(())
+    }
+
+    fn elements(&mut self, rows: &Rows<'_>, field: &Out) -> Result<()> {
+        if matches!(rows, Rows::Nowhere) {
+            self.out.push_str("null");
+            return Ok(());
+        }
         self.out.push('[');
-        for (at, row) in rows.iter().enumerate() {
+        let count = match rows {
+            Rows::Nowhere => 0,
+            Rows::Of(rows) => rows.len(),
+            Rows::Each(groups) => groups.len(),
+        };
+        for at in 0..count {
             if at > 0 {
                 self.out.push(',');
             }
-            self.member(row, field, &mut true)?;
+            match rows {
+                Rows::Nowhere => {}
+                Rows::Of(rows) => self.only(rows[at], field)?,
+                Rows::Each(groups) => self.elements(&groups[at], field)?,
+            }
         }
         self.out.push(']');
+        Ok(())
+    }
+
+    /// What a spread to-many embed makes of one of its fields.
+    fn column(&mut self, rows: &Rows<'_>, field: &Out) -> Result<()> {
+        let start = self.out.len();
+        self.elements(rows, field)?;
         // PostgreSQL makes such arrays `jsonb`, where numbers and members have one form.
         let array = jsonb::normalize(&self.out[start..])?;
         self.out.truncate(start);
@@ -181,19 +218,29 @@ impl<'a> Renderer<'a> {
         Ok(())
     }
 
-    fn member(&mut self, document: &Document, field: &Out, first: &mut bool) -> Result<()> {
+    fn member(&mut self, found: Found<'_>, field: &Out, first: &mut bool) -> Result<()> {
         match field {
+            Out::Value { ty, bare: false, cast: None, .. } if pushed(&mut self.out, found, ty) => {}
             Out::Value { .. } | Out::Count { .. } | Out::Average { .. } => {
-                let (value, ty) = self.value(document, field)?;
-                self.out.push_str(&value.to_json_as(&ty));
+                let (value, ty) = self.value(found, field)?;
+                match ty {
+                    Type::Float4 | Type::Array(_) => self.out.push_str(&value.to_json_as(&ty)),
+                    _ => value.write_json(&mut self.out),
+                }
             }
-            Out::Embed { key, to_one: true, shape, .. } => match documents(document, key, shape).first() {
-                Some(row) => self.object(row, shape)?,
-                None => self.out.push_str("null"),
-            },
-            Out::Embed { key, shape, .. } => {
+            Out::Embed { to_one: true, shape, .. } => {
+                match documents(found, shape)?.unwrap_or_default().first() {
+                    Some(row) => self.object(row, shape)?,
+                    None => self.out.push_str("null"),
+                }
+            }
+            Out::Embed { shape, .. } => {
+                let Some(rows) = documents(found, shape)? else {
+                    self.out.push_str("null");
+                    return Ok(());
+                };
                 self.out.push('[');
-                for (at, row) in documents(document, key, shape).iter().enumerate() {
+                for (at, row) in rows.iter().enumerate() {
                     if at > 0 {
                         self.out.push(',');
                     }
@@ -201,25 +248,31 @@ impl<'a> Renderer<'a> {
                 }
                 self.out.push(']');
             }
-            Out::Spread { .. } => self.named(document, field, first)?,
+            Out::Spread { .. } => self.named(found, field, first)?,
         }
         Ok(())
     }
 
-    fn value(&self, document: &Document, field: &Out) -> Result<(Value, Type)> {
+    fn value(&self, found: Found<'_>, field: &Out) -> Result<(Value, Type)> {
+        let found = found.map(Bson::try_from).transpose().map_err(unreadable)?;
         let (found, ty, to) = match field {
-            Out::Value { key, ty, bare, as_text, cast, .. } => {
-                let stored = document.get(key).unwrap_or(&Bson::Null);
-                let (value, ty) = read(document.get(key), stored, ty, *bare, *as_text)?;
+            Out::Value { ty, bare, as_text, cast, .. } => {
+                let (value, ty) = read(found.as_ref(), ty, *bare, *as_text)?;
                 (value, ty, cast)
             }
-            Out::Count { key, cast, .. } => {
-                let count = document.get(key).and_then(storage::integer).unwrap_or(0);
+            Out::Count { cast, .. } => {
+                let count = found.as_ref().and_then(storage::integer).unwrap_or(0);
                 (Value::Int(count), Type::Int8, cast)
             }
-            Out::Average { key, cast, .. } => {
-                let parts = document.get_document(key).cloned().unwrap_or_else(|_| doc! {});
-                (average(&parts)?, Type::Numeric(None), cast)
+            Out::Average { cast, .. } => {
+                let parts = match found {
+                    Some(Bson::Document(parts)) => parts,
+                    _ => Document::new(),
+                };
+                match parts.contains_key("m") {
+                    true => (lasting(&parts)?, Type::Interval, cast),
+                    false => (average(&parts)?, Type::Numeric(None), cast),
+                }
             }
             Out::Embed { .. } | Out::Spread { .. } => (Value::Null, Type::Jsonb, &None),
         };
@@ -230,9 +283,29 @@ impl<'a> Renderer<'a> {
     }
 }
 
-fn read(found: Option<&Bson>, stored: &Bson, ty: &Type, bare: bool, as_text: bool) -> Result<(Value, Type)> {
+/// Appends a stored value that JSON has as it is; `false` where more has to be made of it.
+fn pushed(out: &mut String, found: Found<'_>, ty: &Type) -> bool {
+    let integer = |number: i64, out: &mut String| {
+        let _ = write!(out, "{number}");
+    };
+    match (found, ty) {
+        (None | Some(RawBsonRef::Null), _) => out.push_str("null"),
+        (Some(RawBsonRef::Boolean(value)), Type::Bool) => out.push_str(if value { "true" } else { "false" }),
+        (Some(RawBsonRef::Int64(number)), Type::Int2 | Type::Int4 | Type::Int8) => integer(number, out),
+        (Some(RawBsonRef::Int32(number)), Type::Int2 | Type::Int4 | Type::Int8) => {
+            integer(i64::from(number), out);
+        }
+        (Some(RawBsonRef::String(text)), Type::Text | Type::Varchar(_) | Type::Enum(_)) => {
+            push_string(out, text);
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn read(found: Option<&Bson>, ty: &Type, bare: bool, as_text: bool) -> Result<(Value, Type)> {
     if !bare {
-        return Ok((storage::value(stored, ty)?, ty.clone()));
+        return Ok((storage::value(found.unwrap_or(&Bson::Null), ty)?, ty.clone()));
     }
     Ok(match (found, as_text) {
         (None, true) | (Some(Bson::Null), true) => (Value::Null, Type::Text),
@@ -243,11 +316,21 @@ fn read(found: Option<&Bson>, stored: &Bson, ty: &Type, bare: bool, as_text: boo
     })
 }
 
-/// The rows of an embed; an aggregate of none is a row too.
-fn documents(document: &Document, key: &str, shape: &Shape) -> Vec<Document> {
-    let rows = document.get_array(key).map(Vec::as_slice).unwrap_or_default();
-    let rows: Vec<Document> = rows.iter().filter_map(Bson::as_document).cloned().collect();
-    if rows.is_empty() && shape.single_group { vec![Document::new()] } else { rows }
+/// The error of a reply that was wanted to be one object.
+pub(crate) fn not_one(rows: u64) -> Error {
+    let message = "Cannot coerce the result to a single JSON object";
+    Error::new(ErrorKind::InvalidInput, "PGRST116", message)
+        .with_details(format!("The result contains {rows} rows"))
+}
+
+fn key(field: &Out) -> &str {
+    match field {
+        Out::Value { key, .. }
+        | Out::Count { key, .. }
+        | Out::Average { key, .. }
+        | Out::Embed { key, .. }
+        | Out::Spread { key, .. } => key,
+    }
 }
 
 fn name(field: &Out) -> &str {

@@ -11,7 +11,9 @@ use crate::data;
 use crate::invoke;
 use crate::partial;
 use crate::plan::{Place, Planner};
+use crate::program;
 use crate::schema::Schema;
+use crate::span;
 use crate::sql::Translator;
 use crate::term::Want;
 
@@ -28,8 +30,10 @@ pub(crate) fn review(catalog: &Catalog, migrations: &[AppliedMigration]) -> Vec<
             |line, statement, reason| Problem { migration: migration.name.clone(), line, statement, reason };
         match schema::parse(&migration.sql) {
             Ok(statements) => {
+                let mut unchecked = false;
                 for statement in statements {
-                    let found = problems_of(&mut catalog, &statement);
+                    unchecked = statement.unchecks_bodies().unwrap_or(unchecked);
+                    let found = problems_of(&mut catalog, &statement, unchecked);
                     let named = |reason| problem(statement.line, statement.excerpt(), reason);
                     problems.extend(found.into_iter().map(named));
                 }
@@ -40,7 +44,7 @@ pub(crate) fn review(catalog: &Catalog, migrations: &[AppliedMigration]) -> Vec<
     problems
 }
 
-fn problems_of(catalog: &mut Catalog, statement: &Statement) -> Vec<String> {
+fn problems_of(catalog: &mut Catalog, statement: &Statement, unchecked: bool) -> Vec<String> {
     match &statement.kind {
         Kind::Noise => Vec::new(),
         Kind::Unknown(reason) => vec![reason.clone()],
@@ -56,7 +60,7 @@ fn problems_of(catalog: &mut Catalog, statement: &Statement) -> Vec<String> {
             if let Err(error) = schema::apply(catalog, statement) {
                 return unheld(&error);
             }
-            changed(&before, catalog)
+            changed(&before, catalog, unchecked)
         }
     }
 }
@@ -80,14 +84,11 @@ fn foreign(statement: &Statement) -> Option<String> {
 }
 
 /// What of the tables that changed can't be held; what was there before is not told again.
-fn changed(before: &Catalog, after: &Catalog) -> Vec<String> {
+fn changed(before: &Catalog, after: &Catalog, unchecked: bool) -> Vec<String> {
     let appeared = after.tables.keys().any(|name| before.table(name).is_none());
     let gone = before.tables.keys().any(|name| after.table(name).is_none());
     if appeared && gone {
         return vec!["this database does not rename tables".into()];
-    }
-    if after.domains != before.domains {
-        return vec!["this database has no domains".into()];
     }
     if after.sequences != before.sequences {
         return vec![
@@ -97,7 +98,9 @@ fn changed(before: &Catalog, after: &Catalog) -> Vec<String> {
     let (old, new) = (Schema::new(before.clone(), false), Schema::new(after.clone(), false));
     let mut found = Vec::new();
     for function in after.functions.iter().filter(|function| !before.functions.contains(function)) {
-        if let Err(error) = invoke::check(&new, function) {
+        if let Err(error) = invoke::check(&new, function)
+            && !(unchecked && error.kind() == ErrorKind::NotFound)
+        {
             found.push(format!("function {}: {}", function.name, error.message()));
         }
     }
@@ -106,8 +109,13 @@ fn changed(before: &Catalog, after: &Catalog) -> Vec<String> {
         if let Err(error) = Planner::new(&new, &Context::system()).view(name, true) {
             found.push(format!("view {name}: {}", error.message()));
         }
-        if !view.triggers.is_empty() {
-            found.push(format!("triggers on {name}: this database has none"));
+        if view.is_materialized() {
+            found.push(format!(
+                "view {name}: this database keeps no rows of views: leave out \"materialized\""
+            ));
+        }
+        if let Err(error) = program::check_triggers(&new, name, view) {
+            found.push(error.message().to_owned());
         }
     }
     for (name, table) in &after.tables {
@@ -153,12 +161,13 @@ fn faults(schema: &Schema, name: &TableName, table: &Table) -> Vec<String> {
             }
         }
     }
-    faults.extend(key_faults(&schema.catalog, table));
-    if table.grants.iter().any(|grant| !grant.columns.is_empty()) {
-        faults.push(format!("privileges on columns of {name}: this database has them on tables only"));
+    if table.partitioning.is_some() {
+        faults
+            .push("this database does not divide the rows of a table: leave out \"partition by\"".to_owned());
     }
-    if !table.triggers.is_empty() {
-        faults.push(format!("triggers on {name}: this database has none"));
+    faults.extend(key_faults(&schema.catalog, table));
+    if let Err(error) = program::check_triggers(schema, name, table) {
+        faults.push(error.message().to_owned());
     }
     faults.dedup();
     faults
@@ -189,8 +198,11 @@ fn key_faults(catalog: &Catalog, table: &Table) -> Vec<String> {
     faults
 }
 
-fn foreign_type(ty: &Type) -> Option<&str> {
+/// A type that there are no values of here.
+pub(crate) fn foreign_type(ty: &Type) -> Option<&str> {
     match ty {
+        ty if span::is_range(ty) => None,
+        Type::Other(name) if name == "tsvector" => None,
         Type::Other(name) => Some(name),
         Type::Array(element) => foreign_type(element),
         _ => None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Catalog, Column, Function, Table, TableKind, TableName};
-use truststream_sql::closest::closest;
+use truststream_sql::closest::misspelt;
 use truststream_sql::computed;
 use truststream_sql::expression::result_table;
 use truststream_sql::relations::Relations;
@@ -42,7 +42,7 @@ impl Schema {
             let message = format!("Could not find the table '{name}' in the schema cache");
             let error = Error::new(ErrorKind::NotFound, "PGRST205", message);
             let same = self.catalog.tables.keys().filter(|table| table.schema == name.schema);
-            match closest(same.map(|table| table.name.as_str()), &name.name) {
+            match misspelt(same.map(|table| table.name.as_str()), &name.name) {
                 Some(near) => {
                     error.with_hint(format!("Perhaps you meant the table '{}.{near}'", name.schema))
                 }

@@ -39,6 +39,13 @@ pub(crate) async fn next(database: &Database, table: &TableName, column: &Column
     Err(Error::unavailable("no number could be taken from a sequence"))
 }
 
+/// Lets a column go on behind a number.
+pub(crate) async fn set(database: &Database, table: &TableName, column: &Column, last: i64) -> Result<()> {
+    let sequences = database.collection::<Document>(SEQUENCES);
+    let set = sequences.update_one(key(table, column), doc! { "$set": { "last": last } }).upsert(true);
+    set.await.map(drop).map_err(convert)
+}
+
 /// Goes on well beyond the largest number present.
 pub(crate) async fn advance(database: &Database, name: &TableName, table: &Table, by: i64) -> Result<()> {
     for column in table.columns.iter().filter(|column| column.identity.is_some()) {

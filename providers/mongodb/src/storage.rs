@@ -11,19 +11,22 @@
 //! | date | `long`: days since 1970-01-01 |
 //! | interval | `{ t, m, d, u }`: length in microseconds, then months, days and microseconds |
 //! | jsonb, json | `{ v }` and `{ v, t }`: the value, and the text as it was written |
+//! | ranges | `{ t, n, l, ls, u, us }`: the text, and both ends (`span.rs`) |
+//! | tsvector | `string`: PostgreSQL's text of it |
 //! | arrays | `array` |
 
 use std::str::FromStr;
 
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, Decimal128, Document, doc};
-use truststream_kernel::value::{decimal, jsonb};
+use truststream_kernel::value::{decimal, jsonb, range};
 use truststream_kernel::{Error, Result, Type, Value};
 use truststream_services::database::Table;
 use uuid::Uuid;
 
 use crate::json;
 use crate::names::field;
+use crate::span;
 
 /// NaN in a column of numbers.
 pub(crate) const NAN: &str = "NaN";
@@ -40,7 +43,10 @@ pub(crate) fn bson(value: &Value, ty: &Type) -> Result<Bson> {
         Value::Float(value) if value.is_nan() => Bson::String(NAN.into()),
         Value::Float(value) => Bson::Double(*value),
         Value::Decimal(text) => decimal128(text)?,
-        Value::Text(text) => Bson::String(text.clone()),
+        Value::Text(text) => match range::element(ty) {
+            Some(element) => span::bson(text, &element)?,
+            None => Bson::String(text.clone()),
+        },
         Value::Bytes(bytes) => binary(BinarySubtype::Generic, bytes.clone()),
         Value::Uuid(uuid) => binary(BinarySubtype::Uuid, uuid.as_bytes().to_vec()),
         Value::Timestamptz(micros) | Value::Timestamp(micros) | Value::Time(micros) => Bson::Int64(*micros),
@@ -103,6 +109,9 @@ pub(crate) fn value(bson: &Bson, ty: &Type) -> Result<Value> {
         (_, Type::Date) => integer(bson).and_then(|days| i32::try_from(days).ok()).map(Value::Date),
         (Bson::Document(parts), Type::Interval) => interval_value(parts),
         (Bson::Document(parts), Type::Json | Type::Jsonb) => Some(json_value(parts)),
+        (Bson::Document(parts), Type::Other(_)) => {
+            parts.get_str("t").ok().map(|text| Value::Text(text.to_owned()))
+        }
         (Bson::Binary(binary), Type::Uuid) => Uuid::from_slice(&binary.bytes).ok().map(Value::Uuid),
         (Bson::Binary(binary), _) => Some(Value::Bytes(binary.bytes.clone())),
         (Bson::Array(elements), Type::Array(inner)) => {
@@ -194,6 +203,9 @@ mod tests {
             (Type::Json, r#"{"b":1,"a":1.50,"b":2}"#),
             (Type::Date, "0044-03-15 BC"),
             (Type::Timestamptz, "infinity"),
+            (Type::Other("int4range".into()), "[1,5]"),
+            (Type::Other("tstzrange".into()), "(,2024-01-01 00:00:00+00]"),
+            (Type::Other("tsvector".into()), "'a':1A,3 'b'"),
             (Type::Array(Box::new(Type::Int4)), "{{1,2},{3,NULL}}"),
         ] {
             let given = Value::parse(&ty, text).unwrap();

@@ -16,6 +16,7 @@ use truststream_services::database::Position;
 
 use crate::driver::Shared;
 use crate::error::convert;
+use crate::names::MARKS;
 use crate::storage::integer;
 
 /// An event of a stream.
@@ -36,6 +37,8 @@ pub(crate) struct Stream {
     cursor: i64,
     events: VecDeque<Event>,
     collections: Vec<String>,
+    /// The latest moment of which an event has come.
+    reached: Option<Timestamp>,
 }
 
 impl Stream {
@@ -58,12 +61,14 @@ impl Stream {
         let reply = database.run_command(command).session(&mut session).await.map_err(convert)?;
         let cursor = cursor_of(&reply)?;
         let id = cursor.get("id").and_then(integer).unwrap_or(0);
-        let mut stream = Stream { database, session, cursor: id, events: VecDeque::new(), collections };
+        let events = VecDeque::new();
+        let mut stream = Stream { database, session, cursor: id, events, collections, reached: None };
         stream.take(cursor, "firstBatch")?;
         Ok(stream)
     }
 
-    /// The next event; none if the server had none for so long, and so has told all that was.
+    /// The next event; none if the server sent none for so long. That says nothing of the end: a server
+    /// sends none as well while it looks through what the stream is not about, or waits for another one.
     pub(crate) async fn next(&mut self, patience: Duration) -> Result<Option<Event>> {
         if self.events.is_empty() {
             let patience = i64::try_from(patience.as_millis()).unwrap_or(i64::MAX).max(1);
@@ -79,12 +84,31 @@ impl Stream {
         self.events.push_front(event);
     }
 
+    /// Whether the server, which tells events in their order, has told one of a moment or a later one.
+    pub(crate) fn has_reached(&self, moment: Timestamp) -> bool {
+        self.events.is_empty() && self.reached.is_some_and(|reached| reached >= moment)
+    }
+
+    /// Makes an event that comes behind all that was written before.
+    pub(crate) async fn mark(&self) -> Result<()> {
+        let marks = self.database.collection::<Document>(MARKS);
+        let marked = marks.update_one(doc! { "_id": "end" }, doc! { "$inc": { "n": 1_i64 } }).upsert(true);
+        match marked.await {
+            Ok(_) => Ok(()),
+            // Another reader made the first one at once; who looks for its end looks again.
+            Err(error) if crate::error::code(&error) == Some(crate::error::DUPLICATE_KEY) => Ok(()),
+            Err(error) => Err(convert(error)),
+        }
+    }
+
     fn take(&mut self, cursor: &Document, name: &str) -> Result<()> {
         let found = cursor.get_array(name).map(Vec::as_slice).unwrap_or_default();
         for event in found.iter().filter_map(Bson::as_document) {
             let event = mongodb::bson::deserialize_from_document(event.clone());
             let unreadable = |error| Error::internal("a change of the feed can't be read").with_source(error);
-            self.events.push_back(event.map_err(unreadable)?);
+            let event: Event = event.map_err(unreadable)?;
+            self.reached = self.reached.max(event.cluster_time);
+            self.events.push_back(event);
         }
         Ok(())
     }

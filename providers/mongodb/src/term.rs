@@ -7,8 +7,13 @@ use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::Catalog;
 
+use crate::rank::ranked;
 use crate::schema::labels;
+use crate::span;
 use crate::storage;
+
+/// What stands for arguments that are not known.
+const UNKNOWN: &str = "$$ROOT";
 
 /// A value as an expression, with its type.
 #[derive(Clone, Debug)]
@@ -74,6 +79,12 @@ pub(crate) fn constant(value: impl Into<Bson>) -> Bson {
     Bson::Document(doc! { "$literal": value.into() })
 }
 
+/// What the engine makes an error of, with these words in it. It is no constant: those are computed before
+/// there are rows, also where no row would come to them.
+pub(crate) fn refusal(words: impl Into<String>) -> Bson {
+    doc! { "$toInt": { "$ifNull": ["$%none", constant(words.into())] } }.into()
+}
+
 /// The value of a constant.
 pub(crate) fn constant_of(expr: &Bson) -> Option<&Bson> {
     match expr {
@@ -111,6 +122,15 @@ pub(crate) fn is_json(ty: &Type) -> bool {
 impl Term {
     pub(crate) fn new(expr: impl Into<Bson>, ty: Type) -> Self {
         Term { expr: expr.into(), ty }
+    }
+
+    /// What is not known before a function is called.
+    pub(crate) fn unknown(ty: Type) -> Self {
+        Term::new(UNKNOWN, ty)
+    }
+
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.expr == Bson::String(UNKNOWN.to_owned())
     }
 
     /// A value as columns store it, at a path.
@@ -180,8 +200,9 @@ impl Term {
         }
         match &self.ty {
             Type::Json | Type::Jsonb => ranked(&expr),
+            ty if span::is_range(ty) => span::sortable(self),
             ty if is_wide(ty) => narrow(&expr),
-            Type::Array(inner) => listed(&expr, is_wide(inner)),
+            Type::Array(inner) => listed(&expr, element(catalog, inner)),
             Type::Interval => match constant_of(&expr) {
                 Some(Bson::Document(parts)) => constant(parts.get("t").cloned().unwrap_or(Bson::Null)),
                 _ => Bson::Document(doc! { "$getField": { "field": "t", "input": expr } }),
@@ -192,6 +213,9 @@ impl Term {
 
     /// A comparison, which is null if one side is.
     pub(crate) fn compare(&self, catalog: &Catalog, relation: Relation, other: &Term, want: Want) -> Bson {
+        if span::is_range(&self.ty) {
+            return span::compared(self, relation, other, want);
+        }
         let relation = if want == Want::True { relation } else { relation.opposite() };
         let exact = matches!(relation, Relation::Eq | Relation::Ne);
         let stored = self.ty != Type::Interval && !is_wide(&self.ty) && !is_wide(&other.ty);
@@ -204,6 +228,12 @@ impl Term {
             Some(known @ (Bson::Document(_) | Bson::Array(_))) if exact && is_json(&self.ty) => {
                 let equal = crate::contain::json_equals(&self.expr, known);
                 if relation == Relation::Eq { equal } else { not(equal) }
+            }
+            // Not every server takes 1 and 1.0 for equal within arrays, but all of them order them alike.
+            _ if exact && matches!(&self.ty, Type::Array(inner) if inner.is_number()) => {
+                let order = doc! { "$cmp": sides };
+                Document::from_iter([(relation.word().to_owned(), Bson::Array(vec![order.into(), 0.into()]))])
+                    .into()
             }
             _ => Document::from_iter([(relation.word().to_owned(), Bson::Array(sides))]).into(),
         };
@@ -290,10 +320,21 @@ pub(crate) fn narrow(number: &Bson) -> Bson {
     } })
 }
 
+/// An element `$$e` of an array, in a form that compares as PostgreSQL does.
+fn element(catalog: &Catalog, ty: &Type) -> Bson {
+    match labels(catalog, ty) {
+        Some(labels) => {
+            let labels: Vec<Bson> = labels.iter().cloned().map(Bson::String).collect();
+            Bson::Document(doc! { "$indexOfArray": [constant(labels), "$$e"] })
+        }
+        None if is_wide(ty) => narrow(&"$$e".into()),
+        None => "$$e".into(),
+    }
+}
+
 /// An array in PostgreSQL's order: element by element whatever its dimensions, null the largest. It
 /// stands in a document, for the engine sorts by one element of what is an array itself.
-fn listed(array: &Bson, wide: bool) -> Bson {
-    let element = if wide { narrow(&"$$e".into()) } else { "$$e".into() };
+fn listed(array: &Bson, element: Bson) -> Bson {
     let elements = doc! { "$map": {
         "input": flattened(array),
         "as": "e",
@@ -313,31 +354,4 @@ pub(crate) fn flattened(array: &Bson) -> Bson {
     };
     let known = doc! { "$ifNull": [array.clone(), []] };
     flat(flat(known.into()).into()).into()
-}
-
-/// JSON in PostgreSQL's order: null, strings, numbers, booleans, arrays, objects; longer arrays and
-/// objects behind shorter ones.
-fn ranked(expr: &Bson) -> Bson {
-    let is = |types: &[&str]| doc! { "$in": ["$$k", types.to_vec()] };
-    Bson::Document(doc! { "$let": {
-        "vars": { "j": expr.clone() },
-        "in": { "$let": {
-            "vars": { "k": { "$type": "$$j" } },
-            // Only what is missing sorts before null; not every server tells the type of such a variable.
-            "in": { "$cond": [{ "$lt": ["$$j", Bson::Null] }, Bson::Null, {
-                "r": { "$switch": { "branches": [
-                    { "case": is(&["null"]), "then": 0 },
-                    { "case": is(&["string"]), "then": 1 },
-                    { "case": is(&["int", "long", "double", "decimal"]), "then": 2 },
-                    { "case": is(&["bool"]), "then": 3 },
-                    { "case": is(&["array"]), "then": 4 },
-                ], "default": 5 } },
-                "n": { "$switch": { "branches": [
-                    { "case": is(&["array"]), "then": { "$size": "$$j" } },
-                    { "case": is(&["object"]), "then": { "$size": { "$objectToArray": "$$j" } } },
-                ], "default": 0 } },
-                "v": "$$j",
-            }] },
-        } },
-    } })
 }

@@ -1,10 +1,12 @@
 //! Transactions: repeated as a whole while others are in the way.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
+use mongodb::bson::raw::RawDocument;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{ReadConcern, TransactionOptions, WriteConcern};
 use mongodb::{ClientSession, Database};
@@ -12,10 +14,14 @@ use truststream_kernel::{Context, Error, ErrorKind, Outcome, Result, Retry};
 
 use crate::cancel::Watch;
 use crate::driver::Shared;
-use crate::error::convert;
+use crate::error::{DUPLICATE_KEY, convert, unreadable};
+use crate::judge::Judged;
 use crate::names;
-use crate::plan::Plan;
+use crate::plan::{Plan, Planner};
 use crate::schema::Schema;
+
+/// Keys locked by one command.
+const MANY: usize = 500;
 
 /// How long a transaction is repeated where the caller sets no deadline.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,12 +36,20 @@ pub(crate) struct Work {
     pub(crate) watch: Watch,
     /// Whether what is done now is done with the rights of the owner of all.
     pub(crate) owner: bool,
+    /// What was judged before the request at hand was planned.
+    pub(crate) known: Judged,
+    /// How many triggers led here.
+    pub(crate) depth: usize,
+    /// What functions set for the rest of the transaction.
+    pub(crate) settings: HashMap<String, String>,
 }
 
 /// What becomes of a transaction whose work is done.
 pub(crate) enum Fate<T> {
     Keep(T),
     Undo(T),
+    /// It only read: that it is over the server is told without waiting for the reply.
+    Leave(T),
 }
 
 impl Shared {
@@ -73,6 +87,8 @@ impl Shared {
         let ended = match work(&mut one, about).await {
             Ok(Fate::Keep(done)) => commit(&mut one.session).await.map(|()| done),
             Ok(Fate::Undo(done)) => one.session.abort_transaction().await.map(|()| done).map_err(convert),
+            // A session that is dropped aborts what it has begun.
+            Ok(Fate::Leave(done)) => Ok(done),
             Err(error) => {
                 // The error tells what went wrong; that nothing is left to abort is no news.
                 let _ = one.session.abort_transaction().await;
@@ -101,6 +117,9 @@ impl Shared {
             cx: cx.clone(),
             watch: Watch::new(&self.client),
             owner: false,
+            known: Judged::default(),
+            depth: 0,
+            settings: HashMap::new(),
         })
     }
 }
@@ -139,8 +158,29 @@ pub(crate) fn pause(attempt: u32) -> Duration {
 }
 
 impl Work {
+    /// Plans for who does this, with what was judged beforehand.
+    pub(crate) fn planner<'w>(&'w self, schema: &'w Schema) -> Planner<'w> {
+        let planner = Planner::new(schema, &self.cx).by_columns(true);
+        planner.owned(self.owner).knowing(&self.known, &self.settings)
+    }
+
     /// All documents that a pipeline answers.
     pub(crate) async fn documents(&mut self, plan: Plan) -> Result<Vec<Document>> {
+        let mut found = Vec::new();
+        self.each(plan, |document| {
+            found.push(Document::try_from(document).map_err(unreadable)?);
+            Ok(())
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Does something with each document that a pipeline answers.
+    pub(crate) async fn each(
+        &mut self,
+        plan: Plan,
+        mut work: impl FnMut(&RawDocument) -> Result<()> + Send,
+    ) -> Result<()> {
         let collection = self.database.collection::<Document>(&plan.collection);
         let request = collection.aggregate(plan.stages).comment(self.watch.comment());
         let mut request = request.session(&mut self.session);
@@ -148,7 +188,10 @@ impl Work {
             request = request.max_time(remaining);
         }
         let mut cursor = request.await.map_err(convert)?;
-        cursor.stream(&mut self.session).try_collect().await.map_err(convert)
+        while cursor.advance(&mut self.session).await.map_err(convert)? {
+            work(cursor.current())?;
+        }
+        Ok(())
     }
 
     /// What stages make of rows that are given by value, in order.
@@ -183,28 +226,30 @@ impl Work {
 
     /// Makes other transactions that rely on the same keys wait for this one, and it for them.
     pub(crate) async fn lock(&mut self, collection: &str, keys: &[Bson]) -> Result<()> {
-        let locks = self.database.collection::<Document>(names::LOCKS);
-        for key in keys {
+        let update = |key: &Bson| {
             let id = doc! { "t": collection, "k": key.clone() };
-            locks
-                .update_one(doc! { "_id": id }, doc! { "$inc": { "n": 1_i64 } })
-                .upsert(true)
-                .comment(self.watch.comment())
-                .session(&mut self.session)
-                .await
-                .map_err(lost)?;
+            Bson::from(doc! { "q": { "_id": id }, "u": { "$inc": { "n": 1_i64 } }, "upsert": true })
+        };
+        for keys in keys.chunks(MANY) {
+            let updates: Vec<Bson> = keys.iter().map(update).collect();
+            let command = self.command(doc! { "update": names::LOCKS, "updates": updates });
+            let locked = self.database.run_command(command).session(&mut self.session).await;
+            let reply = locked.map_err(|error| match crate::error::code(&error) {
+                Some(code) if code == DUPLICATE_KEY => lost().with_source(error),
+                _ => convert(error),
+            })?;
+            // Nothing else of a counter can go wrong.
+            if reply.get_array("writeErrors").is_ok_and(|errors| !errors.is_empty()) {
+                return Err(lost());
+            }
         }
         Ok(())
     }
 }
 
 /// Two that lock a key for the first time at once make it twice.
-fn lost(error: mongodb::error::Error) -> Error {
-    if crate::error::code(&error) == Some(crate::error::DUPLICATE_KEY) {
-        let message = "could not serialize access due to concurrent update";
-        return Error::new(ErrorKind::Conflict, "40001", message).with_source(error);
-    }
-    convert(error)
+fn lost() -> Error {
+    Error::new(ErrorKind::Conflict, "40001", "could not serialize access due to concurrent update")
 }
 
 /// A pipeline that starts from documents given by value. It stands on a collection that has one

@@ -13,7 +13,7 @@ use truststream_mongodb::{Config, MongoDriver};
 use truststream_services::database::{DatabaseDriver, Insert, Migrate, Query, Select, TableName};
 
 /// How long what is asked of the server may take to get there.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Stands before a server: it notes what is asked, and keeps replies back while it is told to.
 #[derive(Clone, Default)]

@@ -5,8 +5,8 @@ use truststream_conformance::mongodb_server::MongoServer;
 use truststream_kernel::{Context, Identity, Result};
 use truststream_mongodb::MongoDriver;
 use truststream_services::database::{
-    AppliedMigration, Arguments, DatabaseDriver, Filter, Format, Insert, Invoke, Item, Migrate, Query,
-    Review, Select, TableName, Transaction,
+    AppliedMigration, Arguments, DatabaseDriver, Field, Filter, Format, Insert, Invoke, Item, Migrate, Order,
+    Query, Review, Select, TableName, Transaction,
 };
 
 use crate::server::fresh;
@@ -43,6 +43,10 @@ create function add_note(id bigint, owner uuid) returns text language sql as
   $$ insert into notes (id, owner, body) values (id, owner, 'new') returning body $$;
 create view priced as select id, title as name, price from albums where price is not null;
 create view cheap as select id as number, name as label from priced where price < 10;
+create view ranked as select id, artist_id, rank() over (partition by artist_id order by price desc nulls last) as place,
+  row_number() over (order by title) as number, count(*) over () as pieces from albums;
+create view dearest as select distinct on (artist_id) artist_id, title from albums order by artist_id, price desc nulls last;
+create view named as select distinct country from artists order by country desc;
 create view totals as select artist_id, count(*) as pieces, max(price) as dearest from albums group by artist_id;
 grant select, insert, update, delete on cheap to authenticated;
 ";
@@ -73,7 +77,12 @@ async fn filled(server: &MongoServer) -> MongoDriver {
     driver
 }
 
-async fn call(driver: &MongoDriver, cx: &Context, function: &str, arguments: Json) -> Result<Json> {
+pub(crate) async fn call(
+    driver: &MongoDriver,
+    cx: &Context,
+    function: &str,
+    arguments: Json,
+) -> Result<Json> {
     taking(driver, cx, function, arguments, Query::all()).await
 }
 
@@ -97,14 +106,18 @@ async fn taking(
     Ok(if body.is_empty() { Json::Null } else { serde_json::from_slice(&body).unwrap() })
 }
 
-async fn rows(driver: &MongoDriver, cx: &Context, table: &str, query: Query) -> Json {
+pub(crate) async fn rows(driver: &MongoDriver, cx: &Context, table: &str, query: Query) -> Json {
     serde_json::from_str(&text(driver, cx, table, query).await).unwrap()
 }
 
 /// Rows as they are sent: a number with all its digits.
-async fn text(driver: &MongoDriver, cx: &Context, table: &str, query: Query) -> String {
+pub(crate) async fn text(driver: &MongoDriver, cx: &Context, table: &str, query: Query) -> String {
     let page = driver.select(cx, &Select::new(TableName::public(table), query)).await.unwrap();
     String::from_utf8(page.body.to_vec()).unwrap()
+}
+
+fn by_id() -> Order {
+    Order { field: Field::column("id"), relation: None, descending: false, nulls: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,6 +177,14 @@ async fn views_are_read_and_written_through() {
         Query { filter: Some(Filter::eq("artist_id", "1")), ..Query::all() },
     );
     assert_eq!(totals.await, r#"[{"artist_id":1,"pieces":2,"dearest":12.00}]"#);
+    let ranked = text(&driver, &system, "ranked", Query { order: vec![by_id()], ..Query::all() }).await;
+    assert_eq!(
+        ranked,
+        r#"[{"id":1,"artist_id":1,"place":2,"number":1,"pieces":3},{"id":2,"artist_id":1,"place":1,"number":3,"pieces":3},{"id":3,"artist_id":2,"place":1,"number":2,"pieces":3}]"#
+    );
+    let dearest = text(&driver, &system, "dearest", Query::all()).await;
+    assert_eq!(dearest, r#"[{"artist_id":1,"title":"Two"},{"artist_id":2,"title":"Three"}]"#);
+    assert_eq!(text(&driver, &system, "named", Query::all()).await, r#"[{"country":null},{"country":"SE"}]"#);
     let row = Insert::new(TableName::public("cheap"), json!({ "number": 9, "label": "Nine" }).to_string());
     driver.insert(&alice(), &row).await.unwrap();
     let nine =
@@ -179,7 +200,7 @@ async fn what_can_not_be_translated_is_refused_before_anything_is_done() {
     let driver = fresh(&server).await.unwrap();
     let sql = "create table t (id int primary key, v text);\n\
         create function ranked() returns table (v text, n bigint) language sql as\n\
-          $$ select v, row_number() over (order by v) from t $$;\n\
+          $$ select v, ntile(4) over (order by v) from t $$;\n\
         create view joined as select t.id, u.v from t full join t u on u.id = t.id;\n";
     let migrations = vec![AppliedMigration { name: "1.sql".into(), sql: sql.into() }];
     let problems = driver.review(&Context::system(), &Review { migrations }).await.unwrap();

@@ -109,12 +109,10 @@ async fn what_can_not_be_expressed_is_refused() {
     for (number, sql) in [
         "create policy x on teams using (name similar to 'a')",
         "create policy x on teams using (exists (select 1 from members m full join tasks t on true))",
-        "create view v as select name, row_number() over () from teams",
-        "create table t (id int primary key, r int4range)",
+        "create view v as select name, lag(name) over (order by id) from teams",
+        "create table t (id int primary key, price money)",
         "create unique index on teams (lower(name))",
         "alter table teams rename to groups",
-        "grant select (id) on teams to anon",
-        "create domain positive as int check (value > 0)",
         "create unique index on teams (name) where name > 'a'",
     ]
     .into_iter()

@@ -1,15 +1,17 @@
 //! Functions in SQL, called by name: their statements one after another, in one transaction.
 
 mod arguments;
+mod settings;
 mod statement;
 
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::raw::{RawDocument, RawDocumentBuf};
+use mongodb::bson::{Document, doc};
 use sqlparser::ast::Statement;
 use truststream_kernel::{Context, Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{Function, Invoke, Media, Page, Query};
 use truststream_sql::callable::Callable;
 use truststream_sql::computed;
-use truststream_sql::expression::{parameter_type, result_columns, statements};
+use truststream_sql::expression::{SCALAR, parameter_type, result_columns, statements};
 
 use crate::plan::{Place, Plan, Planner};
 use crate::render::Renderer;
@@ -18,7 +20,10 @@ use crate::sql::Translator;
 use crate::storage::integer;
 use crate::term::Term;
 use crate::work::{Work, given};
-use crate::{internal, names};
+use crate::{internal, names, program};
+
+pub(crate) use settings::{check as check_setting, setting};
+pub(crate) use statement::check as check_statement;
 
 /// Whether a function can be called here.
 ///
@@ -29,7 +34,7 @@ pub(crate) fn check(schema: &Schema, function: &Function) -> Result<()> {
         return Ok(());
     }
     let cx = Context::system();
-    let mut planner = Planner::new(schema, &cx);
+    let mut planner = Planner::new(schema, &cx).trying();
     if let Some(table) = computed::table_of(&schema.catalog, function) {
         let place = Place::of(&table);
         return match function.returns.set || function.returns.composite {
@@ -39,12 +44,18 @@ pub(crate) fn check(schema: &Schema, function: &Function) -> Result<()> {
     }
     let columns = result_columns(&schema.catalog, function)?;
     let parameters = function.parameters.iter().map(|parameter| parameter_type(&schema.catalog, parameter));
-    // What is not known before it is called.
-    let arguments: Vec<Term> = parameters.map(|ty| Term::new(Bson::from("$$ROOT"), ty)).collect();
-    let statements = statements(function)?;
+    let arguments: Vec<Term> = parameters.map(Term::unknown).collect();
+    let statements = match statements(function) {
+        Err(_) if function.language == "plpgsql" => return program::check(schema, function),
+        statements => statements?,
+    };
     let last = statements.len().saturating_sub(1);
     for (at, statement) in statements.iter().enumerate() {
         let columns = (at == last && !function.returns.void).then_some(columns.as_slice());
+        if let Some(setting) = settings::setting(statement) {
+            settings::check(&mut planner, (function, &arguments), &setting)?;
+            continue;
+        }
         match statement {
             Statement::Query(query) => {
                 Translator::step(&mut planner, function, &arguments, query, columns)?;
@@ -94,15 +105,17 @@ impl Work {
             let message = "Function must return SETOF or TABLE when max-affected preference is used with handling=strict";
             return Err(Error::new(ErrorKind::InvalidInput, "PGRST128", message));
         }
+        self.settings.retain(|name, _| !name.starts_with("response."));
         let values = arguments::values(&schema, &self.cx, function, &op.arguments).await?;
         let rows = match function.strict && values.contains(&Value::Null) {
             true => Given::Rows(Vec::new()),
             false => self.steps(&schema, function, &values, op.read_only || function.reads_only).await?,
         };
         if function.returns.void {
-            return Ok(Page { status: Some(204), ..Page::default() });
+            return self.replied(Page { status: Some(204), ..Page::default() });
         }
-        self.result(op, &callable.query, function, &rows).await
+        let page = self.result(op, &callable.query, function, &rows).await?;
+        self.replied(page)
     }
 
     /// Runs a function's statements, and gives what the last one gave.
@@ -118,13 +131,24 @@ impl Work {
         let arguments: Vec<Term> =
             parameters.zip(values).map(|(ty, value)| Term::value(value, &ty)).collect::<Result<_>>()?;
         let columns = result_columns(&schema.catalog, function)?;
-        let statements = statements(function)?;
+        let statements = match statements(function) {
+            Err(_) if function.language == "plpgsql" => {
+                let rows = self.program(schema, function, values, (&columns, reads_only)).await?;
+                return Ok(Given::Rows(rows));
+            }
+            statements => statements?,
+        };
         let last = statements.len().saturating_sub(1);
         let mut found = Given::Rows(Vec::new());
         for (at, statement) in statements.iter().enumerate() {
             let columns = (at == last && !function.returns.void).then_some(columns.as_slice());
+            if let Some(setting) = settings::setting(statement) {
+                let text = self.set(schema, (function, &arguments), &setting).await?;
+                found = Given::Rows(vec![doc! { names::field(SCALAR): text }]);
+                continue;
+            }
             if let Statement::Query(query) = statement {
-                let mut planner = Planner::new(schema, &self.cx).owned(self.owner);
+                let mut planner = self.planner(schema);
                 let rows = Translator::step(&mut planner, function, &arguments, query, columns)?;
                 let mut stages = rows.stages;
                 if !function.returns.set {
@@ -149,7 +173,7 @@ impl Work {
 
     async fn counted(&mut self, rows: &Given, place: &Place, query: &Query) -> Result<u64> {
         let schema = std::sync::Arc::clone(&self.schema);
-        let mut stages = Planner::new(&schema, &self.cx).owned(self.owner).matching(place, query)?;
+        let mut stages = self.planner(&schema).by_columns(false).matching(place, query)?;
         stages.push(doc! { "$count": "n" });
         let found = self.documents(rows.then(stages)).await?;
         Ok(found.first().and_then(|one| one.get("n")).and_then(integer).unwrap_or(0).unsigned_abs())
@@ -164,6 +188,7 @@ impl Work {
     ) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
         let (place, scalar) = (Place::of(&result_of(function)), !function.returns.composite);
+        self.judge(&place.table, query, Some(&rows.then(Vec::new()))).await?;
         let total = match op.count {
             Some(_) => Some(self.counted(rows, &place, query).await?),
             None => None,
@@ -176,7 +201,7 @@ impl Work {
                     .with_details(format!("The query affects {affected} rows")));
             }
         }
-        let level = Planner::new(&schema, &self.cx).owned(self.owner).level(&place, query)?;
+        let level = self.planner(&schema).by_columns(false).level(&place, query)?;
         let mut renderer = Renderer::new(&schema.catalog, &level.shape, &op.format)?;
         let single = match op.format.media {
             Media::Json => !function.returns.set,
@@ -184,13 +209,18 @@ impl Work {
             _ => false,
         };
         let plain = scalar && matches!(op.format.media, Media::Json | Media::Object);
-        let mut documents = self.documents(rows.then(level.stages)).await?;
+        let mut documents = Vec::new();
+        let mut keep = |document: &RawDocument| {
+            documents.push(document.to_owned());
+            Ok(())
+        };
+        self.each(rows.then(level.stages), &mut keep).await?;
         if !function.returns.set && documents.is_empty() {
             // One row in any case: of nulls if there is none.
-            documents.push(Document::new());
+            documents.push(RawDocumentBuf::new());
         }
         let (body, count) = match (single, plain) {
-            (true, _) => renderer.single(documents.first(), plain)?,
+            (true, _) => renderer.single(documents.first().map(AsRef::as_ref), plain)?,
             (false, true) => renderer.values(&documents)?,
             (false, false) => {
                 for document in &documents {
@@ -203,7 +233,7 @@ impl Work {
     }
 }
 
-fn refuse_write(function: &Function, statement: &Statement, reads_only: bool) -> Result<()> {
+pub(crate) fn refuse_write(function: &Function, statement: &Statement, reads_only: bool) -> Result<()> {
     if !reads_only {
         return Ok(());
     }
@@ -216,6 +246,9 @@ fn refuse_write(function: &Function, statement: &Statement, reads_only: bool) ->
     let message = format!("cannot execute {verb} in a read-only transaction");
     Err(Error::new(ErrorKind::InvalidInput, "25006", message))
 }
+
+/// A function and what it is called with.
+pub(crate) type Called<'c> = (&'c Function, &'c [Term]);
 
 /// The columns of a function's result, where its last statement gives them.
 pub(crate) type Columns<'c> = Option<&'c [(String, Type)]>;

@@ -2,26 +2,22 @@
 
 use mongodb::bson::{Bson, Document};
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, OnConflict, OnConflictAction, OnInsert,
-    Query, SelectItem, Statement, TableFactor, TableObject, TableWithJoins, Update,
+    Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, ObjectName, OnConflict, OnConflictAction,
+    OnInsert, Query, SelectItem, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update,
 };
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, Function, PolicyCommand, Table, TableKind, TableName};
 use truststream_sql::schema::table_name;
 
-use super::Columns;
+use super::{Called, Columns};
 use crate::cast::cast;
 use crate::names::{collection, field};
 use crate::plan::Planner;
 use crate::schema::Schema;
-use crate::sql::{Changes, Translator, ident, unbounded};
+use crate::sql::{Changes, Translator, ident, meant, unbounded};
 use crate::storage;
-use crate::term::Term;
 use crate::work::Work;
 use crate::write::{Rows, key_of};
-
-/// A function and what it is called with.
-type Called<'c> = (&'c Function, &'c [Term]);
 
 /// A statement that was taken apart.
 enum Parts<'s> {
@@ -55,7 +51,9 @@ fn refused(statement: &impl std::fmt::Display) -> Error {
     ))
 }
 
-fn read<'s>(schema: &'s Schema, statement: &'s Statement) -> Result<Read<'s>> {
+fn read<'s>(schema: &'s Schema, function: &Function, statement: &'s Statement) -> Result<Read<'s>> {
+    let near = Some(function.name.schema.as_str());
+    let named = |name: &ObjectName| meant(name, near, |one| schema.catalog.tables.contains_key(one));
     let found = |name: TableName| -> Result<(TableName, &'s Table)> {
         let table = schema.table(&name)?;
         if table.kind != TableKind::Table {
@@ -66,9 +64,13 @@ fn read<'s>(schema: &'s Schema, statement: &'s Statement) -> Result<Read<'s>> {
     match statement {
         Statement::Insert(insert) => {
             let TableObject::TableName(name) = &insert.table else { return Err(refused(statement)) };
-            let (name, table) = found(table_name(name))?;
+            let (name, table) = found(named(name))?;
             let source = insert.source.as_deref().ok_or_else(|| refused(statement))?;
-            let columns = columns(table, &name, insert)?;
+            let mut columns = columns(table, &name, insert)?;
+            if let (true, SetExpr::Values(values)) = (insert.columns.is_empty(), source.body.as_ref()) {
+                // The first columns get the values, the others their defaults.
+                columns.truncate(values.rows.first().map_or(0, |row| row.content.len()));
+            }
             let conflict = conflict(insert, &columns).ok_or_else(|| refused(statement))?;
             let alias =
                 insert.table_alias.as_ref().map_or_else(|| name.name.clone(), |one| ident(&one.alias));
@@ -76,7 +78,7 @@ fn read<'s>(schema: &'s Schema, statement: &'s Statement) -> Result<Read<'s>> {
             Ok(Read { name, table, alias, parts, returning: insert.returning.as_deref() })
         }
         Statement::Update(Update { table, assignments, from: None, selection, returning, .. }) => {
-            let (name, alias) = target(table).ok_or_else(|| refused(statement))?;
+            let (name, alias) = target(table, named).ok_or_else(|| refused(statement))?;
             let (name, table) = found(name)?;
             let parts = Parts::Update { assignments, selection: selection.as_ref() };
             Ok(Read { name, table, alias, parts, returning: returning.as_deref() })
@@ -84,7 +86,7 @@ fn read<'s>(schema: &'s Schema, statement: &'s Statement) -> Result<Read<'s>> {
         Statement::Delete(Delete { from, using: None, selection, returning, .. }) => {
             let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = from;
             let [table] = from.as_slice() else { return Err(refused(statement)) };
-            let (name, alias) = target(table).ok_or_else(|| refused(statement))?;
+            let (name, alias) = target(table, named).ok_or_else(|| refused(statement))?;
             let (name, table) = found(name)?;
             let parts = Parts::Delete { selection: selection.as_ref() };
             Ok(Read { name, table, alias, parts, returning: returning.as_deref() })
@@ -93,10 +95,10 @@ fn read<'s>(schema: &'s Schema, statement: &'s Statement) -> Result<Read<'s>> {
     }
 }
 
-fn target(table: &TableWithJoins) -> Option<(TableName, String)> {
+fn target(table: &TableWithJoins, named: impl Fn(&ObjectName) -> TableName) -> Option<(TableName, String)> {
     match &table.relation {
         TableFactor::Table { name, alias, args: None, .. } if table.joins.is_empty() => {
-            let name = table_name(name);
+            let name = named(name);
             let alias = alias.as_ref().map_or_else(|| name.name.clone(), |alias| ident(&alias.name));
             Some((name, alias))
         }
@@ -197,14 +199,14 @@ fn made(planner: &mut Planner<'_>, (function, arguments): Called<'_>, read: &Rea
 }
 
 /// Whether a statement can be run.
-pub(super) fn check(
+pub(crate) fn check(
     planner: &mut Planner<'_>,
     called: Called<'_>,
     statement: &Statement,
     columns: Columns<'_>,
 ) -> Result<()> {
     let schema = planner.schema;
-    let read = read(schema, statement)?;
+    let read = read(schema, called.0, statement)?;
     made(planner, called, &read)?;
     returned(planner, called, &read, columns).map(drop)
 }
@@ -232,16 +234,16 @@ fn returned(
 
 impl Work {
     /// Runs a statement that writes, and gives what it returns.
-    pub(super) async fn statement(
+    pub(crate) async fn statement(
         &mut self,
         schema: &Schema,
         called: Called<'_>,
         statement: &Statement,
         columns: Columns<'_>,
     ) -> Result<Vec<Document>> {
-        let read = read(schema, statement)?;
+        let read = read(schema, called.0, statement)?;
         let (made, stages) = {
-            let mut planner = Planner::new(schema, &self.cx).owned(self.owner);
+            let mut planner = self.planner(schema);
             let stages = returned(&mut planner, called, &read, columns)?;
             (made(&mut planner, called, &read)?, stages)
         };
@@ -249,7 +251,8 @@ impl Work {
         let (readable, returns) = (made.changes.is_some(), stages.is_some());
         let rows = match (&read.parts, made) {
             (Parts::Insert { columns, conflict, .. }, Made { source: Some(rows), .. }) => {
-                self.may_insert(&read.name)?;
+                let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+                self.may_write(&read.name, PolicyCommand::Insert, &names)?;
                 let found =
                     self.documents(crate::plan::Plan { collection: rows.from, stages: rows.stages }).await?;
                 let rows = values(schema, columns, &found)?;
@@ -275,14 +278,17 @@ impl Work {
                         new.insert(field(name), value.1);
                     }
                 }
-                self.replace(named, &old, &mut new, readable).await?;
-                new
+                let columns: Vec<&str> = changes.set.iter().map(|(_, name)| name.as_str()).collect();
+                let kept = self.replace(named, &old, &mut new, (readable, Some(&columns))).await?;
+                new.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(row, _)| row).collect()
             }
             (_, Made { changes: Some(changes), .. }) => {
                 let old = self.documents(changes.plan).await?;
+                let old = self.before_delete(named, old).await?;
                 let keys: Vec<Bson> = old.iter().map(key_of).collect();
                 self.remove(&collection(&read.name), &keys).await?;
                 self.release(named, &old, None).await?;
+                self.after_delete(named, &old).await?;
                 old
             }
             _ => return Err(refused(statement)),
@@ -301,7 +307,7 @@ fn values<'t>(schema: &Schema, columns: &[&'t Column], found: &[Document]) -> Re
             .map(|(value, _)| Some(value))
     };
     let rows = found.iter().map(|row| columns.iter().map(|column| cell(row, column)).collect());
-    Ok(Rows { columns: columns.to_vec(), rows: rows.collect::<Result<_>>()? })
+    Ok(Rows { given: Vec::new(), columns: columns.to_vec(), rows: rows.collect::<Result<_>>()? })
 }
 
 /// A value as a column takes it, and as it stores it.

@@ -106,10 +106,6 @@ impl Planner<'_> {
             return Ok(Vec::new());
         }
         let relationship = self.relationship(&parent.table, embed)?;
-        if parent.row().is_some() && relationship.to_one && is_one_group(&embed.query) {
-            // Where there is no row to spread it would count nothing, and not be nothing.
-            return Err(Error::unsupported("this database counts nothing that is embedded in a spread row"));
-        }
         let related = self.related(parent, &relationship)?;
         let key = self.temporary();
         if embed.spread && relationship.to_one {
@@ -129,6 +125,11 @@ impl Planner<'_> {
             level.stages.push(doc! { "$limit": 1 });
         }
         stages.push(related.lookup(level.stages, &key));
+        if let Some(row) = parent.row() {
+            // Where there is no row to spread, nothing is in it. Only a missing row sorts before null.
+            let there = doc! { "$gt": [format!("${row}"), Bson::Null] };
+            stages.push(doc! { "$addFields": { &key: { "$cond": [there, format!("${key}"), Bson::Null] } } });
+        }
         let what = What::Embed { key, to_one, shape: level.shape, spread: embed.spread };
         Ok(vec![Part { name: embed.name().to_owned(), what }])
     }
@@ -183,7 +184,7 @@ impl Planner<'_> {
         Ok((vec![lookup], Bson::Document(doc! { "$ifNull": [first, Bson::Null] })))
     }
 
-    fn relationship(&self, parent: &TableName, embed: &Embed) -> Result<Relationship> {
+    pub(crate) fn relationship(&self, parent: &TableName, embed: &Embed) -> Result<Relationship> {
         self.schema.relations.resolve(parent, &embed.relation, embed.hint.as_deref()).cloned()
     }
 
@@ -217,6 +218,7 @@ impl Planner<'_> {
         let mut ties = Document::new();
         let mut conditions = Vec::new();
         for (mine, theirs) in columns {
+            self.access.may_read(table, to, theirs)?;
             let variable = self.variable();
             let value = format!("$${variable}");
             conditions.push(Bson::Document(doc! { "$ne": [value.clone(), Bson::Null] }));

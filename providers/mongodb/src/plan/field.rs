@@ -5,17 +5,17 @@ use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Field, JsonKey};
 use truststream_sql::computed;
 
-use super::{Place, Planner};
+use super::{Place, Planner, text_of};
 use crate::schema::column;
 use crate::sql::Translator;
-use crate::term::{Term, constant};
+use crate::term::{Term, constant, is_json};
 
 impl Planner<'_> {
     /// A column of a table, or a path into it; `stages` make what it reads.
     ///
     /// # Errors
     /// 42703 for unknown columns, 42883 for a path into what is no JSON.
-    pub(super) fn term(&mut self, place: &Place, field: &Field, stages: &mut Vec<Document>) -> Result<Term> {
+    pub(crate) fn term(&mut self, place: &Place, field: &Field, stages: &mut Vec<Document>) -> Result<Term> {
         let (term, as_text) = self.json_term(place, field, stages)?;
         Ok(if as_text { Term::new(text_of(&term.expr), Type::Text) } else { term })
     }
@@ -30,16 +30,24 @@ impl Planner<'_> {
         let schema = self.schema;
         let table = schema.table(&place.table)?;
         let mut term = match table.column(&field.name) {
-            Some(column) => place.term(column),
+            Some(column) => {
+                self.access.may_read(table, &place.table, &column.name)?;
+                place.term(column)
+            }
             None => match computed::column(&schema.catalog, &place.table, &field.name) {
                 Some(function) => {
                     let (term, made) = Translator::computed_value(self, place, function)?;
                     stages.extend(made);
-                    term
+                    of_row(place, term)
                 }
                 None => place.term(column(table, &place.table, &field.name)?),
             },
         };
+        if !field.path.is_empty() && is_list_of_json(&term.ty) {
+            // As `to_jsonb` has it; of null there is nothing.
+            let none = doc! { "$eq": [{ "$ifNull": [term.expr.clone(), Bson::Null] }, Bson::Null] };
+            term = Term::new(doc! { "$cond": [none, "$$REMOVE", term.expr] }, Type::Jsonb);
+        }
         let (mut as_text, kind) = (false, term.ty.clone());
         for step in &field.path {
             match &term.ty {
@@ -57,6 +65,24 @@ impl Planner<'_> {
         }
         Ok((term, as_text))
     }
+}
+
+/// What is computed of a row that need not be there: of none nothing.
+fn of_row(place: &Place, term: Term) -> Term {
+    let Some(row) = place.row() else { return term };
+    let nothing = if is_json(&term.ty) { "$$REMOVE".into() } else { Bson::Null };
+    // Only a missing row sorts before null.
+    let there = doc! { "$gt": [format!("${row}"), Bson::Null] };
+    Term::new(doc! { "$cond": [there, term.expr, nothing] }, term.ty)
+}
+
+/// Whether arrays are stored as JSON has them.
+fn is_list_of_json(ty: &Type) -> bool {
+    let Type::Array(element) = ty else { return false };
+    matches!(
+        **element,
+        Type::Bool | Type::Int2 | Type::Int4 | Type::Int8 | Type::Text | Type::Varchar(_) | Type::Enum(_)
+    )
 }
 
 /// `->`: a member or an element; missing where there is none. Of `jsonb` a scalar is its own element.
@@ -108,16 +134,4 @@ fn path_of(json: &Bson) -> Option<&str> {
 /// Whether a key can be part of a path.
 fn is_plain(key: &str) -> bool {
     !key.is_empty() && !key.contains(['.', '$', '\0'])
-}
-
-/// `->>`: a JSON value as text. The engine refuses to make one of objects and arrays.
-pub(crate) fn text_of(json: &Bson) -> Bson {
-    Bson::Document(doc! { "$let": {
-        "vars": { "j": json.clone() },
-        "in": { "$cond": [
-            { "$in": [{ "$type": "$$j" }, ["missing", "null"]] },
-            Bson::Null,
-            { "$toString": "$$j" },
-        ] },
-    } })
 }

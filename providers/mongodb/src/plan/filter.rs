@@ -8,6 +8,7 @@ use super::read::indexable;
 use super::{Place, Planner};
 use crate::contain;
 use crate::pattern::Pattern;
+use crate::span;
 use crate::term::{Relation, Term, Want, all, any, constant_of, flattened, not};
 
 impl Planner<'_> {
@@ -56,6 +57,7 @@ impl Planner<'_> {
         }
         let of = self.schema.table(&place.table)?;
         let Some(term) = of.column(&field.name).map(|column| place.term(column)) else { return Ok(None) };
+        self.access.may_read(of, &place.table, &field.name)?;
         let one = |text: &String| -> Result<Option<(String, Bson)>> {
             let literal = self.operand(&term.ty, text)?;
             let known = indexable(&term.expr, &literal.expr, &term.ty);
@@ -128,26 +130,39 @@ impl Planner<'_> {
                 let parts = parts.collect::<Result<Vec<_>>>()?;
                 Ok(if want == Want::True { any(parts) } else { all(parts) })
             }
-            (Operand::Text(text), None) => self.compare(&term, operator, text, want),
+            (Operand::Text(text), None) => self.tested((place, field), &term, (operator, text), want),
             (Operand::Text(text), Some(quantifier)) => {
-                self.quantified(&term, operator, *quantifier, text, want)
+                self.quantified((place, field), &term, (operator, *quantifier, text), want)
             }
+        }
+    }
+
+    /// A term compared with a literal, by the engine or by what was judged beforehand.
+    fn tested(
+        &self,
+        at: (&Place, &Field),
+        term: &Term,
+        (operator, text): (&Operator, &str),
+        want: Want,
+    ) -> Result<Bson> {
+        match self.judged(at, term, (operator, text), want)? {
+            Some(judged) => Ok(judged),
+            None => self.compare(term, operator, text, want),
         }
     }
 
     fn quantified(
         &self,
+        at: (&Place, &Field),
         term: &Term,
-        operator: &Operator,
-        quantifier: Quantifier,
-        text: &str,
+        (operator, quantifier, text): (&Operator, Quantifier, &str),
         want: Want,
     ) -> Result<Bson> {
         let Value::Array(elements) = Value::parse(&Type::Array(Box::new(Type::Text)), text)? else {
             return Err(Error::invalid_input("an array was expected"));
         };
         let parts = elements.iter().map(|element| match element.to_text() {
-            Some(text) => self.compare(term, operator, &text, want),
+            Some(text) => self.tested(at, term, (operator, &text), want),
             None => Ok(Bson::Boolean(false)),
         });
         let parts = parts.collect::<Result<Vec<_>>>()?;
@@ -182,8 +197,8 @@ impl Planner<'_> {
             Operator::In => return self.compare(term, &Operator::Eq, text, want),
             Operator::Like => matched(term, "~~", Pattern::like(text, false)?)?,
             Operator::Ilike => matched(term, "~~*", Pattern::like(text, true)?)?,
-            Operator::Match => matched(term, "~", Pattern::regex(text, false)?)?,
-            Operator::Imatch => matched(term, "~*", Pattern::regex(text, true)?)?,
+            Operator::Match => matched(term, "~", Pattern::plain(text, false))?,
+            Operator::Imatch => matched(term, "~*", Pattern::plain(text, true))?,
             Operator::Is => return Err(Error::invalid_input("is takes null, true, false or unknown")),
             _ => self.sets(term, operator, text)?,
         };
@@ -198,23 +213,25 @@ impl Planner<'_> {
         Ok(Term { ty: ty.clone(), ..literal })
     }
 
-    /// Operators of arrays and jsonb.
+    /// Operators of arrays, ranges and jsonb.
     fn sets(&self, term: &Term, operator: &Operator, text: &str) -> Result<Bson> {
-        let sign = match operator {
-            Operator::Contains => "@>",
-            Operator::ContainedBy => "<@",
-            Operator::Overlaps => "&&",
-            _ => return Err(Error::unsupported("this database has no ranges and no full text search")),
+        let Some(sign) = span::sign(operator) else {
+            return Err(Error::internal(format!(
+                "an operator that was to be judged beforehand: {operator:?}"
+            )));
         };
         let fits = match &term.ty {
-            Type::Jsonb => sign != "&&",
-            Type::Array(_) => true,
-            _ => false,
+            Type::Jsonb => matches!(sign, "@>" | "<@"),
+            Type::Array(_) => matches!(sign, "@>" | "<@" | "&&"),
+            ty => span::is_range(ty),
         };
         if !fits {
             return Err(no_operator(sign, &term.ty));
         }
         let literal = self.operand(&term.ty, text)?;
+        if span::is_range(&term.ty) {
+            return Ok(span::holds(&term.expr, sign, &literal.expr));
+        }
         let known = constant_of(&literal.expr).unwrap_or(&Bson::Null);
         let elements = || flattened(&term.expr);
         Ok(match (known, sign) {

@@ -2,12 +2,14 @@
 
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Aggregate, AggregateFunction, Query};
+use truststream_services::database::{Aggregate, AggregateFunction, Catalog, Query};
 
 use super::read::{Level, Out, Part, Shape, What, ungrouped};
-use super::{Place, Planner, order};
+use super::{Place, Planner, order, text_of};
 use crate::cast;
 use crate::schema::labels;
+use crate::span;
+use crate::sql::Translator;
 use crate::term::{Term, Want, constant, is_wide, narrow};
 
 #[derive(Default)]
@@ -27,7 +29,7 @@ impl Groups {
     }
 
     /// Groups by a part.
-    fn key(&mut self, part: Part, key: String) -> Result<()> {
+    fn key(&mut self, catalog: &Catalog, part: Part, key: String) -> Result<()> {
         let term = match &part.what {
             What::Value { term, .. } => Some(term.clone()),
             _ => None,
@@ -38,10 +40,9 @@ impl Groups {
                 let message = "could not identify an equality operator for type json";
                 return Err(Error::new(ErrorKind::InvalidInput, "42883", message));
             }
-            Some(term) if term.ty == Type::Interval => {
+            Some(term) if term.ty == Type::Interval || span::is_range(&term.ty) => {
                 // Equal ones may be written otherwise.
-                let length = doc! { "$getField": { "field": "t", "input": term.expr.clone() } };
-                self.keys.insert(&key, doc! { "$ifNull": [length, Bson::Null] });
+                self.keys.insert(&key, doc! { "$ifNull": [term.comparable(catalog), Bson::Null] });
                 self.accumulate(&key, doc! { "$first": shown }, format!("${key}"));
                 self.terms.push((term, format!("${key}")));
             }
@@ -76,13 +77,15 @@ impl Planner<'_> {
                     groups.accumulate(&key, one, format!("${key}"));
                     groups.fields.push(Out::Count { name: part.name, key, cast });
                 }
-                What::Value { term, cast, aggregate: Some(aggregate), .. } => {
-                    if cast.is_some_and(|cast| cast != term.ty) {
-                        return Err(Error::unsupported("this database does not aggregate what is cast"));
-                    }
+                What::Value { term, cast, as_text, aggregate: Some(aggregate), .. } => {
+                    let term = if as_text { Term::new(text_of(&term.expr), Type::Text) } else { term };
+                    let term = match cast {
+                        Some(cast) => Translator::cast_of(self, term, &cast)?,
+                        None => term,
+                    };
                     self.aggregated(&mut groups, (part.name, key), &term, &aggregate)?;
                 }
-                what => groups.key(Part { name: part.name, what }, key)?,
+                what => groups.key(&self.schema.catalog, Part { name: part.name, what }, key)?,
             }
         }
         self.finish(place, query, groups)
@@ -137,16 +140,12 @@ impl Planner<'_> {
                 if !has_extremes(&term.ty) {
                     return Err(no_function(function, &term.ty));
                 }
-                if matches!(&term.ty, Type::Array(inner) if matches!(**inner, Type::Enum(_))) {
-                    return Err(Error::unsupported("this database has no order of arrays of enums"));
-                }
                 let (taken, shown) = self.extreme(term, function == AggregateFunction::Max, &key);
                 groups.accumulate(&key, taken, shown);
                 groups.fields.push(out(name, key, term.ty.clone(), cast));
             }
             _ if matches!(term.ty, Type::Interval | Type::Time) => {
-                let name = function_name(function);
-                return Err(Error::unsupported(format!("this database has no {name} of {}", term.ty)));
+                self.lasting(groups, (name, key), (term, present), (function, cast));
             }
             _ if !term.ty.is_number() => return Err(no_function(function, &term.ty)),
             AggregateFunction::Avg if float => {
@@ -171,6 +170,39 @@ impl Planner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The sum or the average of intervals, by their parts.
+    fn lasting(
+        &self,
+        groups: &mut Groups,
+        (name, key): (String, String),
+        (term, present): (&Term, Document),
+        (function, cast): (AggregateFunction, Option<Type>),
+    ) {
+        let part = |part: &str| -> Bson {
+            match (&term.ty, part) {
+                (Type::Interval, _) => {
+                    doc! { "$getField": { "field": part, "input": term.expr.clone() } }.into()
+                }
+                (_, "u") => term.expr.clone(),
+                _ => constant(0_i64),
+            }
+        };
+        let mut shown = Document::new();
+        for (named, value) in [("m", part("m")), ("d", part("d")), ("u", part("u")), ("n", present.into())] {
+            let path = format!("{key}{named}");
+            shown.insert(named, format!("${path}"));
+            groups.accumulators.insert(path, doc! { "$sum": value });
+        }
+        if function == AggregateFunction::Avg {
+            groups.projection.insert(&key, shown);
+            groups.fields.push(Out::Average { name, key, cast });
+            return;
+        }
+        let none = doc! { "$eq": [format!("${key}n"), 0] };
+        groups.projection.insert(&key, doc! { "$cond": [none, Bson::Null, shown] });
+        groups.fields.push(out(name, key, Type::Interval, cast));
     }
 
     /// The largest or smallest value of a group: how it is found, and what it is then.

@@ -7,22 +7,27 @@ mod group;
 mod guard;
 mod order;
 mod place;
+mod printed;
 mod read;
+
+use std::collections::HashMap;
 
 use mongodb::bson::Document;
 use truststream_kernel::{Context, Result};
 use truststream_services::database::{PolicyCommand, Query, TableKind, TableName};
 
 use crate::access::Access;
+use crate::judge::Judged;
 use crate::names;
 use crate::schema::Schema;
 
-pub(crate) use field::{step_into, text_of};
-pub(crate) use filter::is_condition;
+pub(crate) use field::step_into;
+pub(crate) use filter::{is_condition, no_operator};
 pub(crate) use group::{has_extremes, sum_type};
 pub(crate) use guard::Condition;
 pub(crate) use order::{Sort, orderable};
 pub(crate) use place::Place;
+pub(crate) use printed::text_of;
 pub(crate) use read::{Out, Shape, Source};
 
 /// A pipeline on a collection.
@@ -41,6 +46,12 @@ pub(crate) struct Planner<'a> {
     pub(crate) caller: Access<'a>,
     /// How many views led here.
     pub(crate) views: usize,
+    /// What functions set in this transaction.
+    pub(crate) settings: Option<&'a HashMap<String, String>>,
+    /// Nothing is asked: it is only tried whether it could be.
+    pub(crate) trial: bool,
+    /// What was judged beforehand.
+    pub(crate) known: Option<&'a Judged>,
     made: usize,
     /// Rows are counted: which match, whatever page is wanted of them.
     counting: bool,
@@ -54,6 +65,9 @@ impl<'a> Planner<'a> {
             access: Access::of(cx),
             caller: Access::of(cx),
             views: 0,
+            settings: None,
+            trial: false,
+            known: None,
             made: 0,
             counting: false,
         }
@@ -66,6 +80,22 @@ impl<'a> Planner<'a> {
             self.caller = self.caller.owner();
         }
         self
+    }
+
+    /// The same with what was judged beforehand and set before.
+    pub(crate) fn knowing(self, known: &'a Judged, settings: &'a HashMap<String, String>) -> Self {
+        Planner { known: Some(known), settings: Some(settings), ..self }
+    }
+
+    /// The same where rights on single columns count, or no more.
+    pub(crate) fn by_columns(mut self, by_columns: bool) -> Self {
+        self.access = self.access.by_columns(by_columns);
+        self
+    }
+
+    /// The same for a plan that is only tried.
+    pub(crate) fn trying(self) -> Self {
+        Planner { trial: true, ..self }
     }
 
     /// A field that no column has.
@@ -138,12 +168,12 @@ impl<'a> Planner<'a> {
         &mut self,
         table: &TableName,
         query: &Query,
-        command: PolicyCommand,
+        (command, returned): (PolicyCommand, bool),
     ) -> Result<Plan> {
         let mut plan = self.origin(table, command)?;
         let is_view = self.schema.table(table)?.kind != TableKind::Table;
         // What is not filtered and not returned need not be readable.
-        if query.filter.is_some() || !query.items.is_empty() {
+        if query.filter.is_some() || !query.order.is_empty() || returned {
             plan.stages.extend(self.guarded(table, PolicyCommand::Select)?);
         }
         // What embeds demand decides what is shown of the rows, not which are written.
@@ -156,6 +186,17 @@ impl<'a> Planner<'a> {
             true => mongodb::bson::doc! { "$project": { "_id": 1 } },
             false => read::without_temporaries(self.schema.table(table)?),
         });
+        Ok(plan)
+    }
+
+    /// The rows of a table or view that a query matches, with all their columns.
+    pub(crate) fn whole(&mut self, table: &TableName, query: &Query) -> Result<Plan> {
+        let (mut plan, place) = (self.origin(table, PolicyCommand::Select)?, Place::of(table));
+        if let Some(filter) = &query.filter {
+            plan.stages.extend(self.filtered(&place, query, filter)?);
+        }
+        plan.stages.extend(self.ordered(&place, query)?);
+        plan.stages.push(read::without_temporaries(self.schema.table(table)?));
         Ok(plan)
     }
 

@@ -6,6 +6,7 @@ use truststream_services::database::{Nulls, Order, Query};
 
 use super::read::sortable;
 use super::{Place, Planner};
+use crate::span;
 
 /// An order being made: computed keys, and what is sorted by.
 #[derive(Default)]
@@ -15,6 +16,16 @@ pub(crate) struct Sort {
 }
 
 impl Sort {
+    /// The keys, which are fields to be made, and what is sorted by.
+    pub(crate) fn parts(self) -> (Document, Document) {
+        (self.keys, self.by)
+    }
+
+    /// What puts documents that were in this order into it again.
+    pub(crate) fn again(&self) -> Option<Document> {
+        (!self.by.is_empty()).then(|| doc! { "$sort": self.by.clone() })
+    }
+
     pub(crate) fn stages(self) -> Vec<Document> {
         let mut stages = Vec::new();
         if !self.keys.is_empty() {
@@ -39,6 +50,7 @@ impl Planner<'_> {
             let plain = order.relation.is_none() && order.field.path.is_empty();
             let table = self.schema.table(&place.table)?;
             if plain && let Some(field) = sortable(table, place, &order.field.name) {
+                self.access.may_read(table, &place.table, &order.field.name)?;
                 sort.by.insert(field, direction(order));
                 continue;
             }
@@ -99,8 +111,11 @@ pub(crate) fn orderable(ty: &Type) -> Result<()> {
                 .with_hint("Use an explicit ordering operator or modify the query."))
         }
         Type::Bytes => Err(Error::unsupported("this database does not order by bytea")),
-        Type::Array(inner) if matches!(inner.as_ref(), Type::Enum(_)) => {
-            Err(Error::unsupported("this database has no order of arrays of enums"))
+        Type::Array(inner) if matches!(inner.as_ref(), Type::Other(_)) => {
+            Err(Error::unsupported(format!("this database has no order of {ty}")))
+        }
+        Type::Other(name) if !span::is_range(ty) => {
+            Err(Error::unsupported(format!("this database has no order of {name}")))
         }
         _ => Ok(()),
     }

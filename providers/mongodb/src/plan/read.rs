@@ -7,6 +7,7 @@ use truststream_services::database::{Aggregate, Field, Item, JsonKey, Query, Tab
 use super::{Place, Planner};
 use crate::cast;
 use crate::names::field as stored;
+use crate::sql::Translator;
 use crate::term::{Term, constant, constant_of, is_json};
 
 /// Where rows come from.
@@ -49,7 +50,7 @@ pub(crate) enum Out {
     },
     /// How many there are; none where no document tells.
     Count { name: String, key: String, cast: Option<Type> },
-    /// An average: the sum and how many there are.
+    /// An average: the sum and how many there are; of intervals the sums of their parts.
     Average { name: String, key: String, cast: Option<Type> },
     /// Related rows.
     Embed { name: String, key: String, to_one: bool, shape: Shape },
@@ -181,7 +182,9 @@ impl Planner<'_> {
         for item in columns.into_iter().chain(embeds) {
             match item {
                 Item::All => {
-                    for column in &self.schema.table(&place.table)?.columns {
+                    let table = self.schema.table(&place.table)?;
+                    for column in &table.columns {
+                        self.access.may_read(table, &place.table, &column.name)?;
                         let whole = Some(place.path(&column.name));
                         let what = What::Value {
                             term: place.term(column),
@@ -228,6 +231,11 @@ impl Planner<'_> {
         cast: Option<&str>,
         stages: &mut Vec<Document>,
     ) -> Result<What> {
+        if let Some(domain) = cast.and_then(|cast| Translator::new(self).domain(cast)) {
+            let term = self.term(place, field, stages)?;
+            let term = Translator::cast_to_domain(self, term, domain)?;
+            return Ok(What::Value { term, whole: None, as_text: false, cast: None, aggregate: None });
+        }
         let cast = cast.map(|cast| cast::target(&self.schema.catalog, cast)).transpose()?;
         let (term, as_text) = self.json_term(place, field, stages)?;
         let is_stored =

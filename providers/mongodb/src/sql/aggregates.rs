@@ -11,16 +11,20 @@ use super::frame::Groups;
 use super::select::stored_form;
 use super::{Translator, call, unsupported};
 use crate::plan::{has_extremes, sum_type};
+use crate::span;
 use crate::term::{Term, Want, all, constant, is_wide, narrow};
 
 /// Aggregates that are translated.
-const AGGREGATES: &[&str] =
-    &["count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "array_agg"];
-/// Others, which would be taken for functions of one row.
-const OTHERS: &[&str] = &["string_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg"];
+const AGGREGATES: &[&str] = &["count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every"];
+/// Those that gather values (`lists.rs`).
+const GATHERING: &[&str] =
+    &["array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg"];
+
+/// The accumulators of an aggregate, what it makes of them, and its type.
+pub(super) type Accumulated = (Vec<Document>, Shown, Type);
 
 /// Makes of the paths of what was accumulated what the aggregate is.
-type Shown = Box<dyn Fn(&[Bson]) -> Bson>;
+pub(super) type Shown = Box<dyn Fn(&[Bson]) -> Bson>;
 
 fn name_of(function: &Function) -> String {
     table_name(&function.name).name
@@ -28,7 +32,8 @@ fn name_of(function: &Function) -> String {
 
 pub(super) fn is_aggregate(function: &Function) -> bool {
     let name = name_of(function);
-    function.over.is_none() && (AGGREGATES.contains(&&*name) || OTHERS.contains(&&*name))
+    let known = [AGGREGATES, GATHERING].iter().any(|names| names.contains(&&*name));
+    function.over.is_none() && known
 }
 
 /// Whether an expression has an aggregate of the rows at hand.
@@ -84,8 +89,8 @@ impl Translator<'_, '_> {
                 _ => key,
             };
             let term = self.value(expr, None)?;
-            if term.ty == Type::Interval {
-                return Err(unsupported("a group by intervals", key));
+            if term.ty == Type::Interval || span::is_range(&term.ty) {
+                return Err(unsupported("a group by intervals or ranges", key));
             }
             let name = format!("k{at}");
             groups.ids.insert(&name, stored_form(&term));
@@ -140,16 +145,21 @@ impl Translator<'_, '_> {
         Ok(Term::new(shown(&paths), ty))
     }
 
-    fn accumulated(&mut self, function: &Function) -> Result<(Vec<Document>, Shown, Type)> {
+    pub(super) fn accumulated(&mut self, function: &Function) -> Result<Accumulated> {
         let name = name_of(function);
         let FunctionArguments::List(list) = &function.args else {
             return Err(unsupported("these arguments", function));
         };
-        let plain = list.clauses.is_empty() && function.within_group.is_empty();
-        if !plain || OTHERS.contains(&&*name) {
+        let gathers = GATHERING.contains(&&*name);
+        let plain = (gathers || list.clauses.is_empty()) && function.within_group.is_empty();
+        if !plain {
             return Err(unsupported("this aggregate", function));
         }
         let filter = function.filter.as_deref().map(|filter| self.truth(filter, Want::True)).transpose()?;
+        if gathers {
+            let arguments: Vec<&Expr> = arguments(function).collect();
+            return self.gathered((&name, function), list, &arguments, filter);
+        }
         let where_true = |value: Bson, otherwise: Bson| match &filter {
             Some(filter) => call("$cond", vec![filter.clone(), value, otherwise]),
             None => value,
@@ -209,12 +219,6 @@ impl Translator<'_, '_> {
             }
             "avg" if matches!(term.ty, Type::Float4 | Type::Float8) => {
                 Ok((vec![doc! { "$avg": value }], or_null(), Type::Float8))
-            }
-            "array_agg"
-                if filter.is_none() && !matches!(term.ty, Type::Json | Type::Jsonb | Type::Array(_)) =>
-            {
-                let ty = Type::Array(Box::new(term.ty.clone()));
-                Ok((vec![doc! { "$push": value }], or_null(), ty))
             }
             _ => Err(unsupported("this aggregate", function)),
         }

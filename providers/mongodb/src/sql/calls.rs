@@ -3,19 +3,20 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mongodb::bson::Bson;
-use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value as Literal};
-use truststream_kernel::value::jsonb;
+use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
+use truststream_kernel::value::range::element;
+use truststream_kernel::value::zone;
 use truststream_kernel::{Result, Type, Value};
-use truststream_sql::schema::table_name;
 use uuid::Uuid;
 
-use super::value::{Family, family};
+use super::value::{Family, family, untyped};
 use super::{Translator, call, unsupported};
+use crate::storage;
 use crate::term::{Term, Want, constant, constant_of};
 
 impl Translator<'_, '_> {
     pub(super) fn function(&mut self, function: &Function, hint: Option<&Type>) -> Result<Term> {
-        let own = table_name(&function.name);
+        let own = self.function_named(&function.name);
         if self.planner.schema.catalog.functions.iter().any(|one| one.name == own) {
             return self.routine(&own, &arguments(function)?, &function.to_string());
         }
@@ -33,7 +34,9 @@ impl Translator<'_, '_> {
             ("auth.role", []) => self.claim("role"),
             ("auth.email", []) => self.claim("email"),
             ("auth.jwt", []) => self.claims(&Type::Jsonb),
-            ("current_setting", [setting, ..]) => self.setting(setting),
+            ("current_setting", [setting]) => self.setting(setting, None),
+            ("current_setting", [setting, missing]) => self.setting(setting, Some(missing)),
+            ("nullif", [left, right]) => self.null_if(left, right),
             ("now" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp", []) => {
                 Ok(Term::new(constant(now()), Type::Timestamptz))
             }
@@ -44,6 +47,9 @@ impl Translator<'_, '_> {
             }
             ("coalesce", [first, rest @ ..]) => {
                 let first = self.value(first, hint)?;
+                if family(&first.ty) == Family::Json {
+                    return self.first_json(first, rest, &function.to_string());
+                }
                 let mut all = vec![first.expr];
                 for one in rest {
                     let term = self.value(one, Some(&first.ty))?;
@@ -51,9 +57,6 @@ impl Translator<'_, '_> {
                         return Err(unsupported("coalesce of two types", function));
                     }
                     all.push(term.expr);
-                }
-                if family(&first.ty) == Family::Json {
-                    return Err(unsupported("coalesce of JSON", function));
                 }
                 Ok(Term::new(call("$ifNull", all), first.ty))
             }
@@ -75,6 +78,18 @@ impl Translator<'_, '_> {
             ("storage.foldername", [path]) => self.folders(path),
             ("storage.filename", [path]) => self.file_name(path),
             ("btrim", [text]) => self.trimmed(text),
+            ("int4range" | "int8range" | "numrange" | "tstzrange" | "tsrange" | "daterange", [low, high]) => {
+                self.range_of(name, [low, high])
+            }
+            ("concat", parts) => self.concat(parts),
+            ("replace", [text, from, to]) => self.replaced(text, from, to),
+            ("format", [template, given @ ..]) => self.formatted(template, given),
+            ("pg_typeof", [of]) if untyped(of) => Term::value(&Value::Text("unknown".into()), &Type::Text),
+            ("pg_typeof", [of]) => {
+                let named = name_of_type(&self.value(of, None)?.ty)
+                    .ok_or_else(|| unsupported("the name of this type", function))?;
+                Term::value(&Value::Text(named), &Type::Text)
+            }
             ("abs", [number]) => {
                 let number = self.value(number, None)?;
                 if family(&number.ty) != Family::Number {
@@ -87,7 +102,9 @@ impl Translator<'_, '_> {
                 let size = call("$size", call("$ifNull", vec![array.expr.clone(), Bson::Array(Vec::new())]));
                 Ok(Term::new(call("$cond", vec![array.is_null(Want::True), Bson::Null, size]), Type::Int4))
             }
-            _ => Err(unsupported("this function", function)),
+            _ => self
+                .document(name, &arguments, &function.to_string())?
+                .ok_or_else(|| unsupported("this function", function)),
         }
     }
 
@@ -99,50 +116,35 @@ impl Translator<'_, '_> {
         }
     }
 
+    /// A range from its lower bound up to its upper one.
+    fn range_of(&mut self, name: &str, bounds: [&Expr; 2]) -> Result<Term> {
+        let ty = Type::parse(name);
+        let of = element(&ty).ok_or_else(|| unsupported("this range", name))?;
+        let mut texts = Vec::new();
+        for bound in bounds {
+            let term = self.value(bound, Some(&of))?;
+            let term = self.assigned(term, &of)?;
+            if term.is_unknown() {
+                return Ok(Term::unknown(ty));
+            }
+            let known = constant_of(&term.expr).ok_or_else(|| unsupported("a range of columns", bound))?;
+            let text = storage::value(known, &of)?.to_text_as(&of);
+            texts.push(text.map(|text| format!("\"{text}\"")).unwrap_or_default());
+        }
+        Term::literal(&self.planner.schema.catalog, &format!("[{},{})", texts[0], texts[1]), &ty)
+    }
+
     /// Words that are functions without parentheses.
     pub(super) fn keyword(&self, word: &str) -> Result<Term> {
         match word.to_lowercase().as_str() {
             "current_timestamp" => Ok(Term::new(constant(now()), Type::Timestamptz)),
-            "current_date" => Ok(Term::new(constant(now().div_euclid(86_400_000_000)), Type::Date)),
+            "current_date" => {
+                Ok(Term::new(constant(zone::local(now()).div_euclid(86_400_000_000)), Type::Date))
+            }
             _ => {
                 let role = self.planner.cx.identity().map_or("postgres", |identity| &identity.role);
                 Ok(Term::new(constant(role), Type::Text))
             }
-        }
-    }
-
-    fn claim(&self, name: &str) -> Result<Term> {
-        let claim = self.planner.cx.identity().and_then(|identity| identity.claims.get(name));
-        let text = match claim {
-            None | Some(serde_json::Value::Null) => Value::Null,
-            Some(serde_json::Value::String(text)) => Value::Text(text.clone()),
-            Some(other) => Value::Text(other.to_string()),
-        };
-        Term::value(&text, &Type::Text)
-    }
-
-    fn claims(&self, ty: &Type) -> Result<Term> {
-        match self.planner.cx.identity() {
-            None => Term::value(&Value::Null, ty),
-            Some(identity) if *ty == Type::Jsonb => {
-                Term::value(&Value::Json(jsonb::normalize(&identity.claims_text)?), ty)
-            }
-            Some(identity) => Term::value(&Value::Text(identity.claims_text.clone()), ty),
-        }
-    }
-
-    fn setting(&self, name: &Expr) -> Result<Term> {
-        let Expr::Value(value) = name else { return Err(unsupported("this setting", name)) };
-        let Literal::SingleQuotedString(setting) = &value.value else {
-            return Err(unsupported("this setting", name));
-        };
-        match setting.as_str() {
-            "request.jwt.claims" => self.claims(&Type::Text),
-            "role" => self.keyword("current_role"),
-            other => match other.strip_prefix("request.jwt.claim.") {
-                Some(claim) => self.claim(claim),
-                None => Err(unsupported("this setting", name)),
-            },
         }
     }
 }
@@ -163,6 +165,18 @@ fn arguments(function: &Function) -> Result<Vec<Expr>> {
                 _ => Err(refused()),
             })
             .collect(),
+    }
+}
+
+/// What PostgreSQL calls a type whatever it is bound to; none for those of a schema, which it may leave out.
+fn name_of_type(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Numeric(_) => Some(Type::Numeric(None).sql_name()),
+        Type::Varchar(_) => Some(Type::Varchar(None).sql_name()),
+        Type::Char(_) => Some("character".to_owned()),
+        Type::Array(element) => name_of_type(element).map(|element| format!("{element}[]")),
+        Type::Enum(_) => None,
+        other => Some(other.sql_name()),
     }
 }
 

@@ -103,8 +103,30 @@ impl<'p, 'a> Translator<'p, 'a> {
     }
 
     /// `values (…), (…)`
+    /// The columns of values that nothing declares: of the types of the first row.
+    fn own_columns(&mut self, values: &Values, shown: Shown<'_>) -> Result<Vec<(String, Type)>> {
+        let first = values.rows.first().map(|row| row.content.as_slice()).unwrap_or_default();
+        let column = |(at, expr)| {
+            let name = match shown {
+                Shown::Named(names) => names.get(at).cloned(),
+                _ => None,
+            };
+            let term = self.value(expr, None)?;
+            Ok((name.unwrap_or_else(|| format!("column{}", at + 1)), term.ty))
+        };
+        first.iter().enumerate().map(column).collect()
+    }
+
     pub(super) fn values(&mut self, values: &Values, query: &Query, shown: Shown<'_>) -> Result<Rows> {
-        let Shown::Declared(columns) = shown else { return Err(unsupported("values here", query)) };
+        let own;
+        let columns = match shown {
+            Shown::Declared(columns) => columns,
+            Shown::Own | Shown::Named(_) => {
+                own = self.own_columns(values, shown)?;
+                &own
+            }
+            _ => return Err(unsupported("values here", query)),
+        };
         let (from, stages) = super::from::one_row();
         self.frames.push(Frame { stages, ..Frame::default() });
         let mut rows = Vec::new();

@@ -2,12 +2,14 @@
 
 use mongodb::bson::Bson;
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
-use truststream_kernel::{Result, Type};
+use truststream_kernel::value::range::element;
+use truststream_kernel::{Result, Type, Value};
 use truststream_services::database::Is;
 
 use super::{Translator, call, unsupported};
 use crate::pattern::Pattern;
 use crate::plan::is_condition;
+use crate::span;
 use crate::term::{Relation, Term, Want, all, any, constant_of, not};
 
 impl Translator<'_, '_> {
@@ -61,6 +63,9 @@ impl Translator<'_, '_> {
             Expr::BinaryOp { left, op, right } if let Some(relation) = relation(op) => {
                 self.compared(left, relation, right, want)
             }
+            Expr::BinaryOp { left, op, right } if let Some(sign) = range_sign(op) => {
+                self.ranged(left, sign, right, want)
+            }
             _ => {
                 let term = self.value(expr, Some(&Type::Bool))?;
                 if term.ty != Type::Bool {
@@ -94,8 +99,8 @@ impl Translator<'_, '_> {
 
     fn compared(&mut self, left: &Expr, relation: Relation, right: &Expr, want: Want) -> Result<Bson> {
         let (left, right) = self.pair(left, right)?;
-        if left.ty == Type::Bytes && !matches!(relation, Relation::Eq | Relation::Ne) {
-            return Err(unsupported("an order of bytea", right.expr));
+        if !matches!(relation, Relation::Eq | Relation::Ne) {
+            crate::plan::orderable(&left.ty)?;
         }
         if let (Some(left), Some(right)) = (constant_of(&left.expr), constant_of(&right.expr))
             && *left != Bson::Null
@@ -109,21 +114,65 @@ impl Translator<'_, '_> {
         Ok(left.compare(&self.planner.schema.catalog, relation, &right, want))
     }
 
-    /// Two operands of one type: a literal takes the type of the other side.
-    fn pair(&mut self, left: &Expr, right: &Expr) -> Result<(Term, Term)> {
-        let (left, right) = if super::value::untyped(left) {
+    /// Two operands: a literal takes the type of the other side.
+    fn sides(&mut self, left: &Expr, right: &Expr) -> Result<(Term, Term)> {
+        if super::value::untyped(left) {
             let right = self.value(right, None)?;
-            (self.value(left, Some(&right.ty))?, right)
-        } else {
-            let left = self.value(left, None)?;
-            let right = self.value(right, Some(&left.ty))?;
-            (left, right)
-        };
-        if super::value::family(&left.ty) != super::value::family(&right.ty) {
+            return Ok((self.value(left, Some(&right.ty))?, right));
+        }
+        let left = self.value(left, None)?;
+        let right = self.value(right, Some(&left.ty))?;
+        Ok((left, right))
+    }
+
+    /// Two operands of one type.
+    fn pair(&mut self, left: &Expr, right: &Expr) -> Result<(Term, Term)> {
+        let (left, right) = self.sides(left, right)?;
+        let foreign = matches!(left.ty, Type::Other(_)) && left.ty != right.ty;
+        if foreign || super::value::family(&left.ty) != super::value::family(&right.ty) {
             let message = format!("a comparison of {} and {}", left.ty.sql_name(), right.ty.sql_name());
             return Err(unsupported(&message, right.expr));
         }
         Ok((left, right))
+    }
+
+    /// `nullif(left, right)`
+    pub(super) fn null_if(&mut self, left: &Expr, right: &Expr) -> Result<Term> {
+        let (left, right) = self.pair(left, right)?;
+        if left.is_unknown() {
+            return Ok(left);
+        }
+        if super::value::family(&left.ty) == super::value::Family::Json {
+            return Err(unsupported("nullif of JSON", right.expr));
+        }
+        if let (Some(one), Some(other)) = (constant_of(&left.expr), constant_of(&right.expr)) {
+            return if one == other { Term::value(&Value::Null, &left.ty) } else { Ok(left) };
+        }
+        let equal = left.compare(&self.planner.schema.catalog, Relation::Eq, &right, Want::True);
+        Ok(Term::new(call("$cond", vec![equal, Bson::Null, left.expr]), left.ty))
+    }
+
+    /// Operators of ranges; `@>` and `<@` take a value for the range that has it alone.
+    fn ranged(&mut self, left: &Expr, sign: &str, right: &Expr, want: Want) -> Result<Bson> {
+        let (left, right) = self.sides(left, right)?;
+        let lone = |term: &Term, range: &Type| {
+            element(range).filter(|of| super::value::family(of) == super::value::family(&term.ty))
+        };
+        let mut conditions = left.known_not_null();
+        conditions.extend(right.known_not_null());
+        let (one, other) = if left.ty == right.ty && span::is_range(&left.ty) {
+            (left.expr, right.expr)
+        } else if sign == "@>" && lone(&right, &left.ty).is_some() {
+            (left.expr, span::of_one(&right.expr))
+        } else if sign == "<@" && lone(&left, &right.ty).is_some() {
+            (span::of_one(&left.expr), right.expr)
+        } else {
+            let message = format!("{} {sign} {}", left.ty.sql_name(), right.ty.sql_name());
+            return Err(unsupported("this operator", message));
+        };
+        let holds = span::holds(&one, sign, &other);
+        conditions.push(if want == Want::True { holds } else { not(holds) });
+        Ok(all(conditions))
     }
 
     fn any_of(&mut self, left: &Expr, right: &Expr, want: Want) -> Result<Bson> {
@@ -149,6 +198,9 @@ impl Translator<'_, '_> {
     fn pattern(&mut self, (expr, pattern): (&Expr, &Expr), insensitive: bool, want: Want) -> Result<Bson> {
         let term = self.value(expr, Some(&Type::Text))?;
         let known = self.value(pattern, Some(&Type::Text))?;
+        if known.is_unknown() {
+            return Ok(Bson::Boolean(true));
+        }
         let Some(Bson::String(text)) = constant_of(&known.expr) else {
             return Err(unsupported("a pattern that is not known beforehand", pattern));
         };
@@ -161,6 +213,17 @@ impl Translator<'_, '_> {
         conditions.push(if want == Want::True { holds } else { not(holds) });
         Ok(all(conditions))
     }
+}
+
+fn range_sign(op: &BinaryOperator) -> Option<&'static str> {
+    Some(match op {
+        BinaryOperator::AtArrow => "@>",
+        BinaryOperator::ArrowAt => "<@",
+        BinaryOperator::PGOverlap => "&&",
+        BinaryOperator::PGBitwiseShiftLeft => "<<",
+        BinaryOperator::PGBitwiseShiftRight => ">>",
+        _ => return None,
+    })
 }
 
 fn relation(op: &BinaryOperator) -> Option<Relation> {

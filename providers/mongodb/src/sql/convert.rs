@@ -3,11 +3,14 @@
 use mongodb::bson::{Bson, doc};
 use truststream_kernel::{Result, Type};
 
+use super::moments::moment;
 use super::value::{Family, family};
 use super::{Translator, call, unsupported};
 use crate::cast::cast;
+use crate::plan::Planner;
 use crate::storage;
 use crate::term::{Term, Want, constant_of};
+use crate::zone;
 
 impl Translator<'_, '_> {
     /// A value as a column, a parameter or a result of a type takes it.
@@ -15,9 +18,20 @@ impl Translator<'_, '_> {
         self.converted(term, ty, || ty.sql_name())
     }
 
+    /// The same outside of an expression.
+    ///
+    /// # Errors
+    /// 0A000 for a cast that there is nothing for.
+    pub(crate) fn cast_of(planner: &mut Planner<'_>, term: Term, ty: &Type) -> Result<Term> {
+        Translator::new(planner).assigned(term, ty)
+    }
+
     pub(super) fn converted(&self, term: Term, to: &Type, shown: impl Fn() -> String) -> Result<Term> {
         if term.ty == *to || (family(&term.ty) == Family::Json && family(to) == Family::Json) {
             return Ok(Term { ty: to.clone(), ..term });
+        }
+        if term.is_unknown() {
+            return Ok(Term::unknown(to.clone()));
         }
         if term.expr == Bson::String("$$REMOVE".into()) {
             return Term::value(&truststream_kernel::Value::Null, to);
@@ -42,6 +56,11 @@ impl Translator<'_, '_> {
             (Int2 | Int4 | Int8 | Numeric(_), Float8) => call("$toDouble", expr),
             (Numeric(_), Numeric(None)) | (Float4, Float8) => expr,
             (Int2 | Int4 | Int8, Text) => call("$toString", expr),
+            // Of what is no whole number the engine makes an error.
+            (Text | Varchar(_), Int8) => call("$toLong", expr),
+            (Text | Varchar(_), Int4) => {
+                narrowed(&call("$toLong", expr), i64::from(i32::MIN), i64::from(i32::MAX))
+            }
             // A count or a length always fits.
             (Int8, Int4) => narrowed(&expr, i64::from(i32::MIN), i64::from(i32::MAX)),
             (Int8 | Int4, Int2) => narrowed(&expr, i64::from(i16::MIN), i64::from(i16::MAX)),
@@ -54,8 +73,17 @@ impl Translator<'_, '_> {
                 let number = call("$cond", vec![expr, 1.into(), 0.into()]);
                 call("$cond", vec![term.is_null(Want::True), Bson::Null, number])
             }
-            (Timestamptz, Timestamp) | (Timestamp, Timestamptz) => expr,
-            (Date, Timestamp | Timestamptz) => call("$multiply", vec![expr, Bson::Int64(DAY)]),
+            (Timestamptz, Timestamp) | (Timestamp, Timestamptz) => {
+                zone::only_utc("casts of moments")?;
+                expr
+            }
+            (Date, Timestamptz) => {
+                zone::only_utc("casts of dates")?;
+                call("$multiply", vec![expr, Bson::Int64(DAY)])
+            }
+            (Date, Timestamp) => call("$multiply", vec![expr, Bson::Int64(DAY)]),
+            (Timestamptz, Text) => moment(&expr, &term.ty, [" ", "+00"])?,
+            (Timestamp | Date, Text) => moment(&expr, &term.ty, [" ", ""])?,
             _ => return Err(unsupported("this cast", shown())),
         };
         Ok(Term::new(exact, to.clone()))

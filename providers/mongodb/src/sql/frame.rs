@@ -1,8 +1,10 @@
 //! Names in expressions: which documents have what they mean, and how it is read from there.
 
 use mongodb::bson::{Bson, Document, doc};
-use sqlparser::ast::{Expr, Ident, Value as Literal};
+use sqlparser::ast::{Expr, Ident, ObjectName, Value as Literal};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
+use truststream_services::database::TableName;
+use truststream_sql::schema::table_name;
 
 use super::value::ident;
 use super::{Translator, unsupported};
@@ -57,6 +59,14 @@ pub(super) struct Groups {
     pub(super) prefix: String,
 }
 
+/// A row that is named as a whole.
+#[derive(Debug)]
+pub(super) struct WholeRow {
+    pub(super) columns: Vec<(String, Term)>,
+    /// Where it is, if it need not be there.
+    pub(super) path: Option<String>,
+}
+
 /// What a parameter of a function stands for.
 #[derive(Clone, Debug)]
 pub(super) enum Argument {
@@ -68,6 +78,8 @@ pub(super) enum Argument {
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) name: String,
+    /// Where a name without a schema is looked for first.
+    pub(super) schema: String,
     pub(super) parameters: Vec<(String, Argument)>,
     /// How many frames the caller has: the body sees none of them.
     pub(super) floor: usize,
@@ -87,7 +99,34 @@ impl Frame {
     }
 }
 
+/// What a name without a schema means: what is in this schema, or else in `public`.
+pub(crate) fn meant(
+    name: &ObjectName,
+    schema: Option<&str>,
+    exists: impl Fn(&TableName) -> bool,
+) -> TableName {
+    let public = table_name(name);
+    let near =
+        schema.filter(|_| name.0.len() == 1).map(|schema| TableName::new(schema, public.name.as_str()));
+    near.filter(exists).unwrap_or(public)
+}
+
 impl Translator<'_, '_> {
+    fn near(&self) -> Option<&str> {
+        self.calls.last().map(|call| call.schema.as_str())
+    }
+
+    /// The table that a name means.
+    pub(super) fn table_named(&self, name: &ObjectName) -> TableName {
+        meant(name, self.near(), |one| self.planner.schema.catalog.tables.contains_key(one))
+    }
+
+    /// The function that a name means.
+    pub(super) fn function_named(&self, name: &ObjectName) -> TableName {
+        let functions = &self.planner.schema.catalog.functions;
+        meant(name, self.near(), |one| functions.iter().any(|function| function.name == *one))
+    }
+
     pub(super) fn floor(&self) -> usize {
         self.calls.last().map_or(0, |call| call.floor)
     }
@@ -117,6 +156,60 @@ impl Translator<'_, '_> {
         })
     }
 
+    /// The row that a name means, where no column is called so.
+    pub(super) fn whole_row(&mut self, name: &Ident) -> Result<Option<WholeRow>> {
+        let (floor, wanted) = (self.floor(), ident(name));
+        let is_column = self.frames[floor..]
+            .iter()
+            .flat_map(|one| &one.relations)
+            .any(|one| one.columns.iter().any(|(column, _)| *column == wanted));
+        if is_column {
+            return Ok(None);
+        }
+        for at in (floor..self.frames.len()).rev() {
+            let found = self.frames[at].relations.iter().find(|one| one.name == wanted);
+            let Some(relation) = found.cloned() else { continue };
+            let path = relation.prefix.strip_suffix('.').map(|path| format!("${path}"));
+            if path.is_some() && at + 1 < self.frames.len() {
+                return Err(unsupported("a whole row of a join within a query inside it", name));
+            }
+            let mut columns = Vec::new();
+            for (column, ty) in &relation.columns {
+                let term = self.grouped(at, relation.term(column, ty), column)?;
+                columns.push((column.clone(), self.carried(term, at)));
+            }
+            return Ok(Some(WholeRow { columns, path }));
+        }
+        Ok(self.row_of_parameters(&wanted))
+    }
+
+    /// A row among the parameters, or a variable that is one.
+    fn row_of_parameters(&mut self, wanted: &str) -> Option<WholeRow> {
+        let call = self.calls.last()?;
+        let (floor, mut columns) = (call.floor, Vec::new());
+        for (parameter, argument) in &call.parameters {
+            match argument {
+                Argument::Value(_) if parameter == wanted => return None,
+                Argument::Row(row) if parameter == wanted => {
+                    let terms = row.columns.iter().map(|(name, ty)| (name.clone(), row.term(name, ty)));
+                    columns = terms.collect();
+                }
+                Argument::Value(term) => {
+                    let column = parameter.strip_prefix(wanted).and_then(|rest| rest.strip_prefix('.'));
+                    columns.extend(column.map(|column| (column.to_owned(), term.clone())));
+                }
+                Argument::Row(_) => {}
+            }
+        }
+        if columns.is_empty() {
+            return None;
+        }
+        if let Some(at) = floor.checked_sub(1) {
+            columns = columns.into_iter().map(|(name, term)| (name, self.carried(term, at))).collect();
+        }
+        Some(WholeRow { columns, path: None })
+    }
+
     /// A column as the groups of a frame have it.
     fn grouped(&self, at: usize, term: Term, name: &str) -> Result<Term> {
         let Some(groups) = self.frames[at].groups.as_ref().filter(|groups| !groups.inside) else {
@@ -137,8 +230,11 @@ impl Translator<'_, '_> {
     fn parameter(&mut self, function: Option<&str>, name: &str) -> Option<Term> {
         let call = self.calls.last()?;
         let (at, own) = (call.floor, function.is_none_or(|function| function == call.name));
+        let dotted = function.map(|function| format!("{function}.{name}"));
         let found = call.parameters.iter().find_map(|(parameter, argument)| match argument {
             Argument::Value(term) if own && parameter == name => Some(term.clone()),
+            // A column of a variable that is a row.
+            Argument::Value(term) if Some(parameter) == dotted.as_ref() => Some(term.clone()),
             Argument::Row(row) if function == Some(parameter) => row.column(name),
             _ => None,
         })?;

@@ -7,7 +7,6 @@ use sqlparser::ast::{
 };
 use truststream_kernel::{Result, Type};
 use truststream_services::database::PolicyCommand;
-use truststream_sql::schema::table_name;
 
 use super::frame::{Frame, Relation};
 use super::query::lookup;
@@ -42,20 +41,30 @@ impl Translator<'_, '_> {
             self.top().stages = stages;
             return Ok(collection);
         };
-        let brought = self.brought(&first.relation)?;
-        let top = self.top();
-        top.stages = brought.stages;
-        top.relations.push(brought.relation);
-        for join in &first.joins {
-            self.join(join)?;
-        }
+        let from = self.begun(first)?;
         for more in rest {
             self.beside(&more.relation, None, false)?;
             for join in &more.joins {
                 self.join(join)?;
             }
         }
-        Ok(brought.from)
+        Ok(from)
+    }
+
+    /// Begins the frame with one thing and what is joined to it, which may stand in parentheses.
+    fn begun(&mut self, table: &TableWithJoins) -> Result<String> {
+        let from = match &table.relation {
+            TableFactor::NestedJoin { table_with_joins, alias: None } => self.begun(table_with_joins)?,
+            relation => {
+                let brought = self.brought(relation)?;
+                let top = self.top();
+                top.stages = brought.stages;
+                top.relations.push(brought.relation);
+                brought.from
+            }
+        };
+        table.joins.iter().try_for_each(|join| self.join(join))?;
+        Ok(from)
     }
 
     fn join(&mut self, join: &Join) -> Result<()> {
@@ -95,7 +104,7 @@ impl Translator<'_, '_> {
     fn brought(&mut self, factor: &TableFactor) -> Result<Brought> {
         match factor {
             TableFactor::Table { name, alias, args: None, sample: None, .. } => {
-                let table = table_name(name);
+                let table = self.table_named(name);
                 let called = alias.as_ref().map_or_else(|| table.name.clone(), |alias| ident(&alias.name));
                 let plain = name.0.len() == 1;
                 let with = self.named.iter().rposition(|(one, _)| plain && *one == table.name);
@@ -120,7 +129,7 @@ impl Translator<'_, '_> {
                 })
             }
             TableFactor::Table { name, alias, args: Some(args), with_ordinality: false, .. } => {
-                let function = table_name(name);
+                let function = self.function_named(name);
                 let called = alias.as_ref().map_or_else(|| function.name.clone(), |alias| ident(&alias.name));
                 let arguments = arguments_of(args)?;
                 if function.name == "unnest" && arguments.len() == 1 {

@@ -10,14 +10,23 @@ mod calls;
 mod change;
 mod condition;
 mod convert;
+mod distinct;
+mod documents;
+mod domains;
 mod frame;
 mod from;
 mod letters;
+mod lists;
+mod moments;
 mod query;
 mod routine;
 mod select;
+mod settings;
+mod texts;
+mod titles;
 mod value;
 mod view;
+mod windows;
 
 use mongodb::bson::{Bson, Document};
 use sqlparser::ast::{Expr, Query};
@@ -29,8 +38,10 @@ use crate::plan::{Condition, Place, Planner};
 use crate::term::{Term, Want};
 
 pub(crate) use change::{Changes, unbounded};
+pub(crate) use frame::meant;
 use frame::{Call, Frame};
-pub(crate) use select::Rows;
+pub(crate) use query::lone_expression;
+pub(crate) use select::{Rows, stored_form};
 pub(crate) use value::ident;
 
 /// Translates one expression or query.

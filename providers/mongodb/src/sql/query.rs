@@ -51,15 +51,19 @@ impl Translator<'_, '_> {
             return self.first(rows, query);
         }
         let ty = rows.columns.first().map_or(Type::Text, |(_, ty)| ty.clone());
-        if is_json(&ty) {
-            return Err(unsupported("a sub-select of JSON that may give several rows", query));
-        }
         rows.stages.push(doc! { "$limit": 2 });
         let field = self.looked_up(rows, query)?;
         // Of several rows PostgreSQL makes an error, and so does the engine of this number.
         let several = call("$gt", vec![call("$size", field.clone()), Bson::Int32(1)]);
         let number = call("$toString", call("$size", field.clone()));
         let refused = call("$toInt", call("$concat", vec!["too many rows: ".into(), number]));
+        if is_json(&ty) {
+            // What is missing stays so in a field, but not always in what leads to it.
+            let name = field.trim_start_matches('$').to_owned();
+            let known = call("$cond", vec![several, refused, field.as_str().into()]);
+            self.top().push(doc! { "$addFields": { name: known } });
+            return Ok(self.unwound(&field, ty));
+        }
         let row = call("$arrayElemAt", vec![Bson::String(field.clone()), Bson::Int32(0)]);
         let first = call("$let", doc! { "vars": { "row": row }, "in": "$$row.v" });
         let one = call("$ifNull", vec![first, Bson::Null]);
@@ -71,10 +75,13 @@ impl Translator<'_, '_> {
         let ty = rows.columns.first().map_or(Type::Text, |(_, ty)| ty.clone());
         rows.stages.push(doc! { "$limit": 1 });
         let field = self.looked_up(rows, shown)?;
-        if let Some(outer) = self.frames.last_mut() {
-            outer.push(doc! { "$unwind": { "path": field.as_str(), "preserveNullAndEmptyArrays": true } });
-        }
-        Ok(Term::stored(format!("{field}.v"), ty))
+        Ok(self.unwound(&field, ty))
+    }
+
+    /// The value of the one row that a field has, or has not.
+    fn unwound(&mut self, field: &str, ty: Type) -> Term {
+        self.top().push(doc! { "$unwind": { "path": field, "preserveNullAndEmptyArrays": true } });
+        Term::stored(format!("{field}.v"), ty)
     }
 
     /// Brings rows into a field, and gives its path.
@@ -93,7 +100,7 @@ pub(super) fn lookup(from: String, lets: Document, pipeline: Vec<Document>, into
 }
 
 /// The expression that a query without a table is.
-pub(super) fn lone_expression(query: &Query) -> Option<&Expr> {
+pub(crate) fn lone_expression(query: &Query) -> Option<&Expr> {
     let SetExpr::Select(select) = query.body.as_ref() else { return None };
     let bare = query.with.is_none()
         && query.limit_clause.is_none()

@@ -8,7 +8,7 @@ use truststream_sql::computed;
 use truststream_sql::expression::{SCALAR, parameter_type, result_columns, statements};
 use truststream_sql::schema::type_named;
 
-use super::frame::{Argument, Call, Relation, inner};
+use super::frame::{Argument, Call, Frame, Relation, inner};
 use super::query::lone_expression;
 use super::select::{Rows, Shown};
 use super::value::{family, untyped};
@@ -53,6 +53,27 @@ impl<'p, 'a> Translator<'p, 'a> {
     fn row_of(&self, place: &Place, function: &Function) -> Result<Relation> {
         let name = function.parameters.first().map(|parameter| parameter.name.as_str()).unwrap_or_default();
         self.relation_of(place, name)
+    }
+
+    /// What an expression of a function is, which is called for itself, and the stages that make what it
+    /// reads; a literal is read as a type.
+    ///
+    /// # Errors
+    /// 0A000 with the part that can't be translated.
+    pub(crate) fn value_of_call(
+        planner: &'p mut Planner<'a>,
+        function: &Function,
+        arguments: &[Term],
+        expr: &Expr,
+        ty: &Type,
+    ) -> Result<(Term, Vec<mongodb::bson::Document>)> {
+        let mut translator = Translator::new(planner);
+        let arguments = arguments.iter().cloned().map(Argument::Value).collect();
+        translator.within(function, arguments, |body| {
+            body.frames.push(Frame::default());
+            let term = body.value(expr, Some(ty))?;
+            Ok((term, body.frames.pop().map(|frame| frame.stages).unwrap_or_default()))
+        })
     }
 
     /// A query of a function that is called for itself.
@@ -139,7 +160,12 @@ impl<'p, 'a> Translator<'p, 'a> {
         let parameters = names.zip(arguments).collect();
         let floor = self.frames.len();
         let named = std::mem::take(&mut self.named);
-        self.calls.push(Call { name: function.name.name.clone(), parameters, floor });
+        self.calls.push(Call {
+            name: function.name.name.clone(),
+            schema: function.name.schema.clone(),
+            parameters,
+            floor,
+        });
         let done = body(self);
         self.calls.pop();
         self.named = named;

@@ -3,13 +3,15 @@
 use mongodb::bson::{Bson, Document, doc};
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, LimitClause, OrderByExpr, OrderByKind, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Value as Literal,
+    SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
 };
 use truststream_kernel::{Result, Type};
 use truststream_services::database::Nulls;
 use truststream_sql::schema::table_name;
 
+use super::distinct::distinct;
 use super::frame::{Frame, Groups};
+use super::titles::{is_name, natural_name, numbered, unambiguous};
 use super::{Translator, aggregates, ident, unsupported};
 use crate::names::field;
 use crate::plan::{Sort, orderable};
@@ -46,9 +48,9 @@ pub(crate) enum Shown<'s> {
 }
 
 /// A column of a result.
-struct Item {
-    name: String,
-    term: Term,
+pub(super) struct Item {
+    pub(super) name: String,
+    pub(super) term: Term,
 }
 
 impl Translator<'_, '_> {
@@ -82,7 +84,7 @@ impl Translator<'_, '_> {
         rows
     }
 
-    fn body(&mut self, body: &SetExpr, query: &Query, shown: Shown<'_>) -> Result<Rows> {
+    pub(super) fn body(&mut self, body: &SetExpr, query: &Query, shown: Shown<'_>) -> Result<Rows> {
         match body {
             SetExpr::Select(select) => self.select(select, query, shown),
             SetExpr::Query(inner) if query.order_by.is_none() && query.limit_clause.is_none() => {
@@ -107,47 +109,6 @@ impl Translator<'_, '_> {
             items.iter().map(|item| (field(&item.name), stored_form(&item.term))).collect();
         projection.insert("_id", 0);
         Ok(projection)
-    }
-
-    /// `union` and `union all`
-    fn union(
-        &mut self,
-        quantifier: &SetQuantifier,
-        (left, right): (&SetExpr, &SetExpr),
-        query: &Query,
-        shown: Shown<'_>,
-    ) -> Result<Rows> {
-        let bare = Query { with: None, order_by: None, limit_clause: None, ..query.clone() };
-        let mut rows = self.body(left, &bare, shown)?;
-        let names: Vec<(String, Type)> = rows.columns.clone();
-        let more = self.body(right, &bare, Shown::Declared(&names))?;
-        if !more.lets.is_empty() {
-            return Err(unsupported("a union that names columns from outside", query));
-        }
-        rows.stages.push(doc! { "$unionWith": { "coll": more.from, "pipeline": more.stages } });
-        if !matches!(quantifier, SetQuantifier::All) {
-            rows.stages.extend(distinct(&rows.columns));
-        }
-        rows.at_most_one = false;
-        let mut sort = Sort::default();
-        for order in orders(query)? {
-            let term = numbered(&order.expr, rows.columns.len())
-                .or_else(|| rows.columns.iter().position(|(name, _)| is_name(&order.expr, name)))
-                .map(|at| {
-                    Term::stored(format!("${}", field(&rows.columns[at].0)), rows.columns[at].1.clone())
-                });
-            let term = term.ok_or_else(|| unsupported("this order of a union", order))?;
-            self.sort(&mut sort, &term, order)?;
-        }
-        rows.stages.extend(sort.stages());
-        if !query_orders(query) {
-            return self.limited(rows, query);
-        }
-        let fields = rows.columns.iter().map(|(name, _)| (field(name), Bson::Int32(1)));
-        let mut projection: Document = fields.collect();
-        projection.insert("_id", 0);
-        rows.stages.push(doc! { "$project": projection });
-        self.limited(rows, query)
     }
 
     fn select(&mut self, select: &Select, query: &Query, shown: Shown<'_>) -> Result<Rows> {
@@ -185,35 +146,39 @@ impl Translator<'_, '_> {
             _ => self.items(&select.projection, shown)?,
         };
         let mut sort = Sort::default();
-        let plain = select.distinct.is_none();
-        for order in orders(query)?.iter().filter(|_| plain) {
+        // Rows that are each there once are put in order afterwards.
+        let once = matches!(select.distinct, Some(Distinct::Distinct));
+        for order in orders(query)?.iter().filter(|_| !once) {
             let term = match self.item_of(&order.expr, &items) {
                 Some(at) => items[at].term.clone(),
                 None => self.value(&order.expr, None)?,
             };
             self.sort(&mut sort, &term, order)?;
         }
+        let firsts = match &select.distinct {
+            Some(Distinct::On(keys)) => Some(self.firsts(keys, &items)?),
+            _ => None,
+        };
         let at_most_one = self.close(&mut from, grouped, select.from.is_empty());
         let mut stages = std::mem::take(&mut self.top().stages);
+        let again = sort.again();
         stages.extend(sort.stages());
+        if let Some(firsts) = firsts {
+            stages.extend(firsts);
+            stages.extend(again);
+        }
         let columns: Vec<(String, Type)> =
             items.iter().map(|item| (item.name.clone(), item.term.ty.clone())).collect();
         if !matches!(shown, Shown::Nothing) {
             let mut projection: Document =
                 items.iter().map(|item| (field(&item.name), stored_form(&item.term))).collect();
-            projection.insert("_id", i32::from(!grouped && plain));
+            projection.insert("_id", i32::from(!grouped && select.distinct.is_none()));
             stages.push(doc! { "$project": projection });
         }
         let mut rows = Rows { from, lets: Document::new(), stages, columns, at_most_one };
-        match &select.distinct {
-            None => {}
-            Some(Distinct::Distinct) => {
-                rows.stages.extend(distinct(&rows.columns));
-                if query_orders(query) {
-                    return Err(unsupported("an order of distinct rows", query));
-                }
-            }
-            Some(_) => return Err(unsupported("distinct on", query)),
+        if once {
+            rows.stages.extend(distinct(&rows.columns));
+            self.ordered_columns(&mut rows, query)?;
         }
         self.limited(rows, query)
     }
@@ -312,11 +277,11 @@ impl Translator<'_, '_> {
     }
 
     /// The item that a term of an order means by its number or its name.
-    fn item_of(&self, expr: &Expr, items: &[Item]) -> Option<usize> {
+    pub(super) fn item_of(&self, expr: &Expr, items: &[Item]) -> Option<usize> {
         numbered(expr, items.len()).or_else(|| items.iter().position(|item| is_name(expr, &item.name)))
     }
 
-    fn sort(&mut self, sort: &mut Sort, term: &Term, order: &OrderByExpr) -> Result<()> {
+    pub(super) fn sort(&mut self, sort: &mut Sort, term: &Term, order: &OrderByExpr) -> Result<()> {
         orderable(&term.ty)?;
         let descending = order.options.sort == Some(sqlparser::ast::OrderBySort::Desc);
         let nulls = order.options.nulls_first.map(|first| if first { Nulls::First } else { Nulls::Last });
@@ -325,7 +290,7 @@ impl Translator<'_, '_> {
         Ok(())
     }
 
-    fn limited(&mut self, mut rows: Rows, query: &Query) -> Result<Rows> {
+    pub(super) fn limited(&mut self, mut rows: Rows, query: &Query) -> Result<Rows> {
         let refused = || unsupported("this limit", query);
         if query.fetch.is_some() {
             return Err(refused());
@@ -374,66 +339,10 @@ pub(crate) fn stored_form(term: &Term) -> Bson {
     }
 }
 
-/// Each row once.
-fn distinct(columns: &[(String, Type)]) -> Vec<Document> {
-    let keys: Document = columns
-        .iter()
-        .enumerate()
-        .map(|(at, (name, _))| (format!("k{at}"), Bson::from(format!("${}", field(name)))))
-        .collect();
-    let shown: Document = columns
-        .iter()
-        .enumerate()
-        .map(|(at, (name, _))| (field(name), Bson::from(format!("$_id.k{at}"))))
-        .collect();
-    let mut projection = shown;
-    projection.insert("_id", 0);
-    vec![doc! { "$group": { "_id": keys } }, doc! { "$project": projection }]
-}
-
-fn unambiguous(items: Vec<Item>) -> Result<Vec<Item>> {
-    for (at, item) in items.iter().enumerate() {
-        if items[..at].iter().any(|other| other.name == item.name) {
-            return Err(unsupported("two columns of one name: give one another name", &item.name));
-        }
-    }
-    Ok(items)
-}
-
-fn orders(query: &Query) -> Result<&[OrderByExpr]> {
+pub(super) fn orders(query: &Query) -> Result<&[OrderByExpr]> {
     match query.order_by.as_ref().map(|order| &order.kind) {
         None => Ok(&[]),
         Some(OrderByKind::Expressions(orders)) => Ok(orders),
         Some(OrderByKind::All(_)) => Err(unsupported("this order", query)),
-    }
-}
-
-fn query_orders(query: &Query) -> bool {
-    query.order_by.is_some()
-}
-
-fn numbered(expr: &Expr, count: usize) -> Option<usize> {
-    let Expr::Value(value) = expr else { return None };
-    let Literal::Number(text, _) = &value.value else { return None };
-    text.parse::<usize>().ok().filter(|at| (1..=count).contains(at)).map(|at| at - 1)
-}
-
-fn is_name(expr: &Expr, name: &str) -> bool {
-    matches!(expr, Expr::Identifier(one) if ident(one) == name)
-}
-
-/// What PostgreSQL calls a column that has no name of its own.
-fn natural_name(expr: &Expr) -> String {
-    match expr {
-        Expr::Identifier(name) => ident(name),
-        Expr::CompoundIdentifier(names) => names.last().map(ident).unwrap_or_default(),
-        Expr::Function(function) => table_name(&function.name).name,
-        Expr::Cast { expr, .. } | Expr::Nested(expr) => natural_name(expr),
-        Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last() {
-            Some(sqlparser::ast::AccessExpr::Dot(Expr::Identifier(name))) => ident(name),
-            _ => "?column?".to_owned(),
-        },
-        Expr::Case { .. } => "case".to_owned(),
-        _ => "?column?".to_owned(),
     }
 }

@@ -75,6 +75,7 @@ impl Translator<'_, '_> {
                 let ty = self.type_of(&typed.data_type)?;
                 self.literal(&typed.value.value, Some(&ty))
             }
+            Expr::Function(function) if function.over.is_some() => self.windowed(function),
             Expr::Function(function) if is_aggregate(function) => self.aggregate(function),
             Expr::Function(function) => self.function(function, hint),
             Expr::Subquery(query) => self.scalar(query, hint),
@@ -199,12 +200,19 @@ impl Translator<'_, '_> {
     }
 
     fn cast(&mut self, expr: &Expr, data_type: &DataType) -> Result<Term> {
+        if let Some(domain) = self.domain(&data_type.to_string().to_lowercase()) {
+            return self.within_domain(expr, domain);
+        }
         let to = self.type_of(data_type)?;
+        self.cast_to(expr, &to, || format!("{expr}::{data_type}"))
+    }
+
+    pub(super) fn cast_to(&mut self, expr: &Expr, to: &Type, shown: impl Fn() -> String) -> Result<Term> {
         if untyped(expr) {
-            return self.value(expr, Some(&to));
+            return self.value(expr, Some(to));
         }
         let term = self.value(expr, None)?;
-        self.converted(term, &to, || format!("{expr}::{data_type}"))
+        self.converted(term, to, shown)
     }
 
     fn json_step(&mut self, left: &Expr, right: &Expr, as_text: bool) -> Result<Term> {
@@ -215,11 +223,22 @@ impl Translator<'_, '_> {
                 Literal::Number(text, _) => text.parse().ok().map(JsonKey::Index),
                 _ => None,
             },
-            _ => None,
+            other => {
+                let term = self.value(other, None)?;
+                match constant_of(&term.expr) {
+                    _ if term.is_unknown() => Some(JsonKey::Key(String::new())),
+                    Some(Bson::String(key)) => Some(JsonKey::Key(key.clone())),
+                    Some(Bson::Int64(at)) => Some(JsonKey::Index(*at)),
+                    _ => None,
+                }
+            }
         };
         let Some(key) = key.filter(|_| family(&json.ty) == Family::Json) else {
             return Err(unsupported("this step into JSON", format!("{left} -> {right}")));
         };
+        if json.is_unknown() {
+            return Ok(Term::unknown(if as_text { Type::Text } else { Type::Jsonb }));
+        }
         if let Some(known) = constant_of(&json.expr) {
             let found = match (known, &key) {
                 (Bson::Document(members), JsonKey::Key(key)) => members.get(key),
@@ -300,9 +319,11 @@ fn is_arithmetic(op: &BinaryOperator) -> bool {
 }
 
 fn is_condition_of(expr: &Expr) -> bool {
-    use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or};
+    use BinaryOperator::{And, ArrowAt, AtArrow, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or, PGOverlap};
     match expr {
-        Expr::BinaryOp { op, .. } => matches!(op, And | Or | Eq | NotEq | Gt | GtEq | Lt | LtEq),
+        Expr::BinaryOp { op, .. } => {
+            matches!(op, And | Or | Eq | NotEq | Gt | GtEq | Lt | LtEq | AtArrow | ArrowAt | PGOverlap)
+        }
         _ => true,
     }
 }

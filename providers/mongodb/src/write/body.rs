@@ -13,12 +13,19 @@ use crate::term::checked;
 /// Rows to write.
 #[derive(Clone, Debug)]
 pub(crate) struct Rows<'t> {
+    /// Names of the columns as they were given: those of the view, where rows are written through one.
+    pub(crate) given: Vec<String>,
     pub(crate) columns: Vec<&'t Column>,
     /// A value for each column; `None` takes the default.
     pub(crate) rows: Vec<Vec<Option<Value>>>,
 }
 
 impl<'t> Rows<'t> {
+    /// The names of the columns.
+    pub(crate) fn names(&self) -> Vec<&'t str> {
+        self.columns.iter().map(|column| column.name.as_str()).collect()
+    }
+
     /// Reads one JSON object or an array of them.
     ///
     /// # Errors
@@ -56,7 +63,8 @@ impl<'t> Rows<'t> {
                 columns.iter().map(read).collect()
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Rows { columns: columns.into_iter().map(|(_, column)| column).collect(), rows })
+        let columns = columns.into_iter().map(|(_, column)| column).collect();
+        Ok(Rows { given: names, columns, rows })
     }
 }
 

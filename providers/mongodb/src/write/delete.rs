@@ -1,33 +1,40 @@
 //! Deletes.
 
-use mongodb::bson::Bson;
+use mongodb::bson::{Bson, Document};
 use truststream_kernel::Result;
-use truststream_services::database::{Delete, Page, PolicyCommand};
+use truststream_services::database::{Delete, Page, PolicyCommand, Returning};
 
-use super::key_of;
 use super::through::Through;
+use super::{instead, key_of};
 use crate::names::collection;
-use crate::plan::Planner;
 use crate::work::Work;
 
 impl Work {
     /// Deletes the rows that the query matches.
     pub(crate) async fn delete(&mut self, op: &Delete) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
+        if let Some(view) = instead::view(&schema, &op.table, "delete")? {
+            return self.delete_instead(op, view).await;
+        }
+        self.judge(&op.table, &op.query, None).await?;
         let through = Through::find(&schema, &op.table)?;
         let named = through.named;
-        Planner::new(&schema, &self.cx).owned(self.owner).check_relations(&op.table, &op.query)?;
+        self.planner(&schema).check_relations(&op.table, &op.query)?;
         if !through.is_view()
             && let Some(page) = self.delete_there(named, op).await?
         {
             return Ok(page);
         }
-        let rows = self.targets(&op.table, &through, &op.query, PolicyCommand::Delete).await?;
+        let returned = op.options.returning == Returning::Representation;
+        let rows = self.targets(&op.table, &through, &op.query, (PolicyCommand::Delete, returned)).await?;
+        let rows = self.before_delete(named, rows).await?;
         let keys: Vec<Bson> = rows.iter().map(key_of).collect();
         // What is returned must be read while it is there.
-        let page = self.answer(&op.table, &op.query, &keys, &op.options).await?;
+        let written: Vec<&Document> = rows.iter().collect();
+        let page = self.answer(&op.table, &op.query, &written, &op.options).await?;
         self.remove(&collection(named.0), &keys).await?;
         self.release(named, &rows, None).await?;
+        self.after_delete(named, &rows).await?;
         Ok(page)
     }
 }

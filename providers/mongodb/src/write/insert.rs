@@ -10,9 +10,8 @@ use truststream_services::database::{
 
 use super::rules::Defaults;
 use super::through::Through;
-use super::{Named, Rows, key_of};
+use super::{Named, Rows, instead};
 use crate::names::{collection, field};
-use crate::plan::Planner;
 use crate::sequence;
 use crate::storage;
 use crate::work::Work;
@@ -32,14 +31,18 @@ impl Work {
     /// Inserts rows, or updates those whose key exists.
     pub(crate) async fn insert(&mut self, op: &Insert) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
+        if let Some(view) = instead::view(&schema, &op.table, "insert")? {
+            return self.insert_instead(op, view).await;
+        }
         let through = Through::find(&schema, &op.table)?;
         let (named, table) = (through.named, through.named.1);
-        Planner::new(&schema, &self.cx).owned(self.owner).check_relations(&op.table, &op.query)?;
+        self.planner(&schema).check_relations(&op.table, &op.query)?;
         // A caller without the right learns nothing of the columns.
         self.may_insert(&op.table)?;
         let columns = op.columns.as_deref();
         let body = op.rows.collect(usize::MAX).await?;
         let rows = Rows::read(&schema, (&op.table, &through), &body, columns, op.missing_default)?;
+        self.may_write_through((&op.table, &through), PolicyCommand::Insert, &rows)?;
         let key = conflict_key(op, &through)?;
         let readable = op.options.returning == Returning::Representation || key.is_some();
         let rule = op.on_conflict.as_ref().zip(key.as_deref());
@@ -48,17 +51,14 @@ impl Work {
         let sorted = self.put_rows(named, &rows, rule, readable).await;
         self.owner = owner;
         let sorted = sorted?;
-        let written: Vec<Bson> = sorted
-            .order
-            .iter()
-            .map(|(new, at)| key_of(if *new { &sorted.new[*at] } else { &sorted.changed[*at] }))
-            .collect();
+        let row = |(new, at): &(bool, usize)| if *new { &sorted.new[*at] } else { &sorted.changed[*at] };
+        let written: Vec<&Document> = sorted.order.iter().map(row).collect();
         let mut page = self.answer(&op.table, &op.query, &written, &op.options).await?;
         page.inserted = Some(sorted.new.len() as u64);
         if op.options.returning == Returning::HeadersOnly
-            && let Some((new, at)) = sorted.order.first()
+            && let Some(first) = written.first()
         {
-            page.location = location(table, if *new { &sorted.new[*at] } else { &sorted.changed[*at] });
+            page.location = location(table, first);
         }
         Ok(page)
     }
@@ -72,6 +72,7 @@ impl Work {
         readable: bool,
     ) -> Result<Sorted> {
         let whole = self.completed(named, rows).await?;
+        let whole = self.before_insert(named, whole).await?;
         let mut policies = vec![(PolicyCommand::Insert, true)];
         policies.extend(readable.then_some((PolicyCommand::Select, false)));
         if rule.is_some() {
@@ -92,7 +93,10 @@ impl Work {
         self.check(named, &sorted.new, &policies).await?;
         self.put_new(named, &mut sorted.new).await?;
         self.refer(named, &sorted.new.iter().collect::<Vec<_>>()).await?;
-        self.merge(named, &sorted.old, &mut sorted.changed).await?;
+        let columns: Vec<&str> = rows.columns.iter().map(|column| column.name.as_str()).collect();
+        let kept = self.merge(named, &sorted.old, &mut sorted.changed, &columns).await?;
+        sorted.order.retain(|(new, at)| *new || kept[*at]);
+        self.after_insert(named, &sorted.new).await?;
         Ok(sorted)
     }
 
@@ -139,7 +143,7 @@ impl Work {
             });
         }
         let schema = std::sync::Arc::clone(&self.schema);
-        let mut planner = Planner::new(&schema, &self.cx).owned(self.owner);
+        let mut planner = self.planner(&schema);
         let defaults = Defaults::new(&mut planner, table)?;
         let mut whole = Vec::with_capacity(rows.rows.len());
         for row in &rows.rows {
@@ -221,10 +225,17 @@ impl Work {
     }
 
     /// Updates rows that an upsert found.
-    async fn merge(&mut self, named: Named<'_>, old: &[Document], changed: &mut [Document]) -> Result<()> {
+    async fn merge(
+        &mut self,
+        named: Named<'_>,
+        old: &[Document],
+        changed: &mut [Document],
+        columns: &[&str],
+    ) -> Result<Vec<bool>> {
         if old.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
+        self.may_write(named.0, PolicyCommand::Update, columns)?;
         let open = self.meeting(named.0, old).await?;
         if open.contains(&false) {
             let message = format!(
@@ -233,7 +244,7 @@ impl Work {
             );
             return Err(Error::permission_denied(message));
         }
-        self.replace(named, old, changed, true).await
+        self.replace(named, old, changed, (true, Some(columns))).await
     }
 
     /// Which stored rows the caller may see and update.
@@ -242,7 +253,7 @@ impl Work {
         let mut conditions = Vec::new();
         let mut stages = Vec::new();
         {
-            let mut planner = Planner::new(&schema, &self.cx).owned(self.owner);
+            let mut planner = self.planner(&schema);
             for command in [PolicyCommand::Update, PolicyCommand::Select] {
                 if let Some(condition) = planner.using(name, command)? {
                     stages.extend(condition.stages);
@@ -280,7 +291,7 @@ fn conflict_key(op: &Insert, through: &Through<'_>) -> Result<Option<Vec<String>
     Ok(Some(columns.clone()))
 }
 
-fn location(table: &Table, row: &Document) -> Vec<(String, String)> {
+pub(super) fn location(table: &Table, row: &Document) -> Vec<(String, String)> {
     let literal = |name: &String| {
         let column = table.column(name)?;
         let value: Value = storage::value(row.get(field(name))?, &column.ty).ok()?;

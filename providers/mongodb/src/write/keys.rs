@@ -10,7 +10,6 @@ use super::fault::{no_parent, still_referenced};
 use super::rules::Defaults;
 use super::{Named, key_of};
 use crate::names::{collection, field};
-use crate::plan::Planner;
 use crate::work::Work;
 
 /// A reference that must not be there when a write ends.
@@ -21,6 +20,9 @@ struct Pending {
     row: Document,
 }
 
+/// Rows that one question is about.
+const MANY: usize = 500;
+
 /// The values of columns under other columns' names; none if one is null.
 fn values(row: &Document, from: &[String], to: &[String]) -> Option<Document> {
     from.iter()
@@ -30,6 +32,22 @@ fn values(row: &Document, from: &[String], to: &[String]) -> Option<Document> {
             Some(value) => Some((field(to), value.clone())),
         })
         .collect()
+}
+
+/// A filter for the rows that refer to a row.
+fn children_of(row: &Document, key: &ForeignKey) -> Option<Document> {
+    values(row, &key.referenced_columns, &key.columns)
+}
+
+/// A filter for what any of these filters matches, which are about the same fields.
+fn one_of(filters: Vec<Document>) -> Document {
+    match filters.first().and_then(|first| first.keys().next()) {
+        Some(only) if filters.iter().all(|one| one.len() == 1) => {
+            let values: Vec<Bson> = filters.iter().filter_map(|one| one.get(only)).cloned().collect();
+            doc! { only: { "$in": values } }
+        }
+        _ => doc! { "$or": filters },
+    }
 }
 
 impl Work {
@@ -126,15 +144,49 @@ impl Work {
             let schema = std::sync::Arc::clone(&self.schema);
             for (child, table) in &schema.catalog.tables {
                 for key in table.foreign_keys.iter().filter(|key| key.references == *name) {
-                    for (at, row) in old.iter().enumerate() {
-                        let after = new.and_then(|new| new.get(at));
-                        self.released_one(name, (child, table), key, (row, after), pending).await?;
-                    }
+                    self.released_of(name, (child, table), key, (old, new), pending).await?;
                 }
             }
             Ok(())
         }
         .boxed()
+    }
+
+    /// The same of one foreign key: what all rows are asked for is asked at once.
+    async fn released_of(
+        &mut self,
+        name: &TableName,
+        (child, table): (&TableName, &Table),
+        key: &ForeignKey,
+        (old, new): (&[Document], Option<&[Document]>),
+        pending: &mut Vec<Pending>,
+    ) -> Result<()> {
+        let referenced = |row: &Document| values(row, &key.referenced_columns, &key.referenced_columns);
+        let rows = old.iter().enumerate().map(|(at, row)| (row, new.and_then(|new| new.get(at))));
+        let gone: Vec<(&Document, Option<&Document>)> = rows
+            .filter(|(row, after)| referenced(row).is_some_and(|own| after.and_then(referenced) != Some(own)))
+            .collect();
+        let called = collection(child);
+        for rows in gone.chunks(MANY) {
+            let locks: Vec<Bson> =
+                rows.iter().filter_map(|(row, _)| referenced(row).map(Bson::Document)).collect();
+            self.lock(&collection(name), &locks).await?;
+            let filters = rows.iter().filter_map(|(row, _)| children_of(row, key));
+            let children = self.found(&called, one_of(filters.collect())).await?;
+            if children.is_empty() {
+                continue;
+            }
+            let waits = matches!(key.on_delete, ReferentialAction::NoAction | ReferentialAction::Restrict);
+            if new.is_none() && !waits {
+                // Which of the rows each of them referred to makes no difference.
+                self.acted((child, table), key, (children, key.on_delete, None), pending).await?;
+                continue;
+            }
+            for (row, after) in rows {
+                self.released_one(name, (child, table), key, (row, *after), pending).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn released_one(
@@ -145,37 +197,38 @@ impl Work {
         (row, after): (&Document, Option<&Document>),
         pending: &mut Vec<Pending>,
     ) -> Result<()> {
-        let Some(parent) = values(row, &key.referenced_columns, &key.referenced_columns) else {
-            return Ok(());
-        };
-        let next = after.and_then(|after| values(after, &key.referenced_columns, &key.referenced_columns));
-        if next.as_ref() == Some(&parent) {
-            return Ok(());
-        }
-        self.lock(&collection(name), &[Bson::Document(parent)]).await?;
-        let Some(filter) = values(row, &key.referenced_columns, &key.columns) else { return Ok(()) };
-        let called = collection(child);
-        let children = self.found(&called, filter).await?;
+        let Some(filter) = children_of(row, key) else { return Ok(()) };
+        let children = self.found(&collection(child), filter).await?;
         if children.is_empty() {
             return Ok(());
         }
         let action = if after.is_some() { key.on_update } else { key.on_delete };
-        match (action, after) {
-            (ReferentialAction::Cascade, None) => {
-                let keys: Vec<Bson> = children.iter().map(key_of).collect();
-                self.remove(&called, &keys).await?;
-                self.released((child, table), &children, None, pending).await
-            }
-            (ReferentialAction::NoAction | ReferentialAction::Restrict, _) => {
-                let (parent, child) = (name.clone(), child.clone());
-                pending.push(Pending { parent, child, key: key.clone(), row: row.clone() });
-                Ok(())
-            }
-            (action, after) => {
-                let changed = self.referring((child, table), key, &children, action, after)?;
-                self.change((child, table), children, changed, pending).await
-            }
+        if matches!(action, ReferentialAction::NoAction | ReferentialAction::Restrict) {
+            let (parent, child) = (name.clone(), child.clone());
+            pending.push(Pending { parent, child, key: key.clone(), row: row.clone() });
+            return Ok(());
         }
+        self.acted((child, table), key, (children, action, after), pending).await
+    }
+
+    /// Does with rows what their foreign key says of those whose row is gone or another one.
+    async fn acted(
+        &mut self,
+        (child, table): Named<'_>,
+        key: &ForeignKey,
+        (children, action, after): (Vec<Document>, ReferentialAction, Option<&Document>),
+        pending: &mut Vec<Pending>,
+    ) -> Result<()> {
+        if action == ReferentialAction::Cascade && after.is_none() {
+            let children = self.before_delete((child, table), children).await?;
+            let keys: Vec<Bson> = children.iter().map(key_of).collect();
+            self.remove(&collection(child), &keys).await?;
+            self.released((child, table), &children, None, pending).await?;
+            return self.after_delete((child, table), &children).await;
+        }
+        let changed = self.referring((child, table), key, &children, action, after)?;
+        let columns: Vec<&str> = key.columns.iter().map(String::as_str).collect();
+        self.change((child, table), children, changed, &columns, pending).await
     }
 
     /// Rows that refer to something else now, as the action of their key has it.
@@ -187,7 +240,7 @@ impl Work {
         action: ReferentialAction,
         after: Option<&Document>,
     ) -> Result<Vec<Document>> {
-        let mut planner = Planner::new(&self.schema, &self.cx).owned(self.owner);
+        let mut planner = self.planner(&self.schema);
         let defaults = Defaults::new(&mut planner, table)?;
         let mut changed = children.to_vec();
         for (column, referenced) in key.columns.iter().zip(&key.referenced_columns) {
@@ -210,11 +263,14 @@ impl Work {
         named: Named<'_>,
         old: Vec<Document>,
         mut new: Vec<Document>,
+        columns: &[&str],
         pending: &mut Vec<Pending>,
     ) -> Result<()> {
+        let kept = self.before_update(named, &old, &mut new, Some(columns)).await?;
         self.generate(named, &mut new).await?;
         self.check(named, &new, &[]).await?;
         self.put_changed(named, &old, &mut new).await?;
-        self.released(named, &old, Some(&new), pending).await
+        self.released(named, &old, Some(&new), pending).await?;
+        self.after_update(named, &old, &new, (Some(columns), &kept)).await
     }
 }

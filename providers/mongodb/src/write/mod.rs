@@ -3,7 +3,9 @@
 mod body;
 mod delete;
 mod fault;
+mod fired;
 mod insert;
+mod instead;
 mod keys;
 mod put;
 mod rules;
@@ -11,14 +13,21 @@ mod there;
 mod through;
 mod update;
 
+use bytes::Bytes;
+use mongodb::bson::raw::RawDocumentBuf;
 use mongodb::bson::{Bson, Document};
 use truststream_kernel::{Error, ErrorKind, Result, Retry};
 use truststream_services::database::{
-    Batch, Isolation, Page, PolicyCommand, Query, Returning, Step, Table, TableName, WriteOptions,
+    Batch, Format, Isolation, Media, Page, PolicyCommand, Query, Returning, Step, Table, TableKind,
+    TableName, WriteOptions,
 };
 
-use crate::plan::{Planner, Source};
+use crate::error::unreadable;
+use crate::judge::is_needed;
+use crate::plan::{Place, Planner, Source};
+use crate::render::{Renderer, not_one};
 use crate::work::Work;
+use crate::zone;
 
 pub(crate) use body::Rows;
 use fault::explain;
@@ -58,6 +67,24 @@ fn counted(rows: u64, options: &WriteOptions) -> Result<Page> {
     Ok(Page { rows, total: options.count.map(|_| rows), ..Page::default() })
 }
 
+/// The same of rows that are told: a reply of one object needs one.
+fn counted_for(rows: u64, options: &WriteOptions) -> Result<Page> {
+    let page = counted(rows, options)?;
+    if options.format.media == Media::Object && rows != 1 { Err(not_one(rows)) } else { Ok(page) }
+}
+
+/// The names under which stages show columns as they are stored, and the columns' fields; `None` for stages
+/// that do anything else.
+fn columns_of<'d>(stages: &'d [Document]) -> Option<Vec<(&'d str, &'d str)>> {
+    let [only] = stages else { return None };
+    let shown = only.get_document("$project").ok()?;
+    let column = |(key, shown): (&'d String, &'d Bson)| {
+        let field = shown.as_str()?.strip_prefix('$')?;
+        (!field.contains(['$', '.'])).then_some((key.as_str(), field))
+    };
+    shown.iter().filter(|(key, _)| *key != "_id").map(column).collect()
+}
+
 impl Work {
     /// All steps of a batch, or the error of the first that fails.
     pub(crate) async fn batch(&mut self, batch: &Batch) -> Result<Vec<Page>> {
@@ -77,11 +104,11 @@ impl Work {
 
     pub(crate) async fn step(&mut self, step: &Step) -> Result<Page> {
         match step {
-            Step::Select(select) => self.select(select).await,
-            Step::Insert(insert) => self.insert(insert).await,
-            Step::Update(update) => self.update(update).await,
-            Step::Delete(delete) => self.delete(delete).await,
-            Step::Invoke(invoke) => self.invoke(invoke).await,
+            Step::Select(select) => zone::within(&select.transaction, self.select(select)).await,
+            Step::Insert(insert) => zone::within(&insert.options.transaction, self.insert(insert)).await,
+            Step::Update(update) => zone::within(&update.options.transaction, self.update(update)).await,
+            Step::Delete(delete) => zone::within(&delete.options.transaction, self.delete(delete)).await,
+            Step::Invoke(invoke) => zone::within(&invoke.transaction, self.invoke(invoke)).await,
             Step::Raw(_) => Err(Error::unsupported("this database has no SQL")),
             Step::Expect(_) => Err(Error::internal("what is expected is judged by who runs the steps")),
         }
@@ -93,9 +120,9 @@ impl Work {
         name: &TableName,
         through: &Through<'_>,
         query: &Query,
-        command: PolicyCommand,
+        (command, returned): (PolicyCommand, bool),
     ) -> Result<Vec<Document>> {
-        let plan = Planner::new(&self.schema, &self.cx).owned(self.owner).targets(name, query, command)?;
+        let plan = self.planner(&self.schema).targets(name, query, (command, returned))?;
         let found = self.documents(plan).await?;
         if !through.is_view() {
             return Ok(found);
@@ -112,14 +139,46 @@ impl Work {
         &mut self,
         name: &TableName,
         query: &Query,
-        written: &[Bson],
+        written: &[&Document],
         options: &WriteOptions,
     ) -> Result<Page> {
-        let mut page = counted(written.len() as u64, options)?;
+        let mut page = counted_for(written.len() as u64, options)?;
         if options.returning == Returning::Representation {
-            let source = Source::Rows(written);
-            (page.body, _) = self.rendered(name, query, &source, &options.format).await?;
+            let shown = Query { filter: None, limit: None, offset: 0, ..query.clone() };
+            if let Some((body, rows)) = self.shown_as_they_are(name, &shown, written, &options.format)? {
+                return Ok(Page { body, rows, ..page });
+            }
+            self.judge(name, &shown, None).await?;
+            let keys: Vec<Bson> = written.iter().map(|row| key_of(row)).collect();
+            let source = Source::Rows(&keys);
+            // What embeds demand leaves rows out of the reply that were written all the same.
+            (page.body, page.rows) = self.rendered(name, &shown, &source, &options.format).await?;
         }
         Ok(page)
+    }
+
+    /// Rows of a table of which columns are wanted and nothing else: those at hand, without asking for them.
+    fn shown_as_they_are(
+        &self,
+        name: &TableName,
+        query: &Query,
+        rows: &[&Document],
+        format: &Format,
+    ) -> Result<Option<(Bytes, u64)>> {
+        let schema = &self.schema;
+        if schema.table(name)?.kind != TableKind::Table || is_needed(query) {
+            return Ok(None);
+        }
+        let level = self.planner(schema).level(&Place::of(name), query)?;
+        let Some(fields) = columns_of(&level.stages) else { return Ok(None) };
+        let mut renderer = Renderer::new(&schema.catalog, &level.shape, format)?;
+        for row in rows {
+            let part = |(key, field): &(&str, &str)| {
+                ((*key).to_owned(), row.get(field).cloned().unwrap_or(Bson::Null))
+            };
+            let shown: Document = fields.iter().map(part).collect();
+            renderer.push(&RawDocumentBuf::try_from(shown).map_err(unreadable)?)?;
+        }
+        renderer.finish().map(Some)
     }
 }

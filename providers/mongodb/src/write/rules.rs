@@ -80,7 +80,7 @@ impl Work {
         let schema = std::sync::Arc::clone(&self.schema);
         let (mut projection, mut types) = (doc! { "_id": 0 }, Vec::new());
         for (at, (column, text)) in generated.iter().enumerate() {
-            let mut planner = Planner::new(&schema, &self.cx).owned(self.owner);
+            let mut planner = self.planner(&schema);
             let term = Translator::value_of(&mut planner, Some(&Place::of(name)), text, &column.ty)?;
             projection.insert(format!("g{at}"), term.expr);
             types.push(term.ty);
@@ -138,7 +138,7 @@ impl Work {
         policies: &[(PolicyCommand, bool)],
     ) -> Result<Vec<Document>> {
         let schema = std::sync::Arc::clone(&self.schema);
-        let stages = verdicts(&mut Planner::new(&schema, &self.cx).owned(self.owner), named, policies)?;
+        let stages = verdicts(&mut self.planner(&schema), named, policies)?;
         if stages.is_empty() || rows.is_empty() { Ok(Vec::new()) } else { self.evaluated(rows, stages).await }
     }
 }

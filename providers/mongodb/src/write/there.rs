@@ -9,7 +9,6 @@ use truststream_services::database::{
 use super::put::written;
 use super::{Named, Rows, counted, explain};
 use crate::names::{collection, field};
-use crate::plan::Planner;
 use crate::schema::Schema;
 use crate::storage;
 use crate::work::Work;
@@ -22,6 +21,9 @@ impl Work {
         op: &Update,
         values: &Rows<'_>,
     ) -> Result<Option<Page>> {
+        if !named.1.triggers.is_empty() {
+            return Ok(None);
+        }
         let Some(set) = assignments(&self.schema, named, values)? else { return Ok(None) };
         let Some(filter) = self.filter_there(named.0, &op.query, &op.options, PolicyCommand::Update)? else {
             return Ok(None);
@@ -33,7 +35,7 @@ impl Work {
 
     /// Deletes rows that nothing can refer to; `None` where something can.
     pub(super) async fn delete_there(&mut self, named: Named<'_>, op: &Delete) -> Result<Option<Page>> {
-        if is_referred_to(&self.schema, named.0) {
+        if is_referred_to(&self.schema, named.0) || !named.1.triggers.is_empty() {
             return Ok(None);
         }
         let Some(filter) = self.filter_there(named.0, &op.query, &op.options, PolicyCommand::Delete)? else {
@@ -56,14 +58,14 @@ impl Work {
         if page || options.returning == Returning::Representation {
             return Ok(None);
         }
-        let mut planner = Planner::new(&self.schema, &self.cx).owned(self.owner);
+        let mut planner = self.planner(&self.schema);
         let judged = command == PolicyCommand::Update
             && (planner.check(table, command)?.is_some()
                 || planner.using(table, PolicyCommand::Select)?.is_some());
         if judged {
             return Ok(None);
         }
-        let mut stages = planner.targets(table, query, command)?.stages;
+        let mut stages = planner.targets(table, query, (command, false))?.stages;
         // The last one only leaves temporary fields out.
         stages.pop();
         let tests = stages.into_iter().map(|mut stage| match stage.remove("$match") {

@@ -4,7 +4,7 @@ use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Column, PolicyCommand, Table, TableKind, TableName};
 use truststream_sql::updatable::{self, Base};
 
-use super::Named;
+use super::{Named, Rows};
 use crate::access::Access;
 use crate::schema::Schema;
 use crate::work::Work;
@@ -35,6 +35,11 @@ impl<'s> Through<'s> {
             .get_key_value(&base.table)
             .ok_or_else(|| Error::internal("a view of a table that is not there"))?;
         Ok(Through { named: (base_name, below), view: Some((base, table)) })
+    }
+
+    /// The very table or view of a name: its triggers write.
+    pub(super) fn itself(named: Named<'s>) -> Self {
+        Through { named, view: None }
     }
 
     pub(super) fn is_view(&self) -> bool {
@@ -88,6 +93,38 @@ impl Work {
         if self.owner {
             return Ok(());
         }
-        Access::of(&self.cx).check(&self.schema, name, PolicyCommand::Insert).map(drop)
+        let access = Access::of(&self.cx).by_columns(true);
+        access.check(&self.schema, name, PolicyCommand::Insert).map(drop)
+    }
+
+    /// Refuses to write columns of a table or view that are closed to the caller, and those below a view that
+    /// is written with the caller's rights.
+    ///
+    /// # Errors
+    /// 42501.
+    pub(super) fn may_write_through(
+        &self,
+        (name, through): (&TableName, &Through<'_>),
+        command: PolicyCommand,
+        rows: &Rows<'_>,
+    ) -> Result<()> {
+        let given: Vec<&str> = rows.given.iter().map(String::as_str).collect();
+        self.may_write(name, command, &given)?;
+        if !through.is_view() || through.is_owned() {
+            return Ok(());
+        }
+        let below: Vec<&str> = rows.columns.iter().map(|column| column.name.as_str()).collect();
+        self.may_write(through.named.0, command, &below)
+    }
+
+    /// Refuses to write columns that are closed to the caller.
+    ///
+    /// # Errors
+    /// 42501.
+    pub(crate) fn may_write(&self, name: &TableName, command: PolicyCommand, columns: &[&str]) -> Result<()> {
+        if self.owner {
+            return Ok(());
+        }
+        Access::of(&self.cx).may_write((name, self.schema.table(name)?), command, columns)
     }
 }

@@ -1,14 +1,14 @@
 //! Updates.
 
-use mongodb::bson::{Bson, Document};
+use mongodb::bson::Document;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Page, PolicyCommand, Returning, Update};
 
+use super::instead;
 use super::rules::Defaults;
 use super::through::Through;
-use super::{Named, Rows, key_of};
+use super::{Named, Rows};
 use crate::names::field;
-use crate::plan::Planner;
 use crate::storage;
 use crate::work::Work;
 
@@ -16,24 +16,30 @@ impl Work {
     /// Changes the rows that the query matches.
     pub(crate) async fn update(&mut self, op: &Update) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
+        if let Some(view) = instead::view(&schema, &op.table, "update")? {
+            return self.update_instead(op, view).await;
+        }
+        self.judge(&op.table, &op.query, None).await?;
         let through = Through::find(&schema, &op.table)?;
         let (named, table) = (through.named, through.named.1);
-        Planner::new(&schema, &self.cx).owned(self.owner).check_relations(&op.table, &op.query)?;
+        self.planner(&schema).check_relations(&op.table, &op.query)?;
         let columns = op.columns.as_deref();
         let body = op.values.collect(usize::MAX).await?;
         let values = Rows::read(&schema, (&op.table, &through), &body, columns, op.missing_default)?;
+        self.may_write_through((&op.table, &through), PolicyCommand::Update, &values)?;
         if !through.is_view()
             && let Some(page) = self.update_there(named, op, &values).await?
         {
             return Ok(page);
         }
-        let old = self.targets(&op.table, &through, &op.query, PolicyCommand::Update).await?;
+        let returned = op.options.returning == Returning::Representation;
+        let old = self.targets(&op.table, &through, &op.query, (PolicyCommand::Update, returned)).await?;
         let Some(row) = values.rows.first().filter(|_| !values.columns.is_empty()) else {
             return self.answer(&op.table, &op.query, &[], &op.options).await;
         };
         let mut new = old.clone();
         {
-            let mut planner = Planner::new(&schema, &self.cx).owned(self.owner);
+            let mut planner = self.planner(&schema);
             let defaults = Defaults::new(&mut planner, table)?;
             for (column, value) in values.columns.iter().zip(row) {
                 if column.generated.is_some() {
@@ -50,27 +56,31 @@ impl Work {
                 }
             }
         }
-        let readable = op.query.filter.is_some() || op.options.returning == Returning::Representation;
+        let readable = op.query.filter.is_some() || returned;
         let owner = self.owner;
         self.owner |= through.is_owned();
-        let replaced = self.replace(named, &old, &mut new, readable).await;
+        let columns: Vec<&str> = values.columns.iter().map(|column| column.name.as_str()).collect();
+        let replaced = self.replace(named, &old, &mut new, (readable, Some(&columns))).await;
         self.owner = owner;
-        replaced?;
-        let written: Vec<Bson> = new.iter().map(key_of).collect();
+        let kept = replaced?;
+        let written = new.iter().zip(kept).filter(|(_, kept)| *kept);
+        let written: Vec<&Document> = written.map(|(row, _)| row).collect();
         self.answer(&op.table, &op.query, &written, &op.options).await
     }
 
-    /// Replaces rows by their new states, with all that rules and foreign keys say.
+    /// Replaces rows by their new states, with all that rules, triggers and foreign keys say: which of them
+    /// are new indeed. `columns` are those that the statement names.
     pub(crate) async fn replace(
         &mut self,
         named: Named<'_>,
         old: &[Document],
         new: &mut [Document],
-        readable: bool,
-    ) -> Result<()> {
+        (readable, columns): (bool, Option<&[&str]>),
+    ) -> Result<Vec<bool>> {
         if old.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
+        let kept = self.before_update(named, old, new, columns).await?;
         let mut policies = vec![(PolicyCommand::Update, true)];
         policies.extend(readable.then_some((PolicyCommand::Select, false)));
         self.generate(named, new).await?;
@@ -83,6 +93,8 @@ impl Work {
         let changed: Vec<&Document> =
             new.iter().zip(old).filter(|(row, before)| refers(row, before)).map(|(row, _)| row).collect();
         self.refer(named, &changed).await?;
-        self.release(named, old, Some(new)).await
+        self.release(named, old, Some(new)).await?;
+        self.after_update(named, old, new, (columns, &kept)).await?;
+        Ok(kept)
     }
 }
