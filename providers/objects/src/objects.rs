@@ -1,11 +1,13 @@
 //! The driver.
 
+use std::ops::Range;
 use std::path::Path;
 
 use futures::{StreamExt, TryStreamExt};
 use opendal::Operator;
 use opendal::services;
-use truststream_kernel::{Body, Context, Error, FeatureSet, Features, Result};
+use parking_lot::Mutex;
+use truststream_kernel::{Body, ByteStream, Context, Error, FeatureSet, Features, Result};
 use truststream_services::objects::{
     Check, Get, Head, List, ObjectsDriver, ObjectsFeature, Put, Remove, Stored,
 };
@@ -117,17 +119,17 @@ impl ObjectsDriver for ObjectsProvider {
         let (start, end) = op.range.unwrap_or((0, size));
         let end = end.min(size);
         let (operator, key) = (self.operator.clone(), op.key.clone());
-        Ok(Body::opened_by(Some(end.saturating_sub(start)), move || {
-            let (operator, key) = (operator.clone(), key.clone());
-            let open = async move {
-                let failed = |error| from_store(error, &key);
-                let reader = operator.reader(&to_path(&key)).await.map_err(failed)?;
-                let stream = reader.into_bytes_stream(start..end).await.map_err(failed)?;
-                Ok(stream
-                    .map_err(|error| Error::unavailable("reading the object broke off").with_source(error)))
-            };
-            futures::stream::once(open).try_flatten().boxed()
-        }))
+        let open = move || opened(operator.clone(), key.clone(), start..end);
+        // What was opened can be read to its end, whoever removes it meanwhile: so it is opened here, where
+        // it can still be said that it is not there.
+        let mut stream = open();
+        let length = end.saturating_sub(start);
+        let first = stream.try_next().await?.unwrap_or_default();
+        if first.len() as u64 == length {
+            return Ok(first.into());
+        }
+        let begun = Mutex::new(Some(futures::stream::once(async { Ok(first) }).chain(stream).boxed()));
+        Ok(Body::opened_by(Some(length), move || begun.lock().take().unwrap_or_else(&open)))
     }
 
     async fn head(&self, _cx: &Context, op: &Head) -> Result<Stored> {
@@ -163,6 +165,22 @@ impl ObjectsDriver for ObjectsProvider {
     async fn check(&self, _cx: &Context, _op: &Check) -> Result<()> {
         self.operator.check().await.map_err(|error| from_store(error, ""))
     }
+}
+
+/// A range of an object's bytes, opened when the first of them is asked for.
+fn opened(operator: Operator, key: String, range: Range<u64>) -> ByteStream {
+    let open = async move {
+        let failed = |error| from_store(error, &key);
+        let reader = operator.reader(&to_path(&key)).await.map_err(failed)?;
+        let stream = reader.into_bytes_stream(range).await.map_err(failed)?;
+        Ok(stream.map_err(move |error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                from_store(opendal::Error::new(opendal::ErrorKind::NotFound, "it was removed"), &key)
+            }
+            _ => Error::unavailable("reading the object broke off").with_source(error),
+        }))
+    };
+    futures::stream::once(open).try_flatten().boxed()
 }
 
 #[cfg(test)]

@@ -18,5 +18,5 @@ mod tokens;
 
 pub use auth::RemoteAuth;
 pub use config::Config;
-pub use database::{HELPER_SCRIPT, RemoteDatabase};
+pub use database::{RemoteDatabase, helper_script};
 pub use storage::RemoteStorage;

@@ -6,6 +6,7 @@ use truststream_conformance::{Case, database, only, run};
 use truststream_kernel::{BoxFuture, Call, Context, Driven, FeatureSet, Features, Result, Stack};
 use truststream_services::database::{
     AppliedMigration, Database, DatabaseOp, DatabaseReply, DatabaseService, Describe, Migrate, Prepare,
+    PrepareClaimed,
 };
 use truststream_supabase::RemoteDatabase;
 
@@ -51,7 +52,10 @@ impl Call<DatabaseService> for Outside {
                     Ok(reply)
                 }
                 // Its schema is made in the project, as whoever switches to it does.
-                DatabaseOp::Prepare(Prepare::Begin { migrations }) => {
+                DatabaseOp::Prepare(Prepare::Begin { migrations })
+                | DatabaseOp::PrepareClaimed(PrepareClaimed {
+                    step: Prepare::Begin { migrations }, ..
+                }) => {
                     for AppliedMigration { name, sql } in migrations {
                         let migrate = Migrate { name: name.clone(), sql: sql.clone(), dry_run: false };
                         self.inside.send(migrate).await?;

@@ -8,7 +8,7 @@ use truststream_conformance::postgres_server::PostgresServer;
 use truststream_gateway::{ApiKeys, GatewayState, Identities, Listening, Services, Settings, app};
 use truststream_kernel::Secret;
 use truststream_runtime::{Config as ProjectConfig, Runtime};
-use truststream_supabase::{Config, HELPER_SCRIPT};
+use truststream_supabase::{Config, helper_script};
 
 /// The secret that the project signs with.
 pub const SECRET: &str = "a-secret-of-at-least-thirty-two-characters";
@@ -29,7 +29,7 @@ pub fn on_postgres() -> String {
 /// Runs TrustStream's helper script in a project's database, as its owner does.
 pub fn install_helper(database: &str) {
     let name = database.trim_end_matches('"').rsplit('/').next().unwrap();
-    SERVER.sql(name, HELPER_SCRIPT).unwrap();
+    SERVER.sql(name, &helper_script()).unwrap();
 }
 
 /// A project that serves as long as this value lives.

@@ -56,3 +56,22 @@ async fn a_put_that_breaks_off_leaves_the_old_object() {
     let body = store.get(&cx, &Get { key: "a".to_owned(), range: None }).await.unwrap();
     assert_eq!(body.collect(10).await.unwrap(), "old");
 }
+
+#[tokio::test]
+async fn what_was_opened_is_read_to_its_end_whoever_removes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let stores = [ObjectsProvider::fs(&FsConfig::default(), folder.path()), ObjectsProvider::memory()];
+    for store in stores {
+        let (store, cx) = (store.unwrap(), Context::system());
+        for size in [10, 9 << 20] {
+            let (key, bytes) = (size.to_string(), Bytes::from(vec![7; size]));
+            store.put(&cx, &Put { key: key.clone(), body: bytes.clone().into() }).await.unwrap();
+            let body = store.get(&cx, &Get { key: key.clone(), range: None }).await.unwrap();
+            assert_eq!(body.length(), Some(size as u64));
+            store.remove(&cx, &Remove { key: key.clone() }).await.unwrap();
+            assert_eq!(body.collect(size).await.unwrap(), bytes);
+            let error = store.get(&cx, &Get { key, range: None }).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+        }
+    }
+}

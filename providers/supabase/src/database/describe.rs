@@ -128,23 +128,11 @@ fn function(name: TableName, methods: &Json) -> Function {
         name,
         parameters: parameters.collect(),
         // What comes back is only known once it is there.
-        returns: Returns {
-            type_name: "unknown".to_owned(),
-            set: false,
-            composite: false,
-            table: None,
-            void: false,
-            one_row: false,
-        },
+        returns: Returns { type_name: "unknown".to_owned(), ..Returns::default() },
         reads_only: methods.get("get").is_some(),
-        variadic: false,
         language: "unknown".to_owned(),
-        body: None,
-        security_definer: false,
-        isolation: None,
         comment: text(&methods["post"]["summary"]),
-        strict: false,
-        grants: Vec::new(),
+        ..Function::default()
     }
 }
 

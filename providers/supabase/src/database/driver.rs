@@ -8,7 +8,8 @@ use truststream_kernel::{Context, Effect, Error, FeatureSet, Features, Result};
 use truststream_services::database::{
     Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Capture, Catalog, ChangeBatch,
     Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke, Migrate,
-    MigrationOutcome, Migrations, Page, Ping, Position, Prepare, Problem, Review, Scan, Select, Step, Update,
+    MigrationOutcome, Migrations, Page, Ping, Position, Prepare, PrepareClaimed, Problem, Review, Scan,
+    Select, Step, Update,
 };
 
 use super::feed::Trims;
@@ -33,17 +34,20 @@ impl RemoteDatabase {
     /// plans), it refuses itself.
     pub fn declares() -> Features {
         use DatabaseFeature::{
-            Aggregates, Embeds, Explain, FullText, Functions, GeoJson, MediaHandlers, Policies, Ranges,
-            Regex, RequestFacts,
+            Aggregates, CompositeColumns, Embeds, Explain, FullText, Functions, GeoJson, Handlers,
+            MediaHandlers, Partitions, Policies, Ranges, Regex, RequestFacts,
         };
         let native = [
             Aggregates,
+            CompositeColumns,
             Embeds,
             Explain,
             FullText,
             Functions,
             GeoJson,
+            Handlers,
             MediaHandlers,
+            Partitions,
             Policies,
             Ranges,
             Regex,
@@ -201,7 +205,12 @@ impl DatabaseDriver for RemoteDatabase {
     }
 
     async fn prepare(&self, _: &Context, op: &Prepare) -> Result<()> {
-        self.make_ready(op).await.map_err(|e| e.during("prepare", PROVIDER))
+        self.make_ready(op, None).await.map(drop).map_err(|e| e.during("prepare", PROVIDER))
+    }
+
+    async fn prepare_claimed(&self, _: &Context, op: &PrepareClaimed) -> Result<Applied> {
+        let claim = Some((op.origin.as_str(), &op.expected));
+        self.make_ready(&op.step, claim).await.map_err(|e| e.during("prepare", PROVIDER))
     }
 
     async fn apply(&self, _: &Context, op: &Apply) -> Result<Applied> {

@@ -8,16 +8,20 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{AppliedMigration, Catalog, Position, TableKind, TableName};
+use truststream_sql::printed::with_change_log;
 
 use super::RemoteDatabase;
 use crate::client::{Client, json as read_json, send, with_json};
 use crate::error::{malformed, of_data_api};
 
 /// What is pasted into a project's SQL editor, so that a switch can start from it or end there.
-pub const HELPER_SCRIPT: &str = include_str!("helper.sql");
+#[must_use]
+pub fn helper_script() -> String {
+    with_change_log(include_str!("helper.sql"), "truststream_remote")
+}
 
 /// The version of the script that this code calls.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// How its functions are named.
 const PREFIX: &str = "truststream_";
@@ -73,6 +77,7 @@ async fn mark_views(client: &Client, catalog: &mut Catalog) -> Result<()> {
                 updatable,
                 deletable,
                 invoker: false,
+                materialized: false,
             };
         }
     }

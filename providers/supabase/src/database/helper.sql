@@ -12,33 +12,7 @@ create schema if not exists truststream_remote;
 revoke all on schema truststream_remote from public;
 comment on schema truststream_remote is 'Kept by TrustStream''s helper: change log, positions of streams';
 
--- Which consumer of the change log wants which tables.
-create table if not exists truststream_remote.captures (
-  consumer text not null, schema_name text not null, table_name text not null,
-  primary key (consumer, schema_name, table_name)
-);
-
--- The change log: rows as records, and the names of their fields. Sequence order is not commit order: it
--- is read by difference of snapshots.
-create table if not exists truststream_remote.changes (
-  seq bigint generated always as identity primary key,
-  xid xid8 not null default pg_current_xact_id(),
-  schema_name text not null,
-  table_name text not null,
-  kind text not null,
-  names text[] not null,
-  old text,
-  new text,
-  origin text,
-  made_at timestamptz not null default clock_timestamp()
-);
-create index if not exists changes_xid on truststream_remote.changes (xid);
-
--- The newest transaction whose changes were trimmed.
-create table if not exists truststream_remote.trimmed (
-  only_row boolean primary key default true check (only_row), xid xid8 not null
-);
-
+{change log}
 -- Where the streams of other databases' changes stand here.
 create table if not exists truststream_remote.applied (origin text primary key, position jsonb not null);
 
@@ -55,36 +29,6 @@ create or replace function truststream_remote.relation(part jsonb) returns regcl
 language sql stable set search_path = '' as $$
   select format('%I.%I', part ->> 'schema', part ->> 'name')::regclass
 $$;
-
-create or replace function truststream_remote.capture() returns trigger
-language plpgsql security definer
-set search_path = '' set timezone = 'UTC' set datestyle = 'ISO' set extra_float_digits = 1 set bytea_output = 'hex' set intervalstyle = 'postgres'
-as $$
-begin
-  insert into truststream_remote.changes (schema_name, table_name, kind, names, old, new, origin)
-  values (tg_table_schema, tg_table_name, tg_op,
-          array(select attname::text from pg_catalog.pg_attribute
-                where attrelid = tg_relid and attnum > 0 and not attisdropped order by attnum),
-          case when tg_op <> 'INSERT' then old::text end,
-          case when tg_op <> 'DELETE' then new::text end,
-          nullif(current_setting('truststream_remote.origin', true), ''));
-  return null;
-end $$;
-
--- A truncated table lost all its rows.
-create or replace function truststream_remote.capture_truncate() returns trigger
-language plpgsql security definer
-set search_path = '' set timezone = 'UTC' set datestyle = 'ISO' set extra_float_digits = 1 set bytea_output = 'hex' set intervalstyle = 'postgres'
-as $$
-begin
-  execute format(
-    'insert into truststream_remote.changes (schema_name, table_name, kind, names, old, origin)
-     select %L, %L, ''DELETE'', $1, row(r.*)::text, nullif(current_setting(''truststream_remote.origin'', true), '''') from only %I.%I r',
-    tg_table_schema, tg_table_name, tg_table_schema, tg_table_name)
-  using array(select attname::text from pg_catalog.pg_attribute
-              where attrelid = tg_relid and attnum > 0 and not attisdropped order by attnum);
-  return null;
-end $$;
 
 -- Puts triggers on the tables that somebody follows, and takes them from all others.
 create or replace function truststream_remote.set_triggers() returns void
@@ -121,7 +65,7 @@ end $$;
 
 -- Which version of this script is here.
 create or replace function public.truststream_version() returns integer
-language sql immutable set search_path = '' as $$ select 1 $$;
+language sql immutable set search_path = '' as $$ select 2 $$;
 
 -- Views, which the data API describes like tables.
 create or replace function public.truststream_views() returns jsonb
@@ -313,11 +257,19 @@ begin
 end $$;
 
 -- Makes ready for the rows of another database, and done with it. Returns a table that holds rows
--- already and so is in the way of beginning.
-create or replace function public.truststream_prepare(step text, tables jsonb) returns text
+-- already and so is in the way of beginning; nothing is done, and the name is empty, if there is a claim
+-- and its stream stands elsewhere.
+drop function if exists public.truststream_prepare(text, jsonb);
+create or replace function public.truststream_prepare(step text, tables jsonb, claim text, stands jsonb) returns text
 language plpgsql security definer set search_path = '' set statement_timeout = 0 as $$
 declare one regclass; holds boolean;
 begin
+  if claim is not null then
+    perform pg_advisory_xact_lock(hashtextextended('truststream_remote/' || claim, 0));
+    if not exists (select from truststream_remote.applied a where a.origin = claim and a.position = stands) then
+      return '';
+    end if;
+  end if;
   if step = 'begin' then
     for one in select truststream_remote.relation(t) from jsonb_array_elements(tables) t loop
       execute format('select exists (select from %s)', one) into holds;
@@ -342,7 +294,7 @@ begin
       set local session_replication_role = origin;
       perform truststream_remote.restore();
       delete from truststream_remote.received;
-      delete from truststream_remote.applied;
+      delete from truststream_remote.applied a where a.origin is distinct from claim;
     end if;
   elsif step = 'keep' then
     delete from truststream_remote.received;

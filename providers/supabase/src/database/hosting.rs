@@ -3,7 +3,7 @@
 
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{
-    AppliedMigration, Catalog, Column, Prepare, Problem, Table, TableKind, TableName,
+    Applied, AppliedMigration, Catalog, Column, Position, Prepare, Problem, Table, TableKind, TableName,
 };
 use truststream_sql::rehearse::rehearse;
 
@@ -63,8 +63,9 @@ impl RemoteDatabase {
         })
     }
 
-    /// Makes ready for the rows of another database, and done with it.
-    pub(super) async fn make_ready(&self, op: &Prepare) -> Result<()> {
+    /// Makes ready for the rows of another database, and done with it, unless the stream that has to
+    /// stand somewhere stands elsewhere by now.
+    pub(super) async fn make_ready(&self, op: &Prepare, claim: Option<(&str, &Position)>) -> Result<Applied> {
         let (step, tables) = match op {
             Prepare::Begin { migrations } => ("begin", self.receiving(migrations).await?),
             Prepare::Finish => ("finish", Vec::new()),
@@ -72,9 +73,13 @@ impl RemoteDatabase {
             Prepare::Discard => ("discard", Vec::new()),
             Prepare::Keep => ("keep", Vec::new()),
         };
-        let arguments = serde_json::json!({ "step": step, "tables": named(&tables) });
+        let (claim, stands) = claim.unzip();
+        let arguments = serde_json::json!({
+            "step": step, "tables": named(&tables), "claim": claim, "stands": stands,
+        });
         match self.ask_helper("prepare", &arguments, true).await?.as_str() {
-            None => Ok(()),
+            None => Ok(Applied::Done),
+            Some("") => Ok(Applied::Stale),
             Some(table) => {
                 let message = format!("the target holds rows already: table {table} is not empty");
                 Err(Error::new(ErrorKind::Constraint, "BACKEND_011", message)

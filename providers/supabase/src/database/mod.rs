@@ -13,4 +13,4 @@ mod scan;
 mod stream;
 
 pub use driver::RemoteDatabase;
-pub use helper::HELPER_SCRIPT;
+pub use helper::helper_script;
