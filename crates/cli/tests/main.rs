@@ -6,10 +6,12 @@ mod admin;
 #[cfg(target_os = "linux")]
 mod bodies;
 mod differences;
+mod gradual;
 #[allow(dead_code, missing_docs)]
 mod made;
 mod migrations;
 mod report;
 mod rows;
 mod support;
+mod tenants;
 mod typegen;

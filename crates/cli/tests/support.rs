@@ -1,7 +1,8 @@
 //! Projects in temporary folders, and the real binary run on them.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -186,6 +187,30 @@ impl Drop for Serving {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Status and body of what a gateway answers to a request; `headers` end with a line.
+pub fn ask(host: &str, line: &str, headers: &str, body: &[u8]) -> (u16, Json) {
+    let mut stream = TcpStream::connect(host).unwrap();
+    let length = body.len();
+    let head = format!("{line} HTTP/1.1\r\n{headers}connection: close\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or(Json::Null))
+}
+
+/// The same of the gateway that has told where it answers and its keys, as the service role and with JSON.
+pub fn ask_as_service(told: &Json, line: &str, body: &Json) -> (u16, Json) {
+    let text = |name: &str| told[name].as_str().unwrap();
+    let host = text("api_url").trim_start_matches("http://");
+    let key = text("service_role_key");
+    let headers =
+        format!("host: {host}\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n");
+    ask(host, line, &headers, body.to_string().as_bytes())
 }
 
 /// The only file in a folder whose name ends so.

@@ -94,7 +94,7 @@ mod tests {
         (bytes, patience.answer().map(|response| response.status()))
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn slow_bodies_are_waited_for_only_so_long() {
         let whole = received(vec![(50, b"a"), (20, b"b")]).await;
         assert_eq!(whole, (Some(Bytes::from_static(b"ab")), None));

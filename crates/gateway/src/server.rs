@@ -144,13 +144,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_one_request_s_alone_and_stopping_lets_requests_finish() {
-        async fn slow() -> &'static str {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            "finished"
-        }
         async fn broken() -> &'static str {
             panic!("a defect")
         }
+        let (begin, mut begun) = tokio::sync::watch::channel(false);
+        let slow = move || {
+            begin.send_replace(true);
+            async {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                "finished"
+            }
+        };
         let app = Router::new()
             .route("/slow", axum::routing::get(slow))
             .route("/broken", axum::routing::get(broken));
@@ -164,7 +168,7 @@ mod tests {
         assert!(broken.starts_with("HTTP/1.1 500"), "{broken}");
         assert!(broken.contains("internal error") && !broken.contains("a defect"), "{broken}");
         let slow = tokio::spawn(ask(port, "/slow"));
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        begun.wait_for(|begun| *begun).await.unwrap();
         stop.send(()).unwrap();
         assert!(slow.await.unwrap().ends_with("finished"));
         serving.await.unwrap();

@@ -3,15 +3,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
 use truststream_kernel::{
     BoxFuture, Call, Context, Effect, Error, ErrorKind, Features, Requires, Result, Service, Stack, send,
 };
 use truststream_services::database::{
     Begin, Capture, DatabaseOp, DatabaseReply, DatabaseService, OpenTransaction, Position, TableName,
 };
-use truststream_switch::{Gate, Route, Touch};
+use truststream_switch::{Gate, Plea, Route, Touch};
 
 use crate::legs::Place;
 use crate::mirror::Fallback;
@@ -23,23 +23,21 @@ pub struct RoutedDatabase {
     pub(crate) gate: Arc<Gate>,
     pub(crate) stacks: Arc<dyn Stacks<DatabaseService>>,
     routed: Routed<DatabaseService>,
-    captures: Mutex<Captures>,
+    /// What consumers want captured; held while the owner is asked for it, so that of two requests the
+    /// later one counts.
+    captures: tokio::sync::Mutex<HashMap<String, Vec<TableName>>>,
+    /// The latest reign whose owner was asked for all of it.
+    carried: AtomicU64,
     /// What tells the consumers of this process from those of others that follow the same feed.
     of: Option<String>,
-}
-
-/// What consumers want captured, and in which reign it was last asked of the owner.
-#[derive(Default)]
-struct Captures {
-    reign: u64,
-    wanted: HashMap<String, Vec<TableName>>,
 }
 
 impl RoutedDatabase {
     /// A database behind a gate.
     pub fn new(gate: Arc<Gate>, stacks: Arc<dyn Stacks<DatabaseService>>) -> Self {
         let routed = Routed::new(Arc::clone(&gate), Arc::clone(&stacks));
-        RoutedDatabase { gate, stacks, routed, captures: Mutex::default(), of: None }
+        let (captures, carried) = (tokio::sync::Mutex::default(), AtomicU64::new(0));
+        RoutedDatabase { gate, stacks, routed, captures, carried, of: None }
     }
 
     /// As [`Routed::with_fallback`].
@@ -74,18 +72,21 @@ impl RoutedDatabase {
     }
 
     async fn capture(&self, cx: &Context, op: &Capture) -> Result<Position> {
-        let route = self.gate.route();
-        let capture = Capture { consumer: self.own(&op.consumer), tables: op.tables.clone() };
-        let at = send(&self.stacks.stack(&route.owner)?, cx, capture).await?;
-        {
-            let mut captures = self.captures.lock();
-            captures.reign = captures.reign.max(route.reign);
+        let (at, route) = {
+            let mut captures = self.captures.lock().await;
+            let route = self.gate.route();
+            let capture = Capture { consumer: self.own(&op.consumer), tables: op.tables.clone() };
+            let at = send(&self.stacks.stack(&route.owner)?, cx, capture).await?;
             if op.tables.is_empty() {
-                captures.wanted.remove(&self.own(&op.consumer));
+                captures.remove(&self.own(&op.consumer));
             } else {
-                captures.wanted.insert(self.own(&op.consumer), op.tables.clone());
+                captures.insert(self.own(&op.consumer), op.tables.clone());
             }
-        }
+            if captures.len() <= 1 {
+                self.carried.fetch_max(route.reign, Ordering::SeqCst);
+            }
+            (at, route)
+        };
         // The other side, where there is one, has everything captured for the switch.
         Place::present(&route).from(self, cx, at).await
     }
@@ -98,17 +99,15 @@ impl RoutedDatabase {
         route: &Route,
         owner: &Stack<DatabaseService>,
     ) -> Result<()> {
-        let wanted = {
-            let mut captures = self.captures.lock();
-            if captures.reign >= route.reign {
-                return Ok(());
-            }
-            captures.reign = route.reign;
-            captures.wanted.clone()
-        };
-        for (consumer, tables) in wanted {
-            send(owner, cx, Capture { consumer, tables }).await?;
+        if self.carried.load(Ordering::SeqCst) >= route.reign {
+            return Ok(());
         }
+        let captures = self.captures.lock().await;
+        for (consumer, tables) in &*captures {
+            let capture = Capture { consumer: consumer.clone(), tables: tables.clone() };
+            send(owner, cx, capture).await?;
+        }
+        self.carried.fetch_max(route.reign, Ordering::SeqCst);
         Ok(())
     }
 
@@ -119,11 +118,15 @@ impl RoutedDatabase {
             return Err(Error::new(ErrorKind::Conflict, "BACKEND_011", message)
                 .with_hint("`truststream switch status` shows how far it is; `switch abort` gives it up"));
         }
+        let plea = Plea::of(cx, op);
+        let route = self.gate.route();
+        // What it touches is found out before the gate asks for it under its lock.
+        let touch = plea.touch(&route);
         if matches!(op, DatabaseOp::Batch(_)) {
-            let route = self.gate.route();
-            self.gate.note(&route, Touch::of(op, &route));
+            self.gate.note(&route, touch);
         }
-        self.routed.call_to(cx, op, &|route| Touch::of(op, route)).await
+        drop(route);
+        self.routed.call_to(cx, op, &|route| plea.touch(route)).await
     }
 }
 

@@ -122,22 +122,28 @@ impl RoutedDatabase {
             Some(other) => (route.reign, other.clone()),
         };
         let place = Place::find(&route, epoch).ok_or_else(gap)?;
-        let (main, other) = match (at, place.other) {
-            (Position::Both { main, other, .. }, Some(_)) => (*main, Some(*other)),
-            (Position::Both { main, .. }, None) => (*main, None),
-            (main, Some((_, begin))) => (main, Some(begin.clone())),
-            (main, None) => (main, None),
+        let (main, other, of_other) = match (at, place.other) {
+            (Position::Both { main, other, of_other }, Some(_)) => (*main, Some(*other), of_other),
+            (Position::Both { main, .. }, None) => (*main, None, false),
+            (main, Some((_, begin))) => (main, Some(begin.clone()), false),
+            (main, None) => (main, None, false),
         };
-        let read = Reading { database: self, cx, op, place: &place, main, other };
+        let read = Reading { database: self, cx, op, place: &place, main, other, of_other };
         let Some(end) = &place.end else {
+            let still = ChangeBatch {
+                changes: Vec::new(),
+                position: op.after.clone().unwrap_or_else(|| read.main.clone()),
+                at_end: false,
+            };
+            if self.gate.may_be_behind() {
+                // The next look finds out.
+                let _ = tokio::time::timeout(op.wait, routes.changed()).await;
+                return Ok(still);
+            }
             let batch = read.on(&mut routes, &route).await?;
             // What was read since another stage began may belong to that, before its turn.
-            let after = op.after.clone();
-            let stay = after.filter(|_| is_over(&self.gate.route(), &route));
-            return Ok(match stay {
-                Some(position) => ChangeBatch { changes: Vec::new(), position, at_end: false },
-                None => batch,
-            });
+            let goes_on = !self.gate.may_be_behind() && !is_over(&self.gate.route(), &route);
+            return Ok(if goes_on { batch } else { still });
         };
         read.until_its_end(end).await
     }
@@ -151,10 +157,12 @@ struct Reading<'r> {
     place: &'r Place<'r>,
     main: Position,
     other: Option<Position>,
+    /// What was read last was of the other side.
+    of_other: bool,
 }
 
 impl Reading<'_> {
-    /// A stage that goes on: whichever side has changes first.
+    /// A stage that goes on: whichever side has changes first, and in turn where both have.
     async fn on(self, routes: &mut watch::Receiver<Arc<Route>>, route: &Route) -> Result<ChangeBatch> {
         let still = ChangeBatch { changes: Vec::new(), position: self.main.clone(), at_end: false };
         let Some((name, other)) = self.sides() else {
@@ -165,14 +173,18 @@ impl Reading<'_> {
             };
             return Ok(self.of_main(batch));
         };
-        let main = foreign_left_out(self.ask(self.place.main, &self.main, Duration::ZERO).await?);
-        if !main.changes.is_empty() {
-            return Ok(self.of_main(main));
+        let mut at_end = true;
+        for is_other in [!self.of_other, self.of_other] {
+            let (backend, after) = if is_other { (name, other) } else { (self.place.main, &self.main) };
+            let batch = self.ask(backend, after, Duration::ZERO).await?;
+            at_end &= batch.at_end;
+            if !batch.changes.is_empty() {
+                let batch = if is_other { self.of_other(batch) } else { self.of_main(batch) };
+                return Ok(ChangeBatch { at_end: false, ..batch });
+            }
         }
-        let there = foreign_left_out(self.ask(name, other, Duration::ZERO).await?);
-        if !there.changes.is_empty() || self.op.wait.is_zero() {
-            let at_end = main.at_end && there.at_end;
-            return Ok(ChangeBatch { at_end, ..self.of_other(there) });
+        if self.op.wait.is_zero() {
+            return Ok(ChangeBatch { at_end, ..self.of_main(still) });
         }
         tokio::select! {
             batch = self.ask(self.place.main, &self.main, self.op.wait) => Ok(self.of_main(batch?)),

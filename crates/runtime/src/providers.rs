@@ -77,9 +77,9 @@ pub(crate) fn check(config: &Config, backend: &BackendConfig) -> Result<()> {
 ///
 /// # Errors
 /// `BACKEND_001` in a build without remote projects.
-pub fn remote_helper() -> Result<&'static str> {
+pub fn remote_helper() -> Result<String> {
     #[cfg(feature = "supabase")]
-    return Ok(truststream_supabase::HELPER_SCRIPT);
+    return Ok(truststream_supabase::helper_script());
     #[cfg(not(feature = "supabase"))]
     Err(truststream_kernel::Error::new(
         truststream_kernel::ErrorKind::Configuration,

@@ -96,14 +96,16 @@ impl Runtime {
             Mirrors::new(Arc::clone(&control), routes.clone(), Arc::clone(&backends) as _, pairs, options);
         failover::open_owner(&config, &gate, &backends, &mirrors).await?;
         let route = gate.route();
-        if let Some(handover) = &route.handover
-            && let Err(error) = backends.get(&handover.from).await
-        {
-            tracing::warn!(
-                ?error,
-                backend = handover.from,
-                "the backend that served before can't be reached"
-            );
+        let before = route.handover.as_ref().map(|handover| &handover.from);
+        let of_parts = route.division.as_ref().filter(|division| division.has_moved());
+        for name in before.into_iter().chain(of_parts.map(|division| &division.to)) {
+            if let Err(error) = backends.get(name).await {
+                tracing::warn!(
+                    ?error,
+                    backend = name,
+                    "a backend that served, or serves a part, can't be reached"
+                );
+            }
         }
         // It ends with the backends.
         tokio::spawn(health::watch(Arc::downgrade(&backends), config.file.health.clone()));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use truststream_kernel::{BoxFuture, Context, Effect, Requires, Result, send};
 use truststream_services::database::{Begin, DatabaseService, OpenTransaction, Page, Session, Step};
-use truststream_switch::{Gate, Pass, Route, Touch};
+use truststream_switch::{Gate, Pass, Plea, Route, Touch};
 
 use crate::routed::Stacks;
 
@@ -56,9 +56,12 @@ impl Undecided {
     }
 
     /// The side that serves what a step touches, with everything else that it serves.
-    async fn open(&mut self, step: &Step) -> Result<Open> {
+    async fn open(&mut self, cx: &Context, step: &Step) -> Result<Open> {
         let effect = self.begin.effect().unwrap_or(Effect::Write);
-        let reach = |route: &Route| Touch::of_step(step, route).and_all_beside(route);
+        let plea = Plea::of_step(cx, step);
+        let reach = |route: &Route| plea.touch(route).and_all_beside(route);
+        // As it is found out before the gate asks for it under its lock.
+        reach(&self.gate.route());
         let pass = self.gate.admit_to(effect, &reach).await?;
         let owner = self.stacks.stack(pass.owner())?;
         let transaction = pass.within(send(&owner, &self.cx, self.begin)).await?;
@@ -67,10 +70,10 @@ impl Undecided {
 
     async fn run(&mut self, cx: &Context, step: &Step) -> Result<Page> {
         if self.open.is_none() {
-            self.open = Some(self.open(step).await?);
+            self.open = Some(self.open(cx, step).await?);
         }
         let Some(Open { transaction, pass, touched }) = &mut self.open else { return Ok(Page::default()) };
-        *touched = touched.with(pass.admits(step)?);
+        *touched = touched.with(pass.admits(cx, step)?);
         self.gate.note(pass.route(), *touched);
         Ok(pass.within(transaction.step(cx, step)).await?.unwrap_or_default())
     }

@@ -1,9 +1,9 @@
 //! A table read chunk by chunk, the next of which is on its way while one is worked on.
 
+use bytes::Bytes;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use truststream_kernel::{Error, Result, Row, Value};
-use truststream_services::database::{Scan, TableName};
+use truststream_services::database::{Scan, TableName, Unload};
 
 use crate::pace::Pace;
 use crate::signal::Signal;
@@ -16,16 +16,55 @@ const BYTES: u64 = 4 << 20;
 const FIRST: usize = 500;
 
 /// Some rows that follow one another.
-pub(crate) struct Chunk {
-    pub(crate) rows: Vec<Row>,
-    /// Bytes of them in their canonical form.
+pub(crate) struct Chunk<T> {
+    pub(crate) rows: T,
+    pub(crate) count: u64,
+    /// Bytes of them, about.
     pub(crate) bytes: u64,
-    /// Key of the last row.
+    /// A key that they end at, before all that follow.
     pub(crate) last: Vec<Value>,
+    /// Whether any follow.
+    more: bool,
+}
+
+/// Rows in the form in which a side hands them out.
+pub(crate) trait Portion: Sized + Send + 'static {
+    /// Reads what a scan asks for; `None` if there is nothing.
+    fn read(
+        side: Side,
+        scan: Scan,
+        key: Vec<String>,
+    ) -> impl Future<Output = Result<Option<Chunk<Self>>>> + Send;
+}
+
+impl Portion for Vec<Row> {
+    async fn read(side: Side, scan: Scan, key: Vec<String>) -> Result<Option<Chunk<Self>>> {
+        let asked = scan.limit;
+        let rows = side.database.send(scan).await?.rows;
+        let Some(last) = rows.last().map(|row| key_values(&key, row)) else { return Ok(None) };
+        let mut buffer = Vec::new();
+        let bytes = rows.iter().map(|row| size_within(&mut buffer, row)).sum();
+        let more = rows.len() == asked;
+        Ok(Some(Chunk { count: rows.len() as u64, rows, bytes, last, more }))
+    }
+}
+
+/// In a form of the engine's own.
+impl Portion for Bytes {
+    async fn read(side: Side, scan: Scan, _key: Vec<String>) -> Result<Option<Chunk<Self>>> {
+        let until = scan.until.clone();
+        let packed = side.database.send(Unload(scan)).await?;
+        if packed.rows == 0 && packed.next.is_none() {
+            return Ok(None);
+        }
+        let (bytes, more) = (packed.bytes.len() as u64, packed.next.is_some());
+        let last = packed.next.or(until).unwrap_or_default();
+        Ok(Some(Chunk { rows: packed.bytes, count: packed.rows, bytes, last, more }))
+    }
 }
 
 /// The chunks of a table, in key order.
-pub(crate) struct Chunks {
+pub(crate) struct Chunks<T = Vec<Row>> {
     side: Side,
     signal: Signal,
     table: TableName,
@@ -33,17 +72,11 @@ pub(crate) struct Chunks {
     /// Nothing behind this key is read.
     until: Option<Vec<Value>>,
     most: usize,
-    reading: Option<JoinHandle<Result<Read>>>,
-}
-
-/// A chunk, and how many rows were asked for.
-struct Read {
-    chunk: Option<Chunk>,
-    asked: usize,
     pace: Pace,
+    reading: Option<JoinHandle<Result<Option<Chunk<T>>>>>,
 }
 
-impl Chunks {
+impl<T: Portion> Chunks<T> {
     /// Of a whole table.
     pub(crate) fn all(
         side: &Side,
@@ -70,55 +103,42 @@ impl Chunks {
             key: key.to_vec(),
             until,
             most: options.chunk.max(1),
+            pace: Pace::new(options),
             reading: None,
         };
-        chunks.begin(after, FIRST, Pace::new(options));
+        chunks.begin(after, FIRST);
         chunks
     }
 
-    /// The next chunk; `None` at the end.
-    pub(crate) async fn next(&mut self) -> Result<Option<Chunk>> {
+    /// The next chunk; `None` at the end. Whoever asks is done with the one before.
+    pub(crate) async fn next(&mut self) -> Result<Option<Chunk<T>>> {
         self.signal.check()?;
         let Some(reading) = &mut self.reading else { return Ok(None) };
         let read = reading.await;
         self.reading = None;
-        let Read { chunk, asked, pace } =
-            read.map_err(|error| Error::internal("a chunk was not read").with_source(error))??;
-        if let Some(chunk) = chunk.as_ref().filter(|chunk| chunk.rows.len() == asked) {
-            let each = (chunk.bytes / asked as u64).max(1);
+        let chunk = read.map_err(|error| Error::internal("a chunk was not read").with_source(error))??;
+        if let Some(chunk) = chunk.as_ref().filter(|chunk| chunk.more) {
+            let each = (chunk.bytes / chunk.count.max(1)).max(1);
             let fit = usize::try_from(BYTES / each).unwrap_or(usize::MAX);
-            self.begin(Some(chunk.last.clone()), fit, pace);
+            self.pace.rest(&self.side, &self.signal).await?;
+            self.begin(Some(chunk.last.clone()), fit);
         }
         Ok(chunk)
     }
 
-    fn begin(&mut self, after: Option<Vec<Value>>, limit: usize, mut pace: Pace) {
+    fn begin(&mut self, after: Option<Vec<Value>>, limit: usize) {
         let asked = limit.clamp(1, self.most);
         let scan = Scan { until: self.until.clone(), ..Scan::new(self.table.clone(), after, asked) };
-        let (side, key, signal) = (self.side.clone(), self.key.clone(), self.signal.clone());
-        self.reading = Some(tokio::spawn(async move {
-            pace.wait(&side, &signal).await?;
-            let began = Instant::now();
-            let rows = side.database.send(scan).await?.rows;
-            pace.took(began.elapsed());
-            Ok(Read { chunk: measured(rows, &key), asked, pace })
-        }));
+        self.reading = Some(tokio::spawn(T::read(self.side.clone(), scan, self.key.clone())));
     }
 }
 
-impl Drop for Chunks {
+impl<T> Drop for Chunks<T> {
     fn drop(&mut self) {
         if let Some(reading) = &self.reading {
             reading.abort();
         }
     }
-}
-
-fn measured(rows: Vec<Row>, key: &[String]) -> Option<Chunk> {
-    let last = key_values(key, rows.last()?);
-    let mut buffer = Vec::new();
-    let bytes = rows.iter().map(|row| size_within(&mut buffer, row)).sum();
-    Some(Chunk { rows, bytes, last })
 }
 
 fn size_within(buffer: &mut Vec<u8>, row: &Row) -> u64 {

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use truststream_kernel::{Error, ErrorKind, Result};
 
-use crate::ambient::now_ms;
 use crate::{Mirrors, Options, Switcher};
 
 /// Something to be done to the project's switches.
@@ -95,15 +94,13 @@ fn written(value: &impl Serialize) -> Result<Json> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Asked {
     pub(crate) command: Command,
-    /// When, in milliseconds since 1970.
-    pub(crate) at: u64,
     #[serde(default)]
     pub(crate) answer: Option<Answer>,
 }
 
 impl Asked {
     pub(crate) fn new(command: Command) -> Self {
-        Asked { command, at: now_ms(), answer: None }
+        Asked { command, answer: None }
     }
 }
 

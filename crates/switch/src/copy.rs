@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 use truststream_kernel::{Error, Result, Row, Value};
-use truststream_services::database::{Apply, Catalog, Count, Query, Scan, Select, TableName};
+use truststream_services::database::{Apply, Catalog, Count, Packing, Query, Scan, Select, TableName};
 
 use crate::chunks::{Chunk, Chunks, key_values};
+use crate::claim::Claim;
 use crate::failpoint::Moment;
 use crate::progress::Meter;
 use crate::records::Records;
@@ -24,6 +26,8 @@ pub(crate) struct Copy<'a> {
     pub(crate) records: &'a Records,
     pub(crate) meter: &'a Meter,
     pub(crate) signal: &'a Signal,
+    /// The term under which this process leads.
+    pub(crate) term: u64,
 }
 
 impl Copy<'_> {
@@ -38,6 +42,7 @@ impl Copy<'_> {
     /// same reason a chunk may be copied twice.
     pub(crate) async fn rows(&self, record: &mut Record) -> Result<()> {
         self.bound(record).await?;
+        let claim = Claim::of_copy(self.target, record, self.term).await?;
         let begun = record.copied.as_ref().map(|copied| copied.table.clone());
         let from = record.tables.iter().position(|table| Some(table) == begun.as_ref()).unwrap_or(0);
         self.meter.resume(record.report.rows);
@@ -46,13 +51,15 @@ impl Copy<'_> {
             if record.copied.as_ref().is_none_or(|copied| copied.table != table) {
                 record.copied = Some(Copied { table: table.clone(), after: Vec::new() });
             }
-            let copied = self.table(&table, record).await;
+            let copied = self.table(&table, record, &claim).await;
             // Whatever ended it: what is in the target need not be copied again.
             self.records.save(record).await?;
             Moment::Stored.pass();
             copied?;
         }
-        Ok(())
+        self.signal.manners().hurry(false);
+        // No chunk comes after the first change, not even one of this process that was held up on its way.
+        Claim::of_copy(self.target, record, self.term).await.map(drop)
     }
 
     /// Sets down how far each table is to be copied.
@@ -72,28 +79,59 @@ impl Copy<'_> {
         self.records.save(record).await
     }
 
-    async fn table(&self, table: &TableName, record: &mut Record) -> Result<()> {
+    async fn table(&self, table: &TableName, record: &mut Record, claim: &Claim<'_>) -> Result<()> {
         let key = Key::of(self.catalog, table)?;
         let bound = record.bounds.iter().flatten().find(|bound| bound.table == *table);
         // It was empty.
         let Some(until) = bound.map(|bound| key.read(&bound.after)).transpose()? else { return Ok(()) };
         let after = key.read(record.copied.as_ref().map_or(&[], |copied| &copied.after))?;
-        let (origin, options) = (record.forward(), &record.options);
+        let options = &record.options;
         let within = (after, until);
-        let mut chunks = Chunks::within(self.source, (table, key.columns), within, options, self.signal);
-        let mut stored = Instant::now();
-        while let Some(Chunk { rows, bytes, last }) = chunks.next().await? {
-            let count = rows.len() as u64;
-            self.target.database.send(arriving(&origin, table, rows)).await?;
-            Moment::Chunk.pass();
-            record.report.rows += count;
-            record.report.bytes += bytes;
-            self.meter.rows(&table.to_string(), count);
-            record.copied = Some(Copied { table: table.clone(), after: Key::write(&last) });
-            if stored.elapsed() >= STORED {
-                self.records.save(record).await?;
-                stored = Instant::now();
+        let of = (table, key.columns);
+        let mut kept = Instant::now();
+        if let Some(packing) = self.packing(table).await? {
+            let mut chunks = Chunks::<Bytes>::within(self.source, of, within, options, self.signal);
+            while let Some(mut chunk) = chunks.next().await? {
+                Moment::Sending.pass();
+                claim.load(table, &packing, std::mem::take(&mut chunk.rows)).await?;
+                self.keep(table, chunk, record, &mut kept).await?;
             }
+            return Ok(());
+        }
+        let mut chunks = Chunks::<Vec<Row>>::within(self.source, of, within, options, self.signal);
+        while let Some(mut chunk) = chunks.next().await? {
+            Moment::Sending.pass();
+            claim.put(table, std::mem::take(&mut chunk.rows)).await?;
+            self.keep(table, chunk, record, &mut kept).await?;
+        }
+        Ok(())
+    }
+
+    /// The form in which both sides hand out a table's rows and take them in.
+    async fn packing(&self, table: &TableName) -> Result<Option<String>> {
+        let packing = || Packing { table: table.clone() };
+        let Some(source) = self.source.database.send(packing()).await? else { return Ok(None) };
+        let target = self.target.database.send(packing()).await?;
+        Ok(target.filter(|target| *target == source))
+    }
+
+    /// Sets down that a chunk is in the target.
+    async fn keep<T>(
+        &self,
+        table: &TableName,
+        chunk: Chunk<T>,
+        record: &mut Record,
+        kept: &mut Instant,
+    ) -> Result<()> {
+        Moment::Chunk.pass();
+        record.report.rows += chunk.count;
+        record.report.bytes += chunk.bytes;
+        self.meter.rows(&table.to_string(), chunk.count);
+        self.signal.manners().hurry(self.meter.is_outrun());
+        record.copied = Some(Copied { table: table.clone(), after: Key::write(&chunk.last) });
+        if kept.elapsed() >= STORED {
+            self.records.save(record).await?;
+            *kept = Instant::now();
         }
         Ok(())
     }

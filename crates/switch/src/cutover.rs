@@ -13,7 +13,7 @@ use crate::control::LOST;
 use crate::failpoint::Moment;
 use crate::fence::{Closing, is_busy};
 use crate::follow::{Follower, end_of};
-use crate::machine::{Act, CutOver, Event, Seen, State, Step};
+use crate::machine::{Act, CutOver, Event, Hold, Seen, State, Step};
 use crate::mutation::Mutation;
 use crate::progress::Meter;
 use crate::record::Flip;
@@ -77,7 +77,7 @@ impl Flipping<'_> {
         gate.take_held();
         gate.hold(self.options.hold_ms.map(Duration::from_millis));
         let max_pause = Duration::from_millis(self.options.max_pause_ms);
-        let deadline = now_ms().saturating_add(millis(max_pause + GRACE));
+        let hold = Hold::of(max_pause + GRACE);
         let epoch = gate.route().epoch;
         let mut closing = Closing::of(self.follower, self.options.stray, &gate.route());
         if self.part.is_some() {
@@ -89,13 +89,15 @@ impl Flipping<'_> {
             installed => installed.map_err(before_commit)?,
         }
         let fence = match self.part {
-            Some(part) => Act::FencePart { part: part.to_owned(), epoch, deadline },
-            None => Act::Fence { epoch, deadline },
+            Some(part) => Act::FencePart { part: part.to_owned(), epoch, hold },
+            None => Act::Fence { epoch, hold },
         };
+        // Before anybody else can see it.
+        let until = Instant::now() + max_pause + GRACE;
         let fenced = self.routes.act(fence).await.map_err(before_commit)?;
         Moment::Fenced.pass();
         let began = Instant::now();
-        let stepped = tokio::time::timeout(max_pause, self.steps(&fenced, &closing)).await;
+        let stepped = tokio::time::timeout(max_pause, self.steps(&fenced, (&closing, until))).await;
         let events = match stepped {
             Ok(Ok(events)) => events,
             other => {
@@ -151,7 +153,7 @@ impl Flipping<'_> {
     }
 
     /// Does the steps of a fenced epoch; returns what is to be stored for the commit.
-    async fn steps(&mut self, fenced: &State, closing: &Closing) -> Result<Vec<Event>> {
+    async fn steps(&mut self, fenced: &State, (closing, until): (&Closing, Instant)) -> Result<Vec<Event>> {
         let mut state = fenced.clone();
         let mut events = Vec::new();
         let mut cut = CutOver::begin(&state)?;
@@ -163,13 +165,16 @@ impl Flipping<'_> {
                     } else {
                         self.routes.drained(fenced).await?
                     };
-                    state = known;
-                    events.push(drained);
+                    let (_, ties) = self.routes.gate().touched_together();
+                    let together = Event::Together { epoch: fenced.route.epoch, ties };
+                    state = known.apply(&together)?;
+                    events.extend([together, drained]);
                     Moment::Drained.pass();
                     Seen::Drained
                 }
                 Step::ReadEnd => {
-                    closing.close_source(&fenced.route).await?;
+                    let left = until.saturating_duration_since(Instant::now());
+                    closing.close_source(&fenced.route, left).await?;
                     let end = end_of(&self.follower.source.database).await?;
                     Moment::End.pass();
                     Seen::End(end)
@@ -206,8 +211,4 @@ impl Flipping<'_> {
 /// Whatever an operation on the way left unknown: the route has not changed.
 fn before_commit(error: Error) -> Error {
     error.with_outcome(Outcome::NotApplied)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

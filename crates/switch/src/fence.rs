@@ -4,6 +4,7 @@
 //! database directly, and whatever was on its way there when the route changed.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{DatabaseFeature, Fence, FenceStep, TableName};
@@ -91,10 +92,11 @@ impl Closing {
     }
 
     /// Closes the source: what was being written directly is done, and comes before the end of its
-    /// feed. If nobody goes on it opens by itself, when the route's fence may be lifted too.
-    pub(crate) async fn close_source(&self, fenced: &Route) -> Result<()> {
+    /// feed. If nobody goes on it opens by itself after a time, which the database counts: what is
+    /// left of that after which the route's fence may be lifted.
+    pub(crate) async fn close_source(&self, fenced: &Route, left: Duration) -> Result<()> {
         if self.refuses {
-            let step = FenceStep::Close { until: fenced.deadline };
+            let step = FenceStep::Close { hold: Some(left) };
             self.enclosure.step(&self.source, fenced.epoch, step).await?;
         }
         Ok(())
@@ -130,7 +132,7 @@ impl Closing {
     }
 
     async fn close(&self, side: &Side, epoch: u64) {
-        if let Err(error) = self.enclosure.step(side, epoch, FenceStep::Close { until: None }).await {
+        if let Err(error) = self.enclosure.step(side, epoch, FenceStep::Close { hold: None }).await {
             let backend = &side.name;
             tracing::warn!(
                 ?error,
@@ -149,7 +151,7 @@ impl Shared {
         }
         let epoch = self.routes.stored().await?.route.epoch;
         let side = self.sides.side(&record.from).await?;
-        Enclosure::of(record).step(&side, epoch, FenceStep::Close { until: None }).await
+        Enclosure::of(record).step(&side, epoch, FenceStep::Close { hold: None }).await
     }
 
     /// Opens both sides of a switch and removes what was installed for closing them.

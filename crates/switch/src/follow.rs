@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_kernel::{Error, ErrorKind, Result, Row};
 use truststream_services::database::{
     Applied, AppliedPosition, Apply, Change, Changes, Database, Position, TableName,
 };
@@ -11,6 +11,7 @@ use truststream_services::database::{
 use crate::digest::{RowDigest, Touched};
 use crate::failpoint::Moment;
 use crate::hash::Hasher;
+use crate::left_out::{LeftOut, RowsOf};
 use crate::machine::reaches;
 use crate::mutation::Mutation;
 use crate::objects::ObjectMover;
@@ -44,10 +45,12 @@ pub(crate) struct Follower {
     pub(crate) watched: Option<Watched>,
     /// What is written directly to the target, which served before.
     pub(crate) strays: Option<Strays>,
-    /// Tables that the target serves, or the source does not: nothing of them is applied.
-    left_out: HashSet<TableName>,
-    /// What clients nevertheless wrote to them on the source.
+    /// What the target serves, or the source does not: nothing of it is applied.
+    left_out: LeftOut,
+    /// What clients nevertheless wrote to it on the source.
     pub(crate) aside: Vec<Change>,
+    /// The rows that are being compared, if not all.
+    pub(crate) only: Option<RowsOf>,
 }
 
 /// What was read of one table of the source, to be brought to the moment that the target is at.
@@ -89,7 +92,7 @@ impl Follower {
     ) -> Result<Self> {
         let ask = AppliedPosition { origin: origin.clone() };
         let stored = target.database.send(ask).await?;
-        let at = stored.clone().unwrap_or(start);
+        let at = stored.clone().map_or(start, unsealed);
         let objects = ObjectMover::new(source.clone(), target.clone());
         let own = format!("{}/", record.consumer());
         Ok(Follower {
@@ -103,8 +106,9 @@ impl Follower {
             objects,
             watched: None,
             strays: None,
-            left_out: HashSet::new(),
+            left_out: LeftOut::Tables(HashSet::new()),
             aside: Vec::new(),
+            only: None,
             #[cfg(feature = "mutations")]
             before: Vec::new(),
         })
@@ -120,9 +124,9 @@ impl Follower {
         &self.keys
     }
 
-    /// Applies nothing of these tables from now on; what it applied goes up to here.
-    pub(crate) fn leave_out(&mut self, tables: HashSet<TableName>) {
-        self.left_out = tables;
+    /// Applies nothing of this from now on; what it applied goes up to here.
+    pub(crate) fn leave_out(&mut self, left_out: LeftOut) {
+        self.left_out = left_out;
     }
 
     /// Objects moved so far and their bytes.
@@ -142,10 +146,9 @@ impl Follower {
         let changes: Vec<Change> = batch
             .changes
             .into_iter()
-            .filter(|change| !change.origin.as_deref().is_some_and(|origin| origin.starts_with(&self.own)))
-            .filter(|change| self.keys.contains_key(&change.table))
+            .filter(|change| is_to_follow(change, &self.own, &self.keys))
             .filter(|change| {
-                let left_out = self.left_out.contains(&change.table);
+                let left_out = self.left_out.has(change);
                 if left_out && change.origin.is_none() {
                     self.aside.push(change.clone());
                 }
@@ -160,7 +163,7 @@ impl Follower {
             let obsolete = self.objects.obsolete(&changes);
             #[cfg(feature = "mutations")]
             let repeated = std::mem::replace(&mut self.before, changes.clone());
-            self.apply(changes, batch.position.clone()).await?;
+            self.apply(Vec::new(), changes, batch.position.clone()).await?;
             Moment::Batch.pass();
             #[cfg(feature = "mutations")]
             self.apply_again(repeated).await?;
@@ -170,14 +173,23 @@ impl Follower {
         Ok(Step { applied, at_end: batch.at_end })
     }
 
-    async fn apply(&mut self, changes: Vec<Change>, position: Position) -> Result<()> {
-        let apply = Apply {
-            origin: self.origin.clone(),
-            expected: self.stored.clone(),
-            position: Some(position.clone()),
-            rows: Vec::new(),
-            changes,
-        };
+    /// Makes rows of the target others where the stream stands; not once another applier was there.
+    pub(crate) async fn repair(
+        &mut self,
+        rows: Vec<(TableName, Vec<Row>)>,
+        changes: Vec<Change>,
+    ) -> Result<()> {
+        self.apply(rows, changes, self.at.clone()).await
+    }
+
+    async fn apply(
+        &mut self,
+        rows: Vec<(TableName, Vec<Row>)>,
+        changes: Vec<Change>,
+        position: Position,
+    ) -> Result<()> {
+        let (origin, expected) = (self.origin.clone(), self.stored.clone());
+        let apply = Apply { origin, expected, position: Some(position.clone()), rows, changes };
         match self.target.database.send(apply).await? {
             Applied::Done => {
                 self.stored = Some(position);
@@ -194,10 +206,34 @@ impl Follower {
     pub(crate) async fn look_again(&mut self) -> Result<()> {
         let ask = AppliedPosition { origin: self.origin.clone() };
         if let Some(stored) = self.target.database.send(ask).await? {
-            self.at = stored.clone();
+            self.at = unsealed(stored.clone());
             self.stored = Some(stored);
         }
         Ok(())
+    }
+
+    /// Whether the target, to which another process applies the changes, lacks any of those that the
+    /// source has now.
+    pub(crate) async fn is_behind(&mut self) -> Result<bool> {
+        let ask = AppliedPosition { origin: self.origin.clone() };
+        match self.target.database.send(ask).await? {
+            // What it had is gone.
+            None if self.stored.is_some() => return Ok(true),
+            stored if stored != self.stored => {
+                self.at = stored.clone().map_or_else(|| self.at.clone(), unsealed);
+                self.stored = stored;
+            }
+            _ => {}
+        }
+        let ask = Changes { after: Some(self.at.clone()), limit: BATCH, wait: Duration::ZERO };
+        let batch = self.source.database.send(ask).await?;
+        let is_carried =
+            |change: &Change| is_to_follow(change, &self.own, &self.keys) && !self.left_out.has(change);
+        if batch.changes.iter().any(is_carried) {
+            return Ok(true);
+        }
+        self.at = batch.position;
+        Ok(!batch.at_end)
     }
 
     /// Past the guard that makes this impossible.
@@ -230,11 +266,6 @@ impl Follower {
         }
     }
 
-    /// The stream in which rows are repaired; it has no position.
-    pub(crate) fn repairs(&self) -> String {
-        format!("{}repair", self.own)
-    }
-
     fn note(&mut self, changes: &[Change]) {
         let Some(watched) = &mut self.watched else { return };
         let (Watched::Touched { table, .. } | Watched::Rows { table, .. }) = &watched;
@@ -244,11 +275,28 @@ impl Follower {
             match watched {
                 Watched::Touched { touched, .. } => touched.note(key, change),
                 Watched::Rows { digest, .. } => {
-                    change.old.iter().for_each(|row| digest.remove(key, row));
-                    change.new.iter().for_each(|row| digest.put(&mut Hasher::new(key), row));
+                    let is_compared =
+                        |row: &&Row| self.only.as_ref().is_none_or(|only| only.has(&change.table, row));
+                    change.old.iter().filter(is_compared).for_each(|row| digest.remove(key, row));
+                    let new = change.new.iter().filter(is_compared);
+                    new.for_each(|row| digest.put(&mut Hasher::new(key), row));
                 }
             }
         }
+    }
+}
+
+/// Whether a change is one of these tables', and not of the streams whose names begin so.
+fn is_to_follow(change: &Change, own: &str, keys: &HashMap<TableName, Vec<String>>) -> bool {
+    let is_own = change.origin.as_deref().is_some_and(|origin| origin.starts_with(own));
+    !is_own && keys.contains_key(&change.table)
+}
+
+/// Where a stream stands whose position a failover has sealed that was not made after all.
+pub(crate) fn unsealed(stored: Position) -> Position {
+    match stored {
+        Position::Routed { at, .. } => *at,
+        position => position,
     }
 }
 

@@ -7,13 +7,12 @@ use std::time::Duration;
 use truststream_kernel::{Error, ErrorKind, Outcome, Result};
 use truststream_services::database::{Capture, Catalog, Describe, Migrations, Position, Prepare, TableName};
 
-use crate::ambient::now_ms;
 use crate::copy::{Copy, count_rows};
 use crate::cutover::Flipping;
 use crate::failpoint::Moment;
 use crate::follow::Follower;
 use crate::gradual::Conduct;
-use crate::machine::{Act, Strategy};
+use crate::machine::{Act, Hold, Strategy};
 use crate::progress::Meter;
 use crate::reverse::Reverse;
 use crate::shared::Shared;
@@ -143,6 +142,7 @@ impl Forward {
         let holds = self.record.options.strategy == Strategy::Immediate;
         let hold = self.record.options.hold_ms.map(Duration::from_millis);
         tokio::select! {
+            biased;
             follower = self.bring(source, target, &catalog) => follower,
             () = shared.hold_writes(hold), if holds => Err(Error::internal("a fence ended")),
         }
@@ -172,10 +172,12 @@ impl Forward {
             return Ok(());
         }
         let migrations = source.database.send(Migrations).await?;
+        let claim = self.shared.claim(target).await?;
+        Moment::Emptying.pass();
         // What somebody before began, and did not end, must not be taken for what was there.
-        target.database.send(Prepare::Discard).await?;
+        claim.prepare(Prepare::Discard).await?;
         Moment::Emptied.pass();
-        target.database.send(Prepare::Begin { migrations }).await?;
+        claim.prepare(Prepare::Begin { migrations }).await?;
         Moment::Prepared.pass();
         let capture = Capture { consumer: self.record.consumer(), tables: self.record.tables.clone() };
         self.record.feed_start = Some(source.database.send(capture).await?);
@@ -191,7 +193,8 @@ impl Forward {
             return Ok(());
         }
         let (meter, signal, records) = (&self.meter, &self.signal, &self.shared.records);
-        Copy { source, target, catalog, records, meter, signal }.rows(&mut self.record).await
+        let term = self.shared.routes.term();
+        Copy { source, target, catalog, records, meter, signal, term }.rows(&mut self.record).await
     }
 
     async fn follow(&mut self, follower: &mut Follower) -> Result<()> {
@@ -209,7 +212,7 @@ impl Forward {
             }
         }
         // Keys and foreign keys are put back, and thereby checked, once the rows are all there.
-        follower.target.database.send(Prepare::Finish).await?;
+        self.shared.claim(&follower.target).await?.prepare(Prepare::Finish).await?;
         Moment::Keys.pass();
         let capture = Capture { consumer: self.record.consumer(), tables: self.record.tables.clone() };
         follower.target.database.send(capture).await?;
@@ -304,12 +307,11 @@ impl Shared {
     async fn hold_writes(&self, each: Option<Duration>) {
         self.routes.gate().hold(each);
         loop {
-            let epoch = self.routes.gate().route().epoch;
-            let deadline = now_ms() + u64::try_from(FENCE.as_millis()).unwrap_or(u64::MAX);
+            let (epoch, hold) = (self.routes.gate().route().epoch, Hold::of(FENCE));
             let act = if self.routes.gate().route().fenced {
-                Act::Extend { epoch, deadline }
+                Act::Extend { epoch, hold }
             } else {
-                Act::Fence { epoch, deadline }
+                Act::Fence { epoch, hold }
             };
             if let Err(error) = self.routes.act(act).await {
                 tracing::warn!(?error, "writes could not be held");

@@ -13,8 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use truststream_kernel::Result;
 
 use crate::control::LOST;
-use crate::machine::{Event, State};
-use crate::node::{Fleet, Node};
+use crate::machine::Event;
+use crate::node::{Fleet, Node, Sight};
 use crate::{ControlStore, Gate, Route, Routes, Sides};
 
 /// How often the stored state is looked at although nothing said that it changed.
@@ -32,6 +32,8 @@ pub(crate) struct Keeper {
     fleet: Fleet,
     /// Backends that are open here.
     open: Mutex<HashSet<String>>,
+    /// Backends that were asked to be, because they may come to serve.
+    asked: Mutex<HashSet<String>>,
 }
 
 impl Keeper {
@@ -45,6 +47,7 @@ impl Keeper {
             sides,
             fleet,
             open: Mutex::default(),
+            asked: Mutex::default(),
         })
     }
 
@@ -76,44 +79,43 @@ impl Keeper {
             }
             let Some(routes) = self.routes() else { return };
             match routes.look_soon().await {
-                Ok(state) => self.see(&routes, &state).await,
+                Ok(sight) => self.see(&routes, &sight).await,
                 Err(error) => tracing::debug!(?error, "the control store did not answer"),
             }
         }
     }
 
-    /// Puts a stored route into force, if its owner is open here: until then nothing can be served.
-    async fn see(&self, routes: &Routes, state: &State) {
+    /// Puts a stored route into force, if all that serve are open here: until then nothing can be served.
+    async fn see(&self, routes: &Routes, sight: &Sight) {
+        let state = &sight.state;
         if self.opens(&state.route).await {
             routes.gate().adopt(state.route.clone());
         }
-        self.node.saw(state);
+        self.node.saw(sight);
         let target = state.switch.as_ref().filter(|stage| !stage.phase.is_over());
         if let Some(stage) = target {
             self.open_soon(&stage.to);
         }
     }
 
-    /// Opens the backend that serves.
+    /// Opens the backends that serve.
     async fn opens(&self, route: &Route) -> bool {
-        if self.open.lock().contains(&route.owner) {
-            return true;
-        }
-        match self.sides.side(&route.owner).await {
-            Ok(_) => {
-                self.open.lock().insert(route.owner.clone());
-                true
+        for name in serving(route) {
+            if self.open.lock().contains(name) {
+                continue;
             }
-            Err(error) => {
-                tracing::error!(?error, backend = route.owner, "the backend that serves can't be reached");
-                false
+            if let Err(error) = self.sides.side(name).await {
+                tracing::error!(?error, backend = name, "a backend that serves can't be reached");
+                return false;
             }
+            self.open.lock().insert(name.to_owned());
         }
+        true
     }
 
     /// Opens a backend that may come to serve.
     fn open_soon(&self, name: &str) {
-        if !self.open.lock().insert(name.to_owned()) {
+        if !self.asked.lock().insert(name.to_owned()) {
             return;
         }
         let (sides, name) = (Arc::clone(&self.sides), name.to_owned());
@@ -149,22 +151,26 @@ impl Keeper {
     async fn renew(&self, routes: &Routes) -> Result<()> {
         let gate = routes.gate();
         loop {
-            let (asked, epoch) = (Instant::now(), gate.route().epoch);
-            let gateway = self.node.name();
+            let asked = Instant::now();
+            let (route, ties) = gate.touched_together();
+            let (epoch, gateway) = (route.epoch, self.node.name());
             let mut events = vec![Event::Renew { gateway: gateway.clone(), epoch }];
+            if !ties.is_empty() {
+                events.push(Event::Together { epoch, ties });
+            }
             if self.node.term() != 0 {
                 events.push(Event::Lead { node: gateway.clone(), still: None });
             }
             match routes.change_soon(&events).await {
-                Ok(state) => {
+                Ok(sight) => {
                     gate.renew(self.end(asked));
-                    self.see(routes, &state).await;
+                    self.see(routes, &sight).await;
                     return Ok(());
                 }
                 Err(error) if error.code() == LOST => {
-                    let state = routes.look_soon().await?;
-                    self.see(routes, &state).await;
-                    if !state.gateways.contains_key(&gateway) {
+                    let sight = routes.look_soon().await?;
+                    self.see(routes, &sight).await;
+                    if !sight.state.gateways.contains_key(&gateway) {
                         tracing::warn!("this gateway was struck off; what it had in flight is broken off");
                         gate.lapse();
                         return Ok(());
@@ -192,26 +198,27 @@ impl Keeper {
     /// Whatever the control store reports; what keeps the backend that serves from being opened.
     pub(crate) async fn join(&self) -> Result<()> {
         let Some(routes) = self.routes() else { return Ok(()) };
-        let serving = routes.look_soon().await?.route;
-        self.sides.side(&serving.owner).await?;
-        self.open.lock().insert(serving.owner);
+        for name in serving(&routes.look_soon().await?.state.route) {
+            self.sides.side(name).await?;
+            self.open.lock().insert(name.to_owned());
+        }
         let (former, asked) = (self.node.name(), Instant::now());
         let gateway = self.node.begin_anew();
         let (leave, label) = (Event::Leave { gateway: former }, self.fleet.label.clone());
-        let state = routes.change_soon(&[leave, Event::Join { gateway, label }]).await?;
-        if self.opens(&state.route).await {
-            routes.gate().begin_anew(state.route.clone(), self.end(asked));
+        let sight = routes.change_soon(&[leave, Event::Join { gateway, label }]).await?;
+        if self.opens(&sight.state.route).await {
+            routes.gate().begin_anew(sight.state.route.clone(), self.end(asked));
         }
-        self.node.saw(&state);
+        self.node.saw(&sight);
         Ok(())
     }
 
     async fn strike_off(&self, routes: &Routes, gateway: String, beat: u64) {
         let expel = Event::Expel { gateway: gateway.clone(), beat };
         match routes.change_soon(&[expel]).await {
-            Ok(state) => {
+            Ok(sight) => {
                 tracing::warn!(gateway, "a gateway was struck off: its lease ran out");
-                self.see(routes, &state).await;
+                self.see(routes, &sight).await;
             }
             // It is there after all, or somebody was faster.
             Err(error) => tracing::debug!(?error, gateway, "a gateway was not struck off"),
@@ -243,9 +250,14 @@ impl Keeper {
         loop {
             let Some(routes) = self.routes() else { return };
             routes.gate().drained().await;
-            let gateway = self.node.name();
-            match routes.change_soon(&[Event::Acknowledge { gateway, epoch }]).await {
-                Ok(state) => return self.see(&routes, &state).await,
+            let (route, ties) = routes.gate().touched_together();
+            if route.epoch != epoch {
+                return;
+            }
+            let together = Event::Together { epoch, ties };
+            let acknowledge = Event::Acknowledge { gateway: self.node.name(), epoch };
+            match routes.change_soon(&[together, acknowledge]).await {
+                Ok(sight) => return self.see(&routes, &sight).await,
                 // The epoch is over, or this gateway is struck off.
                 Err(error) if error.code() == LOST => return,
                 Err(error) => tracing::warn!(?error, "a fence could not be acknowledged"),
@@ -253,4 +265,10 @@ impl Keeper {
             sleep(AGAIN).await;
         }
     }
+}
+
+/// The backends that serve under a route.
+fn serving(route: &Route) -> impl Iterator<Item = &str> {
+    let of_parts = route.division.as_ref().filter(|division| division.has_moved());
+    [&*route.owner].into_iter().chain(of_parts.map(|division| &*division.to))
 }

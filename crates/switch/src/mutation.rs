@@ -15,6 +15,10 @@ pub(crate) enum Mutation {
     EndBeforeDrain,
     /// The way back begins when the target has been serving for a while.
     LateReverse,
+    /// A chunk of a copy is kept whoever sent it when.
+    UnguardedCopy,
+    /// The target is made ready and emptied whoever asks for it when.
+    UnguardedPrepare,
 }
 
 impl Mutation {
@@ -26,6 +30,8 @@ impl Mutation {
             Mutation::ApplyTwice => "apply-twice",
             Mutation::EndBeforeDrain => "end-before-drain",
             Mutation::LateReverse => "late-reverse",
+            Mutation::UnguardedCopy => "unguarded-copy",
+            Mutation::UnguardedPrepare => "unguarded-prepare",
         };
         match crate::ambient::made() {
             Some(made) => made == Some(name),

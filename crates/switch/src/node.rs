@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::ambient::new_name;
-use crate::machine::{State, Still};
+use crate::followed::Followed;
+use crate::machine::{Event, Hold, State, Still};
 
 /// How this process is one of several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,17 @@ pub(crate) struct Node {
     pub(crate) fleet: Option<Fleet>,
     own: Mutex<Own>,
     sightings: Mutex<Sightings>,
-    states: watch::Sender<Option<State>>,
+    /// How often the state had been written that was seen last.
+    latest: Mutex<i64>,
+    states: Followed<Option<State>>,
+}
+
+/// The state as it was stored at a time.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sight {
+    pub(crate) state: State,
+    /// How often it had been written.
+    pub(crate) version: i64,
 }
 
 #[derive(Clone, Default)]
@@ -53,12 +64,16 @@ struct Own {
     term: u64,
 }
 
-/// When each lease was last seen to be alive.
+/// When each lease was last seen to be alive, and the present fence first.
 #[derive(Default)]
 struct Sightings {
     gateways: BTreeMap<String, (u64, Instant)>,
     coordinator: Option<(Still, Instant)>,
+    fence: Option<(Fence, Instant)>,
 }
+
+/// The epoch of a fence and how long it is to stand.
+type Fence = (u64, Option<Hold>);
 
 impl Node {
     pub(crate) fn new(fleet: Option<Fleet>) -> Self {
@@ -66,7 +81,8 @@ impl Node {
             fleet,
             own: Mutex::default(),
             sightings: Mutex::default(),
-            states: watch::Sender::new(None),
+            latest: Mutex::default(),
+            states: Followed::new(None),
         };
         node.begin_anew();
         node
@@ -90,12 +106,23 @@ impl Node {
     }
 
     /// The state as it was seen last.
-    pub(crate) fn states(&self) -> watch::Receiver<Option<State>> {
-        self.states.subscribe()
+    pub(crate) fn state(&self) -> Option<State> {
+        self.states.borrow().clone()
     }
 
-    /// Remembers what is stored at this moment.
-    pub(crate) fn saw(&self, state: &State) {
+    /// Follows the state as it is seen.
+    pub(crate) fn states(&self) -> watch::Receiver<Option<State>> {
+        self.states.follow()
+    }
+
+    /// Remembers what is stored at this moment. What was read before something newer, and answered after
+    /// it, is nothing to go by: a fence that stands would be missing from it.
+    pub(crate) fn saw(&self, Sight { state, version }: &Sight) {
+        let mut latest = self.latest.lock();
+        if *version < *latest {
+            return;
+        }
+        *latest = *version;
         let now = Instant::now();
         {
             let mut own = self.own.lock();
@@ -116,8 +143,12 @@ impl Node {
             if sightings.coordinator.is_none_or(|(seen, _)| seen != still) {
                 sightings.coordinator = Some((still, now));
             }
+            let fence = state.route.is_held().then_some((state.route.epoch, state.route.hold));
+            if sightings.fence.map(|(seen, _)| seen) != fence {
+                sightings.fence = fence.map(|fence| (fence, now));
+            }
         }
-        self.states.send_replace(Some(state.clone()));
+        self.states.replace(Some(state.clone()));
     }
 
     /// How long ago each gateway's lease was seen to be renewed.
@@ -134,10 +165,38 @@ impl Node {
         found.map(|(name, (beat, _))| (name.clone(), *beat)).collect()
     }
 
+    /// What lifts the present fence, and when it may be done: it counts from when it was first seen here.
+    pub(crate) fn fence(&self) -> Option<(Event, Instant)> {
+        let ((epoch, hold), since) = self.sightings.lock().fence?;
+        // As good as never.
+        let far = since + Duration::from_secs(1 << 32);
+        let due = since.checked_add(Hold::length(hold)).map_or(far, |due| due.min(far));
+        Some((Event::Expire { epoch, hold }, due))
+    }
+
     /// The coordinator's lease, if it has run out.
     pub(crate) fn still(&self) -> Option<Still> {
         let lease = self.fleet.as_ref()?.lease;
         let seen = self.sightings.lock().coordinator;
         seen.filter(|(_, since)| since.elapsed() >= lease).map(|(still, _)| still)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Route;
+
+    #[tokio::test]
+    async fn what_was_read_earlier_and_answered_later_is_nothing_to_go_by() {
+        let node = Node::new(None);
+        let before = Sight { state: State::first(Route::first("main")), version: 1 };
+        let lead = Event::Lead { node: node.name(), still: None };
+        let after = Sight { state: before.state.apply(&lead).unwrap(), version: 2 };
+        let mut states = node.states();
+        node.saw(&after);
+        node.saw(&before);
+        assert_eq!((node.term(), node.state().as_ref()), (1, Some(&after.state)));
+        assert_eq!(states.borrow_and_update().as_ref(), Some(&after.state));
     }
 }

@@ -93,7 +93,11 @@ impl ObjectMover {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let body = self.source.objects.send(Get { key: key.clone(), range: None }).await?;
+        let body = match self.source.objects.send(Get { key: key.clone(), range: None }).await {
+            Ok(body) => body,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
         let stored = self.target.objects.send(Put { key, body }).await?;
         self.count += 1;
         self.bytes += stored.size;

@@ -1,5 +1,6 @@
 //! What would be moved, and why it can't be where it can't.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,10 @@ pub struct Plan {
     /// What the target does not do itself but answers alike, and what that costs.
     #[serde(default)]
     pub emulated: Vec<Cost>,
+    /// What clients may do once the target serves that would be lost on the way back, or would stop it,
+    /// and why.
+    #[serde(default)]
+    pub way_back: Vec<Cost>,
     /// Sides whose database can't refuse what is written to it directly while the other one serves:
     /// that is seen, and set down or forwarded.
     #[serde(default)]
@@ -75,7 +80,8 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
     }
     let size = measure(source, &tables).await?;
     let (has, takes) = (features(source), features(target));
-    let emulated = target.database.send(Weigh { catalog }).await?;
+    let emulated = target.database.send(Weigh { catalog: Arc::clone(&catalog) }).await?;
+    let way_back = lost_on_the_way_back((source, target), catalog, &emulated).await?;
     let migrations = source.database.send(Migrations).await?;
     match target.database.send(Review { migrations }).await {
         Err(error) if error.kind() == ErrorKind::Unsupported => problems.push(inability(target, &error)),
@@ -92,12 +98,35 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
         read_seconds: size.seconds,
         missing: named(has.minus(takes)),
         emulated,
+        way_back,
         not_closed: [source, target]
             .into_iter()
             .filter(|side| !can_be_closed(side))
             .map(|side| side.name.clone())
             .collect(),
     })
+}
+
+/// What the target holds or does that the source does not.
+async fn lost_on_the_way_back(
+    (source, target): (&Side, &Side),
+    catalog: Arc<Catalog>,
+    on_target: &[Cost],
+) -> Result<Vec<Cost>> {
+    let only_there = named(features(target).minus(features(source)));
+    let words = format!("{} refuses requests that need it again", source.name);
+    let of_features = only_there.into_iter().map(|feature| Cost::new(feature, words.clone()));
+    let on_source = source.database.send(Weigh { catalog }).await?;
+    let is_held = |cost: &Cost| !on_target.iter().any(|there| there.partial && there.of == cost.of);
+    let of_values = on_source.into_iter().filter(|cost| cost.partial && is_held(cost));
+    let of_values = of_values.map(|cost| Cost {
+        words: format!(
+            "what {} takes of them stops the way back: on {} {}",
+            target.name, source.name, cost.words
+        ),
+        ..cost
+    });
+    Ok(of_features.chain(of_values).collect())
 }
 
 fn features(side: &Side) -> FeatureSet {

@@ -101,6 +101,12 @@ impl Meter {
         });
     }
 
+    /// Whether more rows of this phase were done than there were when it began.
+    pub(crate) fn is_outrun(&self) -> bool {
+        let progress = self.progress.borrow();
+        progress.rows_total > 0 && progress.rows_done > progress.rows_total
+    }
+
     /// Says why it does not go on, until the next phase begins.
     pub(crate) fn note(&self, note: String) {
         self.progress.send_if_modified(|progress| {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use truststream_services::database::{Position, TableName};
 
 use crate::ambient::now_ms;
-use crate::gradual::{PartReport, ReadOptions, ReadReport};
+use crate::gradual::{PartReport, ReadOptions, ReadReport, TenantOptions};
 use crate::machine::{Phase, Strategy};
 
 /// How a switch is made.
@@ -24,16 +24,21 @@ pub struct Options {
     pub verify: Verify,
     /// Rows that differ are made on the target what they are on the source, instead of stopping.
     pub repair: bool,
-    /// Share of its time that the copy may read the source, in percent.
+    /// Share of its time that the copy may work, in percent.
     pub throttle: u8,
     /// The copy waits while the source takes longer than this to answer, in milliseconds.
     pub max_latency_ms: Option<u64>,
+    /// How much longer than usual the application's median write may take while rows are copied and
+    /// compared, in percent; beyond it they rest.
+    pub max_slowdown: u16,
     /// What becomes of writes to the database of the side that served before.
     pub stray: Stray,
     /// How reads are moved, where they are before the flip.
     pub reads: ReadOptions,
     /// Parts move when the operator asks for it, not one after the other.
     pub by_hand: bool,
+    /// Tenants are the parts, each moved when the operator asks for it.
+    pub tenants: Option<TenantOptions>,
 }
 
 impl Default for Options {
@@ -47,9 +52,11 @@ impl Default for Options {
             repair: false,
             throttle: 100,
             max_latency_ms: None,
+            max_slowdown: 20,
             stray: Stray::default(),
             reads: ReadOptions::default(),
             by_hand: false,
+            tenants: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use truststream_services::database::{Describe, Migrations, Prepare, Scan, TableN
 
 use crate::copy::arriving;
 use crate::hash::key_hash;
+use crate::shared::Shared;
 use crate::{Plan, Side};
 
 /// Rows of each table that are tried.
@@ -66,17 +67,18 @@ struct Measured {
 ///
 /// # Errors
 /// When a side does not answer, or the target holds rows already.
-pub(crate) async fn rehearse(source: &Side, target: &Side, plan: Plan) -> Result<Rehearsal> {
+pub(crate) async fn rehearse(shared: &Shared, source: &Side, target: &Side, plan: Plan) -> Result<Rehearsal> {
     let mut measured = Measured::default();
     if plan.problems.is_empty() {
+        let claim = shared.claim(target).await?;
         // What a rehearsal that broke off left behind.
-        target.database.send(Prepare::Discard).await?;
+        claim.prepare(Prepare::Discard).await?;
         let migrations = source.database.send(Migrations).await?;
-        let tried = match target.database.send(Prepare::Begin { migrations }).await {
+        let tried = match claim.prepare(Prepare::Begin { migrations }).await {
             Ok(()) => try_all(source, target, &plan, &mut measured).await,
             Err(error) => Err(error),
         };
-        target.database.send(Prepare::Discard).await?;
+        claim.prepare(Prepare::Discard).await?;
         tried?;
     }
     Ok(measured.for_all(plan))

@@ -2,25 +2,21 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::interval;
 use truststream_kernel::{Error, ErrorKind, Outcome, Result};
 
-use crate::ambient::now_ms;
 use crate::control::LOST;
 use crate::keeper::Keeper;
+use crate::lift::lift_when_due;
 use crate::machine::{Act, Event, State};
-use crate::node::Node;
+use crate::node::{Node, Sight};
 use crate::{ControlStore, Fleet, Gate, Held, Route, Sides};
 
 const KEY: &str = "route";
-
-/// When a fence that could not be lifted at its deadline is looked at again.
-const AGAIN: Duration = Duration::from_millis(500);
 
 /// How often a leader looks whether it still is, if nothing else happens.
 const LOOK: Duration = Duration::from_millis(100);
@@ -57,9 +53,9 @@ impl Routes {
     pub async fn open(control: Arc<dyn ControlStore>, first: Route, held: Held) -> Result<Self> {
         begin(&*control, first).await?;
         let node = Arc::new(Node::new(None));
-        let state = change(&*control, &[Event::Alone { node: node.name() }]).await?;
-        node.saw(&state);
-        let routes = Routes { control, gate: Gate::new(state.route, held), node };
+        let sight = change(&*control, &[Event::Alone { node: node.name() }]).await?;
+        node.saw(&sight);
+        let routes = Routes { control, gate: Gate::new(sight.state.route, held), node };
         routes.lift_fences();
         Ok(routes)
     }
@@ -77,8 +73,7 @@ impl Routes {
         sides: Arc<dyn Sides>,
     ) -> Result<Self> {
         begin(&*control, first).await?;
-        let (state, _) = stored(&*control).await?;
-        let gate = Gate::new(state.route.clone(), held);
+        let gate = Gate::new(stored(&*control).await?.state.route, held);
         gate.lapse();
         let node = Arc::new(Node::new(Some(fleet)));
         let routes = Routes { control, gate, node };
@@ -95,9 +90,8 @@ impl Routes {
     }
 
     fn lift_fences(&self) {
-        let (control, gate) = (Arc::clone(&self.control), &self.gate);
-        // It ends with the gate.
-        tokio::spawn(lift_when_due(control, Arc::downgrade(gate), gate.watch()));
+        let control = Arc::clone(&self.control);
+        tokio::spawn(lift_when_due(control, Arc::downgrade(&self.gate), Arc::downgrade(&self.node)));
     }
 
     /// The gate.
@@ -130,7 +124,7 @@ impl Routes {
     /// # Errors
     /// Whatever the control store reports.
     pub async fn stored(&self) -> Result<State> {
-        stored(&*self.control).await.map(|(state, _)| state)
+        stored(&*self.control).await.map(|sight| sight.state)
     }
 
     /// Takes the lead, unless somebody has it.
@@ -142,16 +136,16 @@ impl Routes {
             let message = "this gateway has lost touch with the others";
             return Err(Error::new(ErrorKind::Unavailable, "BACKEND_015", message));
         }
-        let state = self.stored().await?;
-        self.node.saw(&state);
+        let seen = stored(&*self.control).await?;
+        self.node.saw(&seen);
         if self.term() != 0 {
             return Ok(Leader::Here);
         }
-        let holder = &state.coordinator.holder;
-        let still = (!state.gateways.contains_key(holder)).then(|| self.node.still()).flatten();
+        let holder = &seen.state.coordinator.holder;
+        let still = (!seen.state.gateways.contains_key(holder)).then(|| self.node.still()).flatten();
         match change(&*self.control, &[Event::Lead { node: self.node.name(), still }]).await {
-            Ok(state) => {
-                self.node.saw(&state);
+            Ok(sight) => {
+                self.node.saw(&sight);
                 Ok(Leader::New)
             }
             Err(error) if error.code() == LOST => Ok(Leader::Other(self.stored().await?.coordinator.holder)),
@@ -243,19 +237,19 @@ impl Routes {
     /// it can't be told what it holds.
     pub(crate) async fn apply(&self, events: &[Event]) -> Result<State> {
         let next = change(&*self.control, events).await?;
-        self.gate.adopt(next.route.clone());
+        self.gate.adopt(next.state.route.clone());
         self.node.saw(&next);
-        Ok(next)
+        Ok(next.state)
     }
 
     /// The same, if the control store answers soon; the route is left to be put into force.
-    pub(crate) async fn change_soon(&self, events: &[Event]) -> Result<State> {
+    pub(crate) async fn change_soon(&self, events: &[Event]) -> Result<Sight> {
         soon(change(&*self.control, events)).await
     }
 
     /// What is stored, if the control store answers soon.
-    pub(crate) async fn look_soon(&self) -> Result<State> {
-        soon(self.stored()).await
+    pub(crate) async fn look_soon(&self) -> Result<Sight> {
+        soon(stored(&*self.control)).await
     }
 }
 
@@ -276,43 +270,14 @@ async fn begin(control: &dyn ControlStore, first: Route) -> Result<()> {
     }
 }
 
-/// Lifts fences whose deadline has passed, whatever became of the coordinator that set them.
-async fn lift_when_due(
-    control: Arc<dyn ControlStore>,
-    gate: Weak<Gate>,
-    mut routes: watch::Receiver<Arc<Route>>,
-) {
-    loop {
-        let route = Arc::clone(&routes.borrow_and_update());
-        let due = route.deadline.map(|deadline| Duration::from_millis(deadline.saturating_sub(now_ms())));
-        tokio::select! {
-            biased;
-            changed = routes.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-            }
-            () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => {
-                let expire = Event::Expire { epoch: route.epoch, now: now_ms() };
-                match (change(&*control, &[expire]).await, gate.upgrade()) {
-                    (Ok(state), Some(gate)) => gate.adopt(state.route),
-                    (_, None) => return,
-                    // It was extended, or the store does not answer.
-                    (Err(_), _) => tokio::time::sleep(AGAIN).await,
-                }
-            }
-        }
-    }
-}
-
 /// When somebody else changed the state meanwhile, the events are judged by what is stored then.
-async fn change(control: &dyn ControlStore, events: &[Event]) -> Result<State> {
+pub(crate) async fn change(control: &dyn ControlStore, events: &[Event]) -> Result<Sight> {
     loop {
-        let (state, version) =
+        let Sight { state, version } =
             stored(control).await.map_err(|error| error.with_outcome(Outcome::NotApplied))?;
         let next = events.iter().try_fold(state, |state, event| state.apply(event))?;
         match control.put(KEY, write(&next)?, version).await {
-            Ok(()) => return Ok(next),
+            Ok(()) => return Ok(Sight { state: next, version: version + 1 }),
             Err(error) if error.code() == LOST => {}
             Err(error) => return find_out(control, next, error).await,
         }
@@ -320,11 +285,11 @@ async fn change(control: &dyn ControlStore, events: &[Event]) -> Result<State> {
 }
 
 /// What the store holds decides whether a change was made on which it failed.
-async fn find_out(control: &dyn ControlStore, wanted: State, error: Error) -> Result<State> {
+async fn find_out(control: &dyn ControlStore, wanted: State, error: Error) -> Result<Sight> {
     match stored(control).await {
-        Ok((stored, _)) if stored == wanted => {
+        Ok(stored) if stored.state == wanted => {
             tracing::warn!(?error, "the state was stored although the store failed");
-            Ok(wanted)
+            Ok(stored)
         }
         Ok(_) => Err(error.with_outcome(Outcome::NotApplied)),
         Err(_) => {
@@ -334,10 +299,10 @@ async fn find_out(control: &dyn ControlStore, wanted: State, error: Error) -> Re
     }
 }
 
-async fn stored(control: &dyn ControlStore) -> Result<(State, i64)> {
+async fn stored(control: &dyn ControlStore) -> Result<Sight> {
     let entry = control.get(KEY).await?;
     let entry = entry.ok_or_else(|| Error::internal("there is no stored route"))?;
-    Ok((read(entry.value)?, entry.version))
+    Ok(Sight { state: read(entry.value)?, version: entry.version })
 }
 
 fn read(value: serde_json::Value) -> Result<State> {
@@ -352,9 +317,11 @@ fn write(state: &State) -> Result<serde_json::Value> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
     use crate::MemoryStore;
-    use crate::machine::{Phase, Strategy};
+    use crate::machine::{Hold, Phase, Strategy};
 
     async fn open(store: &Arc<MemoryStore>) -> Routes {
         let control: Arc<dyn ControlStore> = Arc::<MemoryStore>::clone(store);
@@ -377,7 +344,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fence_needs_both_sides_compared_and_ends_at_its_deadline() {
+    async fn a_fence_needs_both_sides_compared_and_ends_by_itself() {
         let routes = open(&Arc::default()).await;
         let plan = Act::Plan { id: 1, to: "cloud".into(), strategy: Strategy::default(), must_verify: true };
         for act in
@@ -390,15 +357,33 @@ mod tests {
         routes.act(Act::Verified).await.unwrap();
         routes.act(Act::Enter(Phase::Ready)).await.unwrap();
         let epoch = routes.gate().route().epoch;
-        let deadline = now_ms() + 100;
-        let fenced = routes.act(Act::Fence { epoch, deadline }).await.unwrap();
+        let (began, hold) = (Instant::now(), Hold::of(Duration::from_millis(100)));
+        let fenced = routes.act(Act::Fence { epoch, hold }).await.unwrap();
         assert_eq!(fenced.switch.unwrap().phase, Phase::Fencing);
         assert!(routes.gate().route().fenced);
         // Whoever set it is gone.
         let mut seen = routes.gate().watch();
         let lifted = seen.wait_for(|route| !route.fenced);
         tokio::time::timeout(Duration::from_secs(5), lifted).await.unwrap().unwrap();
-        assert!(now_ms() >= deadline);
+        assert!(began.elapsed() >= Duration::from_millis(100));
         assert_eq!(routes.stored().await.unwrap().switch.unwrap().phase, Phase::Ready);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fence_that_is_extended_stands_longer_and_ends_by_itself_too() {
+        let routes = open(&Arc::default()).await;
+        let plan = Act::Plan { id: 1, to: "cloud".into(), strategy: Strategy::Immediate, must_verify: true };
+        routes.act(plan).await.unwrap();
+        routes.act(Act::Enter(Phase::Preparing)).await.unwrap();
+        let (epoch, hold) = (routes.gate().route().epoch, Hold::of(Duration::from_secs(6)));
+        routes.act(Act::Fence { epoch, hold }).await.unwrap();
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            routes.act(Act::Extend { epoch: epoch + 1, hold }).await.unwrap();
+        }
+        let began = Instant::now();
+        let mut seen = routes.gate().watch();
+        seen.wait_for(|route| !route.fenced).await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), 6);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use truststream_kernel::Result;
+use truststream_kernel::{Error, Result};
 use truststream_services::database::{Capture, Prepare};
 
 use crate::failpoint::Moment;
 use crate::gradual::Wishes;
-use crate::machine::{Act, State};
+use crate::machine::{Act, Refused, State};
 use crate::records::Records;
 use crate::{Phase, Reads, Record, Routes, Sides};
 
@@ -24,6 +24,16 @@ impl Shared {
     /// What steps work with, before any of them.
     pub(crate) fn new(routes: Routes, records: Records, sides: Arc<dyn Sides>) -> Self {
         Shared { routes, records, sides, reads: Arc::default(), wishes: Wishes::default() }
+    }
+
+    /// Does what only a leader may do, for as long as this process leads: one that was frozen does not
+    /// go on where it stood.
+    ///
+    /// # Errors
+    /// When it leads no more; otherwise the work's own.
+    pub(crate) async fn as_leader<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let done = self.routes.while_leading(Box::pin(work)).await;
+        done.unwrap_or_else(|| Err(Error::from(Refused::NotLeading)))
     }
 
     /// Enters a phase that does not change the route.
@@ -54,7 +64,7 @@ impl Shared {
     /// When the target serves, or a part that it serves can't be brought back: what it holds is then
     /// all there is.
     pub(crate) async fn abandon(&self, record: &mut Record, reason: &str) -> Result<()> {
-        self.wishes.forget();
+        self.forget_wishes(record.id).await?;
         self.bring_parts_back(record).await?;
         self.routes.act(Act::GiveUp).await?;
         Moment::GivingUp.pass();
@@ -66,11 +76,14 @@ impl Shared {
         let target = self.sides.side(&record.to).await?;
         let consumer = record.consumer();
         self.remove_fences(record).await?;
+        self.end_trials(record).await?;
         source.database.send(Capture { consumer: consumer.clone(), tables: Vec::new() }).await?;
         target.database.send(Capture { consumer, tables: Vec::new() }).await?;
         // A mirror goes on from where the switch brought it.
         if record.stream.is_none() {
-            target.database.send(Prepare::Discard).await?;
+            let claim = self.claim(&target).await?;
+            Moment::Discarding.pass();
+            claim.prepare(Prepare::Discard).await?;
         }
         Moment::Discarded.pass();
         self.enter(record, Phase::Aborted).await
@@ -89,7 +102,8 @@ impl Shared {
         Moment::Released.pass();
         let rolled_back = self.routes.stored().await?.route.owner == record.from;
         let prepare = if rolled_back && record.stream.is_none() { Prepare::Discard } else { Prepare::Keep };
-        self.sides.side(&record.to).await?.database.send(prepare).await?;
+        let target = self.sides.side(&record.to).await?;
+        self.claim(&target).await?.prepare(prepare).await?;
         Moment::Settled.pass();
         self.enter(record, Phase::Finalized).await
     }

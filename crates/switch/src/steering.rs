@@ -1,6 +1,6 @@
 //! Switches steered from any of several processes: one leads, the others ask it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -12,7 +12,6 @@ use tokio::time::{Instant, sleep, timeout};
 use truststream_kernel::{Error, Result};
 
 use crate::ambient::new_name;
-use crate::ambient::now_ms;
 use crate::command::{Answer, Asked, Command};
 use crate::machine::{Phase, State};
 use crate::routes::Leader;
@@ -34,7 +33,7 @@ const TELL: Duration = Duration::from_millis(500);
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// How long an answer is kept for whoever asked and went away.
-const KEPT_MS: u64 = 60_000;
+const KEPT: Duration = Duration::from_secs(60);
 
 /// The switches of a project, from any of its processes.
 pub struct Steering {
@@ -47,12 +46,24 @@ pub struct Steering {
 
 #[derive(Default)]
 struct AtWork {
-    /// Commands that are being done, or were and are still listed.
-    commands: HashSet<String>,
+    /// Commands that are being done, or were and are still listed, and since when this process knows
+    /// of each.
+    commands: HashMap<String, Instant>,
     told: Option<(Instant, Progress)>,
     taken_up: Option<Instant>,
     led: bool,
     closed: bool,
+}
+
+impl AtWork {
+    /// Since when a command is known; from now on if it was not.
+    fn know(&mut self, command: &str) -> Option<Instant> {
+        let known = self.commands.get(command).copied();
+        if known.is_none() {
+            self.commands.insert(command.to_owned(), Instant::now());
+        }
+        known
+    }
 }
 
 /// A gateway of several, as one of them sees it.
@@ -113,8 +124,8 @@ impl Steering {
     /// The gateways; none if there is one process only.
     pub fn members(&self) -> Vec<Member> {
         let node = self.routes.node();
-        let (own, ages, states) = (node.name(), node.ages(), node.states());
-        let Some(state) = states.borrow().clone().filter(|_| node.fleet.is_some()) else { return Vec::new() };
+        let (own, ages) = (node.name(), node.ages());
+        let Some(state) = node.state().filter(|_| node.fleet.is_some()) else { return Vec::new() };
         let awaited = if state.route.is_held() { state.unacknowledged() } else { Vec::new() };
         let member = |(name, gateway): (&String, &crate::machine::Gateway)| Member {
             name: name.clone(),
@@ -187,7 +198,7 @@ impl Steering {
 
     /// Looks who leads, and does what a leader does.
     async fn look(self: &Arc<Self>) -> Result<()> {
-        let Some(state) = self.routes.node().states().borrow().clone() else { return Ok(()) };
+        let Some(state) = self.routes.node().state() else { return Ok(()) };
         if self.at_work.lock().closed {
             return Ok(());
         }
@@ -204,8 +215,9 @@ impl Steering {
         // A mirror is kept by whoever leads.
         if nobody_leads && (goes_on(&state) || self.mirrors().is_some() || self.is_asked().await?) {
             self.lead().await?;
+            return Ok(());
         }
-        Ok(())
+        self.switcher.shared.take_part(&state).await
     }
 
     async fn is_asked(&self) -> Result<bool> {
@@ -225,14 +237,15 @@ impl Steering {
     async fn answer_commands(self: &Arc<Self>) -> Result<()> {
         let listed = self.control.list(COMMANDS).await?;
         // Kept until it is gone: what was listed before it was answered must not have it done again.
-        self.at_work.lock().commands.retain(|key| listed.iter().any(|(listed, _)| listed == key));
+        self.at_work.lock().commands.retain(|key, _| listed.iter().any(|(listed, _)| listed == key));
         for (key, entry) in listed {
             let asked = asked(entry.value)?;
+            let known = self.at_work.lock().know(&key);
             if asked.answer.is_some() {
-                if asked.at + KEPT_MS < now_ms() {
+                if known.is_some_and(|since| since.elapsed() > KEPT) {
                     self.control.remove(&key).await?;
                 }
-            } else if self.at_work.lock().commands.insert(key.clone()) {
+            } else if known.is_none() {
                 tokio::spawn(Arc::clone(self).answer(key, asked, entry.version));
             }
         }

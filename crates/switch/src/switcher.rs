@@ -42,22 +42,23 @@ impl Switcher {
         Switcher { shared, running: tokio::sync::Mutex::new(Running::Nothing), meter: Mutex::new(None) }
     }
 
-    /// Goes on after a restart with whatever had not ended: on the way there from the step that is
-    /// stored, after the commit by keeping the old side in sync, while giving up or finalizing by
-    /// doing that again.
+    /// Goes on with whatever had not ended and does not run here: on the way there from the step that
+    /// is stored, after the commit by keeping the old side in sync, else by doing again what was begun.
     ///
     /// # Errors
     /// When the control store or a side does not answer.
     pub async fn recover(&self) -> Result<()> {
+        // A fence is nobody's only as long as nothing can begin.
+        let mut running = self.running.lock().await;
+        let Running::Nothing = *running else { return Ok(()) };
         let state = self.shared.unfence().await?;
         let Some(mut record) = self.shared.records.latest().await? else { return Ok(()) };
-        let mut running = self.running.lock().await;
         match record.phase {
             Phase::Aborting => {
                 let reason = record.report.failure.clone().unwrap_or_else(|| "aborted".to_owned());
-                self.shared.abandon(&mut record, &reason).await
+                self.shared.as_leader(self.shared.abandon(&mut record, &reason)).await
             }
-            Phase::Finalizing => self.shared.finalize(&mut record).await,
+            Phase::Finalizing => self.shared.as_leader(self.shared.finalize(&mut record)).await,
             Phase::Committed => {
                 let armed = state.switch.and_then(|stage| stage.armed);
                 record.feed_start = armed.or(state.route.handover.map(|handover| handover.start));
@@ -83,7 +84,7 @@ impl Switcher {
     /// A task that brings a switch on from where it stands.
     fn forward(&self, record: Record) -> Running {
         let meter = self.new_meter(&record);
-        let (wish, signal) = Signal::new();
+        let (wish, signal) = Signal::beside(self.shared.routes.gate());
         let forward = Forward::new(Arc::clone(&self.shared), record, meter, signal);
         let routes = self.shared.routes.clone();
         let task = tokio::spawn(async move { routes.while_leading(Box::pin(forward.run())).await.flatten() });
@@ -127,8 +128,8 @@ impl Switcher {
             return Err(not_over(latest));
         }
         let plan = self.plan(to).await?;
-        let source = self.shared.sides.side(&plan.from).await?;
-        rehearse(&source, &self.shared.sides.side(to).await?, plan).await
+        let (source, target) = (self.shared.sides.side(&plan.from).await?, self.shared.sides.side(to).await?);
+        self.shared.as_leader(rehearse(&self.shared, &source, &target, plan)).await
     }
 
     /// Compares two backends row by row. Between the sides of a committed switch the way back is
@@ -153,7 +154,7 @@ impl Switcher {
         });
         let id = committed.as_ref().map_or(0, |latest| latest.id);
         let meter = Meter::new(id, source, target, Phase::Verifying);
-        let (_wish, signal) = Signal::new();
+        let (_wish, signal) = Signal::beside(self.shared.routes.gate());
         let reverse = match std::mem::replace(&mut *running, Running::Nothing) {
             Running::Reverse(reverse) if committed.is_some() => reverse,
             other => {
@@ -183,7 +184,8 @@ impl Switcher {
     /// Starts a switch to `to`; it goes on by itself until the target serves.
     ///
     /// # Errors
-    /// When another switch is not over, or the plan has problems.
+    /// When another switch is not over, or the plan has problems, or tenants are to be parts that
+    /// can't be told apart.
     pub async fn start(&self, to: &str, options: Options) -> Result<Record> {
         let mut running = self.running.lock().await;
         let latest = self.shared.records.latest().await?;
@@ -192,6 +194,8 @@ impl Switcher {
         }
         let plan = self.plan(to).await?;
         plan.check()?;
+        let options = options.settled()?;
+        self.shared.tenancy_of(&self.shared.sides.side(&plan.from).await?, &options).await?;
         let id = latest.map_or(1, |latest| latest.id + 1);
         let (strategy, must_verify) = (options.strategy, options.verify != Verify::None);
         let mut record = Record::new(id, &plan.from, to, options);
@@ -290,7 +294,7 @@ impl Switcher {
         if let Running::Reverse(reverse) = std::mem::replace(&mut *running, Running::Nothing) {
             record.report.changes_back += reverse.stop().await?.1;
         }
-        self.shared.finalize(&mut record).await?;
+        self.shared.as_leader(self.shared.finalize(&mut record)).await?;
         if let Some(meter) = &*self.meter.lock() {
             meter.enter(Phase::Finalized, 0);
         }
@@ -313,7 +317,7 @@ impl Switcher {
             }
             // One whose cleaning up failed, now or at the last start.
             Some(mut record) if record.phase.is_before_commit() || record.phase == Phase::Aborting => {
-                self.shared.abandon(&mut record, "aborted by the operator").await?;
+                self.shared.as_leader(self.shared.abandon(&mut record, "aborted by the operator")).await?;
                 Ok(record)
             }
             _ => Err(Error::new(ErrorKind::NotFound, "BACKEND_011", "no switch is running")),

@@ -12,6 +12,7 @@ use crate::copy::{arriving, count_rows};
 use crate::digest::{RowDigest, SideSums, Sums, Touched};
 use crate::follow::{Follower, Watched};
 use crate::hash::{Hasher, RowHash, key_hash};
+use crate::left_out::RowsOf;
 use crate::progress::Meter;
 use crate::record::TableReport;
 use crate::signal::Signal;
@@ -42,6 +43,8 @@ pub(crate) struct Comparison<'a> {
     pub(crate) target: Side,
     pub(crate) keys: HashMap<TableName, Vec<String>>,
     pub(crate) follower: Option<&'a mut Follower>,
+    /// The rows that are compared, if not all.
+    only: Option<RowsOf>,
     pub(crate) options: &'a Options,
     pub(crate) meter: &'a Meter,
     pub(crate) signal: &'a Signal,
@@ -62,8 +65,9 @@ impl<'a> Comparison<'a> {
         signal: &'a Signal,
     ) -> Self {
         let sides = (follower.source.clone(), follower.target.clone());
-        let keys = follower.keys().clone();
-        Comparison { follower: Some(follower), ..Comparison::between(sides, keys, options, meter, signal) }
+        let (keys, only) = (follower.keys().clone(), follower.only.clone());
+        let comparison = Comparison::between(sides, keys, options, meter, signal);
+        Comparison { follower: Some(follower), only, ..comparison }
     }
 
     /// Of two sides that nothing keeps in sync.
@@ -74,8 +78,20 @@ impl<'a> Comparison<'a> {
         meter: &'a Meter,
         signal: &'a Signal,
     ) -> Self {
-        let (follower, changes, unfollowed, differing) = (None, 0, None, Vec::new());
-        Comparison { source, target, keys, follower, options, meter, signal, changes, unfollowed, differing }
+        let (follower, only, changes, unfollowed, differing) = (None, None, 0, None, Vec::new());
+        Comparison {
+            source,
+            target,
+            keys,
+            follower,
+            only,
+            options,
+            meter,
+            signal,
+            changes,
+            unfollowed,
+            differing,
+        }
     }
 
     /// Compares every row of `tables` and returns what was compared.
@@ -137,7 +153,8 @@ impl<'a> Comparison<'a> {
         let (mut hasher, name) = (Hasher::new(&self.keys[table]), table.to_string());
         let mut chunks = self.chunks(which, table);
         while let Some(chunk) = chunks.next().await? {
-            chunk.rows.iter().for_each(|row| sums.put(&mut hasher, row));
+            let compared = chunk.rows.iter().filter(|row| self.is_compared(table, row));
+            compared.for_each(|row| sums.put(&mut hasher, row));
             self.meter.rows(&name, chunk.rows.len() as u64);
             // The other side's turn: hashing leaves no gap for it.
             tokio::task::yield_now().await;
@@ -188,9 +205,14 @@ impl<'a> Comparison<'a> {
         let mut hasher = Hasher::new(&self.keys[table]);
         let mut chunks = self.chunks(which, table);
         while let Some(chunk) = chunks.next().await? {
-            chunk.rows.iter().for_each(|row| digest.put(&mut hasher, row));
+            let compared = chunk.rows.iter().filter(|row| self.is_compared(table, row));
+            compared.for_each(|row| digest.put(&mut hasher, row));
         }
         Ok(())
+    }
+
+    fn is_compared(&self, table: &TableName, row: &Row) -> bool {
+        self.only.as_ref().is_none_or(|only| only.has(table, row))
     }
 
     fn side(&self, which: Which) -> &Side {
@@ -243,18 +265,19 @@ impl<'a> Comparison<'a> {
 
     /// Makes the target's rows of these keys what the source's are. Changes that are applied later
     /// are whole rows, so it does no harm where a row has just changed.
-    async fn make_equal(&self, table: &TableName, different: &[RowHash]) -> Result<()> {
+    async fn make_equal(&mut self, table: &TableName, different: &[RowHash]) -> Result<()> {
         let keys: HashSet<_> = different.iter().copied().collect();
         let key = &self.keys[table];
         let rows = self.rows_by(Which::Source, table, &keys).await?;
         let there: HashSet<_> = rows.iter().map(|row| key_hash(key, row)).collect();
         let extra = self.rows_by(Which::Target, table, &keys).await?;
         let extra = extra.into_iter().filter(|row| !there.contains(&key_hash(key, row)));
-        let origin =
-            self.follower.as_ref().map_or_else(|| "repair".to_owned(), |follower| follower.repairs());
         let changes = extra.map(|row| gone(table, row)).collect();
-        let repair = Apply { changes, ..arriving(&origin, table, rows) };
-        self.target.database.send(repair).await.map(drop)
+        let repair = Apply { changes, ..arriving("repair", table, rows) };
+        match &mut self.follower {
+            Some(follower) => follower.repair(repair.rows, repair.changes).await,
+            None => self.target.database.send(repair).await.map(drop),
+        }
     }
 }
 

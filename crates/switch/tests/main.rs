@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod direct;
+mod foreseen;
 mod gradual;
 mod model;
 mod pairs;

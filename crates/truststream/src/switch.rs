@@ -6,7 +6,8 @@ use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_runtime::{Runtime, Status};
 
 pub use truststream_switch::{
-    Options, PartPhase, PartReport, Phase, Plan, Progress, Record, Rehearsal, Report, Strategy, Verify,
+    Options, PartPhase, PartReport, Phase, Plan, Progress, Record, Rehearsal, Report, Strategy,
+    TenantOptions, Verify,
 };
 
 /// The switches of a project.

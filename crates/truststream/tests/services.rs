@@ -17,7 +17,7 @@ on_every_backend!(
     a_switch_moves_everything_and_goes_back
 );
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 async fn users_see_what_their_policies_allow(backend: Backend) {
     let (db, _folder) = project(backend).await;

@@ -26,7 +26,7 @@ pub enum SwitchCommand {
         to: String,
     },
     /// Move to another backend: copy, follow, verify, hold writes for a moment, flip
-    Start(Start),
+    Start(Box<Start>),
     /// Show where the latest switch stands
     Status,
     /// Stop a switch that has not flipped yet, until it is resumed; writes are not held meanwhile
@@ -35,7 +35,7 @@ pub enum SwitchCommand {
     Resume(Resume),
     /// Move a part of a gradual switch to the target, or all parts that are left and then the rest
     Move {
-        /// A part that `switch status` names, or `all`
+        /// A part that `switch status` names, `tenant:VALUE` where tenants are the parts, or `all`
         part: String,
     },
     /// Return to the backend that served before, with everything written since; of a gradual switch
@@ -74,12 +74,16 @@ pub struct Start {
     /// Make rows that differ on the target what they are on the source, instead of giving up
     #[arg(long)]
     repair: bool,
-    /// Share of its time that the copy may read the source
+    /// Share of its time that the copy may work
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     throttle: Option<u8>,
     /// Let the copy wait while the source takes longer to answer, in milliseconds
     #[arg(long, value_name = "MS")]
     max_latency: Option<u64>,
+    /// How much longer than usual the application's median write may take while rows are copied and
+    /// compared [default: 20]
+    #[arg(long, value_name = "PERCENT")]
+    max_slowdown: Option<u16>,
     /// Gradual: reads that both sides are asked for
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     shadow: Option<u8>,
@@ -89,6 +93,13 @@ pub struct Start {
     /// Gradual: move parts when `switch move` asks for it, not one after the other
     #[arg(long)]
     by_hand: bool,
+    /// Gradual: tenants are the parts, told apart by this column of their tables; they move when
+    /// `switch move tenant:VALUE` asks for it
+    #[arg(long, value_name = "COLUMN")]
+    tenants: Option<String>,
+    /// The claim that names a caller's tenant, such as app_metadata.org_id; policies keep callers to it
+    #[arg(long, value_name = "PATH", requires = "tenants")]
+    tenant_claim: Option<String>,
     /// What becomes of what is written directly to the database that served before: the database
     /// refuses it, or it is applied to the one that serves, or set down
     #[arg(long, value_name = "HOW", value_parser = ["refuse", "forward", "quarantine"])]
@@ -158,10 +169,13 @@ impl Start {
             "repair": self.repair,
             "throttle": self.throttle,
             "max_latency_ms": self.max_latency,
+            "max_slowdown": self.max_slowdown,
             "stray": self.stray,
             "shadow": self.shadow,
             "read_step_ms": self.read_step,
             "by_hand": self.by_hand,
+            "tenants": self.tenants,
+            "tenant_claim": self.tenant_claim,
         });
         let started = client.post("switch", &body).await?;
         if self.detach {
@@ -200,9 +214,15 @@ async fn to_its_end(client: &AdminClient, common: &Common) -> Done {
     Ok(())
 }
 
+/// How often to look again for the report of a switch that has committed; a gateway that ended in
+/// between leaves none.
+const REPORTED: u32 = 30;
+
 /// Shows progress until the switch has committed or ended.
 async fn watch(client: &AdminClient) -> Done<Json> {
     let mut bar = Shown::new();
+    // The route commits in the moment before the report says how.
+    let mut without_report = 0;
     loop {
         let shown = client.get("switch").await?;
         if let Ok(progress) = serde_json::from_value::<Progress>(shown["progress"].clone()) {
@@ -213,7 +233,10 @@ async fn watch(client: &AdminClient) -> Done<Json> {
         let ended = |record: &Record| {
             record.phase.is_over() || record.phase == Phase::Committed || record.paused || waits(record)
         };
-        if record.as_ref().is_none_or(ended) {
+        let is_bare = |record: &Record| record.phase == Phase::Committed && record.report.flips.is_empty();
+        if record.as_ref().is_some_and(is_bare) && without_report < REPORTED {
+            without_report += 1;
+        } else if record.as_ref().is_none_or(ended) {
             bar.finish();
             return Ok(shown);
         }

@@ -35,6 +35,11 @@ pub fn print_plan(plan: &Json, as_json: bool) -> Done {
         let text = |name: &str| cost[name].as_str().unwrap_or_default();
         println!("emulated on {to}: {}: {}", text("of"), text("words"));
     }
+    let from = plan["from"].as_str().unwrap_or_default();
+    for cost in plan["way_back"].as_array().into_iter().flatten() {
+        let text = |name: &str| cost[name].as_str().unwrap_or_default();
+        println!("on the way back to {from}: {}: {}", text("of"), text("words"));
+    }
     for side in plan["not_closed"].as_array().into_iter().flatten() {
         println!(
             "{} can't refuse what is written to its database directly; that is seen and set down (--stray)",
@@ -189,7 +194,18 @@ fn parts_of(record: &Record) -> String {
     };
     let rows: Vec<_> = record.report.parts.iter().map(row).collect();
     let target = format!("read from {}", record.to);
-    table(&["  part", "phase", "tables", "alike", &target, "writes held"], &rows)
+    let mut text = table(&["  part", "phase", "tables", "alike", &target, "writes held"], &rows);
+    let kept_ones =
+        record.report.parts.iter().filter(|part| part.reads.as_ref().is_some_and(|reads| reads.kept));
+    kept_ones.for_each(|part| text.push_str(&kept("  ", &record.to, &part.name)));
+    text
+}
+
+/// What there is to know of reads that were not moved.
+fn kept(indent: &str, target: &str, name: &str) -> String {
+    format!(
+        "{indent}no read of {name} could be compared, its rows changed too often: {target} answered none before it took the writes\n"
+    )
 }
 
 /// What became of reads before the flip.
@@ -207,6 +223,9 @@ fn reads_of(record: &Record, reads: &ReadReport) -> String {
         record.to,
         ms(reads.target_ms),
     );
+    if reads.kept {
+        text.push_str(&kept("  ", &record.to, "the rest"));
+    }
     for different in &reads.different {
         let (count, how) = (thousands(different.count), &different.how);
         text.push_str(&format!("            DIFFERENT {count} times, {how}: {}\n", different.shape));

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value as Json;
 use truststream_kernel::{BoxFuture, Call, Caller, Context, Error, Features, Result, Stack, send};
 use truststream_services::database::{
     Catalog, DatabaseOp, DatabaseReply, DatabaseService, Describe, Function, Query, Select, TableName,
@@ -20,7 +21,10 @@ struct Discreet {
 }
 
 impl Discreet {
-    async fn weigh(&self, cx: &Context, role: &str, error: Error) -> Error {
+    async fn weigh(&self, cx: &Context, role: &str, op: &DatabaseOp, error: Error) -> Error {
+        if error.code() == "PGRST201" {
+            return self.narrowed(cx, op, error).await;
+        }
         let Some(hint) = error.hint().map(str::to_owned) else { return error };
         let Ok(catalog) = send(&self.inner, &Context::system(), Describe::default()).await else {
             return error.without_hint();
@@ -34,12 +38,76 @@ impl Discreet {
             return error.without_hint();
         }
         for table in tables_in(&catalog, &hint) {
-            let look = Select::new(table, Query { limit: Some(0), ..Query::all() });
-            if send(&self.inner, cx, look).await.is_err() {
+            if !self.is_open(cx, table).await {
                 return error.without_hint();
             }
         }
         error
+    }
+
+    /// Whether the caller may read a table.
+    async fn is_open(&self, cx: &Context, table: TableName) -> bool {
+        let look = Select::new(table, Query { limit: Some(0), ..Query::all() });
+        send(&self.inner, cx, look).await.is_ok()
+    }
+
+    /// An ambiguity with those of its relationships whose tables the caller may read.
+    async fn narrowed(&self, cx: &Context, op: &DatabaseOp, error: Error) -> Error {
+        let Some(schema) = schema_of(op) else { return error.without_hint().with_details(Json::Null) };
+        let mut open = Vec::new();
+        for candidate in error.details().and_then(Json::as_array).into_iter().flatten() {
+            let mut all_open = true;
+            for table in tables_of(candidate) {
+                all_open &= self.is_open(cx, TableName::new(schema, table)).await;
+            }
+            if all_open {
+                open.push(candidate.clone());
+            }
+        }
+        let hint = error.hint().map(|hint| among(hint, &open)).unwrap_or_default();
+        let error = error.with_details(open);
+        if hint.is_empty() { error.without_hint() } else { error.with_hint(hint) }
+    }
+}
+
+/// The schema in which an operation names relations.
+fn schema_of(op: &DatabaseOp) -> Option<&str> {
+    let name = match op {
+        DatabaseOp::Select(op) => &op.table,
+        DatabaseOp::Insert(op) => &op.table,
+        DatabaseOp::Update(op) => &op.table,
+        DatabaseOp::Delete(op) => &op.table,
+        DatabaseOp::Invoke(op) => &op.function,
+        _ => return None,
+    };
+    Some(&name.schema)
+}
+
+/// The tables that a relationship of PGRST201's details names: both ends, and the one between them.
+fn tables_of(candidate: &Json) -> Vec<&str> {
+    let text = |key: &str| candidate.get(key).and_then(Json::as_str).unwrap_or_default();
+    let mut tables: Vec<&str> = text("embedding").split(" with ").collect();
+    if text("cardinality") == "many-to-many" {
+        tables.extend(text("relationship").split(" using ").next());
+    }
+    tables
+}
+
+/// PGRST201's hint with the choices that are left; nothing if none is.
+fn among(hint: &str, open: &[Json]) -> String {
+    const BEFORE: &str = " to one of the following: ";
+    const BEHIND: &str = ". Find the desired";
+    let choice = |candidate: &Json| {
+        let target = tables_of(candidate).get(1).copied().unwrap_or_default().to_owned();
+        let by = candidate["relationship"].as_str().and_then(|text| text.split(" using ").next());
+        format!("'{target}!{}'", by.unwrap_or_default())
+    };
+    let choices: Vec<String> = open.iter().map(choice).collect();
+    match (hint.split_once(BEFORE), hint.rsplit_once(BEHIND)) {
+        (Some((before, _)), Some((_, behind))) if !choices.is_empty() => {
+            format!("{before}{BEFORE}{}{BEHIND}{behind}", choices.join(", "))
+        }
+        _ => String::new(),
     }
 }
 
@@ -62,7 +130,7 @@ fn tables_in(catalog: &Catalog, hint: &str) -> Vec<TableName> {
 
 /// Errors whose hints name tables or functions.
 fn suggests(error: &Error) -> bool {
-    matches!(error.code(), "PGRST200" | "PGRST202" | "PGRST205") && error.hint().is_some()
+    matches!(error.code(), "PGRST200" | "PGRST201" | "PGRST202" | "PGRST205") && error.hint().is_some()
 }
 
 impl Call<DatabaseService> for Discreet {
@@ -77,7 +145,7 @@ impl Call<DatabaseService> for Discreet {
         }
         Box::pin(async move {
             match self.inner.call(cx, op).await {
-                Err(error) if suggests(&error) => Err(self.weigh(cx, &identity.role, error).await),
+                Err(error) if suggests(&error) => Err(self.weigh(cx, &identity.role, op, error).await),
                 done => done,
             }
         })
@@ -99,5 +167,28 @@ mod tests {
         let found = |hint| tables_in(&catalog, hint);
         assert_eq!(found("Perhaps you meant 'artists' instead of 'artist'."), [TableName::public("artists")]);
         assert_eq!(found("Perhaps you meant the table 'public.artists'"), [TableName::public("artists")]);
+    }
+
+    #[test]
+    fn ambiguities_name_what_is_left() {
+        let candidate = |cardinality: &str, relationship: &str| {
+            serde_json::json!({
+                "cardinality": cardinality, "embedding": "orders with addresses", "relationship": relationship,
+            })
+        };
+        let one = candidate("many-to-one", "billing using orders(billing_id) and addresses(id)");
+        let other = candidate(
+            "many-to-many",
+            "parcels using parcels_order(order_id) and parcels_address(address_id)",
+        );
+        assert_eq!(tables_of(&one), ["orders", "addresses"]);
+        assert_eq!(tables_of(&other), ["orders", "addresses", "parcels"]);
+        let hint = "Try changing 'addresses' to one of the following: 'addresses!billing', 'addresses!parcels'. \
+                    Find the desired relationship in the 'details' key.";
+        assert_eq!(among(hint, &[one.clone(), other]), hint);
+        let left = "Try changing 'addresses' to one of the following: 'addresses!billing'. \
+                    Find the desired relationship in the 'details' key.";
+        assert_eq!(among(hint, &[one]), left);
+        assert_eq!(among(hint, &[]), "");
     }
 }

@@ -4,6 +4,8 @@
 //! asked of the database as that subscriber, so policies hold for events as they do for reads;
 //! rows that were deleted are judged by what they were.
 
+#[cfg(test)]
+mod deaf_tests;
 mod filter;
 mod hub;
 mod reader;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
-use truststream_kernel::{Caller, Context, ErrorKind, Result, Row, Type};
+use truststream_kernel::{Caller, Context, Error, ErrorKind, Request, Result, Row, Type};
 use truststream_services::database::{
-    Authorize, Capture, Catalog, Change, ChangeKind, Changes, Database, Describe, Position, Table, TableKind,
-    TableName,
+    Authorize, Capture, Catalog, Change, ChangeKind, Changes, Database, DatabaseService, Describe, Position,
+    Table, TableKind, TableName,
 };
 use truststream_services::realtime::{Event, RowChange};
 
@@ -18,7 +18,9 @@ use super::topics::{Topics, Wanted};
 /// Name under which realtime has changes captured.
 const CONSUMER: &str = "realtime";
 /// Longest wait for a change before looking again.
-const WAIT: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_secs(1);
+/// Longest rest before a feed that could not be read is asked again.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Changes read at once.
 const BATCH: usize = 500;
 
@@ -94,12 +96,13 @@ impl Reader {
     /// Reads changes from `position` on, until nobody wants any.
     async fn run(self: Arc<Self>, mut position: Position) {
         let mut delay = Duration::from_millis(50);
+        let mut patience = Patience::default();
         loop {
             if self.topics.with_change_subscribers(|(id, _)| Some(*id)).is_empty() && self.rest().await {
                 return;
             }
             let ask = Changes { after: Some(position.clone()), limit: BATCH, wait: WAIT };
-            match self.database.send(ask).await {
+            match patience.with(WAIT, self.database.send(ask)).await {
                 Ok(batch) => {
                     self.deliver(&batch.changes, &batch.position).await;
                     position = batch.position;
@@ -116,7 +119,7 @@ impl Reader {
                 Err(error) => {
                     tracing::warn!(?error, "the feed could not be read; trying again");
                     tokio::time::sleep(delay).await;
-                    delay = (delay * 2).min(Duration::from_secs(5));
+                    delay = (delay * 2).min(LONGEST_REST);
                 }
             }
         }
@@ -132,8 +135,12 @@ impl Reader {
         if changes.is_empty() {
             return;
         }
-        let Ok(catalog) = self.database.send(Describe::default()).await else {
-            return self.tell_all("the catalog could not be read");
+        let catalog = match persist(&self.database, Describe::default()).await {
+            Ok(catalog) => catalog,
+            Err(error) => {
+                tracing::error!(?error, "realtime missed changes; subscribers are told");
+                return self.tell_all("the catalog could not be read");
+            }
         };
         let mut columns: HashMap<&TableName, Columns> = HashMap::new();
         for change in changes {
@@ -153,7 +160,7 @@ impl Reader {
             let matches = matching(&subscriber.wanted, change, row);
             (!matches.is_empty()).then(|| (*id, subscriber.cx.clone(), matches))
         });
-        let mut verdicts: BTreeMap<String, bool> = BTreeMap::new();
+        let mut verdicts: BTreeMap<String, Option<bool>> = BTreeMap::new();
         for (id, cx, matches) in matching {
             let caller = caller_key(&cx);
             let may_see = match verdicts.get(&caller) {
@@ -164,31 +171,82 @@ impl Reader {
                     verdict
                 }
             };
-            if may_see {
-                self.topics.send(id, Event::Change(row_change(change, table, columns, matches)));
+            match may_see {
+                Some(true) => {
+                    self.topics.send(id, Event::Change(row_change(change, table, columns, matches)))
+                }
+                Some(false) => {}
+                None => self.topics.send(id, Event::Gap("a change could not be judged".to_owned())),
             }
         }
     }
 
-    /// Fails closed: whoever can't be judged sees nothing. A database that is away is waited for: no
+    /// Fails closed: whoever can't be judged sees nothing. A database that is away is waited for, and
+    /// where the answer takes too long again and again there is none: subscribers are told, so that no
     /// change is missed because of it.
-    async fn may_see(&self, cx: Context, table: &TableName, row: &Row) -> bool {
+    async fn may_see(&self, cx: Context, table: &TableName, row: &Row) -> Option<bool> {
         let database = self.database.with(cx);
-        let mut delay = Duration::from_millis(20);
-        loop {
-            let ask = Authorize { table: table.clone(), rows: vec![row.clone()] };
-            match database.send(ask).await {
-                Ok(verdicts) => return verdicts == [true],
-                Err(error) if error.kind() == ErrorKind::Unavailable => {
-                    tokio::time::sleep(delay).await;
-                    delay = (delay * 2).min(Duration::from_secs(1));
-                }
-                Err(error) => {
-                    tracing::debug!(?error, "a change could not be judged and is not sent");
-                    return false;
-                }
+        let ask = Authorize { table: table.clone(), rows: vec![row.clone()] };
+        match persist(&database, ask).await {
+            Ok(verdicts) => Some(verdicts == [true]),
+            Err(error) => {
+                tracing::warn!(?error, "a change could not be judged and is not sent");
+                (error.kind() != ErrorKind::Timeout).then_some(false)
             }
         }
+    }
+}
+
+/// How often a database is asked again that answers too late. A policy may always take too long, and
+/// must not hold up everybody's changes for good.
+const LATE: u32 = 8;
+
+/// How long an answer is waited for. One that does not come may be lost on its way, on a connection
+/// that is of no more use: it is asked for again, soon at first, and later the slower the database.
+struct Patience(Duration);
+
+impl Patience {
+    const FIRST: Duration = Duration::from_secs(2);
+    const LONGEST: Duration = Duration::from_secs(60);
+
+    /// Waits for an answer that may take `time` by itself.
+    ///
+    /// # Errors
+    /// The answer's own; `Timeout` if it does not come.
+    async fn with<T>(&mut self, time: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        if let Ok(answered) = tokio::time::timeout(time + self.0, answer).await {
+            *self = Patience::default();
+            return answered;
+        }
+        let waited = time + self.0;
+        self.0 = (self.0 * 2).min(Patience::LONGEST);
+        Err(Error::timeout(format!("no answer came for {waited:?}")))
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience(Patience::FIRST)
+    }
+}
+
+/// Asks until the database answers.
+///
+/// # Errors
+/// What it refuses, and what it does not answer in time again and again.
+async fn persist<R>(database: &Database, ask: R) -> Result<R::Reply>
+where
+    R: Request<DatabaseService> + Clone,
+{
+    let (mut delay, mut late, mut patience) = (Duration::from_millis(20), 0, Patience::default());
+    loop {
+        match patience.with(Duration::ZERO, database.send(ask.clone())).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {}
+            Err(error) if error.kind() == ErrorKind::Timeout && late < LATE => late += 1,
+            answered => return answered,
+        }
+        tokio::time::sleep(delay).await;
+        delay = (delay * 2).min(Duration::from_secs(1));
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use serde_json::json;
-use truststream_kernel::{Context, FeatureSet, Features, Result, Secret, units};
+use truststream_kernel::{Context, ErrorKind, FeatureSet, Features, Result, Secret, units};
 use truststream_services::database::{Database, Delete, Filter, Returning, Update, WriteOptions};
 use truststream_services::objects::{Get, Objects, Remove};
 use truststream_services::storage::{
@@ -69,6 +69,30 @@ impl StorageEngine {
         find_object(&database, bucket, name).await?.ok_or_else(no_such_key)
     }
 
+    /// The bytes of the object that `access` gives the right to read. Whoever writes a new version removes
+    /// the one before it, so where bytes are gone the object is looked for again.
+    ///
+    /// # Errors
+    /// `NoSuchKey` if it is gone, or its bytes are and no other version is there.
+    async fn bytes_of(&self, cx: &Context, op: &Download) -> Result<Downloaded> {
+        let mut object = self.readable(cx, &op.bucket, &op.name, &op.access).await?;
+        loop {
+            let range = op.range.map(|range| resolve(range, object.metadata.size)).transpose()?;
+            let get = Get { key: object_key(&object.version), range };
+            match self.objects.send(get).await {
+                Ok(body) => return Ok(Downloaded { object, body, range }),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    let present = self.readable(cx, &op.bucket, &op.name, &op.access).await?;
+                    if present.version == object.version {
+                        return Err(no_such_key().with_source(error));
+                    }
+                    object = present;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// What an upload token allows.
     pub(super) fn upload_grant(&self, token: &str, bucket: &str, name: &str) -> Result<Grant> {
         self.tokens.check(token, Purpose::Upload, &format!("{bucket}/{name}"))
@@ -119,11 +143,7 @@ impl StorageDriver for StorageEngine {
     }
 
     async fn download(&self, cx: &Context, op: &Download) -> Result<Downloaded> {
-        let object = self.readable(cx, &op.bucket, &op.name, &op.access).await?;
-        let range = op.range.map(|range| resolve(range, object.metadata.size)).transpose()?;
-        let get = Get { key: object_key(&object.version), range };
-        let body = self.objects.send(get).await?;
-        Ok(Downloaded { object, body, range })
+        self.bytes_of(cx, op).await
     }
 
     async fn info(&self, cx: &Context, op: &Info) -> Result<Object> {
@@ -156,8 +176,9 @@ impl StorageDriver for StorageEngine {
     }
 
     async fn copy_object(&self, cx: &Context, op: &CopyObject) -> Result<Object> {
-        let original = find_object(&self.caller(cx), &op.bucket, &op.from).await?.ok_or_else(no_such_key)?;
-        let body = self.objects.send(Get { key: object_key(&original.version), range: None }).await?;
+        let (bucket, name) = (op.bucket.clone(), op.from.clone());
+        let read = Download { bucket, name, range: None, access: Access::Caller };
+        let Downloaded { object: original, body, .. } = self.bytes_of(cx, &read).await?;
         let upload = Upload {
             bucket: op.to_bucket.clone(),
             name: op.to.clone(),

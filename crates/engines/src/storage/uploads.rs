@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use serde_json::json;
-use truststream_kernel::{Caller, Context, Error, Result};
+use truststream_kernel::{Caller, Context, Error, Outcome, Result};
 use truststream_services::database::{
     Batch, Insert, OnConflict, Query, Returning, Select, Step, Transaction, WriteOptions,
 };
@@ -48,7 +48,10 @@ impl StorageEngine {
                 Ok(object)
             }
             Err(error) => {
-                self.forget(&version).await;
+                // Bytes that a row may speak of stay, even if nobody will know.
+                if error.outcome() == Outcome::NotApplied {
+                    self.forget(&version).await;
+                }
                 Err(error)
             }
         }

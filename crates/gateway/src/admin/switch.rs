@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use truststream_kernel::Result;
-use truststream_switch::{Progress, Record, Strategy, Stray, StrayLog, Verify};
+use truststream_switch::{Progress, Record, Strategy, Stray, StrayLog, TenantOptions, Verify};
 
 use super::Admin;
 use super::reply::{error, json};
@@ -24,10 +24,13 @@ pub(super) struct Start {
     repair: Option<bool>,
     throttle: Option<u8>,
     max_latency_ms: Option<u64>,
+    max_slowdown: Option<u16>,
     stray: Option<Stray>,
     shadow: Option<u8>,
     read_step_ms: Option<u64>,
     by_hand: Option<bool>,
+    tenants: Option<String>,
+    tenant_claim: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,10 +96,13 @@ pub(super) async fn start(State(admin): State<Admin>, Json(start): Json<Start>) 
     options.hold_ms = start.hold_ms.or(options.hold_ms);
     options.throttle = start.throttle.unwrap_or(options.throttle);
     options.max_latency_ms = start.max_latency_ms.or(options.max_latency_ms);
+    options.max_slowdown = start.max_slowdown.unwrap_or(options.max_slowdown);
     options.stray = start.stray.unwrap_or(options.stray);
     options.reads.sample = start.shadow.unwrap_or(options.reads.sample);
     options.reads.step_ms = start.read_step_ms.unwrap_or(options.reads.step_ms);
     options.by_hand = start.by_hand.unwrap_or(options.by_hand);
+    let claim = start.tenant_claim;
+    options.tenants = start.tenants.map(|column| TenantOptions { column, claim });
     answer(StatusCode::ACCEPTED, admin.runtime.steering().start(&start.to, options).await)
 }
 

@@ -179,7 +179,7 @@ mod tests {
         let (one, other) = (one.unwrap(), other.unwrap());
         let mut changes = other.watch();
         one.put("route", json!({ "owner": "main" }), 0).await.unwrap();
-        tokio::time::timeout(Duration::from_secs(5), changes.changed()).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(60), changes.changed()).await.unwrap().unwrap();
         let entry = other.get("route").await.unwrap().unwrap();
         assert_eq!(entry, Entry { version: 1, value: json!({ "owner": "main" }) });
         other.put("route", json!({ "owner": "cloud" }), 1).await.unwrap();

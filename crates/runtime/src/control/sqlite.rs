@@ -193,6 +193,6 @@ mod tests {
                 changes.changed().await.unwrap();
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), seen).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(60), seen).await.unwrap();
     }
 }

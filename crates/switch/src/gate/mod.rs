@@ -2,6 +2,9 @@
 
 mod flights;
 mod pass;
+mod plea;
+mod rows;
+mod tempo;
 #[cfg(test)]
 mod tests;
 mod touch;
@@ -16,9 +19,13 @@ use tokio::time::{Instant, timeout_at};
 use truststream_kernel::{Effect, Error, ErrorKind, Result, Retry};
 
 use crate::Route;
+use crate::followed::Followed;
+use crate::machine::Tie;
 use flights::Flights;
+use tempo::Tempo;
 
 pub use pass::Pass;
+pub use plea::Plea;
 pub use touch::Touch;
 
 /// Which parts of a route an operation may touch. It is asked under a lock of the gate, and asks
@@ -33,7 +40,7 @@ pub type Reach<'r> = &'r (dyn Fn(&Route) -> Touch + Sync);
 /// several gateways the same holds while this one has no lease, and a write that is in flight when the
 /// lease ends is broken off.
 pub struct Gate {
-    route: watch::Sender<Arc<Route>>,
+    route: Followed<Arc<Route>>,
     writes: Mutex<Writes>,
     drained: Notify,
     limits: Held,
@@ -58,6 +65,7 @@ impl Default for Held {
 #[derive(Default)]
 struct Writes {
     in_flight: Flights,
+    tempo: Tempo,
     waiting: usize,
     held: u64,
     longest: Duration,
@@ -78,7 +86,7 @@ impl Gate {
     /// A gate on a route.
     pub fn new(route: Route, limits: Held) -> Arc<Self> {
         Arc::new(Gate {
-            route: watch::Sender::new(Arc::new(route)),
+            route: Followed::new(Arc::new(route)),
             writes: Mutex::new(Writes::default()),
             drained: Notify::new(),
             limits,
@@ -93,7 +101,7 @@ impl Gate {
 
     /// Follows the route.
     pub fn watch(&self) -> watch::Receiver<Arc<Route>> {
-        self.route.subscribe()
+        self.route.follow()
     }
 
     /// Asks for passage to what belongs to no part. Writes may wait here.
@@ -139,17 +147,21 @@ impl Gate {
 
     /// Remembers what one operation touches together, so that it can be one part.
     pub fn note(&self, route: &Route, touch: Touch) {
-        if route.division.is_some() && touch.is_several() {
-            self.writes.lock().in_flight.note(touch);
+        // Tenants that one request writes to stay tenants of their own.
+        let are_sets = route.division.as_ref().is_some_and(|division| division.tenancy.is_none());
+        if are_sets && touch.is_several() {
+            let mut writes = self.writes.lock();
+            let present = self.route();
+            writes.in_flight.note(touch, route, &present);
         }
     }
 
-    /// Sets of parts that were touched together by one operation since they were named, by their
-    /// places; the rest is `None`.
-    pub(crate) fn touched_together(&self) -> Vec<Vec<Option<usize>>> {
+    /// Parts that were touched together since they were named, and the route in force that names them.
+    pub(crate) fn touched_together(&self) -> (Arc<Route>, Vec<Tie>) {
+        let writes = self.writes.lock();
         let route = self.route();
-        let Some(division) = &route.division else { return Vec::new() };
-        self.writes.lock().in_flight.together(division)
+        let ties = route.division.as_ref().map(|division| writes.in_flight.together(division));
+        (route, ties.unwrap_or_default())
     }
 
     async fn wait_for_route(self: &Arc<Self>, reach: Reach<'_>) -> Result<Pass> {
@@ -189,7 +201,7 @@ impl Gate {
         let mut writes = self.writes.lock();
         if stored.epoch > self.route().epoch {
             writes.in_flight.see(&self.route(), &stored);
-            self.route.send_replace(Arc::new(stored));
+            self.route.replace(Arc::new(stored));
         }
     }
 
@@ -215,16 +227,21 @@ impl Gate {
         writes.lease = Some(end);
         self.drained.notify_waiters();
         // Those that wait look at the lease when they look at the route.
-        self.route.send_modify(|route| {
-            if stored.epoch > route.epoch {
-                *route = Arc::new(stored);
-            }
-        });
+        let present = self.route();
+        self.route.replace(if stored.epoch > present.epoch { Arc::new(stored) } else { present });
     }
 
     /// Whether writes are held for want of a lease.
     pub(crate) fn has_lapsed(&self) -> bool {
         self.writes.lock().has_lapsed()
+    }
+
+    /// Whether another stage of a divided database's feed may have begun without this process having
+    /// heard of it: none begins before all have acknowledged a fence, or are out of touch. What is read
+    /// meanwhile may be of that stage, before its turn.
+    pub fn may_be_behind(&self) -> bool {
+        let route = self.route();
+        route.division.is_some() && (route.is_held() || self.has_lapsed())
     }
 
     /// How long writes wait at a fence from now on; `None` is as configured.
@@ -249,6 +266,12 @@ impl Gate {
         }
     }
 
+    /// The median time that writes took which began since then, from their admission to their end;
+    /// `None` if they were too few to say.
+    pub(crate) fn tempo(&self, since: Instant) -> Option<Duration> {
+        self.writes.lock().tempo.median(since)
+    }
+
     /// Writes that were acknowledged so far, by this process.
     pub fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::SeqCst)
@@ -269,9 +292,17 @@ fn served(touch: Touch, route: &Route) -> Result<Arc<str>> {
 /// The error of what two backends serve.
 fn split(touch: Touch, route: &Route) -> Error {
     let message = format!("two backends serve what this may touch at the moment: {}", touch.names(route));
-    Error::new(ErrorKind::Conflict, "BACKEND_018", message).with_retry(Retry::Never).with_hint(
-        "make it requests of one part each, or repeat it once `truststream switch status` says committed",
-    )
+    let tenancy = route.division.as_ref().and_then(|division| division.tenancy.as_ref());
+    let hint = match tenancy.and_then(|tenancy| tenancy.tables.first()) {
+        Some((_, column)) => format!(
+            "name one tenant in a filter or in every row ({column}), without tables that tenants share and \
+             without changing whose a row is; or repeat it once `truststream switch status` says committed"
+        ),
+        None => "make it requests of one part each, or repeat it once `truststream switch status` says \
+                 committed"
+            .to_owned(),
+    };
+    Error::new(ErrorKind::Conflict, "BACKEND_018", message).with_retry(Retry::Never).with_hint(hint)
 }
 
 fn fenced(message: &'static str) -> Error {

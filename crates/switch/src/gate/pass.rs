@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use tokio::time::{Instant, sleep_until};
-use truststream_kernel::{Error, ErrorKind, Outcome, Result};
+use truststream_kernel::{Context, Error, ErrorKind, Outcome, Result};
 use truststream_services::database::Step;
 
 use super::flights::Flight;
-use super::{Gate, Touch, split};
+use super::{Gate, Plea, Touch, split};
 use crate::Route;
 
 /// Leave to go to the route's owner; a write is in flight until it is dropped.
@@ -27,6 +27,7 @@ struct Counted {
     by: Arc<Gate>,
     life: u64,
     flight: Flight,
+    began: Instant,
 }
 
 impl Pass {
@@ -42,7 +43,7 @@ impl Pass {
         flight: Flight,
         by: Arc<Gate>,
     ) -> Self {
-        Pass { route, touch, owner, counted: Some(Counted { by, life, flight }) }
+        Pass { route, touch, owner, counted: Some(Counted { by, life, flight, began: Instant::now() }) }
     }
 
     /// The backend that serves all that it was admitted to.
@@ -54,8 +55,8 @@ impl Pass {
     ///
     /// # Errors
     /// `Conflict` (`BACKEND_018`) if it touches something else.
-    pub fn admits(&self, step: &Step) -> Result<Touch> {
-        let touch = Touch::of_step(step, &self.route);
+    pub fn admits(&self, cx: &Context, step: &Step) -> Result<Touch> {
+        let touch = Plea::of_step(cx, step).touch(&self.route);
         if touch.is_within(self.touch) { Ok(touch) } else { Err(split(touch, &self.route)) }
     }
 
@@ -129,6 +130,7 @@ impl Drop for Counted {
         let mut writes = self.by.writes.lock();
         if writes.life == self.life {
             writes.in_flight.end(self.flight);
+            writes.tempo.note(self.began);
             self.by.drained.notify_waiters();
         }
     }

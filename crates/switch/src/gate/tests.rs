@@ -3,6 +3,7 @@
 use truststream_kernel::Outcome;
 
 use super::*;
+use crate::machine::Hold;
 
 fn gate() -> Arc<Gate> {
     Gate::new(Route::first("main"), Held { time: Duration::from_millis(200), count: 1 })
@@ -12,7 +13,7 @@ fn gate() -> Arc<Gate> {
 async fn a_fence_waits_for_writes_in_flight_and_holds_new_ones() {
     let gate = gate();
     let in_flight = gate.admit(Effect::Write).await.unwrap();
-    gate.adopt(gate.route().fence(u64::MAX));
+    gate.adopt(gate.route().fence(Hold::of(Duration::MAX)));
     assert!(tokio::time::timeout(Duration::from_millis(20), gate.drained()).await.is_err());
 
     let held = tokio::spawn({
@@ -34,7 +35,7 @@ async fn a_fence_waits_for_writes_in_flight_and_holds_new_ones() {
 #[tokio::test]
 async fn a_write_held_too_long_is_refused_without_effect() {
     let gate = gate();
-    gate.adopt(gate.route().fence(u64::MAX));
+    gate.adopt(gate.route().fence(Hold::of(Duration::MAX)));
     let error = gate.admit(Effect::Write).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Fenced);
     assert_eq!(error.outcome(), truststream_kernel::Outcome::NotApplied);
@@ -95,7 +96,7 @@ async fn what_a_lost_backend_did_is_counted_and_not_acknowledged() {
 #[tokio::test]
 async fn a_route_that_comes_late_changes_nothing() {
     let gate = gate();
-    let (open, fenced) = (gate.route(), gate.route().fence(u64::MAX));
+    let (open, fenced) = (gate.route(), gate.route().fence(Hold::of(Duration::MAX)));
     gate.adopt(fenced.lift());
     gate.adopt(fenced);
     assert_eq!((gate.route().epoch, gate.route().fenced), (open.epoch + 2, false));

@@ -19,7 +19,7 @@ impl Touch {
     /// Nothing.
     pub const NONE: Touch = Touch(0);
 
-    fn part(place: usize) -> Touch {
+    pub(super) fn part(place: usize) -> Touch {
         Touch(2 << place)
     }
 
@@ -44,9 +44,8 @@ impl Touch {
         self.0 & !other.0 == 0
     }
 
-    /// The parts of a route that an operation may touch.
-    pub fn of(op: &DatabaseOp, route: &Route) -> Touch {
-        let Some(division) = &route.division else { return Touch::REST };
+    /// The parts of a division that an operation may touch.
+    pub(super) fn of_op(op: &DatabaseOp, division: &Division) -> Touch {
         match op {
             DatabaseOp::Select(op) => of_table(division, &op.table),
             DatabaseOp::Insert(op) => of_table(division, &op.table),
@@ -61,10 +60,14 @@ impl Touch {
         }
     }
 
-    /// The parts of a route that a step of a transaction may touch.
-    pub fn of_step(step: &Step, route: &Route) -> Touch {
-        let Some(division) = &route.division else { return Touch::REST };
+    /// The parts of a division that a step of a transaction may touch.
+    pub(super) fn of_step(step: &Step, division: &Division) -> Touch {
         of_step(division, step)
+    }
+
+    /// The part of this name, or the rest.
+    pub(crate) fn named(division: &Division, name: Option<&str>) -> Touch {
+        name.and_then(|name| division.place(name)).map_or(Touch::REST, Touch::part)
     }
 
     /// All parts of a route that are served by the backend that serves these; these where two do.

@@ -1,5 +1,7 @@
 //! Whether two sides gave one answer to a read.
 
+use std::collections::HashMap;
+
 use serde_json::Value as Json;
 use truststream_services::database::{Item, Page, Select};
 
@@ -22,6 +24,41 @@ pub(super) fn same(one: &Page, other: &Page) -> bool {
         && one.total == other.total
         && (one.body == other.body
             || normal(&one.body).is_some_and(|normal_one| Some(normal_one) == normal(&other.body)))
+}
+
+/// Whether an answer may be of some moment between two answers of the other side: it has each row that
+/// both of them have, and no row that neither has.
+pub(super) fn lies_between(first: &Page, answer: &Page, last: &Page) -> bool {
+    let counted = || Some((rows_of(&first.body)?, rows_of(&answer.body)?, rows_of(&last.body)?));
+    let Some((first_rows, rows, last_rows)) = counted() else { return false };
+    let count = |rows: &HashMap<String, usize>, row: &str| rows.get(row).copied().unwrap_or_default();
+    let of_both = |row: &str| (count(&first_rows, row), count(&last_rows, row));
+    let has_all = first_rows.keys().all(|row| {
+        let (before, after) = of_both(row);
+        count(&rows, row) >= before.min(after)
+    });
+    let has_no_other = rows.iter().all(|(row, found)| {
+        let (before, after) = of_both(row);
+        *found <= before.max(after)
+    });
+    has_all && has_no_other && is_within(first.total, answer.total, last.total)
+}
+
+fn is_within(first: Option<u64>, total: Option<u64>, last: Option<u64>) -> bool {
+    match (first, total, last) {
+        (Some(first), Some(total), Some(last)) => (first.min(last)..=first.max(last)).contains(&total),
+        (first, total, last) => first == total && total == last,
+    }
+}
+
+/// How often a list has each row; nothing if it is none.
+fn rows_of(body: &[u8]) -> Option<HashMap<String, usize>> {
+    let Some(Json::Array(rows)) = normal(body) else { return None };
+    let mut counted = HashMap::new();
+    for row in rows {
+        *counted.entry(row.to_string()).or_default() += 1;
+    }
+    Some(counted)
 }
 
 /// The body with lists of rows in one order; nothing if it is no JSON.
@@ -72,5 +109,30 @@ mod tests {
         select.query.limit = Some(10);
         assert!(!has_one_answer(&select, &key));
         assert!(!has_one_answer(&select, &[]));
+    }
+
+    #[test]
+    fn an_answer_of_a_moment_in_between_is_made_of_rows_of_before_and_after() {
+        let first = page(r#"[{"id":1,"n":1},{"id":2,"n":1},{"id":3,"n":1}]"#);
+        let last = page(r#"[{"id":1,"n":2},{"id":2,"n":2},{"id":3,"n":1},{"id":4,"n":1}]"#);
+        for between in [
+            r#"[{"id":1,"n":2},{"id":2,"n":1},{"id":3,"n":1}]"#,
+            r#"[{"id":4,"n":1},{"id":3,"n":1},{"id":2,"n":2},{"id":1,"n":2}]"#,
+        ] {
+            assert!(lies_between(&first, &page(between), &last), "{between}");
+        }
+        for other in [
+            // A row that stood still is missing, is there twice, or is another.
+            r#"[{"id":1,"n":2},{"id":2,"n":1}]"#,
+            r#"[{"id":1,"n":2},{"id":2,"n":1},{"id":3,"n":1},{"id":3,"n":1}]"#,
+            r#"[{"id":1,"n":2},{"id":2,"n":1},{"id":3,"n":7}]"#,
+            // One that nobody answered.
+            r#"[{"id":1,"n":7},{"id":2,"n":1},{"id":3,"n":1}]"#,
+            r#"{"id":3,"n":1}"#,
+        ] {
+            assert!(!lies_between(&first, &page(other), &last), "{other}");
+        }
+        let of = |total| Page { total: Some(total), ..page(r#"[{"id":3,"n":1}]"#) };
+        assert!(lies_between(&of(3), &of(4), &of(5)) && !lies_between(&of(3), &of(6), &of(5)));
     }
 }

@@ -1,19 +1,16 @@
 //! Parts on their way: each compared, its reads moved, then its writes; each may come back.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::TableName;
 
-use super::known::is_of_requests;
 use super::parts::merged;
 use super::trial::Trial;
 use super::wishes::PartWish;
 use super::{PartPhase, PartReport, WAIT, refuse_differences};
 use crate::cutover::Flipping;
 use crate::follow::Follower;
-use crate::machine::{Act, Division, Part};
+use crate::machine::{Act, Division, Part, Refused, Tie};
 use crate::progress::Meter;
 use crate::shared::Shared;
 use crate::signal::Signal;
@@ -46,11 +43,24 @@ impl<'a> Conduct<'a> {
         signal: &'a Signal,
     ) -> Result<Self> {
         let backward = shared.parts_backward(record, forward).await?;
+        shared.take_wishes_up(record.id).await?;
         let division = shared.division().await?.unwrap_or_default();
         let mut conduct =
             Conduct { shared, record, forward, backward, division, meter, signal, is_asked: false };
         conduct.direct_streams();
+        conduct.tell_anew();
         Ok(conduct)
+    }
+
+    /// Whoever went before may have ended between a step and what is told of it.
+    fn tell_anew(&mut self) {
+        for report in &mut self.record.report.parts {
+            let part = self.division.parts.iter().find(|part| part.name == report.name);
+            report.phase = match part {
+                Some(part) if part.moved => PartPhase::Moved,
+                _ => PartPhase::Waiting,
+            };
+        }
     }
 
     /// Moves parts until all that is left is to be moved at once.
@@ -58,20 +68,18 @@ impl<'a> Conduct<'a> {
     /// # Errors
     /// `BACKEND_009` naming the kinds of reads that the target answers otherwise, or rows that differ.
     pub(crate) async fn run(&mut self) -> Result<()> {
-        if !self.division.has_moved() {
-            self.merge().await?;
-        }
         loop {
             self.follow().await?;
+            self.merge().await?;
             let wish = self.shared.wishes.next();
             self.is_asked = wish.is_some();
             match wish.or_else(|| self.next_in_order()) {
                 Some(PartWish::Move(name)) => self.there(&name).await?,
                 Some(PartWish::Back(name)) => self.back(&name).await?,
                 Some(PartWish::All) => {
-                    self.shared.wishes.done();
                     self.record.options.by_hand = false;
                     self.shared.records.save(self.record).await?;
+                    self.shared.wish_is_over(self.record.id).await?;
                 }
                 None if self.record.options.by_hand => {
                     self.meter.note("parts move when asked to (`truststream switch move`)".to_owned());
@@ -95,16 +103,44 @@ impl<'a> Conduct<'a> {
         left.filter(|_| !self.record.options.by_hand).map(|part| PartWish::Move(part.name.clone()))
     }
 
-    /// Makes one part of what was touched together since the parts were named.
+    /// Makes one part of what was touched together since the parts were named, of what has not moved.
     async fn merge(&mut self) -> Result<()> {
-        let together = self.shared.routes.gate().touched_together();
-        if together.is_empty() {
+        let ties = self.ties();
+        if ties.is_empty() {
             return Ok(());
         }
-        let parts = merged(&self.division.parts, &together);
-        self.record.report.parts = parts.iter().map(PartReport::of).collect();
+        // What came back is compared before it is one with others.
+        let came_back = |part: &&Part| !part.moved && !part.verified;
+        for part in self.division.parts.iter().filter(came_back).cloned().collect::<Vec<_>>() {
+            if self.record.options.verify != Verify::None {
+                self.compare(&part, true).await?;
+            }
+        }
+        let parts = merged(&self.division.parts, &ties);
+        let names =
+            |parts: &[Part]| parts.iter().map(|part| part.name.clone()).collect::<Vec<_>>().join(", ");
+        self.meter.note(format!("written together, the parts are one; those are now: {}", names(&parts)));
+        let reports = &self.record.report.parts;
+        let report = |part: &Part| {
+            let known =
+                reports.iter().find(|report| report.name == part.name && report.tables == part.tables);
+            known.cloned().unwrap_or_else(|| PartReport::of(part))
+        };
+        self.record.report.parts = parts.iter().map(report).collect();
         self.shared.routes.act(Act::Divide { parts }).await?;
         self.reread().await
+    }
+
+    /// What any gateway has told to be touched together, of what has not moved.
+    fn ties(&self) -> Vec<Tie> {
+        let (present, own) = self.shared.routes.gate().touched_together();
+        let states = self.shared.routes.node().states();
+        let seen = states.borrow().as_ref().and_then(|state| state.route.division.clone());
+        let told =
+            seen.filter(|seen| seen.is_alike(&self.division)).map(|seen| seen.ties).unwrap_or_default();
+        let is_present = present.division.as_ref().is_some_and(|present| present.is_alike(&self.division));
+        let own = own.into_iter().filter(|_| is_present);
+        own.chain(told).filter_map(|tie| self.division.staying(&tie)).collect()
     }
 
     async fn reread(&mut self) -> Result<()> {
@@ -113,24 +149,16 @@ impl<'a> Conduct<'a> {
         self.shared.records.save(self.record).await
     }
 
-    /// Which tables each stream carries. Called only where neither has anything left of what changes.
+    /// What each stream carries. Called only where neither has anything left of what changes.
     fn direct_streams(&mut self) {
-        let moved: HashSet<TableName> = self
-            .division
-            .parts
-            .iter()
-            .filter(|part| part.moved)
-            .flat_map(|part| part.tables.clone())
-            .collect();
         if let Some(backward) = &mut self.backward {
-            // What is kept of a request is with the part that it was about, on either side.
-            let stays = |table: &&TableName| !moved.contains(*table) && !is_of_requests(table);
-            let unmoved = backward.keys().keys().filter(stays).cloned().collect();
-            backward.leave_out(unmoved);
+            let left_out = self.division.not_backward(backward.keys());
+            backward.leave_out(left_out);
         }
-        self.forward.leave_out(moved);
+        self.forward.leave_out(self.division.not_forward());
     }
 
+    /// Parts that the target serves.
     pub(super) fn moved(&self) -> Vec<Part> {
         self.division.parts.iter().filter(|part| part.moved).cloned().collect()
     }
@@ -164,7 +192,8 @@ impl<'a> Conduct<'a> {
                 if step.at_end {
                     trial.has_all_before(asked);
                 }
-                refuse_differences(&trial.tally.lock().report(), &self.forward.target.name)?;
+                self.shared.hear_of(trial).await?;
+                refuse_differences(&trial.report(), &self.forward.target.name)?;
             }
             if began.elapsed() >= time || (trial.is_some() && self.is_wanted_elsewhere()) {
                 return Ok(());
@@ -190,6 +219,9 @@ impl<'a> Conduct<'a> {
 
     /// A part goes to the target: its reads first.
     async fn there(&mut self, name: &str) -> Result<()> {
+        if let Err(error) = self.name_tenant(name).await {
+            return self.cannot(Some(error)).await;
+        }
         let part = match self.part(name) {
             Ok(part) if !part.moved => part,
             other => return self.cannot(other.err()).await,
@@ -203,9 +235,13 @@ impl<'a> Conduct<'a> {
         if self.record.options.verify != Verify::None && !part.verified {
             self.compare(&part, true).await?;
         }
-        self.cut_over(&part, u32::MAX).await?;
+        match self.cut_over(&part, u32::MAX).await {
+            // It was seen only now; what was asked for is looked at again with the parts as they are then.
+            Err(error) if error.native() == Some(&Refused::Tied) => return self.merge().await,
+            moved => moved?,
+        }
         if self.is_asked {
-            self.shared.wishes.done();
+            self.shared.wish_is_over(self.record.id).await?;
         }
         Ok(())
     }
@@ -221,20 +257,21 @@ impl<'a> Conduct<'a> {
             },
             other => return self.cannot(other.err()).await,
         }
-        self.shared.wishes.done();
-        Ok(())
+        self.shared.wish_is_over(self.record.id).await
     }
 
     /// What was asked for can't be done; the switch goes on as it was.
     async fn cannot(&mut self, error: Option<Error>) -> Result<()> {
-        self.shared.wishes.done();
         let refusal = match error {
-            Some(error) => error.message().to_owned(),
+            Some(error) => {
+                [Some(error.message()), error.hint()].into_iter().flatten().collect::<Vec<_>>().join("; ")
+            }
             None => "the part is there already".to_owned(),
         };
         tracing::warn!(refusal, "a part stays where it is");
         self.record.report.refusals.push(refusal);
-        self.shared.records.save(self.record).await
+        self.shared.records.save(self.record).await?;
+        self.shared.wish_is_over(self.record.id).await
     }
 
     pub(super) async fn bring_back(&mut self, part: &Part) -> Result<()> {
@@ -250,7 +287,11 @@ impl<'a> Conduct<'a> {
         let follower = if there { Some(&mut *self.forward) } else { self.backward.as_mut() };
         let follower = follower.ok_or_else(never_armed)?;
         follower.catch_up().await?;
-        Comparison::of(follower, &options, self.meter, self.signal).run(&part.tables).await?;
+        follower.only = self.division.rows_of(part);
+        let tables = self.division.tables_of(part);
+        let compared = Comparison::of(follower, &options, self.meter, self.signal).run(&tables).await;
+        follower.only = None;
+        compared?;
         self.shared.routes.act(Act::PartVerified { part: part.name.clone() }).await?;
         Ok(())
     }
@@ -315,9 +356,10 @@ fn never_armed() -> Error {
 
 /// The error of a part that is none.
 pub(crate) fn no_such_part(name: &str, division: &Division) -> Error {
-    let names: Vec<_> = division.parts.iter().map(|part| part.name.as_str()).collect();
+    let names = division.parts.iter().map(|part| part.name.as_str());
+    let tenants = division.tenancy.is_some().then_some("tenant:VALUE for any tenant");
     Error::new(ErrorKind::NotFound, "BACKEND_011", format!("there is no part `{name}`"))
-        .with_hint(format!("parts are: {}", names.join(", ")))
+        .with_hint(format!("parts are: {}", names.chain(tenants).collect::<Vec<_>>().join(", ")))
 }
 
 impl PartReport {

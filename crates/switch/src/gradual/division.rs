@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use truststream_kernel::Result;
-use truststream_services::database::{Describe, Migrations};
+use truststream_services::database::Migrations;
 
 use super::parts::parts;
+use super::triggers::schema;
 use super::{Conduct, PartReport};
 use crate::follow::Follower;
 use crate::machine::{Act, Division};
@@ -20,13 +21,13 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 
 impl Shared {
     /// Names the parts of the source's database, for as long as nobody serves any of them but the
-    /// source. A project with several gateways is one part: what each of them saw written together
-    /// is not known to the others.
+    /// source.
     pub(crate) async fn divide(&self, record: &mut Record, source: &Side) -> Result<()> {
-        if self.routes.is_one_of_several() {
-            return Ok(());
+        if let Some(tenancy) = self.tenancy_of(source, &record.options).await? {
+            let tenancy = Box::new(tenancy);
+            return self.routes.act(Act::DivideByTenants { tenancy }).await.map(drop);
         }
-        let catalog = source.database.send(Describe::default()).await?;
+        let catalog = schema(source).await?;
         let migrations = source.database.send(Migrations).await?;
         let parts = parts(&catalog, &migrations);
         record.report.parts = parts.iter().map(PartReport::of).collect();

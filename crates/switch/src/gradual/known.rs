@@ -145,6 +145,11 @@ impl<'c> Known<'c> {
         })
     }
 
+    /// What the texts of a table name: its policies, defaults, checks and indexes.
+    pub(super) fn texts(&self, table: &Table) -> Set {
+        self.named(&of_table(table))
+    }
+
     /// What views and functions touch at once, what sequences belong to, what is embedded.
     pub(super) fn others(&self) -> impl Iterator<Item = Set> {
         let views = self.touches.values().cloned();

@@ -1,34 +1,41 @@
 //! Part by part: both sides are asked for reads and compared, then the target answers a growing share,
 //! then the part's writes move. What is left when all parts have moved, moves last.
 
+mod among;
 mod compare;
 mod conduct;
 mod division;
 mod known;
 mod move_reads;
 mod parts;
+mod pinned;
 mod report;
 mod steer;
 mod tally;
+mod tenancy;
+mod tenants;
 mod trial;
+mod triggers;
 mod wishes;
 mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use truststream_kernel::{BoxFuture, Call, Context, Error, ErrorKind, Features, Result, Stack};
 use truststream_services::database::{DatabaseOp, DatabaseReply, DatabaseService};
 
 use crate::Switcher;
 
+pub(crate) use among::Shown;
+use among::{Joined, Looks};
 pub(crate) use conduct::Conduct;
 pub use report::{PartPhase, PartReport};
 pub use tally::{Different, ReadReport};
 use trial::Trial;
-pub(crate) use wishes::Wishes;
+pub(crate) use wishes::{PartWish, Wishes};
 
 /// Longest wait for a change: the target is that much behind at least.
 const WAIT: Duration = Duration::from_millis(20);
@@ -57,9 +64,23 @@ impl Default for ReadOptions {
     }
 }
 
+/// What tells tenants apart, where each of them is a part of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantOptions {
+    /// The column that names the tenant, of every table whose rows are a tenant's.
+    pub column: String,
+    /// The claim that names it, a path such as `app_metadata.org_id`: policies keep everybody to the
+    /// rows of that tenant.
+    #[serde(default)]
+    pub claim: Option<String>,
+}
+
 /// Where reads pass while a switch is being made.
 #[derive(Default)]
-pub struct Reads(RwLock<Option<Arc<Trial>>>);
+pub struct Reads {
+    trial: RwLock<Option<Arc<Trial>>>,
+    joined: Mutex<Option<Joined>>,
+}
 
 impl Reads {
     /// A database whose reads may be compared with those of the other side, and answered by it.
@@ -68,12 +89,13 @@ impl Reads {
     }
 
     fn trial(&self) -> Option<Arc<Trial>> {
-        self.0.read().clone()
+        self.trial.read().clone()
     }
 
-    fn begin(self: &Arc<Self>, trial: &Arc<Trial>) -> On {
-        *self.0.write() = Some(Arc::clone(trial));
-        On(Arc::clone(self))
+    fn begin(self: &Arc<Self>, trial: &Arc<Trial>, looks: Looks) -> On {
+        self.leave();
+        *self.trial.write() = Some(Arc::clone(trial));
+        On { reads: Arc::clone(self), _looks: looks }
     }
 }
 
@@ -85,11 +107,14 @@ impl Switcher {
 }
 
 /// Ends with the trial, however that ends.
-struct On(Arc<Reads>);
+struct On {
+    reads: Arc<Reads>,
+    _looks: Looks,
+}
 
 impl Drop for On {
     fn drop(&mut self) {
-        *self.0.0.write() = None;
+        *self.reads.trial.write() = None;
     }
 }
 

@@ -22,15 +22,7 @@ pub(super) fn parts(catalog: &Catalog, migrations: &[AppliedMigration]) -> Vec<P
         else {
             continue;
         };
-        let part = parts.entry(first).or_insert_with(|| Part {
-            name: name_of(name),
-            tables: Vec::new(),
-            views: Vec::new(),
-            functions: Vec::new(),
-            moved: false,
-            fenced: false,
-            verified: false,
-        });
+        let part = parts.entry(first).or_insert_with(|| Part { name: name_of(name), ..Part::default() });
         if table.kind == TableKind::Table { &mut part.tables } else { &mut part.views }.push(name.clone());
     }
     for function in &catalog.functions {
@@ -78,21 +70,21 @@ fn name_of(table: &TableName) -> String {
 }
 
 /// Sets that grow together.
-struct Groups(Vec<usize>);
+pub(super) struct Groups(Vec<usize>);
 
 impl Groups {
-    fn of(count: usize) -> Self {
+    pub(super) fn of(count: usize) -> Self {
         Groups((0..count).collect())
     }
 
-    fn root(&self, mut one: usize) -> usize {
+    pub(super) fn root(&self, mut one: usize) -> usize {
         while self.0[one] != one {
             one = self.0[one];
         }
         one
     }
 
-    fn join(&mut self, set: &Set) {
+    pub(super) fn join(&mut self, set: &Set) {
         // The smallest stands for all, so that whatever is in one set with the rest is of the rest.
         let Some(root) = set.iter().map(|one| self.root(*one)).min() else { return };
         for one in set {
@@ -149,27 +141,12 @@ mod tests {
     }
 
     fn function(catalog: &mut Catalog, called: &str, language: &str, body: &str) {
-        let returns = Returns {
-            type_name: "void".into(),
-            set: false,
-            composite: false,
-            table: None,
-            void: true,
-            one_row: false,
-        };
         catalog.functions.push(Function {
             name: name(called),
-            parameters: Vec::new(),
-            returns,
-            reads_only: false,
-            variadic: false,
+            returns: Returns { type_name: "void".into(), void: true, ..Returns::default() },
             language: language.into(),
             body: Some(body.into()),
-            security_definer: false,
-            isolation: None,
-            comment: None,
-            strict: false,
-            grants: Vec::new(),
+            ..Function::default()
         });
     }
 
@@ -223,6 +200,7 @@ mod tests {
             updatable: false,
             deletable: false,
             invoker: false,
+            materialized: false,
         };
         catalog.tables.insert(name("both"), Table { kind, ..Table::default() });
         let sql = "create table d partition of c for values in (1); create table a (id int)";

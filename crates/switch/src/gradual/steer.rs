@@ -4,6 +4,7 @@ use truststream_kernel::{Error, ErrorKind, Result};
 
 use super::conduct::no_such_part;
 use super::wishes::PartWish;
+use crate::machine::Division;
 use crate::switcher::nothing_committed;
 use crate::{Record, Switcher};
 
@@ -14,8 +15,10 @@ impl Switcher {
     /// # Errors
     /// When no switch goes part by part at this moment, or there is no such part.
     pub async fn move_part(&self, part: Option<&str>) -> Result<Record> {
-        let wish = part.map_or(PartWish::All, |part| PartWish::Move(part.to_owned()));
-        self.wish(part, wish).await
+        match part {
+            Some(part) => self.wish(part, PartWish::Move).await,
+            None => self.wish_of(|_| Ok(PartWish::All)).await,
+        }
     }
 
     /// Has a part return to the side that served before. Parts then move only when asked to.
@@ -23,10 +26,20 @@ impl Switcher {
     /// # Errors
     /// As [`Switcher::move_part`].
     pub async fn part_back(&self, part: &str) -> Result<Record> {
-        self.wish(Some(part), PartWish::Back(part.to_owned())).await
+        self.wish(part, PartWish::Back).await
     }
 
-    async fn wish(&self, part: Option<&str>, wish: PartWish) -> Result<Record> {
+    async fn wish(&self, part: &str, wish: impl FnOnce(String) -> PartWish) -> Result<Record> {
+        self.wish_of(|division| {
+            if !division.can_have(part) {
+                return Err(no_such_part(part, division));
+            }
+            Ok(wish(part.to_owned()))
+        })
+        .await
+    }
+
+    async fn wish_of(&self, wish: impl FnOnce(&Division) -> Result<PartWish>) -> Result<Record> {
         let division = self.shared.routes.stored().await?.route.division;
         let goes_on = self.is_on_its_way().await;
         let Some(division) = division.filter(|_| goes_on) else {
@@ -34,10 +47,9 @@ impl Switcher {
             return Err(Error::new(ErrorKind::NotFound, "BACKEND_011", message)
                 .with_hint("`truststream switch status` shows where the latest one stands"));
         };
-        if let Some(part) = part.filter(|part| division.place(part).is_none()) {
-            return Err(no_such_part(part, &division));
-        }
-        self.shared.wishes.ask(wish);
-        self.shared.records.latest().await?.ok_or_else(nothing_committed)
+        let wish = wish(&division)?;
+        let record = self.shared.records.latest().await?.ok_or_else(nothing_committed)?;
+        self.shared.wish(record.id, wish).await?;
+        Ok(record)
     }
 }

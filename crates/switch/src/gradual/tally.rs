@@ -14,9 +14,11 @@ const SHAPES: usize = 100;
 /// What became of reads while both sides could be asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReadReport {
-    /// Reads that both sides answered alike.
+    /// Reads that both sides answered alike: the target as the source did before or after it, or with each
+    /// row as it was before or after.
     pub equal: u64,
-    /// Reads that the source itself answered otherwise each time, so that they could not be compared.
+    /// Reads whose rows changed more than once each time that they were asked for, so that they could not
+    /// be compared.
     pub undecided: u64,
     /// Reads with more than one right answer: the first rows of an order that leaves some open.
     pub not_compared: u64,
@@ -28,6 +30,42 @@ pub struct ReadReport {
     pub target_ms: [f64; 2],
     /// Reads that the target answered to the application.
     pub served: u64,
+    /// The target answers none before it takes the writes: not one could be compared.
+    #[serde(default)]
+    pub kept: bool,
+}
+
+impl ReadReport {
+    /// Reads of which it was found out whether both sides answer alike.
+    pub(super) fn compared(&self) -> u64 {
+        self.equal + self.different.iter().map(|one| one.count).sum::<u64>()
+    }
+
+    /// Whether the application reads, and no answer of the target was found to be right.
+    pub(super) fn proves_nothing(&self) -> bool {
+        self.equal == 0 && self.undecided > 0
+    }
+
+    /// Of two gateways together; latencies are those of the one where they are longer.
+    pub(super) fn and(mut self, other: ReadReport) -> Self {
+        for found in other.different {
+            match self.different.iter_mut().find(|one| (&one.shape, &one.how) == (&found.shape, &found.how)) {
+                Some(known) => known.count += found.count,
+                None => self.different.push(found),
+            }
+        }
+        let longer = |own: [f64; 2], other: [f64; 2]| [own[0].max(other[0]), own[1].max(other[1])];
+        ReadReport {
+            equal: self.equal + other.equal,
+            undecided: self.undecided + other.undecided,
+            not_compared: self.not_compared + other.not_compared,
+            different: self.different,
+            source_ms: longer(self.source_ms, other.source_ms),
+            target_ms: longer(self.target_ms, other.target_ms),
+            served: self.served + other.served,
+            kept: self.kept || other.kept,
+        }
+    }
 }
 
 /// Reads of one kind that the sides answered differently.
@@ -65,11 +103,6 @@ impl Tally {
         }
     }
 
-    /// Reads that were looked into to the end.
-    pub(super) fn compared(&self) -> u64 {
-        self.equal + self.undecided + self.different.values().sum::<u64>()
-    }
-
     pub(super) fn report(&self) -> ReadReport {
         let different = |((shape, how), count): (&(String, String), &u64)| Different {
             shape: shape.clone(),
@@ -84,6 +117,7 @@ impl Tally {
             source_ms: self.source.percentiles(),
             target_ms: self.target.percentiles(),
             served: self.served,
+            kept: false,
         }
     }
 }
@@ -109,5 +143,28 @@ impl Latencies {
         sorted.sort_unstable();
         let at = |percent: usize| sorted.get(sorted.len() * percent / 100).copied().unwrap_or_default();
         [at(50), at(95)].map(|took| took.as_secs_f64() * 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_gateways_found_is_one_report() {
+        let ms = Duration::from_millis;
+        let [one, other] = [(1, ms(1)), (2, ms(9))].map(|(count, took)| {
+            let mut tally = Tally { equal: count, served: 10 * count, ..Tally::default() };
+            tally.took(took, ms(5));
+            tally.differs("select notes".to_owned(), "other values".to_owned());
+            tally
+        });
+        let mut other = other;
+        other.differs("select orders".to_owned(), "another count".to_owned());
+        let both = one.report().and(other.report());
+        assert_eq!((both.equal, both.served, both.compared()), (3, 30, 6));
+        assert_eq!((both.source_ms, both.target_ms), ([9.0, 9.0], [5.0, 5.0]));
+        let counts: Vec<_> = both.different.iter().map(|one| (one.how.as_str(), one.count)).collect();
+        assert_eq!(counts, [("other values", 2), ("another count", 1)]);
     }
 }

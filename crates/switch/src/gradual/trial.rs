@@ -2,7 +2,9 @@
 //!
 //! A caller reads from the target only what lies behind everything it did or saw: its own last write
 //! and its last read of the source. What the target has is known by time: a look into the source's
-//! feed that found its end covers all that was acknowledged before the look.
+//! feed that found its end covers all that was acknowledged before the look. Where other gateways admit
+//! writes too, nobody knows what a caller did there: the target answers a read once it has everything
+//! that was acknowledged anywhere before that read began.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,8 +19,11 @@ use truststream_services::database::{
     Catalog, DatabaseOp, DatabaseReply, DatabaseService, Page, Select, TableName,
 };
 
-use super::compare::{has_one_answer, same};
+use super::ReadReport;
+use super::among::Among;
+use super::compare::{has_one_answer, lies_between, same};
 use super::tally::Tally;
+use crate::{Plea, Route, Touch};
 
 /// How far behind the target may be to answer the application at all.
 const BEHIND: Duration = Duration::from_secs(1);
@@ -28,6 +33,9 @@ const ATTEMPTS: u32 = 5;
 
 /// How long a comparison waits for the target to have what the source had.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a read waits, among several gateways, for the target to have all that there was when it began.
+const SOON: Duration = Duration::from_millis(250);
 
 /// Comparisons at once; reads beyond them are not compared.
 const AT_ONCE: usize = 8;
@@ -55,6 +63,10 @@ pub(super) struct Trial {
     /// Relations whose reads are under trial, or all but these.
     relations: HashSet<TableName>,
     all_but: bool,
+    /// Of these, only reads that touch exactly this under this route.
+    touching: Option<(Arc<Route>, Touch)>,
+    /// Other gateways have reads under the same trial.
+    pub(super) among: Option<Among>,
 }
 
 impl Trial {
@@ -77,7 +89,14 @@ impl Trial {
             tally: Mutex::default(),
             relations: HashSet::new(),
             all_but: true,
+            touching: None,
+            among: None,
         }
+    }
+
+    /// Together with other gateways, under a name.
+    pub(super) fn among(self, name: String) -> Self {
+        Trial { among: Some(Among::new(name)), ..self }
     }
 
     /// Of reads of these relations only.
@@ -90,6 +109,16 @@ impl Trial {
         Trial { relations: relations.into_iter().collect(), all_but: true, ..self }
     }
 
+    /// Of reads that touch exactly this under a route, whose division does not change meanwhile.
+    pub(super) fn touching(self, route: Arc<Route>, touch: Touch) -> Self {
+        Trial { touching: Some((route, touch)), ..self }
+    }
+
+    fn concerns(&self, cx: &Context, op: &DatabaseOp, select: &Select) -> bool {
+        let touches = |(route, touch): &(Arc<Route>, Touch)| Plea::of(cx, op).touch(route) == *touch;
+        self.relations.contains(&select.table) != self.all_but && self.touching.as_ref().is_none_or(touches)
+    }
+
     /// Lets the target answer so many reads of a hundred.
     pub(super) fn serve(&self, share: u8) {
         self.share.store(share, Ordering::Relaxed);
@@ -97,7 +126,20 @@ impl Trial {
 
     /// The target has everything that was acknowledged before this moment.
     pub(super) fn has_all_before(&self, moment: Instant) {
-        self.fresh.send_replace(Some(moment));
+        self.fresh.send_if_modified(|fresh| {
+            let is_news = fresh.is_none_or(|fresh| fresh < moment);
+            if is_news {
+                *fresh = Some(moment);
+            }
+            is_news
+        });
+    }
+
+    /// What was found, by every gateway.
+    pub(super) fn report(&self) -> ReadReport {
+        let own = self.tally.lock().report();
+        let others = self.among.iter().flat_map(Among::told);
+        others.fold(own, ReadReport::and)
     }
 
     pub(super) async fn call(
@@ -107,7 +149,7 @@ impl Trial {
         op: &DatabaseOp,
     ) -> Result<DatabaseReply> {
         if let DatabaseOp::Select(select) = op
-            && self.relations.contains(&select.table) != self.all_but
+            && self.concerns(cx, op, select)
         {
             return self.read(inner, cx, op, select).await;
         }
@@ -127,12 +169,14 @@ impl Trial {
         select: &Select,
     ) -> Result<DatabaseReply> {
         let count = self.counted.fetch_add(1, Ordering::Relaxed);
-        if self.is_for_the_target(cx, count) {
-            // Whatever keeps it from answering, the source knows better.
-            if let Ok(reply) = self.target.call(cx, op).await {
-                self.tally.lock().served += 1;
-                return Ok(reply);
-            }
+        // Whatever keeps the target from answering, the source knows better; and of a trial that is over
+        // nobody knows what the target holds.
+        if self.is_for_the_target(cx, count).await
+            && let Ok(reply) = self.target.call(cx, op).await
+            && self.among.as_ref().is_none_or(Among::stands)
+        {
+            self.tally.lock().served += 1;
+            return Ok(reply);
         }
         let asked = Instant::now();
         let reply = inner.call(cx, op).await?;
@@ -147,18 +191,21 @@ impl Trial {
     }
 
     /// Whether this read is one of the target's share, and the target has all that its caller knows.
-    fn is_for_the_target(&self, cx: &Context, count: u64) -> bool {
+    async fn is_for_the_target(&self, cx: &Context, count: u64) -> bool {
         let share = self.share.load(Ordering::Relaxed);
-        let Some(fresh) = *self.fresh.borrow() else { return false };
-        if share == 0 || fresh.elapsed() > BEHIND {
-            return false;
-        }
         let chosen = match subject(cx) {
             // One caller stays with one side.
             Some(_) => spread(caller(cx), share),
             None => spread(count, share),
         };
-        chosen && self.seen.lock().get(&caller(cx)).is_none_or(|seen| *seen < fresh)
+        if !chosen {
+            return false;
+        }
+        if let Some(among) = &self.among {
+            return among.stands() && self.has_reached(Instant::now(), SOON).await;
+        }
+        let Some(fresh) = *self.fresh.borrow() else { return false };
+        fresh.elapsed() <= BEHIND && self.seen.lock().get(&caller(cx)).is_none_or(|seen| *seen < fresh)
     }
 
     fn saw(&self, cx: &Context, moment: Instant) {
@@ -200,8 +247,9 @@ impl Trial {
                 Err(_) => return,
             },
         };
+        let mut differed = false;
         for attempt in 0..ATTEMPTS {
-            if !self.has_reached(known).await {
+            if !self.has_reached(known, PATIENCE).await {
                 break;
             }
             let asked = Instant::now();
@@ -213,22 +261,32 @@ impl Trial {
                 self.tally.lock().equal += 1;
                 return;
             }
-            // If the source's answer is still the same, it was not a change in between.
             let Ok(again) = ask(&self.source, cx, &op).await else { break };
-            if same(&here, &again) {
+            let stood_still = same(&here, &again);
+            // What the target has lies between the two moments at which the source was asked.
+            if !stood_still && there.as_ref().is_ok_and(|there| lies_between(&here, there, &again)) {
+                self.tally.lock().equal += 1;
+                return;
+            }
+            // Once it may have been changed and changed back in between.
+            if stood_still && differed {
                 self.tally.lock().differs(shape(&op), difference(&here, there));
                 return;
             }
+            differed = stood_still;
             (here, known) = (again, Instant::now());
         }
         self.tally.lock().undecided += 1;
     }
 
     /// Waits until the target has everything that was acknowledged before this moment.
-    async fn has_reached(&self, moment: Instant) -> bool {
+    async fn has_reached(&self, moment: Instant, patience: Duration) -> bool {
+        if let Some(among) = &self.among {
+            among.wants_to_know();
+        }
         let mut fresh = self.fresh.subscribe();
         let reached = fresh.wait_for(|fresh| fresh.is_some_and(|fresh| fresh >= moment));
-        matches!(tokio::time::timeout(PATIENCE, reached).await, Ok(Ok(_)))
+        matches!(tokio::time::timeout(patience, reached).await, Ok(Ok(_)))
     }
 }
 

@@ -3,13 +3,22 @@
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use truststream_kernel::Result;
 
-/// Where the operator leaves what is to be done next.
+use crate::shared::Shared;
+
+/// What is to be done next, as it is stored too: whoever goes on with the switch does it.
 #[derive(Default)]
-pub(crate) struct Wishes(Mutex<VecDeque<PartWish>>);
+pub(crate) struct Wishes {
+    asked: Mutex<VecDeque<PartWish>>,
+    /// What is stored changes together with what is known here.
+    changing: tokio::sync::Mutex<()>,
+}
 
 /// What is to be done with parts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum PartWish {
     /// The part goes to the target.
     Move(String),
@@ -20,28 +29,51 @@ pub(crate) enum PartWish {
 }
 
 impl Wishes {
-    /// Asks for it.
-    pub(crate) fn ask(&self, wish: PartWish) {
-        self.0.lock().push_back(wish);
-    }
-
     /// What was asked for first.
     pub(super) fn next(&self) -> Option<PartWish> {
-        self.0.lock().front().cloned()
-    }
-
-    /// It was done, or can't be.
-    pub(super) fn done(&self) {
-        self.0.lock().pop_front();
+        self.asked.lock().front().cloned()
     }
 
     /// Whether something is asked for.
     pub(super) fn is_asked(&self) -> bool {
-        !self.0.lock().is_empty()
+        !self.asked.lock().is_empty()
+    }
+}
+
+impl Shared {
+    /// Asks for something of a switch.
+    pub(super) async fn wish(&self, id: u64, wish: PartWish) -> Result<()> {
+        self.change_wishes(id, |asked| asked.push_back(wish)).await
+    }
+
+    /// What was asked for first was done, or can't be.
+    pub(super) async fn wish_is_over(&self, id: u64) -> Result<()> {
+        self.change_wishes(id, |asked| drop(asked.pop_front())).await
     }
 
     /// Nothing is asked for any more.
-    pub(crate) fn forget(&self) {
-        self.0.lock().clear();
+    pub(crate) async fn forget_wishes(&self, id: u64) -> Result<()> {
+        if self.records.wishes(id).await?.is_empty() {
+            self.wishes.asked.lock().clear();
+            return Ok(());
+        }
+        self.change_wishes(id, VecDeque::clear).await
+    }
+
+    /// Knows what was asked for before, of whoever led the switch.
+    pub(super) async fn take_wishes_up(&self, id: u64) -> Result<()> {
+        let _alone = self.wishes.changing.lock().await;
+        let stored = self.records.wishes(id).await?;
+        *self.wishes.asked.lock() = stored;
+        Ok(())
+    }
+
+    async fn change_wishes(&self, id: u64, change: impl FnOnce(&mut VecDeque<PartWish>)) -> Result<()> {
+        let _alone = self.wishes.changing.lock().await;
+        let mut asked = self.wishes.asked.lock().clone();
+        change(&mut asked);
+        self.records.save_wishes(id, &asked).await?;
+        *self.wishes.asked.lock() = asked;
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use truststream_services::database::Position;
 
-use super::{Division, Part, Phase, Refused, Stage, State, Strategy};
+use super::{Division, Hold, Part, Phase, Refused, Stage, State, Strategy, Tenancy};
 
 /// What a coordinator does.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,15 +30,15 @@ pub enum Act {
     Fence {
         /// The epoch that is fenced.
         epoch: u64,
-        /// When any node may lift it.
-        deadline: u64,
+        /// How long it stands if nobody lifts it.
+        hold: Hold,
     },
     /// Holds them longer.
     Extend {
         /// The epoch of the fence.
         epoch: u64,
-        /// When any node may lift it.
-        deadline: u64,
+        /// How long it stands if nobody lifts it.
+        hold: Hold,
     },
     /// Admits them again on the same side.
     Lift {
@@ -59,6 +59,16 @@ pub enum Act {
         /// The parts.
         parts: Vec<Part>,
     },
+    /// Says what tells tenants apart, each of which may be a part.
+    DivideByTenants {
+        /// What tells them apart.
+        tenancy: Box<Tenancy>,
+    },
+    /// Makes a tenant a part.
+    NameTenant {
+        /// Its part's name.
+        part: String,
+    },
     /// Both sides of a part have been compared and are equal.
     PartVerified {
         /// The part.
@@ -70,8 +80,8 @@ pub enum Act {
         part: String,
         /// The epoch that is fenced.
         epoch: u64,
-        /// When any node may lift it.
-        deadline: u64,
+        /// How long it stands if nobody lifts it.
+        hold: Hold,
     },
     /// Changes the owner of the part whose writes are held, there or back.
     MovePart {
@@ -105,8 +115,8 @@ pub enum Act {
     FenceLost {
         /// The epoch that is fenced.
         epoch: u64,
-        /// When any node may lift it.
-        deadline: u64,
+        /// How long it stands if nobody lifts it.
+        hold: Hold,
     },
     /// The mirror takes the place of a backend that is lost.
     FailOver {
@@ -127,16 +137,18 @@ impl State {
             Act::Verified => self.verified(),
             Act::Pause => self.pause(),
             Act::Resume => self.stage().map(|stage| stage.paused = false),
-            Act::Fence { epoch, deadline } => self.fence(*epoch, *deadline),
-            Act::Extend { epoch, deadline } => self.extend(*epoch, *deadline),
+            Act::Fence { epoch, hold } => self.fence(*epoch, *hold),
+            Act::Extend { epoch, hold } => self.extend(*epoch, *hold),
             Act::Lift { epoch } => self.must_be_of(*epoch).and_then(|()| self.lift()),
             Act::HandOver { epoch, end, start } => {
                 self.must_be_of(*epoch)?;
                 self.hand_over(end.clone(), start.clone())
             }
             Act::Divide { parts } => self.divide(parts),
+            Act::DivideByTenants { tenancy } => self.divide_by_tenants(tenancy),
+            Act::NameTenant { part } => self.name_tenant(part),
             Act::PartVerified { part } => self.part_verified(part),
-            Act::FencePart { part, epoch, deadline } => self.fence_part(part, *epoch, *deadline),
+            Act::FencePart { part, epoch, hold } => self.fence_part(part, *epoch, *hold),
             Act::MovePart { epoch, end, start } => self.move_part(*epoch, end, start),
             Act::GiveUp => self.give_up(),
             Act::StandBy { id, to } => self.stand_by(*id, to),
@@ -145,7 +157,7 @@ impl State {
                 self.stand_down(*id);
                 Ok(())
             }
-            Act::FenceLost { epoch, deadline } => self.fence_lost(*epoch, *deadline),
+            Act::FenceLost { epoch, hold } => self.fence_lost(*epoch, *hold),
             Act::FailOver { epoch, end, start } => self.fail_over(*epoch, end.clone(), start.clone()),
         }
     }
@@ -222,7 +234,7 @@ impl State {
         Ok(())
     }
 
-    fn fence(&mut self, epoch: u64, deadline: u64) -> Result<(), Refused> {
+    fn fence(&mut self, epoch: u64, hold: Hold) -> Result<(), Refused> {
         self.must_be_of(epoch)?;
         let fenced = self.route.fenced;
         if self.fenced_part().is_some() {
@@ -248,19 +260,19 @@ impl State {
         stage.phase = phase;
         // An immediate switch comes to its cut-over with writes held already.
         if fenced {
-            self.route.deadline = Some(deadline);
+            self.route.hold = Some(Hold::longer(self.route.hold, hold));
         } else {
-            self.route = self.route.fence(deadline);
+            self.route = self.route.fence(hold);
         }
         Ok(())
     }
 
-    fn extend(&mut self, epoch: u64, deadline: u64) -> Result<(), Refused> {
+    fn extend(&mut self, epoch: u64, hold: Hold) -> Result<(), Refused> {
         self.must_be_of(epoch)?;
         if !self.route.is_held() {
             return Err(Refused::Stale { present: self.route.epoch });
         }
-        self.route.deadline = Some(deadline);
+        self.route.hold = Some(Hold::longer(self.route.hold, hold));
         Ok(())
     }
 

@@ -90,6 +90,8 @@ impl CutOver {
                 if !gateways.is_empty() {
                     return Err(Refused::Unacknowledged { gateways });
                 }
+                // Whoever acknowledged has told before what it saw.
+                state.must_be_untied()?;
                 Step::ReadEnd
             }
             (Step::ReadEnd, Seen::End(end)) => Step::CatchUp { end },

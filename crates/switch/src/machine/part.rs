@@ -3,18 +3,21 @@
 use serde::{Deserialize, Serialize};
 use truststream_services::database::{Position, TableName};
 
-use super::{Phase, Refused, Route, State};
+use super::{Hold, Phase, Refused, Route, State, Tenancy, Tie};
 
 /// Parts besides the rest: a set of them fits into one number.
 pub const MOST_PARTS: usize = 127;
 
 /// A closed set of tables, with the views and functions that are about them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Part {
     /// Its name: that of its first table.
     pub name: String,
-    /// Tables whose rows are in it.
+    /// Tables whose rows are in it; none if it is a tenant's.
     pub tables: Vec<TableName>,
+    /// The tenant whose rows are in it, of all tables that belong to tenants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// Views of these tables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<TableName>,
@@ -40,6 +43,20 @@ pub struct Division {
     pub to: String,
     /// The parts.
     pub parts: Vec<Part>,
+    /// Which of them gateways have seen touched together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ties: Vec<Tie>,
+    /// What tells tenants apart, where each of them is a part. Those that are no parts are of the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenancy: Option<Tenancy>,
+}
+
+impl Part {
+    /// Whether both have the same in them, whoever serves it.
+    fn is_alike(&self, other: &Part) -> bool {
+        let same = self.tables == other.tables && self.views == other.views;
+        same && self.functions == other.functions && self.tenant == other.tenant
+    }
 }
 
 impl Division {
@@ -65,11 +82,9 @@ impl Division {
 
     /// Whether both have the same parts, whoever serves them.
     pub(crate) fn is_alike(&self, other: &Division) -> bool {
-        let same = |one: &Part, other: &Part| {
-            one.tables == other.tables && one.views == other.views && one.functions == other.functions
-        };
-        self.parts.len() == other.parts.len()
-            && self.parts.iter().zip(&other.parts).all(|(one, other)| same(one, other))
+        self.tenancy == other.tenancy
+            && self.parts.len() == other.parts.len()
+            && self.parts.iter().zip(&other.parts).all(|(one, other)| one.is_alike(other))
     }
 }
 
@@ -103,24 +118,36 @@ impl State {
         division.parts.iter_mut().find(|part| part.name == name).ok_or(Refused::NoPart)
     }
 
-    /// Names the parts. Other parts than before are in force only from the next epoch on: whatever
-    /// was admitted until then may touch everything.
+    /// Names the parts, of which those that have moved stay what they are. Other parts than before are
+    /// in force only from the next epoch on: whatever was admitted until then may touch everything.
     pub(super) fn divide(&mut self, parts: &[Part]) -> Result<(), Refused> {
         let route = &self.route;
         if route.is_held() {
             return Err(Refused::WritesHeld);
         }
-        if route.division.as_ref().is_some_and(Division::has_moved) {
+        let before = route.division.as_ref();
+        let moved: Vec<_> =
+            before.iter().flat_map(|before| &before.parts).filter(|part| part.moved).collect();
+        if moved.iter().any(|moved| !parts.iter().any(|part| part.is_alike(moved))) {
             return Err(Refused::PartsMoved);
         }
         let stage = self.switch.as_ref().ok_or(Refused::NoSwitch)?;
         if !stage.phase.is_before_commit() || parts.len() > MOST_PARTS {
             return Err(Refused::Phase { present: stage.phase });
         }
+        // What came back is compared before it is one with others.
+        let is_doubtful = stage.phase == Phase::Ready && before.is_some_and(Division::is_doubtful);
+        if stage.must_verify && is_doubtful {
+            return Err(Refused::NotVerified);
+        }
         let fresh =
             |part: &Part| Part { moved: false, fenced: false, verified: stage.verified, ..part.clone() };
-        let parts = parts.iter().map(fresh).collect();
-        let division = Some(Division { to: stage.to.clone(), parts });
+        let named = |part: &Part| {
+            let stays = moved.iter().find(|moved| moved.is_alike(part));
+            stays.map_or_else(|| fresh(part), |moved| (*moved).clone())
+        };
+        let parts = parts.iter().map(named).collect();
+        let division = Some(Division { to: stage.to.clone(), parts, ..Division::default() });
         self.route = Route { epoch: self.route.epoch + 1, division, ..self.route.clone() };
         Ok(())
     }
@@ -138,7 +165,7 @@ impl State {
         division.parts.iter_mut().filter(|part| !part.moved).for_each(|part| part.verified = verified);
     }
 
-    pub(super) fn fence_part(&mut self, name: &str, epoch: u64, deadline: u64) -> Result<(), Refused> {
+    pub(super) fn fence_part(&mut self, name: &str, epoch: u64, hold: Hold) -> Result<(), Refused> {
         self.must_be_of(epoch)?;
         self.must_be_ready()?;
         if self.route.is_held() {
@@ -154,8 +181,9 @@ impl State {
             return Err(Refused::NotVerified);
         }
         part.fenced = true;
+        self.must_be_untied()?;
         self.route.epoch += 1;
-        self.route.deadline = Some(deadline);
+        self.route.hold = Some(hold);
         Ok(())
     }
 
@@ -176,6 +204,8 @@ impl State {
         if !gateways.is_empty() {
             return Err(Refused::Unacknowledged { gateways });
         }
+        self.must_be_untied()?;
+        let part = &mut self.division()?.parts[place];
         (part.moved, part.fenced, part.verified) = (!part.moved, false, false);
         let (main, other) = if part.moved { (end, start) } else { (start, end) };
         let leg = Leg { epoch: epoch + 1, main: main.clone(), other: other.clone(), with };
@@ -184,7 +214,7 @@ impl State {
         }
         self.route.legs.push(leg);
         self.route.epoch += 1;
-        self.route.deadline = None;
+        self.route.hold = None;
         Ok(())
     }
 
@@ -202,7 +232,7 @@ impl State {
         Ok(())
     }
 
-    fn must_be_ready(&self) -> Result<(), Refused> {
+    pub(super) fn must_be_ready(&self) -> Result<(), Refused> {
         match self.switch.as_ref().ok_or(Refused::NoSwitch)?.phase {
             Phase::Ready => Ok(()),
             present => Err(Refused::Phase { present }),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use truststream_kernel::{Error, ErrorKind};
 
-use super::Phase;
+use super::{MOST_PARTS, Phase};
 
 /// Why an event does not apply. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,11 +39,8 @@ pub enum Refused {
         /// These gateways.
         gateways: Vec<String>,
     },
-    /// The fence stands until later.
-    NotDue {
-        /// Until then, in milliseconds since 1970.
-        deadline: u64,
-    },
+    /// The fence is to stand longer than it was when it was seen.
+    Extended,
     /// The steps of a cut-over have an order, and this one is not next.
     OutOfOrder,
     /// Writes are held: they must not wait for an operator.
@@ -54,6 +51,10 @@ pub enum Refused {
     NoPart,
     /// The target serves some parts already.
     PartsMoved,
+    /// So many parts move by themselves, and no more.
+    TooManyParts,
+    /// Clients touch the part together with something that the other backend would serve.
+    Tied,
 }
 
 impl fmt::Display for Refused {
@@ -74,11 +75,17 @@ impl fmt::Display for Refused {
             Refused::Unacknowledged { gateways } => {
                 write!(out, "writes may be in flight in {}", gateways.join(", "))
             }
-            Refused::NotDue { deadline } => write!(out, "the fence stands until {deadline}"),
+            Refused::Extended => write!(out, "the fence stands longer than before"),
             Refused::OutOfOrder => write!(out, "this is not the next step of the cut-over"),
             Refused::Paused => write!(out, "the switch is paused"),
             Refused::NoPart => write!(out, "there is no such part"),
             Refused::PartsMoved => write!(out, "the target serves some parts already; bring them back first"),
+            Refused::Tied => {
+                write!(out, "the part is written together with what another backend would serve")
+            }
+            Refused::TooManyParts => {
+                write!(out, "{MOST_PARTS} parts were named by now; move all that are left together")
+            }
             Refused::WritesHeld => write!(out, "writes are held; let it end or abort it"),
         }
     }
@@ -93,7 +100,7 @@ impl From<Refused> for Error {
             | Refused::LeaseHeld { .. }
             | Refused::LeaseLost
             | Refused::Stale { .. }
-            | Refused::NotDue { .. } => "BACKEND_007",
+            | Refused::Extended => "BACKEND_007",
             Refused::NotVerified => "BACKEND_009",
             _ => "BACKEND_011",
         };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use truststream_services::database::Position;
 
-use super::{Division, Leg};
+use super::{Division, Hold, Leg};
 
 /// Who serves the application's services right now. Changes only by compare-and-set on the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,9 +16,9 @@ pub struct Route {
     pub owner: String,
     /// Writes are held back; reads go on.
     pub fenced: bool,
-    /// While fenced: when any node may lift the fence, in milliseconds since 1970.
+    /// While writes are held: how long that lasts if nobody ends it, for whoever watches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<u64>,
+    pub hold: Option<Hold>,
     /// How consumers of the change feed go on from the owner before this one.
     pub handover: Option<Handover>,
     /// The parts that are moved one after the other.
@@ -33,8 +33,8 @@ impl Route {
     /// The first route of a project.
     pub fn first(owner: impl Into<String>) -> Self {
         let owner = owner.into();
-        let (fenced, deadline, handover) = (false, None, None);
-        Route { epoch: 1, reign: 1, owner, fenced, deadline, handover, division: None, legs: Vec::new() }
+        let (fenced, hold, handover) = (false, None, None);
+        Route { epoch: 1, reign: 1, owner, fenced, hold, handover, division: None, legs: Vec::new() }
     }
 
     /// Whether any writes are held back, of everything or of one part.
@@ -44,8 +44,8 @@ impl Route {
 
     /// The same owner with writes held back.
     #[must_use]
-    pub(crate) fn fence(&self, deadline: u64) -> Self {
-        Route { epoch: self.epoch + 1, fenced: true, deadline: Some(deadline), ..self.clone() }
+    pub(crate) fn fence(&self, hold: Hold) -> Self {
+        Route { epoch: self.epoch + 1, fenced: true, hold: Some(hold), ..self.clone() }
     }
 
     /// The same owner with writes admitted again.
@@ -55,7 +55,7 @@ impl Route {
         if let Some(division) = &mut division {
             division.parts.iter_mut().for_each(|part| part.fenced = false);
         }
-        Route { epoch: self.epoch + 1, fenced: false, deadline: None, division, ..self.clone() }
+        Route { epoch: self.epoch + 1, fenced: false, hold: None, division, ..self.clone() }
     }
 
     /// Another owner, open for writes.
@@ -64,8 +64,8 @@ impl Route {
         let (from, reign, legs) = (self.owner.clone(), self.reign, self.legs.clone());
         let handover = Some(Handover { from, reign, end, start, legs, lost: false });
         let (epoch, owner, legs) = (self.epoch + 1, owner.into(), Vec::new());
-        let (fenced, deadline, division) = (false, None, None);
-        Route { epoch, reign: epoch, owner, fenced, deadline, handover, division, legs }
+        let (fenced, hold, division) = (false, None, None);
+        Route { epoch, reign: epoch, owner, fenced, hold, handover, division, legs }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use truststream_services::database::Position;
 
-use super::{Division, Phase, Refused, State};
+use super::{Division, Hold, Phase, Refused, State};
 
 /// The mirror of the backend that serves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -52,10 +52,10 @@ impl State {
     }
 
     /// Holds writes of a backend that is lost, without any phase of a switch.
-    pub(super) fn fence_lost(&mut self, epoch: u64, deadline: u64) -> Result<(), Refused> {
+    pub(super) fn fence_lost(&mut self, epoch: u64, hold: Hold) -> Result<(), Refused> {
         self.must_be_of(epoch)?;
         self.may_fail_over()?;
-        self.route = self.route.fence(deadline);
+        self.route = self.route.fence(hold);
         Ok(())
     }
 
@@ -102,6 +102,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::Route;
     use crate::machine::{Act, Event, Strategy};
@@ -125,7 +127,7 @@ mod tests {
     }
 
     fn fenced(state: &State) -> Result<State, Refused> {
-        act(state, Act::FenceLost { epoch: state.route.epoch, deadline: u64::MAX })
+        act(state, Act::FenceLost { epoch: state.route.epoch, hold: Hold::of(Duration::MAX) })
     }
 
     fn acknowledged(state: &State) -> State {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use truststream_services::database::Position;
 
-use super::{Act, Lease, Phase, Refused, Route, Standby, Still};
+use super::{Act, Hold, Lease, Phase, Refused, Route, Standby, Still, Tie};
 
 /// Everything that decides who serves and who may change it, in one stored entry: what changes
 /// together is changed by one compare-and-set.
@@ -119,6 +119,13 @@ pub enum Event {
         /// The epoch of the fence.
         epoch: u64,
     },
+    /// A gateway tells which parts it has seen touched together.
+    Together {
+        /// The epoch whose parts these are.
+        epoch: u64,
+        /// What it saw.
+        ties: Vec<Tie>,
+    },
     /// A gateway ends, with nothing in flight; if it leads, nobody does then.
     Leave {
         /// Its name.
@@ -132,12 +139,12 @@ pub enum Event {
         /// Its beat, as it was seen to stand still.
         beat: u64,
     },
-    /// A fence whose deadline has passed is lifted, by whoever sees it.
+    /// A fence that was seen to stand for as long as it is to is lifted, by whoever saw it.
     Expire {
         /// Its epoch.
         epoch: u64,
-        /// The time.
-        now: u64,
+        /// How long it was to stand, as it was seen.
+        hold: Option<Hold>,
     },
     /// What the coordinator of a term does.
     Act {
@@ -166,9 +173,10 @@ impl State {
             Event::Join { gateway, label } => next.join(gateway, label)?,
             Event::Renew { gateway, epoch } => next.renew(gateway, *epoch)?,
             Event::Acknowledge { gateway, epoch } => next.acknowledge(gateway, *epoch)?,
+            Event::Together { epoch, ties } => next.touched_together(*epoch, ties)?,
             Event::Leave { gateway } => next.leave(gateway),
             Event::Expel { gateway, beat } => next.expel(gateway, *beat)?,
-            Event::Expire { epoch, now } => next.expire(*epoch, *now)?,
+            Event::Expire { epoch, hold } => next.expire(*epoch, *hold)?,
             Event::Act { term, act } => {
                 if *term != self.coordinator.term {
                     return Err(Refused::NotLeading);
@@ -240,12 +248,9 @@ impl State {
         Ok(())
     }
 
-    fn expire(&mut self, epoch: u64, now: u64) -> Result<(), Refused> {
+    fn expire(&mut self, epoch: u64, hold: Option<Hold>) -> Result<(), Refused> {
         self.must_be_of(epoch)?;
-        match self.route.deadline {
-            Some(deadline) if now < deadline => Err(Refused::NotDue { deadline }),
-            _ => self.lift(),
-        }
+        if self.route.hold == hold { self.lift() } else { Err(Refused::Extended) }
     }
 
     pub(super) fn must_be_of(&self, epoch: u64) -> Result<(), Refused> {
@@ -271,6 +276,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn join(gateway: &str) -> Event {
@@ -334,5 +341,32 @@ mod tests {
         let stored = r#"{"epoch":3,"reign":3,"owner":"cloud","fenced":false,"handover":null}"#;
         let state: State = serde_json::from_str(stored).unwrap();
         assert_eq!((state.route.owner.as_str(), state.switch), ("cloud", None));
+    }
+
+    fn expire(state: &State) -> Event {
+        Event::Expire { epoch: state.route.epoch, hold: state.route.hold }
+    }
+
+    #[test]
+    fn a_fence_that_was_extended_is_not_lifted_by_who_counted_before() {
+        let hold = Hold::of(Duration::from_secs(1));
+        let mut state = State::first(Route::first("main"));
+        state.route = state.route.fence(hold);
+        let seen = expire(&state);
+        let extend = Act::Extend { epoch: state.route.epoch, hold };
+        let state = state.apply(&Event::Act { term: 0, act: extend }).unwrap();
+        assert_eq!(state.apply(&seen).unwrap_err(), Refused::Extended);
+        let lifted = state.apply(&expire(&state)).unwrap();
+        assert_eq!((lifted.route.is_held(), lifted.route.hold), (false, None));
+        assert!(lifted.apply(&expire(&lifted)).is_err(), "there is no fence");
+    }
+
+    #[test]
+    fn a_fence_of_the_earlier_form_stands_for_a_while_and_is_lifted() {
+        let stored =
+            r#"{"epoch":3,"reign":1,"owner":"main","fenced":true,"deadline":1732000000000,"handover":null}"#;
+        let state: State = serde_json::from_str(stored).unwrap();
+        assert!(state.route.fenced && Hold::length(state.route.hold) > Duration::ZERO);
+        assert!(!state.apply(&expire(&state)).unwrap().route.fenced);
     }
 }

@@ -11,7 +11,8 @@ use super::Mirrors;
 use super::returned::Returned;
 use super::status::{MirrorPhase, MirrorStatus, millis};
 use crate::ambient::now_ms;
-use crate::machine::{Act, Event};
+use crate::follow::unsealed;
+use crate::machine::{Act, Event, Hold};
 use crate::routes::Leader;
 use crate::{Record, Side};
 
@@ -104,9 +105,7 @@ impl Mirrors {
         down: Duration,
     ) -> Result<FailoverReport> {
         self.must_lead().await?;
-        let known = self.status.borrow().clone();
-        let known = if known.is_some() { known } else { self.stored_status().await? };
-        let status = known.filter(MirrorStatus::is_fit).ok_or_else(unfit)?;
+        let status = self.fit_status().await?;
         let began = Instant::now();
         // Whatever it was in the middle of: the seal makes an end of it.
         self.close().await;
@@ -162,9 +161,7 @@ impl Mirrors {
     /// # Errors
     /// `BACKEND_009` when the mirror is not fit.
     pub async fn foresee(&self) -> Result<Foreseen> {
-        let known = self.status.borrow().clone();
-        let known = if known.is_some() { known } else { self.stored_status().await? };
-        let status = known.filter(MirrorStatus::is_fit).ok_or_else(unfit)?;
+        let status = self.fit_status().await?;
         let loss = self.loss(&status, None);
         Ok(Foreseen { from: status.from, to: status.to, loss })
     }
@@ -190,6 +187,14 @@ impl Mirrors {
         self.control.put(&key, value, version).await
     }
 
+    /// How a mirror stands that may take over. Who leads only since the backend was lost could not follow
+    /// with it, and knows of it what is stored.
+    async fn fit_status(&self) -> Result<MirrorStatus> {
+        let known = self.status.borrow().clone().filter(MirrorStatus::is_fit);
+        let known = if known.is_some() { known } else { self.stored_status().await? };
+        known.ok_or_else(unfit)
+    }
+
     /// How the mirror stood when a process before this one ended.
     async fn stored_status(&self) -> Result<Option<MirrorStatus>> {
         let state = self.shared.routes.stored().await?;
@@ -207,13 +212,12 @@ impl Mirrors {
         let mirror = self.shared.records.mirror().await?.ok_or_else(unfit)?;
         let target = self.shared.sides.side(&status.to).await?;
         let id = self.failovers().await?.last().map_or(1, |latest| latest.report.id + 1);
-        let deadline = now_ms().saturating_add(millis(FENCE));
-        let epoch = routes.gate().route().epoch;
-        let fenced = routes.act(Act::FenceLost { epoch, deadline }).await?;
+        let (epoch, hold) = (routes.gate().route().epoch, Hold::of(FENCE));
+        let fenced = routes.act(Act::FenceLost { epoch, hold }).await?;
         let epoch = fenced.route.epoch;
         // What still hangs is not acknowledged, whatever becomes of it.
         let _ = tokio::time::timeout(DRAIN, routes.gate().drained()).await;
-        let reached = self.make_ready(&mirror, &target).await;
+        let reached = self.make_ready(&mirror, &target, epoch).await;
         let (end, start) = match reached {
             Ok(reached) => reached,
             Err(error) => return Err(self.lift(epoch, error).await),
@@ -253,8 +257,8 @@ impl Mirrors {
 
     /// Makes an end of following, and has the mirror's own changes captured before it opens. Returns
     /// how far it followed and where its own changes begin.
-    async fn make_ready(&self, mirror: &Record, target: &Side) -> Result<(Position, Position)> {
-        let end = self.seal(mirror, target).await?;
+    async fn make_ready(&self, mirror: &Record, target: &Side, epoch: u64) -> Result<(Position, Position)> {
+        let end = self.seal(mirror, target, epoch).await?;
         target.database.send(Prepare::Identities).await?;
         // It is nobody's copy any more.
         target.database.send(Prepare::Keep).await?;
@@ -263,17 +267,18 @@ impl Mirrors {
         Ok((end, start))
     }
 
-    /// Moves the stream to where it stands, in a transaction of its own: one that was still on its
-    /// way there ends before it, and none can follow.
-    async fn seal(&self, mirror: &Record, target: &Side) -> Result<Position> {
+    /// Writes the epoch of the fence to the stream's position, in a transaction of its own: one that
+    /// was still on its way there ends before it, and none can follow, however late it arrives.
+    async fn seal(&self, mirror: &Record, target: &Side, epoch: u64) -> Result<Position> {
         let origin = mirror.forward();
         for _ in 0..SEALS {
             let stored = target.database.send(AppliedPosition { origin: origin.clone() }).await?;
-            let at = stored.clone().or_else(|| mirror.feed_start.clone()).ok_or_else(unfit)?;
+            let at = stored.clone().map(unsealed).or_else(|| mirror.feed_start.clone());
+            let at = at.ok_or_else(unfit)?;
             let seal = Apply {
                 origin: origin.clone(),
                 expected: stored,
-                position: Some(at.clone()),
+                position: Some(Position::Routed { epoch, at: Box::new(at.clone()) }),
                 rows: Vec::new(),
                 changes: Vec::new(),
             };

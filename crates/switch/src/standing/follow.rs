@@ -126,7 +126,7 @@ impl Mirrors {
         if record.phase == Phase::Following {
             follower.move_objects().await?;
             follower.catch_up().await?;
-            follower.target.database.send(Prepare::Finish).await?;
+            self.shared.claim(&follower.target).await?.prepare(Prepare::Finish).await?;
             self.enter(record, Phase::Verifying).await?;
         }
         if !self.is_verified(route, record).await? {
@@ -154,13 +154,10 @@ impl Mirrors {
 
     async fn prepare(&self, record: &mut Record, source: &Side, target: &Side) -> Result<()> {
         let migrations = source.database.send(Migrations).await?;
+        let claim = self.shared.claim(target).await?;
         // What a mirror before this one left there.
-        target.database.send(Prepare::Discard).await?;
-        target
-            .database
-            .send(Prepare::Begin { migrations })
-            .await
-            .map_err(|error| holds_rows(error, target))?;
+        claim.prepare(Prepare::Discard).await?;
+        claim.prepare(Prepare::Begin { migrations }).await.map_err(|error| holds_rows(error, target))?;
         let capture = Capture { consumer: record.consumer(), tables: record.tables.clone() };
         record.feed_start = Some(source.database.send(capture).await?);
         self.enter(record, Phase::Copying).await
@@ -172,7 +169,8 @@ impl Mirrors {
         meter.enter(Phase::Copying, count_rows(source, &record.tables).await?);
         let (_wish, signal) = Signal::new();
         let (records, mut progress) = (&self.shared.records, meter.watch());
-        let copy = Copy { source, target, catalog, records, meter: &meter, signal: &signal };
+        let term = self.shared.routes.term();
+        let copy = Copy { source, target, catalog, records, meter: &meter, signal: &signal, term };
         let told = async {
             // The meter outlives the copy.
             while progress.changed().await.is_ok() {

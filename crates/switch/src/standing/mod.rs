@@ -140,7 +140,7 @@ impl Mirrors {
                 continue;
             }
             let began = tokio::time::Instant::now();
-            let Err(error) = self.follow(route, to).await;
+            let Err(error) = self.shared.as_leader(self.follow(route, to)).await;
             tracing::warn!(?error, mirror = to, "the mirror could not be kept in sync; trying again");
             self.note(Some(error.message().to_owned()));
             if began.elapsed() > LONGEST_DELAY {

@@ -1,5 +1,6 @@
 //! Programs that write to the databases of both sides directly while a switch is made.
 
+mod conflicts;
 mod writer;
 
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ use truststream_switch::{Options, Phase, Stray};
 
 use writer::{Place, Program};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A project between two databases, with a table of notes.
 async fn project(main: &Place, cloud: &Place) -> Arc<Runtime> {

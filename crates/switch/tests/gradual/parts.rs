@@ -14,9 +14,12 @@ use truststream_services::database::{
     Arguments, Batch, Begin, Capture, ChangeKind, Changes, Insert, Invoke, Migrate, Query, Select, Step,
     TableName, Update,
 };
-use truststream_switch::{Flip, Options, PartPhase, Phase, ReadOptions, Record, Strategy};
+use truststream_switch::{Options, PartPhase, Phase, ReadOptions, Record, Strategy};
 
+use super::record::{committed, compared, flips, latest, no_strays, ready, until};
 use super::{PATIENCE, of, project_of};
+
+mod fleet;
 
 const SCHEMA: &str = "
 create table authors (id bigint primary key, name text not null);
@@ -40,37 +43,55 @@ struct Writers {
     longest: Arc<Mutex<Duration>>,
 }
 
+/// What there is of each table.
+type Tables = BTreeMap<&'static str, BTreeMap<i64, i64>>;
+
 impl Writers {
     fn start(runtime: &Arc<Runtime>) -> Self {
+        Writers::start_at(runtime, 1000)
+    }
+
+    /// Their rows are numbered from here on.
+    fn start_at(runtime: &Arc<Runtime>, first: i64) -> Self {
         let (stop, longest) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Duration>>::default());
         let write = |table: &'static str| {
             let (runtime, stop, longest) = (Arc::clone(runtime), Arc::clone(&stop), Arc::clone(&longest));
-            (table, tokio::spawn(write(runtime, table, stop, longest)))
+            (table, tokio::spawn(write(runtime, (table, first), stop, longest)))
         };
         let tasks = WRITTEN.into_iter().map(write).collect();
         Writers { stop, tasks, longest }
     }
 
+    /// Stops, and tells what was acknowledged.
+    async fn stop(self) -> Tables {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut told = Tables::new();
+        for (table, task) in self.tasks {
+            let of_table = task.await.unwrap();
+            assert!(of_table.len() > 20, "{table}: {}", of_table.len());
+            told.insert(table, of_table);
+        }
+        told
+    }
+
     /// Stops, and finds everything that was acknowledged, once, where it is served.
     async fn finish(self, runtime: &Runtime) -> Duration {
-        self.stop.store(true, Ordering::SeqCst);
-        for (table, task) in self.tasks {
-            let wanted = task.await.unwrap();
-            assert!(wanted.len() > 20, "{table}: {}", wanted.len());
+        let longest = Arc::clone(&self.longest);
+        for (table, wanted) in self.stop().await {
             assert_eq!(read(runtime, table).await, wanted, "{table}");
         }
-        *self.longest.lock()
+        *longest.lock()
     }
 }
 
 async fn write(
     runtime: Arc<Runtime>,
-    table: &'static str,
+    (table, first): (&'static str, i64),
     stop: Arc<AtomicBool>,
     longest: Arc<Mutex<Duration>>,
 ) -> BTreeMap<i64, i64> {
     let mut told = BTreeMap::new();
-    for id in 1000.. {
+    for id in first.. {
         if stop.load(Ordering::SeqCst) {
             break;
         }
@@ -111,6 +132,12 @@ async fn insert(runtime: &Runtime, table: &str, id: i64, value: i64) -> Result<(
     runtime.database().send(insert).await.map(drop)
 }
 
+/// A row of each, in one transaction.
+fn orders_and_stock(id: i64) -> Batch {
+    let insert = |table: &str| Insert::new(TableName::public(table), row(table, id, 1).to_string());
+    Batch::new(Vec::from(["orders", "stock"].map(|table| Step::from(insert(table)))))
+}
+
 async fn count(runtime: &Runtime, table: &str, id: i64, value: i64) -> Result<()> {
     let mut set = row(table, id, value);
     set.as_object_mut().unwrap().remove("id");
@@ -135,62 +162,39 @@ async fn read_of(runtime: &Runtime, backend: Option<&str>, table: &str) -> BTree
 
 async fn begin(by_hand: bool) -> Arc<Runtime> {
     let (runtime, _) = project_of(SCHEMA).await;
-    let reads = ReadOptions { sample: 100, comparisons: 5, step_ms: 100 };
-    let options = Options { strategy: Strategy::Gradual, reads, by_hand, ..runtime.switch_options() };
-    runtime.switcher().start("cloud", options).await.unwrap();
+    start(&runtime, by_hand).await;
     runtime
 }
 
-async fn latest(runtime: &Runtime) -> Record {
-    runtime.switcher().latest().await.unwrap().unwrap()
+async fn start(runtime: &Runtime, by_hand: bool) {
+    let reads = ReadOptions { sample: 100, comparisons: 5, step_ms: 400 };
+    let options = Options { strategy: Strategy::Gradual, reads, by_hand, ..runtime.switch_options() };
+    runtime.steering().start("cloud", options).await.unwrap();
 }
 
-/// Waits until the latest switch is as it should be.
-async fn until(runtime: &Runtime, what: &str, holds: impl Fn(&Record) -> bool) -> Record {
-    let began = Instant::now();
-    loop {
-        let record = latest(runtime).await;
-        if holds(&record) {
-            return record;
-        }
-        assert!(began.elapsed() < PATIENCE, "{what}: {:?} {:?}", record.phase, record.report);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-fn flips(record: &Record, part: &str) -> Vec<Flip> {
-    record.report.parts.iter().find(|report| report.name == part).unwrap().flips.clone()
-}
-
-/// Moves a part there or back, and waits until it is.
 async fn moves(runtime: &Runtime, part: &str, there: bool) {
     let before = flips(&latest(runtime).await, part).len();
     if there {
-        runtime.switcher().move_part(Some(part)).await.unwrap();
+        runtime.steering().move_part(Some(part)).await.unwrap();
     } else {
-        runtime.switcher().part_back(part).await.unwrap();
+        runtime.steering().part_back(part).await.unwrap();
     }
     let record = until(runtime, part, |record| flips(record, part).len() > before).await;
     let phase = record.report.parts.iter().find(|report| report.name == part).unwrap().phase;
     assert_eq!(phase == PartPhase::Moved, there);
 }
 
-async fn ready(runtime: &Runtime) {
-    until(runtime, "ready", |record| record.phase == Phase::Ready).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_move_one_after_the_other_and_nothing_is_lost() {
     let runtime = begin(false).await;
     let writers = Writers::start(&runtime);
-    let record = until(&runtime, "commit", |record| !record.phase.is_before_commit()).await;
-    assert_eq!((record.phase, record.report.failure.clone()), (Phase::Committed, None));
+    let record = committed(&runtime).await;
     let parts: Vec<_> = record.report.parts.iter().map(|part| (&*part.name, part.tables.len())).collect();
     assert_eq!(parts, [("authors", 2), ("orders", 1), ("stock", 2)]);
     for part in &record.report.parts {
         assert_eq!((part.phase, part.flips.len()), (PartPhase::Moved, 1), "{}", part.name);
         let reads = part.reads.as_ref().unwrap();
-        assert!(reads.equal >= 5 && reads.different.is_empty(), "{}: {reads:?}", part.name);
+        compared(reads, 5);
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     runtime.switcher().back().await.unwrap();
@@ -248,7 +252,7 @@ async fn what_crosses_two_backends_is_refused_in_words_and_changes_nothing() {
     let runtime = begin(true).await;
     ready(&runtime).await;
     let insert = |table: &str, id: i64| Insert::new(TableName::public(table), row(table, id, 1).to_string());
-    let both = || Batch::new(vec![Step::from(insert("orders", 50)), Step::from(insert("stock", 50))]);
+    let both = || orders_and_stock(50);
     moves(&runtime, "stock", true).await;
     let error = runtime.database().send(both()).await.unwrap_err();
     assert_eq!(error.code(), "BACKEND_018", "{error:?}");

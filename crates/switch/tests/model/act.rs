@@ -2,12 +2,14 @@
 
 use truststream_services::database::Position;
 use truststream_switch::Route;
-use truststream_switch::machine::{Act, CutOver, Event, Lease, Phase, Seen, State, Step, Still, Strategy};
+use truststream_switch::machine::{
+    Act, CutOver, Event, Hold, Lease, Phase, Seen, State, Step, Still, Strategy,
+};
 
 use super::world::{Action, Coordinator, Entry, Gateway, InFlight, Moment, NAMES, Shortcut, World};
 
-/// After every deadline of a fence: any moment may be that late.
-const LATER: u64 = 1;
+/// How long fences stand: any moment may be that much later.
+const HOLD: Hold = Hold { ms: 1, extended: 0 };
 
 fn gateway_name(index: usize) -> String {
     format!("g{index}")
@@ -115,7 +117,7 @@ impl Moment {
             }
             Action::Lift => {
                 let epoch = self.state.route.epoch;
-                self.store(&Event::Expire { epoch, now: LATER })?;
+                self.store(&Event::Expire { epoch, hold: self.state.route.hold })?;
             }
             Action::GiveUp(coordinator) => {
                 let term = self.coordinators[coordinator].term?;
@@ -189,7 +191,7 @@ impl Moment {
                 if epoch + 1 > world.epochs {
                     return None;
                 }
-                self.store(&act(Act::Fence { epoch, deadline: LATER }))?;
+                self.store(&act(Act::Fence { epoch, hold: HOLD }))?;
                 self.fencers.push(index);
                 self.begin(world, index)
             }

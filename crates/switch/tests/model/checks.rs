@@ -1,17 +1,13 @@
 //! What must hold at every moment, and what must be possible for that to mean anything.
 
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::Property;
 use truststream_switch::machine::Phase;
 
+use super::search::{agree, is_once};
 use super::world::{Entry, Moment, Shortcut, World};
 
 fn ids(log: &[Entry]) -> Vec<u8> {
     log.iter().map(|entry| entry.id).collect()
-}
-
-fn common(log: &[Entry], other: &[Entry]) -> Vec<u8> {
-    let other = ids(other);
-    ids(log).into_iter().filter(|id| other.contains(id)).collect()
 }
 
 /// No acknowledged write is missing from the side that is open for writes.
@@ -22,16 +18,12 @@ fn nothing_is_lost(now: &Moment) -> bool {
 
 /// No write is on a side twice.
 fn nothing_is_twice(now: &Moment) -> bool {
-    now.logs.iter().all(|log| {
-        let mut seen = ids(log);
-        seen.sort_unstable();
-        seen.windows(2).all(|pair| pair[0] != pair[1])
-    })
+    now.logs.iter().all(|log| is_once(ids(log)))
 }
 
 /// What both sides have, they have in the same order.
 fn orders_agree(now: &Moment) -> bool {
-    common(&now.logs[0], &now.logs[1]) == common(&now.logs[1], &now.logs[0])
+    agree(&ids(&now.logs[0]), &ids(&now.logs[1]))
 }
 
 pub fn properties() -> Vec<Property<World>> {
@@ -57,33 +49,6 @@ pub fn properties() -> Vec<Property<World>> {
             now.committers.first().is_some_and(|by| now.fencers.last() != Some(by))
         }),
     ]
-}
-
-/// What a finished search found.
-pub struct Found {
-    /// Invariants that were broken, each with the number of steps to it.
-    pub broken: Vec<(&'static str, usize)>,
-    /// What should have been possible and never came.
-    pub unreached: Vec<&'static str>,
-    /// Different moments looked at.
-    pub moments: usize,
-}
-
-/// Searches all moments of a world, or until an invariant is broken.
-pub fn search(world: World) -> Found {
-    let names: Vec<_> = properties().iter().map(|property| property.name).collect();
-    let invariants = names.iter().copied().filter(|name| name.starts_with('I')).collect();
-    let checker =
-        world.checker().threads(2).finish_when(HasDiscoveries::AnyOf(invariants)).spawn_bfs().join();
-    let found = checker.discoveries();
-    let broken = found
-        .iter()
-        .filter(|(name, _)| name.starts_with('I'))
-        .map(|(name, path)| (*name, path.clone().into_actions().len()))
-        .collect();
-    let unreached =
-        names.into_iter().filter(|name| !name.starts_with('I') && !found.contains_key(name)).collect();
-    Found { broken, unreached, moments: checker.unique_state_count() }
 }
 
 /// The world in which everybody does what the protocol says.

@@ -8,7 +8,10 @@
 mod act;
 mod checks;
 mod parts;
+mod search;
 mod shortcuts;
+mod standby;
+mod tenants;
 mod world;
 
 use world::{Shortcut, World};

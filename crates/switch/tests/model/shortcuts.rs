@@ -1,10 +1,8 @@
 //! The protocol holds, and each of its parts is needed.
 
-use super::checks::{search, whole};
+use super::checks::whole;
+use super::search::{LARGE, search, shortcuts};
 use super::{Shortcut, World};
-
-/// Set for the large worlds, which take minutes.
-const LARGE: &str = "TRUSTSTREAM_MODEL";
 
 /// A world small enough for every change that still has all kinds of nodes and faults.
 fn small() -> World {
@@ -14,28 +12,12 @@ fn small() -> World {
 #[test]
 fn nothing_is_lost_doubled_or_reordered_whatever_happens() {
     let world = if std::env::var_os(LARGE).is_some() { whole() } else { small() };
-    let found = search(world);
-    println!("{} moments", found.moments);
-    assert_eq!(found.broken, []);
-    assert_eq!(found.unreached, Vec::<&str>::new());
-}
-
-/// The search must find where a shortcut leads, or it would not find it in the protocol either.
-fn leads_astray(shortcut: Shortcut, world: World) {
-    let found = search(World { shortcut: Some(shortcut), ..world });
-    println!("{shortcut:?}: {:?} among {} moments", found.broken, found.moments);
-    assert!(!found.broken.is_empty(), "{shortcut:?} was not found among {} moments", found.moments);
+    search(world).holds();
 }
 
 /// One gateway and one coordinator.
 fn pair() -> World {
     World { gateways: 1, coordinators: 1, expirations: 0, crashes: 0, ..whole() }
-}
-
-macro_rules! shortcuts {
-    ($($name:ident: $shortcut:ident in $world:expr;)*) => {
-        $(#[test] fn $name() { leads_astray(Shortcut::$shortcut, $world); })*
-    };
 }
 
 shortcuts! {

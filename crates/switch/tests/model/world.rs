@@ -133,18 +133,12 @@ pub enum Action {
     Coordinate(usize),
     Crash(usize),
     CoordinatorLeaseEnds,
-    /// Any node lifts a fence whose deadline has passed.
+    /// Any node lifts a fence that it saw stand for long enough.
     Lift,
     GiveUp(usize),
     Apply(Side),
     ApplyAgain(Side),
     ArmLate,
-}
-
-impl World {
-    pub fn is(&self, shortcut: Shortcut) -> bool {
-        self.shortcut == Some(shortcut)
-    }
 }
 
 impl Model for World {

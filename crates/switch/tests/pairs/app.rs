@@ -18,6 +18,11 @@ use truststream_services::storage::{Access, BucketSettings, CreateBucket, Downlo
 const EXACT: &str = include_str!("schema.sql");
 const TRIGGERS: &str = include_str!("triggers.sql");
 
+/// How many rows the largest table has: more than a chunk, and many more every night.
+pub fn rows() -> usize {
+    std::env::var("TRUSTSTREAM_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(35)
+}
+
 /// A picture, longer than a chunk of any store.
 fn picture() -> Vec<u8> {
     (0..300_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect()
@@ -59,9 +64,11 @@ impl<'r> App<'r> {
             {"team": 1, "handle": "ä", "note": ""}, {"team": 2, "handle": "a", "note": "it's\n\"quoted\"\\"}
         ]);
         insert(runtime, "members", members).await;
-        // More than a chunk.
-        let many = (0..35).map(|n| json!({ "team": 2, "handle": format!("h{n}"), "note": n.to_string() }));
-        insert(runtime, "members", Json::Array(many.collect())).await;
+        let many =
+            (0..rows()).map(|n| json!({ "team": 2, "handle": format!("h{n}"), "note": n.to_string() }));
+        for some in many.collect::<Vec<_>>().chunks(1000) {
+            insert(runtime, "members", json!(some)).await;
+        }
         let sign_up = SignUp {
             email: Some("ada@example.com".into()),
             password: Some("argon correct".into()),

@@ -1,8 +1,9 @@
 //! Switches between every ordered pair of engines: given up, there, back and there for good, with
-//! both strategies, over everything that a backend holds.
+//! every strategy, over everything that a backend holds.
 
 mod app;
 mod content;
+mod parts;
 mod remote;
 pub mod servers;
 mod story;
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(150);
 /// Runs the story between two engines with each strategy.
 async fn between(source: Engine, target: Engine) {
     let servers = Servers::start(&[source, target]);
-    for strategy in [Strategy::BlueGreen, Strategy::Immediate] {
+    for strategy in [Strategy::BlueGreen, Strategy::Immediate, Strategy::Gradual] {
         let began = Instant::now();
         let told = tokio::time::timeout(PATIENCE, story::tell(&servers, source, target, strategy)).await;
         let told = told.unwrap_or_else(|_| Err("it did not end".to_owned()));

@@ -76,13 +76,13 @@ impl Remote {
 const ALL: &[&str] = &["database", "auth", "storage"];
 
 /// A project with the application's schema and the helper.
-async fn helped(servers: &Servers) -> Remote {
+async fn helped(servers: &Servers, triggers: bool) -> Remote {
     let database = servers.backend("main", Engine::Postgres);
     let remote = Remote::start(&database).await;
-    migrate_all(&remote.inside, true).await;
+    migrate_all(&remote.inside, triggers).await;
     let line = database.lines().find(|line| line.starts_with("url")).unwrap();
     let name = line.trim_end_matches('"').rsplit('/').next().unwrap();
-    servers.sql(name, truststream_runtime::remote_helper().unwrap());
+    servers.sql(name, &truststream_runtime::remote_helper().unwrap());
     remote.inside.database_of(None).await.unwrap().send(Describe { fresh: true }).await.unwrap();
     remote
 }
@@ -97,8 +97,9 @@ fn beside(servers: &Servers, name: &str, engine: Engine, remote: &Remote) -> Str
 /// The story of every pair, with each strategy.
 async fn between(near: Engine, to_the_project: bool) {
     for strategy in [Strategy::BlueGreen, Strategy::Immediate] {
-        let servers = Servers::start(&[Engine::Postgres]);
-        let remote = helped(&servers).await;
+        let servers = Servers::start(&[Engine::Postgres, near]);
+        let triggers = near.has_triggers();
+        let remote = helped(&servers, triggers).await;
         let far = if to_the_project { "cloud" } else { "main" };
         let near_name = if to_the_project { "main" } else { "cloud" };
         let text = format!(
@@ -109,10 +110,10 @@ async fn between(near: Engine, to_the_project: bool) {
         let config = Config::from_text(Path::new(""), &text).unwrap();
         let runtime = Runtime::open_in_memory(config).await.unwrap();
         if to_the_project {
-            migrate_all(&runtime, true).await;
+            migrate_all(&runtime, triggers).await;
         }
-        let app = App::fill(&runtime, true).await;
-        let told = tokio::time::timeout(PATIENCE, live(&runtime, app, strategy)).await;
+        let app = App::fill(&runtime, triggers).await;
+        let told = tokio::time::timeout(PATIENCE, Box::pin(live(&runtime, app, strategy))).await;
         let told = told.unwrap_or_else(|_| Err("it did not end".to_owned()));
         told.unwrap_or_else(|why| panic!("{near:?}, to the project {to_the_project}, {strategy:?}: {why}"));
     }
@@ -136,6 +137,26 @@ async fn a_remote_project_to_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_remote_project_to_postgres() {
     between(Engine::Postgres, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mongodb_to_a_remote_project() {
+    between(Engine::Mongodb, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_project_to_mongodb() {
+    between(Engine::Mongodb, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_to_a_remote_project() {
+    between(Engine::Memory, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_project_to_memory() {
+    between(Engine::Memory, false).await;
 }
 
 async fn fill(runtime: &Runtime) {

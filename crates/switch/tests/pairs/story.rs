@@ -8,17 +8,19 @@ use truststream_layers::Fault;
 use truststream_runtime::{Config, Runtime};
 use truststream_switch::{Options, Phase, Strategy};
 
-use super::app::{App, Ticker};
+use super::app::{App, Ticker, rows};
 use super::content::{Content, read, same};
+use super::parts;
 use super::servers::{Engine, Servers};
 
 /// Longest that any step may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Rows that somebody writes all the time, which no two readings agree on.
-const APART: &[&str] = &["ticks"];
+pub const APART: &[&str] = &["ticks"];
 
-/// Gives a switch up, makes it, goes back, and makes it again for good.
+/// Gives a switch up, makes it, goes back, and makes it again for good; part by part where the strategy
+/// is that.
 pub async fn tell(
     servers: &Servers,
     source: Engine,
@@ -28,13 +30,16 @@ pub async fn tell(
     let runtime = open(servers, source, target).await?;
     let triggers = source.has_triggers() && target.has_triggers();
     let app = App::begin(&runtime, triggers).await;
-    live(&runtime, app, strategy).await
+    Box::pin(live(&runtime, app, strategy)).await
 }
 
 /// Does all of it with an application that works, while somebody writes.
 pub async fn live(runtime: &Arc<Runtime>, mut app: App<'_>, strategy: Strategy) -> Result<(), String> {
     let ticker = Ticker::start(runtime);
-    let told = steps(runtime, &mut app, strategy).await;
+    let told = match strategy {
+        Strategy::Gradual => parts::steps(runtime, &mut app).await,
+        Strategy::BlueGreen | Strategy::Immediate => steps(runtime, &mut app, strategy).await,
+    };
     let ticked = ticker.finish(runtime).await;
     let log = runtime.switcher().latest().await.ok().flatten().map(|record| format!("{:?}", record.history));
     runtime.close(PATIENCE).await;
@@ -86,7 +91,7 @@ async fn given_up(runtime: &Arc<Runtime>, before: &Content, strategy: Strategy) 
     empty(runtime).await
 }
 
-async fn empty(runtime: &Arc<Runtime>) -> Result<(), String> {
+pub async fn empty(runtime: &Arc<Runtime>) -> Result<(), String> {
     let left = read(runtime, "cloud", &[]).await;
     // The schema of a remote project is its own.
     let far = runtime.config().file.backend["cloud"].database.as_ref();
@@ -98,8 +103,13 @@ async fn empty(runtime: &Arc<Runtime>) -> Result<(), String> {
     if left.is_empty() { Ok(()) } else { Err(format!("the target still has {left:?}")) }
 }
 
+/// Rows in a chunk of the copy: several of them are needed.
+pub fn chunk() -> usize {
+    rows().div_ceil(4)
+}
+
 async fn start(runtime: &Arc<Runtime>, strategy: Strategy) -> Result<(), String> {
-    let options = Options { strategy, chunk: 10, ..runtime.switch_options() };
+    let options = Options { strategy, chunk: chunk(), ..runtime.switch_options() };
     runtime.switcher().start("cloud", options).await.map(drop).map_err(|error| format!("start: {error:?}"))
 }
 
@@ -115,7 +125,7 @@ async fn there(runtime: &Arc<Runtime>, strategy: Strategy) -> Result<(), String>
     }
 }
 
-fn served_by(runtime: &Arc<Runtime>, owner: &str) -> Result<(), String> {
+pub fn served_by(runtime: &Arc<Runtime>, owner: &str) -> Result<(), String> {
     let route = runtime.route();
     if route.owner == owner && !route.fenced { Ok(()) } else { Err(format!("{route:?}, not {owner}")) }
 }

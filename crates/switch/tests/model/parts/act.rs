@@ -2,15 +2,17 @@
 
 use truststream_services::database::{Position, TableName};
 use truststream_switch::Route;
-use truststream_switch::machine::{Act, CutOver, Event, Part as Named, Phase, Seen, State, Step, Strategy};
+use truststream_switch::machine::{
+    Act, CutOver, Event, Hold, Part as Named, Phase, Seen, State, Step, Strategy,
+};
 
 use super::reader::Reader;
 use super::world::{Action, Entry, Gateway, InFlight, Moment, Part, Shortcut, Side, World};
 
 pub const NAMES: [&str; 2] = ["s", "t"];
 
-/// After every deadline of a fence: any moment may be that late.
-const LATER: u64 = 1;
+/// How long fences stand: any moment may be that much later.
+const HOLD: Hold = Hold { ms: 1, extended: 0 };
 
 const PART: &str = "p";
 
@@ -23,9 +25,7 @@ fn act(act: Act) -> Event {
 }
 
 fn named() -> Named {
-    let tables = vec![TableName::public(PART)];
-    let (views, functions) = (Vec::new(), Vec::new());
-    Named { name: PART.to_owned(), tables, views, functions, moved: false, fenced: false, verified: false }
+    Named { name: PART.to_owned(), tables: vec![TableName::public(PART)], ..Named::default() }
 }
 
 impl Moment {
@@ -42,8 +42,14 @@ impl Moment {
         for event in events {
             state = state.apply(&event).unwrap();
         }
-        let gateway =
-            Gateway { epoch: 1, divided: false, owner: [0, 0], held: [false, false], in_flight: None };
+        let gateway = Gateway {
+            epoch: 1,
+            divided: false,
+            owner: [0, 0],
+            held: [false, false],
+            in_flight: None,
+            saw_both: false,
+        };
         Moment {
             state,
             gateways: vec![gateway; world.gateways],
@@ -52,6 +58,7 @@ impl Moment {
             logs: [Vec::new(), Vec::new()],
             read: [0, 0],
             next: 0,
+            batches: 0,
             acknowledged: [Vec::new(), Vec::new()],
             crashes: 0,
             two_owners: false,
@@ -76,6 +83,10 @@ impl Moment {
                 gateway.in_flight = Some(InFlight { id, part, side, divided });
                 self.next += 1;
             }
+            Action::WriteBoth(index) => {
+                self.batches += 1;
+                self.gateways[index].saw_both = true;
+            }
             Action::Accept(index) => self.accept(index)?,
             Action::See(index) => {
                 let (owner, held) = ([0, 1].map(|part| self.owner(part)), [0, 1].map(|part| self.held(part)));
@@ -86,7 +97,10 @@ impl Moment {
             }
             Action::Acknowledge(index) => {
                 let (gateway, epoch) = (gateway_name(index), self.gateways[index].epoch);
-                self.store(&Event::Acknowledge { gateway, epoch })?;
+                let tells = self.gateways[index].saw_both && !world.is(Shortcut::UntoldTies);
+                let ties = if tells { vec![vec![None, Some(0)]] } else { Vec::new() };
+                let told = self.state.apply(&Event::Together { epoch, ties }).ok()?;
+                self.state = told.apply(&Event::Acknowledge { gateway, epoch }).ok()?;
             }
             Action::Divide => {
                 if self.state.route.division.is_some() {
@@ -97,12 +111,12 @@ impl Moment {
             Action::Verify => self.verify(world)?,
             Action::VerifyPart => self.verify_part(world)?,
             Action::FencePart => {
-                let (part, epoch, deadline) = (PART.to_owned(), self.state.route.epoch, LATER);
-                self.fence(world, Act::FencePart { part, epoch, deadline })?;
+                let (part, epoch, hold) = (PART.to_owned(), self.state.route.epoch, HOLD);
+                self.fence(world, Act::FencePart { part, epoch, hold })?;
             }
             Action::FenceAll => {
-                let (epoch, deadline) = (self.state.route.epoch, LATER);
-                self.fence(world, Act::Fence { epoch, deadline })?;
+                let (epoch, hold) = (self.state.route.epoch, HOLD);
+                self.fence(world, Act::Fence { epoch, hold })?;
             }
             Action::Step => self.step(world)?,
             Action::Crash => {
@@ -111,7 +125,7 @@ impl Moment {
             }
             Action::Lift => {
                 let epoch = self.state.route.epoch;
-                self.store(&Event::Expire { epoch, now: LATER })?;
+                self.store(&Event::Expire { epoch, hold: self.state.route.hold })?;
                 self.cut = None;
             }
             Action::GiveUp => {

@@ -12,6 +12,8 @@ pub struct World {
     pub gateways: usize,
     /// Writes that clients make, in all.
     pub writes: u8,
+    /// Writes that touch both parts, in all.
+    pub batches: u8,
     /// Coordinators that end; the next begins with what is stored.
     pub crashes: u8,
     /// No fence is begun past this epoch.
@@ -28,6 +30,8 @@ pub enum Shortcut {
     AckWithoutDrain,
     /// What was admitted before the parts were known is not waited for.
     ForgottenBeforeDivision,
+    /// A gateway acknowledges a part's fence and keeps to itself what it saw written together.
+    UntoldTies,
     /// The end of the feed is read before the drain.
     EndBeforeDrain,
     /// The part changes its owner before the other side caught up.
@@ -70,6 +74,8 @@ pub struct Gateway {
     pub owner: [Side; 2],
     pub held: [bool; 2],
     pub in_flight: Option<InFlight>,
+    /// It has admitted a write that touches both parts.
+    pub saw_both: bool,
 }
 
 /// A line of a side's log, which is its data and its feed.
@@ -91,6 +97,7 @@ pub struct Moment {
     /// How much of the other side's log each side has read.
     pub read: [usize; 2],
     pub next: u8,
+    pub batches: u8,
     /// What clients were told is done, in the order in which it was, of each part.
     pub acknowledged: [Vec<u8>; 2],
     pub crashes: u8,
@@ -106,6 +113,8 @@ pub struct Moment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     Write(usize, Part),
+    /// One that touches both parts, begun and done at once.
+    WriteBoth(usize),
     Accept(usize),
     See(usize),
     Acknowledge(usize),
@@ -123,12 +132,6 @@ pub enum Action {
     Read(Side),
 }
 
-impl World {
-    pub fn is(&self, shortcut: Shortcut) -> bool {
-        self.shortcut == Some(shortcut)
-    }
-}
-
 impl Model for World {
     type State = Moment;
     type Action = Action;
@@ -142,6 +145,10 @@ impl Model for World {
             let room = gateway.in_flight.is_none() && now.next < self.writes;
             let open = (0..2).filter(|part| room && !gateway.held[*part]);
             actions.extend(open.map(|part| Action::Write(index, part)));
+            let is_whole = gateway.divided && gateway.owner[0] == gateway.owner[1];
+            if is_whole && gateway.held == [false; 2] && now.batches < self.batches {
+                actions.push(Action::WriteBoth(index));
+            }
             if gateway.in_flight.is_some() {
                 actions.push(Action::Accept(index));
             }

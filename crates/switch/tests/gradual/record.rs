@@ -1,0 +1,54 @@
+//! What a switch says of itself, waited for.
+
+use std::time::{Duration, Instant};
+
+use truststream_runtime::Runtime;
+use truststream_switch::{Flip, Phase, ReadReport, Record};
+
+use super::PATIENCE;
+
+pub async fn latest(runtime: &Runtime) -> Record {
+    runtime.switcher().latest().await.unwrap().unwrap()
+}
+
+/// Waits until the latest switch is as it should be.
+pub async fn until(runtime: &Runtime, what: &str, holds: impl Fn(&Record) -> bool) -> Record {
+    let began = Instant::now();
+    loop {
+        let record = latest(runtime).await;
+        if holds(&record) {
+            return record;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}: {:?} {:?}", record.phase, record.report);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub async fn ready(runtime: &Runtime) {
+    until(runtime, "ready", |record| record.phase == Phase::Ready).await;
+}
+
+/// Waits until everything has moved, for no reason to give it up.
+pub async fn committed(runtime: &Runtime) -> Record {
+    let record = until(runtime, "commit", |record| !record.phase.is_before_commit()).await;
+    assert_eq!((record.phase, record.report.failure.clone()), (Phase::Committed, None));
+    record
+}
+
+/// The flips of a part, of which nothing need be known yet.
+pub fn flips(record: &Record, part: &str) -> Vec<Flip> {
+    let report = record.report.parts.iter().find(|report| report.name == part);
+    report.map_or_else(Vec::new, |report| report.flips.clone())
+}
+
+/// Every write came to the side that served it.
+pub async fn no_strays(runtime: &Runtime) {
+    let strays = runtime.switcher().strays().await.unwrap();
+    assert!(strays.is_none_or(|strays| strays.seen == 0), "a write came to a side that did not serve it");
+}
+
+/// So many reads were asked of both sides, and none was answered otherwise. Those of what is written all the
+/// time may stay undecided on a busy machine.
+pub fn compared(reads: &ReadReport, wanted: u64) {
+    assert!(reads.equal + reads.undecided >= wanted && reads.different.is_empty(), "{reads:?}");
+}
