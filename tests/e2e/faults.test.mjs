@@ -89,7 +89,7 @@ describe('latency and rates', () => {
       if (error) assert.equal(error.code, '23514')
       else told.push(sku)
     }
-    assert.ok(told.length > 20 && told.length < 50, `${told.length} of 60`)
+    assert.ok(told.length > 10 && told.length < 58, `${told.length} of 60`)
     assert.deepEqual(await skus(app, 'part-'), told)
   })
 })

@@ -47,7 +47,7 @@ function runFiles(backend, files) {
   const args = [
     '--test',
     '--test-reporter=spec',
-    '--test-timeout=120000',
+    '--test-timeout=600000',
     '--test-force-exit', // the realtime client leaves a timer of ten seconds behind
     `--test-concurrency=${Math.max(2, availableParallelism())}`,
     ...files,

@@ -39,7 +39,7 @@ before(async () => {
 describe('killed', () => {
   test('while copying: it goes on from where it stood, and commits', async () => {
     // Small chunks and a throttle make the copy last long enough to be hit.
-    await truststream(app.folder, 'switch', 'start', 'cloud', '--chunk', '20', '--throttle', '20', '--detach')
+    await truststream(app.folder, 'switch', 'start', 'cloud', '--chunk', '40', '--throttle', '60', '--detach')
     await copying(2_000)
     await app.restart('SIGKILL')
     ok(await app.service().from('feedback').insert({ message: 'it goes on' }))
@@ -72,7 +72,7 @@ describe('killed', () => {
 
 describe('stopped by the operator', () => {
   const start = (...more) =>
-    truststream(app.folder, 'switch', 'start', 'cloud', '--chunk', '20', '--throttle', '20', '--detach', ...more)
+    truststream(app.folder, 'switch', 'start', 'cloud', '--chunk', '40', '--throttle', '60', '--detach', ...more)
 
   test('paused, it copies nothing, not even after a restart; resumed, it goes on', async () => {
     await start()

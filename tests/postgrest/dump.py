@@ -11,6 +11,7 @@ NOISE = re.compile(
 TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|;", re.S)
 SERIAL = re.compile(r"ALTER TABLE ONLY (\S+) ALTER COLUMN (\S+) SET DEFAULT nextval\('([^']+)'::regclass\)")
 IDENTITY = re.compile(r"ALTER TABLE (\S+) ALTER COLUMN (\S+) ADD GENERATED (BY DEFAULT|ALWAYS) AS IDENTITY", re.S)
+ATTACHED = re.compile(r"ALTER TABLE ONLY (\S+) ATTACH PARTITION (\S+)")
 COPY = re.compile(r"COPY (.*?) \((.*)\) FROM stdin;$")
 ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -51,8 +52,9 @@ def insert(copy, lines):
     return f"INSERT INTO {copy[1]} ({copy[2]}) VALUES\n{rows}"
 
 
-def statements(sql):
-    """Schema and rows; what only orders a dump or grants what every role has is left out."""
+def statements(sql, counters=False):
+    """Schema and rows; what only orders a dump or grants what every role has is left out. Where sequences stand is
+    told to engines that don't look at the rows for it (`counters`)."""
     pieces, rest, rows, copy = [], [], [], None
     for line in sql.split("\n"):
         if copy and line == "\\.":
@@ -67,8 +69,22 @@ def statements(sql):
         else:
             rest.append(line)
     pieces += split("\n".join(rest))
-    pieces = [text for text in map(without_comments, pieces) if text and not NOISE.match(text)]
-    return [unchecked(text) for text in counted(pieces)]
+    pieces = [text for text in map(without_comments, pieces) if text and (not NOISE.match(text) or (counters and "pg_catalog.setval(" in text))]
+    return [unchecked(text) for text in whole(counted(pieces))]
+
+
+def whole(pieces):
+    """Rows go to the table that is divided and its keys are keys of each partition, as pg_dump has it with
+    --load-via-partition-root."""
+    roots = {found[2]: found[1] for text in pieces if (found := ATTACHED.match(text))}
+    out = []
+    for text in pieces:
+        into, altered = re.match(r"INSERT INTO (\S+) ", text), re.match(r"ALTER TABLE ONLY (\S+)\s", text)
+        if into and into[1] in roots:
+            text = text.replace(into[1], roots[into[1]], 1)
+        if not (altered and altered[1] in roots):
+            out.append(text)
+    return out
 
 
 def unchecked(text):

@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ports import free_port
+
 TESTS = Path(__file__).resolve().parent.parent
 BACKENDS = ("sqlite", "postgres")
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def postgres() -> Iterator[str]:
         initdb = [program("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(initdb, check=True, **quiet, **user)
         port = free_port()
-        settings = ("fsync=off", "full_page_writes=off", "wal_level=logical", "timezone=UTC", "unix_socket_directories=")
+        settings = ("fsync=off", "full_page_writes=off", "jit=off", "wal_level=logical", "timezone=UTC", "unix_socket_directories=")
         command = [program("postgres"), "-D", data, "-h", "127.0.0.1", "-p", str(port)]
         for setting in settings:
             command += ["-c", setting]
@@ -146,12 +148,6 @@ def program(name: str) -> str:
     if found is None:
         raise RuntimeError(f"{name} is not on this machine: install PostgreSQL 15 or put it on the PATH")
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def stop(process: subprocess.Popen, how: signal.Signals) -> None:

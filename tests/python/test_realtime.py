@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from realtime import RealtimeSubscribeStates
 
-PATIENCE = 10
+PATIENCE = 45
 
 
 class Inbox:

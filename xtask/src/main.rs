@@ -4,11 +4,16 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod fuzz;
+mod histories;
+mod jobs;
 mod new_provider;
+mod nightly;
+mod programs;
 mod setup;
 mod shell;
 mod suite;
 mod sync;
+mod temporary;
 mod tidy;
 
 use anyhow::Result;
@@ -26,7 +31,7 @@ struct Arguments {
 enum Task {
     /// Install what the tests need, then run them all: format, lints, tidy, unit, end to end
     Test {
-        /// Only these parts: fmt, tidy, clippy, unit, types, e2e, python, postgrest, switch, histories
+        /// Only these parts
         parts: Vec<suite::Part>,
     },
     /// Run the tests that take too long for every change
@@ -47,7 +52,7 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Test { parts } => suite::run_all(&parts),
-        Task::Nightly => suite::nightly(),
+        Task::Nightly => nightly::run(),
         Task::Setup => setup::all(),
         Task::Tidy => tidy::check(),
         Task::Sync => sync::write(),

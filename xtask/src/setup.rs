@@ -22,6 +22,9 @@ pub fn all() -> Result<()> {
     if has("apt-get") && !has("pgbouncer") && !Path::new("/usr/sbin/pgbouncer").exists() {
         packages.push("pgbouncer");
     }
+    if has("apt-get") && !has_faketime() {
+        packages.push("libfaketime");
+    }
     if !has("node") || !has("npm") {
         packages.extend(["nodejs", "npm"]);
     }
@@ -69,6 +72,12 @@ fn node() -> Result<()> {
 fn makes_venvs() -> bool {
     let imports = Command::new("python3").args(["-c", "import venv, ensurepip"]).status();
     imports.is_ok_and(|status| status.success())
+}
+
+/// In the folder of some architecture.
+fn has_faketime() -> bool {
+    std::fs::read_dir("/usr/lib")
+        .is_ok_and(|folders| folders.flatten().any(|folder| folder.path().join("faketime").is_dir()))
 }
 
 fn has_debian_postgres() -> bool {

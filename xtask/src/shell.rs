@@ -1,6 +1,7 @@
 //! Running programs.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,32 +30,77 @@ fn path() -> Result<OsString> {
     Ok(std::env::join_paths(folders)?)
 }
 
-/// Where the binary is that the tests run, unless `TRUSTSTREAM_BIN` names another one.
-pub fn binary() -> PathBuf {
-    let named = std::env::var_os("TRUSTSTREAM_BIN").map(PathBuf::from);
-    named.unwrap_or_else(|| target().join("tested/truststream"))
-}
-
 /// Where cargo puts what it builds.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// Runs a program in a folder of the workspace; fails when it does.
-pub fn run<A: AsRef<OsStr>>(folder: &str, program: &str, arguments: &[A]) -> Result<()> {
-    let shown: Vec<_> = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect();
-    println!("\n$ {program} {}", shown.join(" "));
-    let status = Command::new(program)
-        .args(arguments)
-        .current_dir(root().join(folder))
-        .env("PATH", path()?)
-        .env("TRUSTSTREAM_BIN", binary())
-        .status()
-        .with_context(|| format!("{program} can't be started"))?;
-    if !status.success() {
-        bail!("{program} {} failed ({status})", shown.join(" "));
+/// A program with its arguments, and the folder it is run in.
+#[derive(Clone, Debug)]
+pub struct Line {
+    folder: PathBuf,
+    words: Vec<OsString>,
+    variables: Vec<(&'static str, OsString)>,
+}
+
+impl Line {
+    /// A program in the workspace's root.
+    pub fn new<A: Into<OsString> + Clone>(program: impl Into<OsString>, arguments: &[A]) -> Line {
+        let words = std::iter::once(program.into()).chain(arguments.iter().cloned().map(Into::into));
+        Line { folder: root(), words: words.collect(), variables: Vec::new() }
     }
-    Ok(())
+
+    /// More arguments.
+    pub fn and<A: Into<OsString> + Clone>(mut self, arguments: &[A]) -> Line {
+        self.words.extend(arguments.iter().cloned().map(Into::into));
+        self
+    }
+
+    /// The same in a folder of the workspace.
+    pub fn within(mut self, folder: impl AsRef<Path>) -> Line {
+        self.folder = root().join(folder);
+        self
+    }
+
+    /// The same with a variable of its environment.
+    pub fn with(mut self, name: &'static str, value: impl Into<OsString>) -> Line {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    /// The command, which finds what was downloaded for tests, and the binary under test.
+    pub fn command(&self) -> Result<Command> {
+        let Some((program, arguments)) = self.words.split_first() else { bail!("no program is named") };
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(&self.folder).env("PATH", path()?);
+        command.env("TRUSTSTREAM_BIN", crate::programs::binary());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        Ok(command)
+    }
+
+    /// Shows and runs it; fails when it does.
+    pub fn run(&self) -> Result<()> {
+        println!("\n$ {self}");
+        let program = || format!("{self} can't be started");
+        let status = self.command()?.status().with_context(program)?;
+        if !status.success() {
+            bail!("{self} failed ({status})");
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variables = self.variables.iter().map(|(name, value)| format!("{name}={}", value.display()));
+        let words = self.words.iter().map(|word| word.display().to_string());
+        f.write_str(&variables.chain(words).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// Runs a program in a folder of the workspace; fails when it does.
+pub fn run<A: Into<OsString> + Clone>(folder: &str, program: &str, arguments: &[A]) -> Result<()> {
+    Line::new(program, arguments).within(folder).run()
 }
 
 /// Whether a program is on the PATH.

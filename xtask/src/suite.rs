@@ -1,14 +1,17 @@
-//! All tests, in the order in which they find mistakes soonest.
+//! All tests: what has to be compiled is compiled once, and what is then run is run side by side.
 
-use std::path::PathBuf;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::thread::available_parallelism;
+use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::fuzz::fuzz;
-use crate::shell::{binary, run, target};
-use crate::{setup, tidy};
+use crate::histories::{self, FLEETS, PAIRS, STEPS};
+use crate::jobs::{self, Ended, Job};
+use crate::programs::{self, BESIDE_TESTS, Test};
+use crate::setup;
+use crate::shell::Line;
+use crate::temporary::Temporary;
 
 /// A part of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,209 +30,145 @@ pub enum Part {
     E2e,
     /// The official Python client against the binary.
     Python,
-    /// PostgREST's own cases against the binary, on PostgreSQL and on SQLite.
+    /// PostgREST's own cases against the binary, on PostgreSQL, SQLite and MongoDB.
     Postgrest,
     /// A switch there and back over 100,000 rows under load; fails if a request fails or a write is
     /// lost or doubled.
     Switch,
     /// Ten switches under faults that follow from seeds, judged by what clients saw.
     Histories,
-    /// Builds that make known mistakes, each of which the histories' checker must catch, and gateways that
+    /// Gateways that make known mistakes, each of which the histories' checker must catch, and gateways that
     /// end at named steps of a switch, after which nothing may be lost.
     Mutations,
 }
 
-/// Engines that histories are run between, from and to, with how many seeds of ten.
-const PAIRS: &[(&str, &str, u64)] = &[
-    ("sqlite", "postgres", 4),
-    ("postgres", "sqlite", 3),
-    ("postgres", "postgres", 1),
-    ("sqlite", "sqlite", 2),
+/// What takes long, and for how many seconds, about, on two cores that do other things as well.
+const LONG: &[(&str, u64)] = &[
+    ("crates/switch test", 400),
+    ("providers/postgres test", 330),
+    ("providers/supabase test", 300),
+    ("crates/cli test", 110),
+    ("providers/mongodb test", 100),
+    ("crates/truststream test", 40),
+    ("providers/sqlite test", 40),
+    ("crates/conformance test", 30),
+    ("crates/engines test", 30),
+    ("tests/simulation bin", 25),
+    ("crates/gateway lib", 20),
 ];
 
-/// Engines that are run between every night only: SecantusDB takes minutes for some seeds.
-const NIGHTLY: &[(&str, &str, u64)] = &[("sqlite", "mongodb", 1)];
-
-const ALL: &[Part] = &[
-    Part::Fmt,
-    Part::Tidy,
-    Part::Clippy,
-    Part::Unit,
-    Part::Types,
-    Part::E2e,
-    Part::Python,
-    Part::Postgrest,
-    Part::Switch,
-    Part::Histories,
-    Part::Mutations,
-];
-
-/// Runs the given parts, or all.
-pub fn run_parts(parts: &[Part]) -> Result<()> {
-    for part in parts {
-        let began = Instant::now();
-        one(*part)?;
-        println!("{part:?}: {:.0} s", began.elapsed().as_secs_f64());
-    }
-    Ok(())
-}
-
-/// Installs what is needed and runs the given parts, or all.
+/// Installs what is needed and runs the given parts, or all. Each of them is run, also when another fails.
 pub fn run_all(parts: &[Part]) -> Result<()> {
     setup::all()?;
-    run_parts(if parts.is_empty() { ALL } else { parts })
+    let began = Instant::now();
+    let parts = if parts.is_empty() { Part::value_variants() } else { parts };
+    let mut all = Vec::new();
+    let tests = if parts.iter().any(|part| part.is_built()) {
+        let built =
+            programs::build(if parts.contains(&Part::Unit) { &["--all-targets"] } else { BESIDE_TESTS });
+        let failure = built.as_ref().err().map(|error| format!("{error:#}"));
+        let (part, name) = ("build".to_owned(), String::new());
+        all.push(Ended { part, name, took: began.elapsed(), failure, log: None });
+        built.ok()
+    } else {
+        Some(Vec::new())
+    };
+    let (mut jobs, mut one_by_one) = (Vec::new(), Vec::new());
+    for part in parts {
+        match &tests {
+            None if part.is_built() => {}
+            _ if part.asks_cargo() => one_by_one.extend(part.jobs(&[])?),
+            tests => jobs.extend(part.jobs(tests.as_deref().unwrap_or_default())?),
+        }
+        if *part == Part::Unit && tests.is_some() {
+            one_by_one.push(part.job("of documentation", 60, vec![programs::cargo("test").and(&["--doc"])]));
+        }
+    }
+    let temporary = Temporary::new()?;
+    let at_a_time = available_parallelism().map_or(2, usize::from);
+    all.extend(jobs::run(at_a_time, jobs, one_by_one, temporary.path())?);
+    jobs::conclude(&all, began)
 }
 
-fn one(part: Part) -> Result<()> {
-    match part {
-        Part::Fmt => run(".", "cargo", &["fmt", "--all", "--check"]),
-        Part::Tidy => tidy::check(),
-        Part::Clippy => {
-            run(".", "cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+impl Part {
+    fn job(self, name: &str, seconds: u64, lines: Vec<Line>) -> Job {
+        Job { part: format!("{self:?}").to_lowercase(), name: name.to_owned(), seconds, lines }
+    }
+
+    /// Whether it runs what is built first.
+    fn is_built(self) -> bool {
+        match self {
+            Part::Fmt | Part::Tidy | Part::Clippy => false,
+            // The caller may have brought the binary.
+            Part::Types | Part::E2e | Part::Python | Part::Switch => {
+                std::env::var_os("TRUSTSTREAM_BIN").is_none()
+            }
+            Part::Unit | Part::Postgrest | Part::Histories | Part::Mutations => true,
         }
-        Part::Unit => run(".", "cargo", &["test", "--workspace", "--locked", "--no-fail-fast"]),
-        Part::Types => {
-            build()?;
-            run("tests/types", "node", &["run.mjs"])
-        }
-        Part::E2e => {
-            build()?;
-            run("tests/e2e", "node", &["run.mjs"])
-        }
-        Part::Python => {
-            build()?;
-            run("tests/python", "python3", &["run.py"])
-        }
-        Part::Postgrest => {
-            build()?;
-            run("tests/postgrest", "python3", &["replay.py"])?;
-            run("tests/postgrest", "python3", &["replay.py", "--backend", "sqlite"])
-        }
-        Part::Switch => {
-            build()?;
-            run(".", &text(binary())?, &["demo", "--json"])
-        }
-        Part::Histories => {
-            build()?;
-            histories(PAIRS, 1, 1)?;
-            fleet(1, 1)
-        }
-        Part::Mutations => mutations(),
+    }
+
+    /// Whether cargo works for it, of which one works at a time.
+    fn asks_cargo(self) -> bool {
+        matches!(self, Part::Tidy | Part::Clippy)
+    }
+
+    /// What is to be run for it.
+    fn jobs(self, tests: &[Test]) -> Result<Vec<Job>> {
+        let one = |seconds, lines| vec![self.job("", seconds, lines)];
+        Ok(match self {
+            Part::Fmt => one(5, vec![Line::new("cargo", &["fmt", "--all", "--check"])]),
+            Part::Tidy => {
+                let own = std::env::current_exe().context("the program of these tasks")?;
+                one(5, vec![Line::new(own, &["tidy"])])
+            }
+            Part::Clippy => one(100, lints()),
+            Part::Unit => {
+                let seconds =
+                    |name: &str| LONG.iter().find(|(long, _)| *long == name).map_or(1, |(_, time)| *time);
+                tests
+                    .iter()
+                    .map(|test| self.job(&test.name, seconds(&test.name), vec![test.line()]))
+                    .collect()
+            }
+            Part::Types => one(5, vec![Line::new("node", &["run.mjs"]).within("tests/types")]),
+            Part::E2e => {
+                let on = |name: &str| {
+                    let line = Line::new("node", &["run.mjs", "--backend", name]).within("tests/e2e");
+                    self.job(name, 120, vec![line])
+                };
+                backends()?.split_ascii_whitespace().map(on).collect()
+            }
+            Part::Python => one(35, vec![Line::new("python3", &["run.py"]).within("tests/python")]),
+            Part::Postgrest => {
+                let on = |name: &str, more: &[&str]| {
+                    let line = Line::new("python3", &["replay.py", "--backend", name]).and(more);
+                    let line = line.with("TRUSTSTREAM_HOST", programs::built("examples/host"));
+                    self.job(name, 100, vec![line.within("tests/postgrest")])
+                };
+                vec![on("postgres", &[]), on("sqlite", &[]), on("mongodb", &["--base-only"])]
+            }
+            Part::Switch => one(20, vec![histories::demo()]),
+            // One after the other: what clients see is judged, and they are many.
+            Part::Histories => {
+                let fleets = histories::fleets(FLEETS, 1, 1);
+                one(310, [histories::pairs(PAIRS, 1, 1), fleets, histories::gradual(1, 1)].concat())
+            }
+            Part::Mutations => one(170, [vec![histories::steps(STEPS)], histories::mutations()].concat()),
+        })
     }
 }
 
-/// Switches under faults between pairs of engines: `times` as many as there are for every change, by
-/// the seeds from `first` on.
-fn histories(pairs: &[(&str, &str, u64)], first: u64, times: u64) -> Result<()> {
-    let mut seed = first;
-    for (from, to, seeds) in pairs {
-        let seeds = seeds * times;
-        let (begin, count) = (seed.to_string(), seeds.to_string());
-        let arguments = ["--seed", &begin, "--seeds", &count, "--from", from, "--to", to];
-        let cargo = ["run", "--locked", "-q", "-p", "truststream-histories", "--"];
-        run(".", "cargo", &[&cargo[..], &arguments[..]].concat())?;
-        seed += seeds;
-    }
-    Ok(())
+/// The lints of all there is, and of what users build, without what the tests add to it.
+fn lints() -> Vec<Line> {
+    let deny = ["--", "-D", "warnings"];
+    let own = Line::new("cargo", &["clippy", "--locked", "--profile", programs::PROFILE]);
+    let all = programs::cargo("clippy").and(&["--all-targets"]);
+    [all, own].map(|line| line.and(&deny)).to_vec()
 }
 
-/// Switches of several gateways, one of which goes wrong: killed, frozen, cut off.
-fn fleet(first: u64, times: u64) -> Result<()> {
-    let (begin, count) = (first.to_string(), (FLEETS * times).to_string());
-    let arguments = ["--gateways", "2", "--from", "postgres", "--to", "postgres"];
-    let seeds = ["--seed", &begin, "--seeds", &count, "--ballast", "2000", "--rate", "100"];
-    let cargo = ["run", "--locked", "-q", "-p", "truststream-histories", "--"];
-    run(".", "cargo", &[&cargo[..], &arguments[..], &seeds[..]].concat())
-}
-
-/// Clusters in one thread, whose clocks a seed drives; some of each are run with the unit tests.
-fn simulations(first: u64, seeds: u64) -> Result<()> {
-    let (first, seeds) = (first.to_string(), seeds.to_string());
-    let cargo = ["run", "--release", "--locked", "-q", "-p", "truststream-simulation", "--"];
-    run(".", "cargo", &[&cargo[..], &["--seed", &first, "--seeds", &seeds]].concat())
-}
-
-/// How many seeds of ten are runs of a fleet, beside those of one gateway.
-const FLEETS: u64 = 4;
-
-/// Each known mistake, and from which engine to which one it shows best.
-const MUTATIONS: &[(&str, &str, &str)] = &[
-    ("drop-change", "sqlite", "postgres"),
-    ("apply-twice", "sqlite", "postgres"),
-    ("end-before-drain", "postgres", "sqlite"),
-    ("late-reverse", "sqlite", "postgres"),
-];
-
-/// Steps at which a gateway ends for every change; nightly it is all of them.
-const STEPS: &[&str] = &["captured", "batch", "identities", "committed", "caughtup/2", "released"];
-
-/// The binary that makes mistakes and ends where it is told to.
-fn mutant() -> Result<String> {
-    let features = format!("mutations,{PROVIDERS}");
-    run(".", "cargo", &["build", "--locked", "-p", "truststream-cli", "--features", &features])?;
-    text(target().join("debug/truststream"))
-}
-
-fn text(path: PathBuf) -> Result<String> {
-    match path.to_str() {
-        Some(path) => Ok(path.to_owned()),
-        None => bail!("{} is no text", path.display()),
-    }
-}
-
-/// Gateways that end at these steps, or at every one if none is named.
-fn steps(binary: &str, names: &[&str]) -> Result<()> {
-    let arguments = ["--binary", binary, "--ballast", "2000", "--steps"];
-    let cargo = ["run", "--locked", "-q", "-p", "truststream-histories", "--"];
-    run(".", "cargo", &[&cargo[..], &arguments[..], names].concat())
-}
-
-fn mutations() -> Result<()> {
-    let binary = &mutant()?;
-    steps(binary, STEPS)?;
-    for (mutation, from, to) in MUTATIONS {
-        let arguments = ["--binary", binary, "--mutation", mutation, "--from", from, "--to", to];
-        // Many writes at a time: some mistakes are only seen in those that are under way at the flip.
-        let load = ["--seeds", "12", "--clients", "24", "--rate", "1500"];
-        let cargo = ["run", "--locked", "-q", "-p", "truststream-histories", "--"];
-        run(".", "cargo", &[&cargo[..], &load[..], &arguments[..]].concat())?;
-    }
-    Ok(())
-}
-
-/// What takes too long for every change: 200 switches under faults, gateways that end at every step,
-/// 3,000 simulated clusters, and 10,000 random requests on SQLite and PostgreSQL, others each day. What goes wrong is printed with the
-/// seed that finds it again.
-pub fn nightly() -> Result<()> {
-    let model = ["cargo", "test", "--release", "--locked", "-p", "truststream-switch", "--test", "main"];
-    let mut command = vec!["TRUSTSTREAM_MODEL=large"];
-    command.extend(model);
-    command.extend(["--", "--nocapture"]);
-    run(".", "env", &command)?;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let day = since.as_secs() / 86_400;
-    build()?;
-    histories(PAIRS, day * 1_000, 20)?;
-    histories(NIGHTLY, day * 1_000 + 500, 20)?;
-    fleet(day * 1_000, 20)?;
-    steps(&mutant()?, &[])?;
-    simulations(day * 10_000, 3_000)?;
-    let seed = format!("TRUSTSTREAM_SEED={day}");
-    let test = ["test", "--locked", "-p", "truststream-conformance", "--test", "main", "differential"];
-    let mut command = vec!["TRUSTSTREAM_CASES=10000", &seed, "cargo"];
-    command.extend(test);
-    command.extend(["--", "--nocapture"]);
-    run(".", "env", &command)?;
-    fuzz(day)
-}
-
-/// Providers beside the default ones that there is a server for: one binary serves all parts.
-const PROVIDERS: &str = "mongodb,supabase";
-
-/// The binary that the parts run, unless the caller brings one.
-fn build() -> Result<()> {
-    if std::env::var_os("TRUSTSTREAM_BIN").is_some() {
-        return Ok(());
-    }
-    run(".", "cargo", &["build", "--profile", "tested", "--locked", "--features", PROVIDERS])
+/// The backends that the JavaScript client is run against.
+fn backends() -> Result<String> {
+    let ask = "import('./support/backends.mjs').then(({ BACKENDS }) => console.log(BACKENDS.join(' ')))";
+    let output = Line::new("node", &["-e", ask]).within("tests/e2e").command()?.output();
+    Ok(String::from_utf8(output.context("node can't be started")?.stdout)?)
 }

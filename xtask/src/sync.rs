@@ -1,9 +1,8 @@
 //! Documents that are made from code.
 
-use std::process::{Command, Stdio};
-
 use anyhow::{Context, Result, bail};
 
+use crate::programs;
 use crate::shell::root;
 
 /// Where the capabilities of the providers are written.
@@ -27,24 +26,6 @@ pub fn check() -> Result<()> {
 }
 
 fn providers() -> Result<String> {
-    let arguments = [
-        "run",
-        "--quiet",
-        "--locked",
-        "-p",
-        "truststream-runtime",
-        "--all-features",
-        "--example",
-        "providers",
-    ];
-    let output = Command::new("cargo")
-        .args(arguments)
-        .current_dir(root())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cargo can't be started")?;
-    if !output.status.success() {
-        bail!("the providers can't be asked ({})", output.status);
-    }
-    Ok(String::from_utf8(output.stdout)?)
+    programs::build(&["--example", "providers"])?;
+    programs::output_of("examples/providers")
 }

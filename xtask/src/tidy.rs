@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("engines", &["kernel", "services"]),
     ("typegen", &["kernel", "services", "sql"]),
     ("switch", &["kernel", "services"]),
-    ("conformance", &["kernel", "services", "layers", "sql"]),
+    ("conformance", &["kernel", "services", "layers", "sql", "engines"]),
     // And every provider.
     ("runtime", &["kernel", "services", "layers", "sql", "engines", "switch"]),
     ("gateway", &["kernel", "spool", "services", "engines", "runtime", "switch"]),

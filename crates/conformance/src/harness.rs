@@ -91,7 +91,7 @@ impl<S: Service> Env<S> {
 }
 
 /// How long a case may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What stands between a case and the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,13 +2,15 @@
 //! port, gone with its value.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::port::free_port;
 
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,7 +30,7 @@ impl MongoServer {
     /// When SecantusDB is not installed, or does not answer.
     pub fn start() -> io::Result<MongoServer> {
         let folder = crate::scratch::folder()?;
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let port = free_port()?;
         let process = spawn(&folder, port)?;
         let mut server = MongoServer { process, port, databases: AtomicU32::new(0), folder };
         server.wait_until_ready()?;
@@ -49,6 +51,11 @@ impl MongoServer {
     /// Its URL.
     pub fn url(&self) -> String {
         format!("mongodb://127.0.0.1:{}/?directConnection=true", self.port)
+    }
+
+    /// The port it listens on, at 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The name of a database that is not there yet.

@@ -59,7 +59,7 @@ fn migrations_leave_the_same_rows() {
             let sqlite = SqliteDriver::in_memory(Default::default()).await.unwrap();
             let postgres =
                 PostgresDriver::connect(truststream_postgres::Config::new(database)).await.unwrap();
-            (rows(&sqlite, sql).await, rows(&postgres, sql).await)
+            (rows(&sqlite, sql).await, Box::pin(rows(&postgres, sql)).await)
         });
         assert!(!there.is_empty(), "{name}");
         assert_eq!(here, there, "{name}");

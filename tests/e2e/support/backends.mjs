@@ -35,7 +35,7 @@ export const BEYOND = {
     'switch_crash.test.mjs': 'what is in memory ends with the process',
   },
   mongodb: {
-    'switch_crash.test.mjs': 'chunks of 20 rows take SecantusDB longer than a file may',
+    'switch_crash.test.mjs': 'chunks of 40 rows take SecantusDB longer than a file may',
   },
   supabase: {
     'realtime_changes.test.mjs': 'a data API has no ordered feed of changes',

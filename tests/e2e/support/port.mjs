@@ -2,19 +2,40 @@
 
 import { createConnection, createServer } from 'node:net'
 
-export function freePort() {
-  return new Promise((resolve, reject) => {
+// Below those that systems give to whoever asks for any: until a server listens, nobody gets its port by chance.
+const FIRST = 15_000
+const COUNT = 15_000
+
+// Who listens here at a port has claimed the same one of 127.0.0.1, until its process ends: so do the tests in Rust
+// and in Python.
+const CLAIMS = '127.0.0.77'
+
+export async function freePort() {
+  for (;;) {
+    const port = FIRST + Math.floor(Math.random() * COUNT)
+    if (await claim(port)) return port
+  }
+}
+
+async function claim(port) {
+  const own = await listens(port, CLAIMS)
+  if (own.failure && own.failure !== 'EADDRNOTAVAIL') return false
+  own.server?.unref()
+  const { server } = await listens(port, '127.0.0.1')
+  if (server) await new Promise((resolve) => server.close(resolve))
+  return Boolean(server)
+}
+
+function listens(port, host) {
+  return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
+    server.once('error', (error) => resolve({ failure: error.code }))
+    server.listen(port, host, () => resolve({ server }))
   })
 }
 
 /** Waits for `ready` (what the server's log says, say), and for the port. False when the server gave up. */
-export async function accepts(port, child, ready = () => true, patience = 20_000) {
+export async function accepts(port, child, ready = () => true, patience = 60_000) {
   const until = Date.now() + patience
   while (child.exitCode === null && Date.now() < until) {
     if (ready() && (await connects(port))) return true

@@ -11,6 +11,7 @@ const SETTINGS = {
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
+  jit: 'off',
   wal_level: 'logical',
   timezone: 'UTC',
   unix_socket_directories: '',

@@ -86,6 +86,10 @@ impl Run {
                 Ok((phase, owner)) if phase == "committed" && owner == "cloud" => return Ok(()),
                 // It may be that it was never heard, or that it was given up.
                 Ok((phase, _)) if phase == "aborted" || phase == "none" => drop(self.start().await),
+                // What could not be removed then is removed now.
+                Ok((phase, _)) if phase == "aborting" && self.faulted && started.elapsed() < PATIENCE => {
+                    drop(self.gateway.cli(&["switch", "abort"]).await);
+                }
                 Ok(_) | Err(_) if started.elapsed() < PATIENCE => {}
                 Ok((phase, owner)) => bail!("still {phase}, {owner} serves"),
                 Err(error) => return Err(error),
@@ -130,6 +134,12 @@ impl Run {
                 self.gateway.restart().await
             }
             Fault::Freeze(time) => self.gateway.freeze(time).await,
+            Fault::Clock(seconds) => self.gateway.jump(seconds),
+            Fault::TargetFull(time) => {
+                self.target.disk()?.fill()?;
+                sleep(time).await;
+                self.target.disk()?.free()
+            }
             Fault::CrashTarget => crash(&mut self.target).await,
             Fault::CrashSource => crash(&mut self.source).await,
             Fault::TargetWire(condition, time) => disturb(&self.target, condition, time).await,

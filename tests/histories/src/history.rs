@@ -133,11 +133,34 @@ pub struct Subscription {
     pub broken: bool,
 }
 
+/// A gateway that had lost touch with the others for a time: what it reads then is of the side that it
+/// knew last.
+#[derive(Clone, Copy, Debug)]
+pub struct Away {
+    pub gateway: usize,
+    pub from: Duration,
+    pub to: Duration,
+}
+
 /// All that clients asked for and saw.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     pub operations: Vec<Operation>,
     pub subscriptions: Vec<Subscription>,
+    /// How many gateways the clients were spread over, by their numbers.
+    pub gateways: usize,
+    pub away: Vec<Away>,
+}
+
+impl History {
+    /// Whether a read may have seen less than was acknowledged before it, which is said of gateways that
+    /// have lost touch.
+    pub fn may_be_stale(&self, read: &Operation) -> bool {
+        let client = usize::try_from(read.client - 1).unwrap_or_default();
+        let is_through = |away: &&Away| away.gateway == client % self.gateways.max(1);
+        let mut away = self.away.iter().filter(is_through);
+        away.any(|away| read.began <= away.to && away.from <= read.ended)
+    }
 }
 
 /// What is stored at the end, as it is read when all clients have stopped.
@@ -150,6 +173,8 @@ pub struct State {
     pub balances: BTreeMap<i64, i64>,
     /// Id, from, to, amount.
     pub transfers: Vec<(String, i64, i64, i64)>,
+    /// Id of each transfer that a receipt was written of, in the same transaction.
+    pub receipts: Vec<String>,
     /// The version that each file has, or what it has instead.
     pub files: BTreeMap<i64, Seen>,
 }

@@ -7,31 +7,39 @@
 
 mod api;
 mod check;
+mod clock;
+mod disk;
 mod drive;
 mod engine;
 mod fleet;
 mod gateway;
 mod history;
+mod namespaces;
 mod run;
 mod schedule;
 mod wire;
 mod workload;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use engine::Engine;
-use fleet::Share;
-use gateway::Subject;
+use fleet::{Kind, Setup, Share};
+use gateway::{Strategy, Subject};
 use run::Verdict;
 use schedule::{Fault, STEPS, Schedule};
+use wire::Wire;
 use workload::Load;
 
 /// Runs live switches under faults and judges what the clients saw.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Options {
+    #[command(subcommand)]
+    relay: Option<Relay>,
     /// First seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -44,6 +52,9 @@ struct Options {
     /// Engine that it is switched to
     #[arg(long, value_enum, default_value_t = Engine::Postgres)]
     to: Engine,
+    /// How it is switched
+    #[arg(long, value_enum, default_value_t = Strategy::BlueGreen)]
+    strategy: Strategy,
     /// Let nothing go wrong
     #[arg(long)]
     no_faults: bool,
@@ -60,6 +71,16 @@ struct Options {
     /// What a fleet shares: a server, or a file of one machine
     #[arg(long, value_enum, default_value_t = Share::Server)]
     share: Share,
+    /// Cut the networks between the gateways of a fleet and its servers, in namespaces
+    #[arg(long)]
+    networks: bool,
+    /// Lose the backend that serves, of which a fleet keeps a mirror
+    #[arg(long)]
+    failover: bool,
+    /// Have the gateway of a fleet that leads, built with the feature `mutations`, stand still at this
+    /// named step until another one has made the switch
+    #[arg(long, value_name = "STEP")]
+    stop_at: Option<String>,
     /// Clients
     #[arg(long, default_value_t = 8)]
     clients: i64,
@@ -74,19 +95,32 @@ struct Options {
     binary: PathBuf,
 }
 
+/// What brings clients to a gateway in a namespace: it runs there.
+#[derive(Subcommand)]
+enum Relay {
+    #[command(hide = true)]
+    Relay { near: SocketAddr, far: SocketAddr },
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
+    if let Some(Relay::Relay { near, far }) = options.relay {
+        let _wire = Wire::between(near, far).await?;
+        std::future::pending::<()>().await;
+    }
     let binary = std::path::absolute(&options.binary)?;
     let load = Load { clients: options.clients, rate: options.rate, ballast: options.ballast };
     let mut bad = Vec::new();
     println!("  seed  requests  failed  slowest write  took     verdict   run");
     for (seed, schedule) in options.schedules()? {
-        let subject = Subject { binary: &binary, mutation: options.mutation.as_deref(), end_at: None };
+        let (strategy, mutation) = (options.strategy, options.mutation.as_deref());
+        let stop_at = options.stop_at.as_deref();
+        let subject = Subject { binary: &binary, strategy, mutation, end_at: None, stop_at, jumps: false };
         let pair = (options.from, options.to);
         let verdict = match options.gateways {
             1 => run::run(subject, pair, schedule, load, seed).await,
-            gateways => fleet::run(subject, pair, (gateways, options.share), load, seed).await,
+            _ => fleet::run(subject, pair, options.setup(), load, seed).await,
         };
         match verdict {
             Ok(verdict) => {
@@ -125,8 +159,19 @@ impl Options {
     fn described(&self, seed: u64, schedule: Schedule) -> String {
         match self.gateways {
             1 => schedule.to_string(),
-            _ => fleet::Schedule::of(seed, self.share).to_string(),
+            _ => fleet::Schedule::of(seed, self.share, self.setup().kind).to_string(),
         }
+    }
+
+    /// What fleets are made of.
+    fn setup(&self) -> Setup {
+        let kind = match self {
+            Options { stop_at: Some(_), .. } => Kind::StopAt,
+            Options { failover: true, .. } => Kind::Backend,
+            Options { networks: true, .. } => Kind::Network,
+            _ => Kind::Process,
+        };
+        Setup { gateways: self.gateways, share: self.share, kind }
     }
 
     /// The runs that are asked for, by seed.

@@ -1,5 +1,6 @@
 //! One run: a workload, a switch, a fault, and the judgement.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -7,10 +8,12 @@ use tokio::time::sleep;
 
 use crate::api::Api;
 use crate::check::{Violation, check};
+use crate::disk::Disk;
 use crate::drive::Run;
 use crate::engine::{Engine, Side};
 use crate::gateway::{Gateway, Subject};
 use crate::history::History;
+use crate::namespaces::Home;
 use crate::schedule::{Fault, Schedule};
 use crate::workload::{Load, MIGRATION, Workload, prepare, read_state};
 
@@ -35,13 +38,17 @@ pub async fn run(
     seed: u64,
 ) -> Result<Verdict> {
     let began = Instant::now();
-    let (source, target) = (Side::start("main", pair.0).await?, Side::start("cloud", pair.1).await?);
+    let disk = matches!(schedule.fault, Fault::TargetFull(_)).then(Disk::mount).transpose()?;
+    let source = Side::start("main", pair.0, Ipv4Addr::LOCALHOST, None).await?;
+    let target = Side::start("cloud", pair.1, Ipv4Addr::LOCALHOST, disk).await?;
     let settings = format!("active = \"main\"\n\n{}{}", source.settings(), target.settings());
     let end_at = match schedule.fault {
         Fault::EndAt(step) => Some(step),
         _ => None,
     };
-    let gateway = Gateway::start(Subject { end_at, ..subject }, &settings, MIGRATION).await?;
+    let jumps = matches!(schedule.fault, Fault::Clock(_));
+    let subject = Subject { end_at, jumps, ..subject };
+    let gateway = Gateway::start(subject, Home::here(), &settings, MIGRATION).await?;
     let api = Api::new(&gateway.url(), &gateway.service_key)?;
     prepare(&api, load).await?;
     let workload =

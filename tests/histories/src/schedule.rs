@@ -33,6 +33,8 @@ pub enum Fault {
     EndAt(&'static str),
     /// The gateway stands still for this long.
     Freeze(Duration),
+    /// The gateway's time of day jumps by so many seconds.
+    Clock(i64),
     /// The target's server crashes and comes up again.
     CrashTarget,
     /// The source's server crashes and comes up again.
@@ -41,6 +43,8 @@ pub enum Fault {
     TargetWire(Condition, Duration),
     /// The wire to the source is in a bad condition for this long.
     SourceWire(Condition, Duration),
+    /// Nothing more fits on the target's disk for this long.
+    TargetFull(Duration),
     /// Who asked for the switch goes away before it is done.
     CallerGone,
     /// Somebody gives the switch up at the very moment at which it may commit.
@@ -69,9 +73,11 @@ pub struct Schedule {
 /// Every named step of `crates/switch/src/failpoint.rs`, on the way to which goal it is reached. After a
 /// stroke: the time at which it is reached.
 pub const STEPS: &[(&str, Goal)] = &[
+    ("emptying", Goal::Commit),
     ("emptied", Goal::Commit),
     ("prepared", Goal::Commit),
     ("captured", Goal::Commit),
+    ("sending", Goal::Commit),
     ("chunk", Goal::Commit),
     ("chunk/7", Goal::Back),
     ("stored", Goal::Commit),
@@ -97,11 +103,15 @@ pub const STEPS: &[(&str, Goal)] = &[
     ("identities/2", Goal::Back),
     ("committed/2", Goal::Back),
     ("givingup", Goal::Abort),
+    ("discarding", Goal::Abort),
     ("discarded", Goal::Abort),
     ("finalizing", Goal::Finalize),
     ("released", Goal::Finalize),
     ("settled", Goal::Finalize),
 ];
+
+/// How far clocks jump at most, in seconds: tokens that people have stay good for an hour.
+pub const FARTHEST: i64 = 1_800;
 
 impl Schedule {
     /// Nothing goes wrong, and both sides are looked at.
@@ -138,7 +148,7 @@ impl Schedule {
             2 => Condition::Deaf,
             _ => Condition::Cut,
         };
-        let fault = match random.random_range(0..16) {
+        let fault = match random.random_range(0..18) {
             _ if !faults => Fault::Nothing,
             0 => Fault::Nothing,
             1..5 => Fault::KillGateway,
@@ -149,6 +159,8 @@ impl Schedule {
             13 if source.has_server() => Fault::SourceWire(condition, time),
             14 => Fault::CallerGone,
             15 => Fault::AbortAtOnce,
+            16 if target != Engine::Mongodb => Fault::TargetFull(time),
+            17 => Fault::Clock(random.random_range(-FARTHEST..FARTHEST)),
             _ => Fault::KillGateway,
         };
         Schedule { goal, fault, moment }
@@ -156,7 +168,10 @@ impl Schedule {
 
     /// Whether clients may see requests fail in this run: only while a server is down or out of reach.
     pub fn may_fail(&self) -> bool {
-        !matches!(self.fault, Fault::Nothing | Fault::Freeze(_) | Fault::CallerGone | Fault::AbortAtOnce)
+        !matches!(
+            self.fault,
+            Fault::Nothing | Fault::Freeze(_) | Fault::Clock(_) | Fault::CallerGone | Fault::AbortAtOnce
+        )
     }
 }
 
@@ -168,6 +183,7 @@ impl fmt::Display for Schedule {
             Fault::EndAt(step) => return write!(f, "{goal}, gateway ended at {step}"),
             Fault::KillGateway => "gateway killed".to_owned(),
             Fault::Freeze(time) => format!("gateway frozen {} ms", time.as_millis()),
+            Fault::Clock(seconds) => format!("time of day {seconds:+} s"),
             Fault::CrashTarget => "target crashed".to_owned(),
             Fault::CrashSource => "source crashed".to_owned(),
             Fault::TargetWire(condition, time) => {
@@ -176,6 +192,7 @@ impl fmt::Display for Schedule {
             Fault::SourceWire(condition, time) => {
                 format!("wire to the source {condition:?} for {} ms", time.as_millis())
             }
+            Fault::TargetFull(time) => format!("target full for {} ms", time.as_millis()),
             Fault::CallerGone => "caller gone".to_owned(),
             Fault::AbortAtOnce => "given up at once".to_owned(),
         };

@@ -27,28 +27,35 @@ pub enum Condition {
 
 /// A wire to one server.
 pub struct Wire {
-    port: u16,
+    near: SocketAddr,
+    far: SocketAddr,
     condition: watch::Sender<Condition>,
     accepting: JoinHandle<()>,
 }
 
 impl Wire {
-    /// A wire to the server at this port.
-    pub async fn to(server: u16) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let port = listener.local_addr()?.port();
+    /// A wire from an address of this machine to the server at this port.
+    pub async fn to(server: u16, from: Ipv4Addr) -> Result<Self> {
+        let server = SocketAddr::from((Ipv4Addr::LOCALHOST, server));
+        Wire::between(SocketAddr::from((from, 0)), server).await
+    }
+
+    /// A wire from one address to another.
+    pub async fn between(from: SocketAddr, far: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind(from).await?;
+        let near = listener.local_addr()?;
         let (condition, seen) = watch::channel(Condition::Sound);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(connect(client, server, seen.clone()));
+                tokio::spawn(connect(client, far, seen.clone()));
             }
         });
-        Ok(Wire { port, condition, accepting })
+        Ok(Wire { near, far, condition, accepting })
     }
 
-    /// Where its near end is.
-    pub fn port(&self) -> u16 {
-        self.port
+    /// A URL of the server, by way of this wire.
+    pub fn leads_to(&self, url: &str) -> String {
+        url.replace(&self.far.to_string(), &self.near.to_string())
     }
 
     /// Changes what it does, for open connections as well.
@@ -63,13 +70,11 @@ impl Drop for Wire {
     }
 }
 
-async fn connect(client: TcpStream, server: u16, seen: watch::Receiver<Condition>) {
+async fn connect(client: TcpStream, server: SocketAddr, seen: watch::Receiver<Condition>) {
     if *seen.borrow() == Condition::Cut {
         return;
     }
-    let Ok(server) = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, server))).await else {
-        return;
-    };
+    let Ok(server) = TcpStream::connect(server).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     let cut = async {

@@ -16,6 +16,7 @@ use super::witness::Witness;
 /// What is stored, and who is told of changes.
 pub struct Control {
     pub store: MemoryStore,
+    /// Each by a channel of its own: one channel wakes those who wait in an order that it leaves to chance.
     told: Mutex<Vec<(Wire, watch::Sender<()>)>>,
     /// A mistake: what is written is written, whatever was there.
     pub blind: bool,
@@ -27,7 +28,9 @@ impl Control {
     }
 
     fn changed(&self) {
-        for (wire, told) in &*self.told.lock() {
+        let mut all = self.told.lock();
+        all.retain(|(_, told)| !told.is_closed());
+        for (wire, told) in &*all {
             let told = told.clone();
             wire.tell(move || told.send_replace(()));
         }
@@ -39,18 +42,11 @@ pub struct Reached {
     wire: Wire,
     control: Arc<Control>,
     witness: Arc<Witness>,
-    changed: watch::Sender<()>,
 }
 
 impl Reached {
     pub fn new(wire: Wire, control: Arc<Control>, witness: Arc<Witness>) -> Arc<Self> {
-        let changed = watch::Sender::new(());
-        let mut told = control.told.lock();
-        // A node that comes back is another process.
-        told.retain(|(other, _)| other.node != wire.node);
-        told.push((wire.clone(), changed.clone()));
-        drop(told);
-        Arc::new(Reached { wire, control, witness, changed })
+        Arc::new(Reached { wire, control, witness })
     }
 
     fn ask<'a, T: Send + 'static>(
@@ -103,6 +99,8 @@ impl ControlStore for Reached {
     }
 
     fn watch(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+        let (told, changed) = watch::channel(());
+        self.control.told.lock().push((self.wire.clone(), told));
+        changed
     }
 }

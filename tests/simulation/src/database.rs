@@ -11,8 +11,8 @@ use truststream_kernel::{Context, Error, FeatureSet, Features, Result, Type};
 use truststream_services::database::{
     Applied, AppliedMigration, AppliedPosition, Apply, Arguments, Authorize, Batch, Capture, Catalog,
     ChangeBatch, Changes, Chunk, Column, DatabaseDriver, DatabaseFeature, Delete, Describe, Fence, Insert,
-    Invoke, Migrate, MigrationOutcome, Migrations, NamedArgument, Page, Ping, Position, Prepare, Scan,
-    Select, Table, Update,
+    Invoke, Migrate, MigrationOutcome, Migrations, NamedArgument, Page, Ping, Position, Prepare,
+    PrepareClaimed, Scan, Select, Table, Update,
 };
 
 use super::network::Wire;
@@ -164,6 +164,11 @@ impl DatabaseDriver for Reached {
         self.ask(move |server, _| server.prepare(&op)).await
     }
 
+    async fn prepare_claimed(&self, _cx: &Context, op: &PrepareClaimed) -> Result<Applied> {
+        let op = op.clone();
+        self.ask(move |server, _| server.prepare_claimed(&op)).await
+    }
+
     async fn apply(&self, _cx: &Context, op: &Apply) -> Result<Applied> {
         let op = op.clone();
         self.ask(move |server, now| server.apply(&op, now)).await
@@ -176,7 +181,7 @@ impl DatabaseDriver for Reached {
 
     async fn fence(&self, _cx: &Context, op: &Fence) -> Result<()> {
         let op = op.clone();
-        self.ask(move |server, _| server.fence(&op)).await
+        self.ask(move |server, now| server.fence(&op, now)).await
     }
 }
 

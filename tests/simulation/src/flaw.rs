@@ -5,6 +5,12 @@ use std::time::Duration;
 use super::faults::{Fault, Goal, Plan, When};
 use super::network::{Condition, Place};
 
+/// The mistake that shows only in chunks which come late.
+const COPY: &str = "unguarded-copy";
+
+/// The mistake that shows only where the target is emptied late.
+const PREPARE: &str = "unguarded-prepare";
+
 /// A mistake made on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
@@ -26,7 +32,7 @@ impl Flaw {
     /// # Errors
     /// The names there are.
     pub fn parse(name: &str) -> Result<Self, String> {
-        let mutations = ["drop-change", "apply-twice", "end-before-drain", "late-reverse"];
+        let mutations = ["drop-change", "apply-twice", "end-before-drain", "late-reverse", COPY, PREPARE];
         let own = [
             ("unbounded-in-flight", Flaw::UnboundedInFlight),
             ("ungated", Flaw::Ungated),
@@ -40,12 +46,18 @@ impl Flaw {
     }
 
     /// Runs in which the mistake can show.
-    pub fn shapes(self, plan: &mut Plan) {
+    pub fn shapes(self, plan: &mut Plan, seed: u64) {
         plan.fences = false;
         if plan.goal == Goal::Commit || self == Flaw::Mutation("late-reverse") {
             plan.goal = Goal::Back;
         }
         match self {
+            Flaw::Mutation(COPY) => plan.faults = late(plan.nodes, "copying", 20 + seed * 7 % 100),
+            Flaw::Mutation(PREPARE) => {
+                // The source has all that the target is lacking then.
+                plan.goal = Goal::Commit;
+                plan.faults = late(plan.nodes, "preparing", 20 + seed * 3 % 30);
+            }
             Flaw::Mutation(_) | Flaw::Ungated => plan.faults.clear(),
             // What one node has sent arrives when it is no longer one of them.
             Flaw::UnboundedInFlight => {
@@ -66,4 +78,15 @@ impl Flaw {
             _ => None,
         }
     }
+}
+
+/// What is sent to the target for a moment of a phase arrives long after everybody has ended and begun
+/// again.
+fn late(nodes: usize, phase: &'static str, after: u64) -> Vec<(When, Fault)> {
+    let slow = Condition::Slow(Duration::from_millis(2_700));
+    let late = |node| Fault::Wire { node, place: Place::Cloud, condition: slow, time: 30 };
+    let each = |fault: &dyn Fn(usize) -> Fault, after| -> Vec<_> {
+        (0..nodes).map(|node| (When::Phase(phase, after), fault(node))).collect()
+    };
+    [each(&late, after), each(&|node| Fault::Crash { node, time: 300 }, after + 30)].concat()
 }

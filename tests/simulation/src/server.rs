@@ -6,7 +6,7 @@ use std::sync::Arc;
 use truststream_kernel::{Error, ErrorKind, Result, Row, Value};
 use truststream_services::database::{
     Applied, AppliedMigration, Apply, Change, ChangeBatch, ChangeKind, Fence, FenceStep, Mark, Position,
-    Prepare, Scan, TableName,
+    Prepare, PrepareClaimed, Scan, TableName,
 };
 
 /// Lists of numbers, which grow.
@@ -166,6 +166,15 @@ impl Server {
         Ok(())
     }
 
+    pub fn prepare_claimed(&mut self, op: &PrepareClaimed) -> Result<Applied> {
+        if self.applied(&op.origin).as_ref() != Some(&op.expected) {
+            return Ok(Applied::Stale);
+        }
+        self.prepare(&op.step)?;
+        self.streams.insert(op.origin.clone(), op.expected.clone());
+        Ok(Applied::Done)
+    }
+
     pub fn apply(&mut self, op: &Apply, now: u64) -> Result<Applied> {
         if !op.origin.starts_with(&self.fence.streams) {
             self.refuses(now)?;
@@ -192,14 +201,17 @@ impl Server {
         self.streams.get(origin).cloned()
     }
 
-    pub fn fence(&mut self, op: &Fence) -> Result<()> {
+    pub fn fence(&mut self, op: &Fence, now: u64) -> Result<()> {
         let late = op.epoch < self.fence.epoch;
         let until = match op.step {
             FenceStep::Close { .. } if late => {
                 return Err(Error::new(ErrorKind::Conflict, "BACKEND_007", "the fence comes late"));
             }
             FenceStep::Open | FenceStep::Remove if late => return Ok(()),
-            FenceStep::Close { until } => until.unwrap_or(u64::MAX),
+            FenceStep::Close { hold: None } => u64::MAX,
+            FenceStep::Close { hold: Some(hold) } => {
+                now + u64::try_from(hold.as_millis()).unwrap_or(u64::MAX / 2)
+            }
             FenceStep::Install | FenceStep::Open | FenceStep::Remove => 0,
         };
         let epoch = op.epoch.max(self.fence.epoch);

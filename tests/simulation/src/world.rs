@@ -21,7 +21,7 @@ use super::network::{Network, Place};
 use super::node::{Clock, Node};
 use super::server::Server;
 use super::witness::Witness;
-use super::workload::{History, LISTS};
+use super::workload::{History, LISTS, Request};
 
 /// When the world begins, in milliseconds since 1970.
 pub const EPOCH_MS: u64 = 1_800_000_000_000;
@@ -62,7 +62,7 @@ impl Cluster {
 /// What came of a run.
 pub struct Verdict {
     pub broken: Vec<String>,
-    pub requests: usize,
+    pub requests: Vec<Request>,
     /// Milliseconds of the world that it took.
     pub took: u64,
     /// What was stored and what went wrong, in order.
@@ -96,8 +96,13 @@ enum Later {
 pub fn run(seed: u64, flaw: Option<Flaw>) -> Verdict {
     let mut plan = Plan::of(seed);
     if let Some(flaw) = flaw {
-        flaw.shapes(&mut plan);
+        flaw.shapes(&mut plan, seed);
     }
+    run_plan(seed, plan, flaw)
+}
+
+/// Runs a plan; whatever it leaves open follows from the seed.
+pub fn run_plan(seed: u64, plan: Plan, flaw: Option<Flaw>) -> Verdict {
     let mut world = World::new(seed, plan, flaw);
     let reached = world.through();
     let verdict = world.judge(reached);
@@ -292,7 +297,7 @@ impl World {
             notes: server.notes().into_iter().collect::<BTreeSet<_>>(),
             writes: seen.writes.clone(),
         };
-        let requests = cluster.history.requests.lock();
+        let requests = cluster.history.requests.lock().clone();
         let mut broken = check(&requests, &end);
         if !reached {
             broken.push(format!(
@@ -300,7 +305,7 @@ impl World {
                 self.plan.goal, seen.phase
             ));
         }
-        Verdict { broken, requests: requests.len(), took: self.now, log: seen.log.clone() }
+        Verdict { broken, requests, took: self.now, log: seen.log.clone() }
     }
 }
 

@@ -132,6 +132,55 @@ pub(super) async fn a_stream_that_stands_elsewhere_is_stale(env: Env<DatabaseSer
     Ok(())
 }
 
+pub(super) async fn rows_without_a_position_come_only_where_their_stream_stands(
+    env: Env<DatabaseService>,
+) -> Outcome {
+    let database = ready(&env).await?;
+    let chunk = |code: &str, expected: u64| Apply {
+        position: None,
+        rows: vec![(table("genres"), vec![genre(code, "x")])],
+        ..step(Some(expected), 0)
+    };
+    // Nobody has the right to write yet.
+    assert_eq!(database.send(chunk("a", 1)).await?, Applied::Stale);
+    assert_eq!(database.send(step(None, 1)).await?, Applied::Done);
+    assert_eq!(database.send(chunk("b", 1)).await?, Applied::Done);
+    assert_eq!(database.send(chunk("c", 1)).await?, Applied::Done);
+    // Somebody else takes it.
+    assert_eq!(database.send(step(Some(1), 2)).await?, Applied::Done);
+    assert_eq!(database.send(chunk("d", 1)).await?, Applied::Stale);
+    assert_eq!(database.send(chunk("e", 2)).await?, Applied::Done);
+    let origin = AppliedPosition { origin: "test/forward".into() };
+    assert_eq!(database.send(origin).await?, Some(Position::Sequence(2)));
+    let there = r#"[{"code":"b","name":"x"},{"code":"c","name":"x"},{"code":"e","name":"x"}]"#;
+    assert_eq!(genres(&database).await?, there);
+    Ok(())
+}
+
+/// Whoever takes the right to write waits for what is being written, and nothing comes after it.
+pub(super) async fn rows_that_are_under_way_come_before_the_stream_moves(
+    env: Env<DatabaseService>,
+) -> Outcome {
+    let database = ready(&env).await?;
+    database.send(step(None, 1)).await?;
+    for turn in 1..8_u64 {
+        let rows = (0..300).map(|row| genre(&format!("{turn}-{row}"), "x")).collect();
+        let chunk = Apply { position: None, rows: vec![(table("genres"), rows)], ..step(Some(turn), 0) };
+        let before = genres(&database).await?;
+        let take = async {
+            tokio::time::sleep(std::time::Duration::from_millis(turn)).await;
+            let taken = database.send(step(Some(turn), turn + 1)).await?;
+            Ok::<_, truststream_kernel::Error>((taken, genres(&database).await?))
+        };
+        let (chunk, taken) = tokio::join!(database.send(chunk), take);
+        let (taken, seen) = taken?;
+        assert_eq!(taken, Applied::Done);
+        assert_eq!(seen == before, chunk? == Applied::Stale, "turn {turn}");
+        assert_eq!(genres(&database).await?, seen, "turn {turn}");
+    }
+    Ok(())
+}
+
 pub(super) async fn changes_carry_their_origin(env: Env<DatabaseService>) -> Outcome {
     let database = ready(&env).await?;
     let start = database

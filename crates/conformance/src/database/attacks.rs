@@ -113,7 +113,7 @@ pub(super) async fn relations_are_never_sql(env: Env<DatabaseService>) -> Outcom
 }
 
 /// Longest that one hostile search may take on a machine that does other things as well.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks for titles by an operator; what is asked is answered or refused, in time, and the database goes on.
 async fn in_time(database: &Database, operator: Operator, text: &str) -> Result<()> {

@@ -32,7 +32,14 @@ pub(super) async fn ready(env: &Env<DatabaseService>) -> Result<Database> {
     Ok(env.service().clone())
 }
 
-/// The same, with a few rows.
+/// An empty database with one migration of its own.
+pub(super) async fn migrated(env: &Env<DatabaseService>, name: &str, sql: &str) -> Result<Database> {
+    let database = env.service().clone();
+    database.send(Migrate { name: name.into(), sql: sql.into(), dry_run: false }).await?;
+    Ok(database)
+}
+
+/// The same as [`ready`], with a few rows.
 pub(super) async fn filled(env: &Env<DatabaseService>) -> Result<Database> {
     let database = ready(env).await?;
     insert(&database, "artists", ARTISTS).await?;

@@ -119,6 +119,18 @@ pub(super) async fn only_captured_tables_are_read(env: Env<DatabaseService>) -> 
     Ok(())
 }
 
+/// An engine may look through all that for longer than it takes to answer that there is nothing.
+pub(super) async fn changes_are_found_behind_many_of_other_tables(env: Env<DatabaseService>) -> Outcome {
+    let database = ready(&env).await?;
+    let start = capture(&database, &["genres"]).await?;
+    let rows: Vec<String> = (1_000..3_000).map(|id| format!(r#"{{"id":{id},"name":"{id}"}}"#)).collect();
+    insert(&database, "artists", &format!("[{}]", rows.join(","))).await?;
+    insert(&database, "genres", r#"{"code":"x","name":"x"}"#).await?;
+    let found = all_after(&database, &start).await?;
+    assert_eq!(found.iter().filter_map(|change| code(change.new.as_ref())).collect::<Vec<_>>(), ["x"]);
+    Ok(())
+}
+
 pub(super) async fn what_is_rolled_back_never_comes(env: Env<DatabaseService>) -> Outcome {
     let database = ready(&env).await?;
     let start = capture(&database, &["genres"]).await?;
@@ -143,19 +155,19 @@ pub(super) async fn waiting_ends_when_a_change_comes(env: Env<DatabaseService>) 
     let reader = database.clone();
     let position = start.clone();
     let waiting = tokio::spawn(async move {
-        reader.send(Changes { after: Some(position), limit: 10, wait: Duration::from_secs(20) }).await
+        reader.send(Changes { after: Some(position), limit: 10, wait: Duration::from_secs(120) }).await
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
     insert(&database, "genres", r#"{"code":"x","name":"x"}"#).await?;
     let Ok(batch) = waiting.await else { panic!("the reader stopped") };
     assert_eq!(batch?.changes.len(), 1);
-    assert!(began.elapsed() < Duration::from_secs(5), "it came after {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(60), "it came after {:?}", began.elapsed());
     let began = Instant::now();
     let after = database.send(Changes { after: None, limit: 1, wait: Duration::ZERO }).await?.position;
     let empty =
         database.send(Changes { after: Some(after), limit: 10, wait: Duration::from_millis(200) }).await?;
     assert!(empty.changes.is_empty() && empty.at_end);
-    assert!((150..5_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    assert!((150..60_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Tables closed to everybody but the streams that are named.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use truststream_kernel::{ErrorKind, Result, Row, Value};
 use truststream_services::database::{
@@ -47,7 +47,7 @@ pub(super) async fn closes_tables_to_all_but_its_streams(env: Env<DatabaseServic
     let database = filled(&env).await?;
     database.send(fence(3, FenceStep::Install)).await?;
     insert(&database, "genres", r#"{"code":"o","name":"Open"}"#).await?;
-    database.send(fence(4, FenceStep::Close { until: None })).await?;
+    database.send(fence(4, FenceStep::Close { hold: None })).await?;
     assert_closed(&database).await;
     insert(&database, "artists", r#"{"id":9,"name":"elsewhere"}"#).await?;
     assert_eq!(database.send(renamed("followed", "switch-1/backward", 1)).await?, Applied::Done);
@@ -57,7 +57,7 @@ pub(super) async fn closes_tables_to_all_but_its_streams(env: Env<DatabaseServic
     insert(&database, "genres", r#"{"code":"p","name":"Open again"}"#).await?;
     // It stays installed, and closing it again is all the same whoever does it how often.
     for _ in 0..2 {
-        database.send(fence(6, FenceStep::Close { until: None })).await?;
+        database.send(fence(6, FenceStep::Close { hold: None })).await?;
     }
     assert_closed(&database).await;
     database.send(fence(7, FenceStep::Remove)).await?;
@@ -69,10 +69,10 @@ pub(super) async fn is_not_closed_by_who_comes_late(env: Env<DatabaseService>) -
     let database = filled(&env).await?;
     database.send(fence(4, FenceStep::Install)).await?;
     database.send(fence(5, FenceStep::Open)).await?;
-    refused(database.send(fence(4, FenceStep::Close { until: None })).await, "BACKEND_007");
+    refused(database.send(fence(4, FenceStep::Close { hold: None })).await, "BACKEND_007");
     insert(&database, "genres", r#"{"code":"n","name":"New"}"#).await?;
     // Nor is it opened by them.
-    database.send(fence(6, FenceStep::Close { until: None })).await?;
+    database.send(fence(6, FenceStep::Close { hold: None })).await?;
     database.send(fence(5, FenceStep::Open)).await?;
     assert_closed(&database).await;
     Ok(())
@@ -81,11 +81,10 @@ pub(super) async fn is_not_closed_by_who_comes_late(env: Env<DatabaseService>) -
 pub(super) async fn opens_by_itself_when_it_is_due(env: Env<DatabaseService>) -> Outcome {
     let database = filled(&env).await?;
     database.send(fence(1, FenceStep::Install)).await?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let until = u64::try_from((now + Duration::from_millis(1500)).as_millis()).unwrap_or(u64::MAX);
-    database.send(fence(2, FenceStep::Close { until: Some(until) })).await?;
+    let hold = Some(Duration::from_secs(4));
+    database.send(fence(2, FenceStep::Close { hold })).await?;
     assert_closed(&database).await;
-    tokio::time::sleep(Duration::from_millis(1600)).await;
+    tokio::time::sleep(Duration::from_millis(4_100)).await;
     insert(&database, "genres", r#"{"code":"n","name":"New"}"#).await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ mod attacks;
 mod batches;
 mod bodies;
 mod build;
+mod composites;
 mod computed;
 mod concurrency;
 mod constraints;
@@ -13,9 +14,12 @@ mod embeds;
 mod feed;
 mod fence;
 mod filters;
+mod handlers;
 mod migrations;
 mod names;
 mod operators;
+mod packed;
+mod partitions;
 mod policies;
 mod prepare;
 mod programs;
@@ -36,7 +40,8 @@ mod writing;
 pub use build::SCHEMA;
 
 use truststream_services::database::DatabaseFeature::{
-    Aggregates, ChangeFeed, Embeds, Fences, Functions, Policies, RawQueries, Regex, Snapshots, Transactions,
+    Aggregates, ChangeFeed, CompositeColumns, Embeds, Fences, Functions, Handlers, Partitions, Policies,
+    RawQueries, Regex, Snapshots, Transactions,
 };
 use truststream_services::database::DatabaseService;
 
@@ -116,6 +121,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     names::unknown_tables,
     names::unknown_columns,
     names::odd_names,
+    names::ambiguities_name_what_the_caller_may_see: Embeds,
     batches::are_applied_in_order,
     batches::are_all_or_none,
     batches::fail_unless_as_many_rows_as_expected,
@@ -151,6 +157,22 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     programs::loop_over_numbers_and_rows: Functions,
     programs::write_instead_of_a_view: Functions,
     programs::end_as_postgres_ends_them: Functions,
+    handlers::undo_what_led_to_an_error: Handlers,
+    handlers::tell_what_they_catch_and_let_the_rest_go: Handlers,
+    handlers::run_texts_with_values: Handlers,
+    handlers::write_within_with: Handlers,
+    handlers::give_rows_of_a_type: Handlers,
+    handlers::call_one_another: Handlers,
+    handlers::catch_what_they_raise_themselves: Handlers,
+    handlers::catch_errors_within_triggers: Handlers,
+    composites::are_read_as_objects: CompositeColumns,
+    composites::are_written_as_objects_and_as_records: CompositeColumns,
+    composites::are_filtered_by_their_fields_and_whole: CompositeColumns,
+    composites::are_taken_apart_in_functions: CompositeColumns,
+    partitions::are_parts_of_one_table: Partitions,
+    partitions::refuse_what_is_in_none_of_them: Partitions,
+    partitions::are_read_by_their_names: Partitions,
+    partitions::come_and_go: Partitions,
     triggers::change_the_row_before_it_is_written: Functions,
     triggers::fire_on_the_updates_they_are_for: Functions,
     triggers::write_elsewhere_after_it: Functions,
@@ -185,6 +207,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     feed::changes_come_in_order: ChangeFeed,
     feed::reading_goes_on_from_a_position: ChangeFeed,
     feed::only_captured_tables_are_read: ChangeFeed,
+    feed::changes_are_found_behind_many_of_other_tables: ChangeFeed,
     feed::what_is_rolled_back_never_comes: ChangeFeed,
     feed::waiting_ends_when_a_change_comes: ChangeFeed,
     feed::cascades_are_captured: ChangeFeed,
@@ -200,11 +223,16 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     apply::a_chunk_of_a_copy_may_come_twice,
     apply::changes_are_applied_in_order,
     apply::a_stream_that_stands_elsewhere_is_stale,
+    apply::rows_without_a_position_come_only_where_their_stream_stands,
+    apply::rows_that_are_under_way_come_before_the_stream_moves,
     apply::changes_carry_their_origin: ChangeFeed,
     fence::closes_tables_to_all_but_its_streams: Fences,
     fence::is_not_closed_by_who_comes_late: Fences,
     fence::opens_by_itself_when_it_is_due: Fences,
+    packed::rows_in_an_engines_own_form_are_the_same_rows,
+    packed::rows_in_an_engines_own_form_have_bounds_and_a_stream,
     prepare::rows_arrive_in_any_order,
     prepare::a_database_with_rows_is_refused,
     prepare::identities_go_on_after_the_largest,
+    prepare::what_is_asked_for_late_is_not_done,
 });

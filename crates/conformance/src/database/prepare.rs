@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use truststream_kernel::{Result, Row, Value};
 use truststream_services::database::{
-    Applied, Apply, Database, DatabaseService, Filter, Migrations, Prepare, Query,
+    Applied, AppliedPosition, Apply, Database, DatabaseService, Filter, Migrations, Position, Prepare,
+    PrepareClaimed, Query,
 };
 
 use super::build::{QueryExt, filled, ids, insert, insert_returning, ready, refused, table};
@@ -76,5 +77,54 @@ pub(super) async fn identities_go_on_after_the_largest(env: Env<DatabaseService>
     target.send(next).await?;
     let found = ids(&target, "artists", Query::all()).await?;
     assert!(found.len() == 2 && found[1] > 500, "{found:?}");
+    Ok(())
+}
+
+/// Who may prepare a database, and where the stream stands that says so.
+struct Claims<'a> {
+    target: &'a Database,
+}
+
+impl Claims<'_> {
+    const ORIGIN: &'static str = "project/prepare";
+
+    async fn take(&self, from: Option<u64>, to: u64) -> Result<Applied> {
+        let (origin, expected) = (Self::ORIGIN.to_owned(), from.map(Position::Sequence));
+        let position = Some(Position::Sequence(to));
+        self.target.send(Apply { origin, expected, position, rows: Vec::new(), changes: Vec::new() }).await
+    }
+
+    async fn asks(&self, at: u64, step: Prepare) -> Result<Applied> {
+        let (origin, expected) = (Self::ORIGIN.to_owned(), Position::Sequence(at));
+        self.target.send(PrepareClaimed { origin, expected, step }).await
+    }
+}
+
+pub(super) async fn what_is_asked_for_late_is_not_done(env: Env<DatabaseService>) -> Outcome {
+    let source = filled(&env).await?;
+    let target = env.another().await?;
+    let claims = Claims { target: &target };
+    let migrations = source.send(Migrations).await?;
+    let begin = || Prepare::Begin { migrations: migrations.clone() };
+    assert_eq!(claims.asks(1, begin()).await?, Applied::Stale, "nobody has taken it");
+    assert_eq!(claims.take(None, 1).await?, Applied::Done);
+    assert_eq!(claims.asks(1, begin()).await?, Applied::Done);
+    assert_eq!(claims.take(Some(1), 2).await?, Applied::Done);
+    copy(&source, &target, "artists", &["id"]).await?;
+    let rows = async || ids(&target, "artists", Query::all()).await;
+    let copied = rows().await?;
+    for step in [begin(), Prepare::Discard, Prepare::Keep, Prepare::Finish] {
+        assert_eq!(claims.asks(1, step).await?, Applied::Stale);
+    }
+    assert!(!copied.is_empty() && rows().await? == copied, "{copied:?}");
+    // Whoever has it goes on with it, although all else is forgotten.
+    assert_eq!(claims.asks(2, Prepare::Discard).await?, Applied::Done);
+    let stands = target.send(AppliedPosition { origin: Claims::ORIGIN.to_owned() }).await?;
+    assert_eq!(stands, Some(Position::Sequence(2)));
+    // With its table, where that was made by what was begun.
+    assert!(rows().await.map_or(true, |left| left.is_empty()));
+    assert_eq!(claims.take(None, 3).await?, Applied::Stale);
+    assert_eq!(claims.asks(2, begin()).await?, Applied::Done);
+    assert_eq!(rows().await?, Vec::<i64>::new());
     Ok(())
 }

@@ -2,20 +2,17 @@
 
 use truststream_kernel::Result;
 use truststream_services::database::{
-    Database, DatabaseService, Delete, Filter, Insert, Migrate, Query, Returning, Update,
+    Database, DatabaseService, Delete, Filter, Insert, Query, Returning, Update,
 };
 
-use super::build::{QueryExt, compact, read, refused, refused_saying, table};
+use super::build::{QueryExt, compact, migrated, read, refused, refused_saying, table};
 use super::routines::call;
 use crate::{Env, Outcome};
 
 const PROGRAMS: &str = include_str!("programs.sql");
 
 async fn programmed(env: &Env<DatabaseService>) -> Result<Database> {
-    let database = env.service().clone();
-    let migration = Migrate { name: "1_programs.sql".into(), sql: PROGRAMS.into(), dry_run: false };
-    database.send(migration).await?;
-    Ok(database)
+    migrated(env, "1_programs.sql", PROGRAMS).await
 }
 
 pub(super) async fn move_rows_or_fail_whole(env: Env<DatabaseService>) -> Outcome {

@@ -205,18 +205,11 @@ pub const USERS: [&str; 2] = ["11111111-1111-4111-8111-111111111111", "22222222-
 /// What of all this an engine has.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {
-    /// Families of types that it has not.
-    pub without: &'static [Family],
     /// Whether it has functions and views.
     pub functions: bool,
 }
 
 impl Scope {
-    fn column(self) -> impl Strategy<Value = &'static Kind> + use<> {
-        let kinds = KINDS.iter().filter(|kind| !self.without.contains(&kind.family));
-        select(kinds.collect::<Vec<_>>())
-    }
-
     fn condition(self) -> impl Strategy<Value = &'static str> + use<> {
         let called = |condition: &&&str| self.functions || !condition.contains("is_red");
         select(CONDITIONS.iter().filter(called).copied().collect::<Vec<_>>())
@@ -250,7 +243,12 @@ fn table(at: usize, scope: Scope) -> impl Strategy<Value = Table> {
         _ => 0..12,
     };
     let picks = proptest::collection::vec(proptest::collection::vec(any::<Index>(), 12), count);
-    (names, proptest::collection::vec(scope.column(), 5), proptest::option::of(policies(scope)), picks)
+    (
+        names,
+        proptest::collection::vec(select(KINDS.iter().collect::<Vec<_>>()), 5),
+        proptest::option::of(policies(scope)),
+        picks,
+    )
         .prop_map(move |(names, kinds, policies, picks)| {
             let columns: Vec<Column> = names
                 .iter()

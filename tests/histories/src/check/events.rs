@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Violation;
-use crate::history::{Action, History, Subscription};
+use crate::history::{Action, History, Operation, Subscription};
 
 pub(super) fn check(history: &History) -> Vec<Violation> {
     history.subscriptions.iter().flat_map(|subscription| one(history, subscription)).collect()
@@ -11,11 +11,16 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
 
 fn one(history: &History, subscription: &Subscription) -> Vec<Violation> {
     let mut found = Vec::new();
+    // What nobody was told of may have been on its way for long.
+    let late: HashSet<&str> = history.operations.iter().filter_map(unknown).collect();
     let mut seen = HashSet::new();
     let mut last: HashMap<i64, i64> = HashMap::new();
     for event in &subscription.events {
         if !seen.insert(event.id.as_str()) {
             found.push(Violation::new("doubled", format!("the event of note {}", event.id)));
+            continue;
+        }
+        if late.contains(event.id.as_str()) {
             continue;
         }
         if let Some(before) = last.insert(event.client, event.number)
@@ -41,4 +46,12 @@ fn one(history: &History, subscription: &Subscription) -> Vec<Violation> {
         found.push(Violation::new("ghost", format!("an event of note {id}, which was never written")));
     }
     found
+}
+
+/// The note that was perhaps written.
+fn unknown(operation: &Operation) -> Option<&str> {
+    match &operation.action {
+        Action::AddNote { id, .. } if operation.may_have_happened() && !operation.is_done() => Some(id),
+        _ => None,
+    }
 }

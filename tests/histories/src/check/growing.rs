@@ -50,7 +50,7 @@ fn write(action: &Action) -> Option<(Thing, i64)> {
 
 /// Judges a value by the writes before it; `reading` is absent for what is there at the end.
 fn judge(history: &History, thing: Thing, seen: &Seen, reading: Option<&Operation>) -> Option<Violation> {
-    let number = match seen {
+    let wanted = match seen {
         Seen::Number(number) => *number,
         Seen::Damaged(what) => return Some(Violation::new("damaged", format!("{thing:?}: {what}"))),
         _ => return Some(Violation::new("damaged", format!("{thing:?}: {seen:?}"))),
@@ -58,22 +58,25 @@ fn judge(history: &History, thing: Thing, seen: &Seen, reading: Option<&Operatio
     let writes = history.operations.iter().filter_map(|one| {
         write(&one.action).filter(|(other, _)| *other == thing).map(|(_, number)| (one, number))
     });
-    let (mut least, mut possible) = (0, BTreeSet::from([0]));
+    let (mut least, mut possible, mut late) = (0, BTreeSet::from([0]), false);
     for (one, number) in writes {
         if one.is_done() && reading.is_none_or(|reading| one.ended < reading.began) {
             least = least.max(number);
         }
+        // What nobody was told of may have been on its way for long.
+        late |= number == wanted && !one.is_done() && one.may_have_happened();
         if one.may_have_happened() && reading.is_none_or(|reading| one.began < reading.ended) {
             possible.insert(number);
         }
     }
     let when = reading.map_or("at the end".to_owned(), |reading| format!("at {:?}", reading.began));
-    if number < least {
+    let may_be_stale = reading.is_some_and(|reading| history.may_be_stale(reading));
+    if wanted < least && !late && !may_be_stale {
         let rule = if reading.is_some() { "stale" } else { "lost" };
-        return Some(Violation::new(rule, format!("{thing:?} {when}: {number}, acknowledged was {least}")));
+        return Some(Violation::new(rule, format!("{thing:?} {when}: {wanted}, acknowledged was {least}")));
     }
-    if !possible.contains(&number) {
-        return Some(Violation::new("ghost", format!("{thing:?} {when}: {number} was not written")));
+    if !possible.contains(&wanted) {
+        return Some(Violation::new("ghost", format!("{thing:?} {when}: {wanted} was not written")));
     }
     None
 }

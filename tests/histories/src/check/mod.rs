@@ -3,6 +3,7 @@
 //! It knows nothing of how a switch works. Each file holds what must be true of one kind of data.
 
 mod events;
+mod failover;
 mod growing;
 mod lists;
 mod notes;
@@ -11,6 +12,8 @@ mod transfers;
 
 #[cfg(test)]
 mod tests;
+
+pub use failover::{Told, check_failover};
 
 use crate::history::{History, State};
 
@@ -21,7 +24,7 @@ pub const FIRST_BALANCE: i64 = 1_000;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
     /// Which promise is broken: `lost`, `doubled`, `ghost`, `order`, `stale`, `forked`, `sum`,
-    /// `damaged`, `signed out`, `missed`.
+    /// `torn`, `damaged`, `signed out`, `missed`.
     pub rule: &'static str,
     /// Of what, in words.
     pub what: String,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{FIRST_BALANCE, check};
-use crate::history::{Action, Event, History, Operation, Outcome, Seen, State, Subscription};
+use crate::history::{Action, Away, Event, History, Operation, Outcome, Seen, State, Subscription};
 
 /// A history whose operations follow one another, each a millisecond long.
 fn history(operations: Vec<(Action, Outcome)>) -> History {
@@ -15,7 +15,7 @@ fn history(operations: Vec<(Action, Outcome)>) -> History {
         ended: Duration::from_millis(2 * at as u64 + 1),
         outcome,
     });
-    History { operations: operations.collect(), subscriptions: Vec::new() }
+    History { operations: operations.collect(), ..History::default() }
 }
 
 const DONE: Outcome = Outcome::Done(Seen::Nothing);
@@ -55,6 +55,7 @@ fn money(first: i64, second: i64, transfers: &[&str]) -> State {
     State {
         balances: BTreeMap::from([(1, first), (2, second)]),
         transfers: transfers.iter().map(|id| ((*id).to_owned(), 1, 2, 10)).collect(),
+        receipts: transfers.iter().map(|id| (*id).to_owned()).collect(),
         ..State::default()
     }
 }
@@ -106,6 +107,22 @@ fn a_list_is_read_as_far_as_it_was_acknowledged() {
 }
 
 #[test]
+fn less_may_be_seen_only_through_a_gateway_that_lost_touch() {
+    let set = |value| (Action::Set { register: 1, value }, DONE);
+    let get = |value| (Action::Get { register: 1 }, Outcome::Done(Seen::Number(value)));
+    let stale = history(vec![set(1), set(2), get(1)]);
+    let end = State { registers: BTreeMap::from([(1, 2)]), ..State::default() };
+    let away = |gateway, from, to| {
+        let [from, to] = [from, to].map(Duration::from_millis);
+        rules(&History { gateways: 2, away: vec![Away { gateway, from, to }], ..stale.clone() }, &end)
+    };
+    assert_eq!(away(0, 3, 4), [""; 0]);
+    assert_eq!(away(1, 3, 4), ["stale"], "another one");
+    assert_eq!(away(0, 0, 3), ["stale"], "it was back");
+    assert_eq!(away(0, 6, 9), ["stale"], "it had not lost touch yet");
+}
+
+#[test]
 fn registers_and_files_only_grow() {
     let set = |value| (Action::Set { register: 1, value }, DONE);
     let get = |value| (Action::Get { register: 1 }, Outcome::Done(Seen::Number(value)));
@@ -129,6 +146,8 @@ fn money_is_neither_made_nor_lost() {
     assert_eq!(rules(&one, &money(FIRST_BALANCE, FIRST_BALANCE, &[])), ["lost"]);
     assert_eq!(rules(&one, &money(less, FIRST_BALANCE, &["t"])), ["sum", "sum"]);
     assert_eq!(rules(&one, &money(less - 10, more + 10, &["t", "t"])), ["doubled"]);
+    let torn = State { receipts: Vec::new(), ..money(less, more, &["t"]) };
+    assert_eq!(rules(&one, &torn), ["torn"]);
     let lost = history(vec![(transfer("t"), Outcome::Lost)]);
     assert_eq!(rules(&lost, &money(less, more, &["t"])), ["ghost"]);
     let torn = Outcome::Done(Seen::Balances(BTreeMap::from([(1, less), (2, FIRST_BALANCE)])));

@@ -24,6 +24,13 @@ pub(super) fn check(history: &History, end: &State) -> Vec<Violation> {
     if balances != end.balances {
         found.push(Violation::new("sum", "the transfers that are written down don't give the balances"));
     }
+    let mut written: Vec<_> = end.transfers.iter().map(|(id, ..)| id).collect();
+    let mut receipts: Vec<_> = end.receipts.iter().collect();
+    written.sort_unstable();
+    receipts.sort_unstable();
+    if written != receipts {
+        found.push(Violation::new("torn", "the receipts are not those of the transfers"));
+    }
     let mut possible = HashSet::new();
     for operation in &history.operations {
         let Action::Transfer { id, .. } = &operation.action else { continue };

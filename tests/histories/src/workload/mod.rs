@@ -46,6 +46,7 @@ create table transfers (
   id uuid primary key, from_id bigint not null references accounts (id),
   to_id bigint not null references accounts (id), amount bigint not null
 );
+create table receipts (id uuid primary key, amount bigint not null);
 create table ballast (id bigint generated always as identity primary key, body text not null);
 ";
 
@@ -134,6 +135,11 @@ impl Workload {
         Ok(workload)
     }
 
+    /// When it began: times of a history count from then.
+    pub fn began(&self) -> Instant {
+        self.log.began
+    }
+
     /// Stops everybody and returns what they saw.
     pub async fn finish(self) -> Result<History> {
         self.log.stop.store(true, Ordering::Relaxed);
@@ -145,6 +151,6 @@ impl Workload {
             subscriptions.push(subscriber.await?);
         }
         let operations = std::mem::take(&mut *self.log.operations.lock());
-        Ok(History { operations, subscriptions })
+        Ok(History { operations, subscriptions, ..History::default() })
     }
 }

@@ -31,6 +31,9 @@ pub async fn read_state(api: &Api, clients: i64) -> Result<State> {
         let id = row["id"].as_str().context("a transfer without an id")?.to_owned();
         state.transfers.push((id, number(&row["from_id"])?, number(&row["to_id"])?, number(&row["amount"])?));
     }
+    for row in api.rows("receipts").await? {
+        state.receipts.push(row["id"].as_str().context("a receipt without an id")?.to_owned());
+    }
     for file in 1..=clients {
         match read_file(api, file).await {
             Ok(seen) => drop(state.files.insert(file, seen)),

@@ -15,8 +15,9 @@ use crate::api::Api;
 use crate::history::{Event, Subscription};
 
 const TOPIC: &str = "realtime:notes";
-/// After the clients have stopped, so long without an event is the end.
-const QUIET: Duration = Duration::from_secs(2);
+/// After the clients have stopped, so long without an event is the end. A gateway whose network was cut
+/// hears of the last ones when it has given up the connections on which answers were lost.
+const QUIET: Duration = Duration::from_secs(4);
 
 /// Follows until the clients have stopped; says `ready` at the first subscription. A connection that
 /// breaks is made again, as the official clients do.
@@ -44,8 +45,10 @@ async fn connect(
     socket.send(text(&json!(["1", "1", TOPIC, "phx_join", join]))).await?;
     let mut beat = Instant::now();
     let mut heard = Instant::now();
+    let mut over = None;
     loop {
-        if log.is_over() && heard.elapsed() > QUIET {
+        let since = if log.is_over() { *over.get_or_insert_with(Instant::now) } else { Instant::now() };
+        if since.max(heard).elapsed() > QUIET {
             return Ok(());
         }
         if beat.elapsed() > Duration::from_secs(10) {
