@@ -115,6 +115,8 @@ fn parse_head(received: &[u8]) -> Result<Option<Head>> {
         }
     }
     let status = response.code.context("a reply without a status")?;
+    // These have no body, and need not say so: RFC 9110, section 6.4.1.
+    let framing = framing.or(matches!(status, 204 | 304).then_some(Framing::Length(0)));
     let framing = framing.context("a reply with neither length nor chunks")?;
     Ok(Some(Head { status, length, framing }))
 }
