@@ -62,22 +62,15 @@ impl Composite {
         self.fields.iter().all(|(_, kind)| match kind {
             Kind::Label(..) => true,
             Kind::Record(inner) => inner.is_told_by_text(),
-            Kind::Value(ty) => matches!(
-                ty,
-                Type::Bool
-                    | Type::Int2
-                    | Type::Int4
-                    | Type::Int8
-                    | Type::Text
-                    | Type::Varchar(_)
-                    | Type::Uuid
-                    | Type::Bytes
-                    | Type::Date
-                    | Type::Time
-                    | Type::Timestamp
-                    | Type::Timestamptz
-                    | Type::Numeric(Some(_))
-            ),
+            Kind::Value(
+                Type::Bytes
+                | Type::Date
+                | Type::Time
+                | Type::Timestamp
+                | Type::Timestamptz
+                | Type::Numeric(Some(_)),
+            ) => true,
+            Kind::Value(ty) => ty.has_one_form(),
         })
     }
 

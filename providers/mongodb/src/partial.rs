@@ -60,17 +60,7 @@ fn truth(table: &Table, expr: &Expr) -> Option<String> {
 
 /// A literal of a type whose equal values are stored alike.
 fn literal(catalog: &Catalog, column: &Column, expr: &Expr) -> Option<Bson> {
-    let alike = matches!(
-        column.ty,
-        Type::Bool
-            | Type::Int2
-            | Type::Int4
-            | Type::Int8
-            | Type::Text
-            | Type::Varchar(_)
-            | Type::Uuid
-            | Type::Enum(_)
-    );
+    let alike = column.ty.has_one_form() || matches!(column.ty, Type::Enum(_));
     let (schema, cx) = (Schema::new(catalog.clone(), false), Context::system());
     let term = Translator::value_of_expr(&mut Planner::new(&schema, &cx), None, expr, &column.ty).ok()?;
     let known = constant_of(&term.expr).filter(|known| **known != Bson::Null)?;

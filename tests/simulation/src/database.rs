@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep};
@@ -34,9 +35,23 @@ impl Reached {
         &self,
         work: impl FnOnce(&mut Server, u64) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.wire.call(self.work(work)).await
+    }
+
+    /// Has it made ready or emptied.
+    async fn make<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Server) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.wire.prepare(self.work(move |server, _| work(server))).await
+    }
+
+    fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Server, u64) -> Result<T> + Send + 'static,
+    ) -> impl FnOnce() -> BoxFuture<'static, Result<T>> + Send + 'static {
         let (server, witness) = (Arc::clone(&self.server), Arc::clone(&self.witness));
-        let work = move || async move { work(&mut server.lock(), witness.now_ms()) }.boxed();
-        self.wire.call(work).await
+        move || async move { work(&mut server.lock(), witness.now_ms()) }.boxed()
     }
 }
 
@@ -161,12 +176,12 @@ impl DatabaseDriver for Reached {
 
     async fn prepare(&self, _cx: &Context, op: &Prepare) -> Result<()> {
         let op = op.clone();
-        self.ask(move |server, _| server.prepare(&op)).await
+        self.make(move |server| server.prepare(&op)).await
     }
 
     async fn prepare_claimed(&self, _cx: &Context, op: &PrepareClaimed) -> Result<Applied> {
         let op = op.clone();
-        self.ask(move |server, _| server.prepare_claimed(&op)).await
+        self.make(move |server| server.prepare_claimed(&op)).await
     }
 
     async fn apply(&self, _cx: &Context, op: &Apply) -> Result<Applied> {

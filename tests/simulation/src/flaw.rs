@@ -11,6 +11,9 @@ const COPY: &str = "unguarded-copy";
 /// The mistake that shows only where the target is emptied late.
 const PREPARE: &str = "unguarded-prepare";
 
+/// Longer than it takes until somebody else leads.
+const LONG: Duration = Duration::from_millis(2_700);
+
 /// A mistake made on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
@@ -52,16 +55,20 @@ impl Flaw {
             plan.goal = Goal::Back;
         }
         match self {
-            Flaw::Mutation(COPY) => plan.faults = late(plan.nodes, "copying", 20 + seed * 7 % 100),
+            Flaw::Mutation(COPY) => {
+                let moment = ("copying", 20 + seed * 7 % 100, 30);
+                plan.faults = late(plan.nodes, Condition::Slow(LONG), moment);
+            }
             Flaw::Mutation(PREPARE) => {
                 // The source has all that the target is lacking then.
                 plan.goal = Goal::Commit;
-                plan.faults = late(plan.nodes, "preparing", 20 + seed * 3 % 30);
+                let condition = Condition::SlowToPrepare(LONG);
+                plan.faults = late(plan.nodes, condition, ("preparing", 0, 60));
             }
             Flaw::Mutation(_) | Flaw::Ungated => plan.faults.clear(),
             // What one node has sent arrives when it is no longer one of them.
             Flaw::UnboundedInFlight => {
-                let slow = Condition::Slow(Duration::from_millis(2_700));
+                let slow = Condition::Slow(LONG);
                 let wire = |place, condition| Fault::Wire { node: 1, place, condition, time: 9_000 };
                 let bad = [wire(Place::Main, slow), wire(Place::Control, Condition::Cut)];
                 plan.faults = bad.map(|fault| (When::Phase("following", 0), fault)).to_vec();
@@ -81,12 +88,15 @@ impl Flaw {
 }
 
 /// What is sent to the target for a moment of a phase arrives long after everybody has ended and begun
-/// again.
-fn late(nodes: usize, phase: &'static str, after: u64) -> Vec<(When, Fault)> {
-    let slow = Condition::Slow(Duration::from_millis(2_700));
-    let late = |node| Fault::Wire { node, place: Place::Cloud, condition: slow, time: 30 };
+/// again. The moment begins so long after the phase, and lasts so long.
+fn late(
+    nodes: usize,
+    condition: Condition,
+    (phase, after, time): (&'static str, u64, u64),
+) -> Vec<(When, Fault)> {
+    let late = |node| Fault::Wire { node, place: Place::Cloud, condition, time };
     let each = |fault: &dyn Fn(usize) -> Fault, after| -> Vec<_> {
         (0..nodes).map(|node| (When::Phase(phase, after), fault(node))).collect()
     };
-    [each(&late, after), each(&|node| Fault::Crash { node, time: 300 }, after + 30)].concat()
+    [each(&late, after), each(&|node| Fault::Crash { node, time: 300 }, after + time)].concat()
 }

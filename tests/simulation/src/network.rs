@@ -36,6 +36,8 @@ pub enum Condition {
     Cut,
     /// Everything arrives about so much later.
     Slow(Duration),
+    /// What makes a target ready, or empties it, arrives about so much later; everything else as ever.
+    SlowToPrepare(Duration),
 }
 
 /// All wires.
@@ -95,9 +97,10 @@ impl Wire {
         self.network.bad.lock().get(&(self.node, self.place)).copied()
     }
 
-    async fn travel(&self) {
+    async fn travel(&self, prepares: bool) {
         let slow = match self.condition() {
             Some(Condition::Slow(time)) => Some(time),
+            Some(Condition::SlowToPrepare(time)) if prepares => Some(time),
             _ => None,
         };
         sleep(self.network.delay(slow)).await;
@@ -115,7 +118,7 @@ impl Wire {
                 sleep(PATIENCE).await;
                 false
             }
-            Some(Condition::Slow(_)) | None => true,
+            Some(Condition::Slow(_) | Condition::SlowToPrepare(_)) | None => true,
         }
     }
 
@@ -127,15 +130,34 @@ impl Wire {
         &self,
         work: impl FnOnce() -> BoxFuture<'static, Result<T>> + Send + 'static,
     ) -> Result<T> {
+        self.done(false, work).await
+    }
+
+    /// Has a target made ready or emptied.
+    ///
+    /// # Errors
+    /// As [`Wire::call`].
+    pub async fn prepare<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> BoxFuture<'static, Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.done(true, work).await
+    }
+
+    async fn done<T: Send + 'static>(
+        &self,
+        prepares: bool,
+        work: impl FnOnce() -> BoxFuture<'static, Result<T>> + Send + 'static,
+    ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let wire = self.clone();
         self.network.clock.spawn(async move {
-            wire.travel().await;
+            wire.travel(prepares).await;
             if !wire.passes(false).await {
                 return;
             }
             let done = work().await;
-            wire.travel().await;
+            wire.travel(prepares).await;
             if wire.passes(true).await {
                 // Whoever asked may be gone.
                 let _ = reply.send(done);
@@ -150,7 +172,7 @@ impl Wire {
     pub fn tell(&self, news: impl FnOnce() + Send + 'static) {
         let wire = self.clone();
         self.network.clock.spawn(async move {
-            wire.travel().await;
+            wire.travel(false).await;
             if wire.condition().is_none() {
                 news();
             }

@@ -74,4 +74,5 @@ flaws! {
     writes_that_outlive_their_lease: Flaw::UnboundedInFlight, 40;
     a_control_store_without_compare_and_set: Flaw::BlindControl, 60;
     a_target_that_applies_again: Flaw::UnguardedApplier, 60;
+    a_target_that_is_emptied_late: Flaw::Mutation("unguarded-prepare"), 20;
 }

@@ -1,6 +1,6 @@
 //! Array literals: `{a,"b,c",NULL,{…}}`.
 
-use super::{Type, Value, fault};
+use super::{Type, Value, fault, part};
 use crate::{Error, ErrorKind, Result};
 
 /// Deepest nesting PostgreSQL's arrays have.
@@ -190,8 +190,7 @@ fn malformed(text: &str, details: &str) -> Error {
 
 /// Appends an element of an array literal, quoted where its text could be misread.
 pub(super) fn push_element(out: &mut String, text: &str) {
-    let special = |c: char| matches!(c, '{' | '}' | ',' | '"' | '\\') || super::is_space(c);
-    if !text.is_empty() && !text.contains(special) && !text.eq_ignore_ascii_case("null") {
+    if part::is_plain(text, &['{', '}', ',']) && !text.eq_ignore_ascii_case("null") {
         out.push_str(text);
         return;
     }

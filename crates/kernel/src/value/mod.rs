@@ -18,6 +18,7 @@ mod json_lexer;
 pub mod jsonb;
 pub mod money;
 mod parse;
+pub mod part;
 pub mod range;
 mod rows;
 mod text;
@@ -29,14 +30,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use part::is_space;
+
 pub use float::{real_as_double, text as float_text, text_of_real};
 pub use rows::{Cell, Rows};
 pub use zone::Zone;
-
-/// White space between and around values, as C's `isspace` has it.
-fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
-}
 
 /// A column's type, as far as TrustStream tells types apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

@@ -5,8 +5,11 @@
 
 use std::cmp::Ordering;
 
-use super::{Type, Value, decimal, fault};
+use super::{Type, Value, decimal, fault, part};
 use crate::{Error, ErrorKind, Result};
+
+/// What means something between the ends of a range.
+const MARKS: [char; 5] = ['(', ')', '[', ']', ','];
 
 /// A range of values of one type.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,14 +60,11 @@ impl Range {
             Some('(') => false,
             _ => return Err(malformed("Missing left parenthesis or bracket.")),
         };
-        let mut rest = &body[1..];
         let ended = || malformed("Unexpected end of input.");
-        let lower = bound(&mut rest, &[',', ')', ']']).ok_or_else(ended)?;
-        if !rest.starts_with(',') {
-            return Err(malformed("Missing comma after lower bound."));
-        }
-        rest = &rest[1..];
-        let upper = bound(&mut rest, &[',', ')', ']']).ok_or_else(ended)?;
+        let stops = &[',', ')', ']'];
+        let (lower, rest) = part::read(&body[1..], stops).ok_or_else(ended)?;
+        let rest = rest.strip_prefix(',').ok_or_else(|| malformed("Missing comma after lower bound."))?;
+        let (upper, rest) = part::read(rest, stops).ok_or_else(ended)?;
         let upper_inclusive = match rest.chars().next() {
             Some(']') => true,
             Some(')') => false,
@@ -242,45 +242,10 @@ fn stepped(value: Option<Value>, up: bool, inclusive: bool) -> Result<(Option<Va
     })
 }
 
-/// The text of an end up to one of `stops`, unquoted; an outer `None` if the text ends first, an
-/// inner one if the end is unbounded.
-fn bound(rest: &mut &str, stops: &[char]) -> Option<Option<String>> {
-    if rest.starts_with(stops) {
-        return Some(None);
-    }
-    let mut out = String::new();
-    let mut quoted = false;
-    let mut signs = rest.char_indices().peekable();
-    while let Some((at, sign)) = signs.next() {
-        match sign {
-            _ if !quoted && stops.contains(&sign) => {
-                *rest = &rest[at..];
-                return Some(Some(out));
-            }
-            '\\' => out.push(signs.next()?.1),
-            '"' if quoted && signs.next_if(|(_, next)| *next == '"').is_some() => out.push('"'),
-            '"' => quoted = !quoted,
-            _ => out.push(sign),
-        }
-    }
-    None
-}
-
 fn push_bound(out: &mut String, end: &End) {
-    let Some(text) = end.value.as_ref().and_then(Value::to_text) else { return };
-    let special = |c: char| matches!(c, '"' | '\\' | '(' | ')' | '[' | ']' | ',') || super::is_space(c);
-    if !text.is_empty() && !text.contains(special) {
-        out.push_str(&text);
-        return;
+    if let Some(text) = end.value.as_ref().and_then(Value::to_text) {
+        part::push(out, &text, &MARKS);
     }
-    out.push('"');
-    for c in text.chars() {
-        if matches!(c, '"' | '\\') {
-            out.push(c);
-        }
-        out.push(c);
-    }
-    out.push('"');
 }
 
 /// The order of values that lie in ranges.

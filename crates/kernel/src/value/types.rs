@@ -28,6 +28,13 @@ impl Type {
         use Type::{Float4, Float8, Int2, Int4, Int8, Numeric};
         matches!(self, Int2 | Int4 | Int8 | Float4 | Float8 | Numeric(_))
     }
+
+    /// Whether equal values look alike however an engine stores or prints them. Numbers with a scale, blank
+    /// padding, JSON and moments in any zone may not.
+    pub fn has_one_form(&self) -> bool {
+        use Type::{Bool, Int2, Int4, Int8, Text, Uuid, Varchar};
+        matches!(self, Bool | Int2 | Int4 | Int8 | Text | Varchar(_) | Uuid)
+    }
 }
 
 impl fmt::Display for Type {

@@ -1,5 +1,6 @@
 //! Rows as PostgreSQL prints and reads them: `(1,"a b",,"")`.
 
+use truststream_kernel::value::part;
 use truststream_kernel::{Error, ErrorKind, Result};
 
 /// The texts of a record's fields, exactly as their types print them; `None` is null.
@@ -53,25 +54,14 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
 
 /// A record of these fields, as PostgreSQL prints it.
 pub fn printed(fields: &[Option<String>]) -> String {
-    let special = |c: char| matches!(c, '"' | '\\' | '(' | ')' | ',') || is_space(c);
     let mut out = String::from("(");
     for (at, field) in fields.iter().enumerate() {
         if at > 0 {
             out.push(',');
         }
-        let Some(field) = field else { continue };
-        if !field.is_empty() && !field.contains(special) {
-            out.push_str(field);
-            continue;
+        if let Some(field) = field {
+            part::push(&mut out, field, &['(', ')', ',']);
         }
-        out.push('"');
-        for c in field.chars() {
-            if matches!(c, '"' | '\\') {
-                out.push(c);
-            }
-            out.push(c);
-        }
-        out.push('"');
     }
     out.push(')');
     out
@@ -87,44 +77,23 @@ pub fn given(record: &str, count: usize) -> Result<Vec<Option<String>>> {
         let message = format!("malformed record literal: \"{record}\"");
         Error::new(ErrorKind::InvalidInput, "22P02", message).with_details(why)
     };
-    let mut rest = record.trim_start_matches(is_space);
+    let mut rest = record.trim_start_matches(part::is_space);
     rest = rest.strip_prefix('(').ok_or_else(|| malformed("Missing left parenthesis."))?;
     let mut fields = Vec::with_capacity(count);
     while fields.len() < count {
         if !fields.is_empty() {
             rest = rest.strip_prefix(',').ok_or_else(|| malformed("Too few columns."))?;
         }
-        let (field, after) = one(rest).ok_or_else(|| malformed("Unexpected end of input."))?;
+        let (field, after) =
+            part::read(rest, &[',', ')']).ok_or_else(|| malformed("Unexpected end of input."))?;
         fields.push(field);
         rest = after;
     }
     rest = rest.strip_prefix(')').ok_or_else(|| malformed("Too many columns."))?;
-    if !rest.trim_start_matches(is_space).is_empty() {
+    if !rest.trim_start_matches(part::is_space).is_empty() {
         return Err(malformed("Junk after right parenthesis."));
     }
     Ok(fields)
-}
-
-/// The field that a text begins with, and what follows it; `None` if the text ends within it.
-fn one(text: &str) -> Option<(Option<String>, &str)> {
-    if text.starts_with([',', ')']) {
-        return Some((None, text));
-    }
-    let (mut field, mut quoted) = (String::new(), false);
-    let mut chars = text.char_indices().peekable();
-    loop {
-        match chars.next()? {
-            (at, ',' | ')') if !quoted => return Some((Some(field), &text[at..])),
-            (_, '\\') => field.push(chars.next()?.1),
-            (_, '"') if quoted && chars.next_if(|(_, c)| *c == '"').is_some() => field.push('"'),
-            (_, '"') => quoted = !quoted,
-            (_, c) => field.push(c),
-        }
-    }
-}
-
-fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
 }
 
 #[cfg(test)]

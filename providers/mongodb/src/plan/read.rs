@@ -1,8 +1,11 @@
 //! Levels: the rows of one table, at the top or embedded.
 
+use std::sync::Arc;
+
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Aggregate, Field, Item, JsonKey, Query, Table};
+use truststream_services::database::{Aggregate, Catalog, Field, Item, JsonKey, Query, Table};
+use truststream_sql::composite::Composite;
 
 use super::{Place, Planner};
 use crate::cast;
@@ -46,6 +49,8 @@ pub(crate) enum Out {
         bare: bool,
         /// A JSON value shown as text (`->>`).
         as_text: bool,
+        /// The composite type of the value: what is stored has its text, what is shown is an object.
+        record: Option<Arc<Composite>>,
         cast: Option<Type>,
     },
     /// How many there are; none where no document tells.
@@ -94,13 +99,14 @@ impl Part {
     }
 
     /// As it is shown from a key of a document.
-    pub(super) fn out(self, key: String) -> (Bson, Out) {
+    pub(super) fn out(self, catalog: &Catalog, key: String) -> (Bson, Out) {
         let Part { name, what } = self;
         match what {
             What::Value { term, whole, as_text, cast, .. } => {
                 let bare = whole.is_none() && is_json(&term.ty);
                 let shown = whole.map_or(term.expr, Bson::String);
-                (shown, Out::Value { name, key, ty: term.ty, bare, as_text, cast })
+                let record = Composite::of(catalog, &term.ty).map(Arc::new);
+                (shown, Out::Value { name, key, ty: term.ty, bare, as_text, record, cast })
             }
             What::Count { cast, .. } => (Bson::Null, Out::Count { name, key, cast }),
             What::Embed { key: from, to_one, shape, spread } => {
@@ -157,7 +163,7 @@ impl Planner<'_> {
         let mut projection = Document::new();
         let mut fields = Vec::new();
         for part in parts {
-            let (shown, out) = part.out(format!("f{}", projection.len()));
+            let (shown, out) = part.out(&self.schema.catalog, format!("f{}", projection.len()));
             projection.insert(format!("f{}", projection.len()), shown);
             fields.push(out);
         }
@@ -305,21 +311,8 @@ pub(super) fn ungrouped(column: &str) -> Error {
 pub(super) fn indexable(expr: &Bson, value: &Bson, ty: &Type) -> Option<Bson> {
     matches!(expr, Bson::String(_)).then_some(())?;
     let known = constant_of(value).filter(|value| **value != Bson::Null)?;
-    let alike = matches!(
-        ty,
-        Type::Bool
-            | Type::Int2
-            | Type::Int4
-            | Type::Int8
-            | Type::Text
-            | Type::Varchar(_)
-            | Type::Uuid
-            | Type::Timestamptz
-            | Type::Timestamp
-            | Type::Date
-            | Type::Time
-    );
-    alike.then(|| known.clone())
+    let is_moment = matches!(ty, Type::Timestamptz | Type::Timestamp | Type::Date | Type::Time);
+    (is_moment || ty.has_one_form()).then(|| known.clone())
 }
 
 /// A column as it is stored, for `$sort`.
