@@ -45,8 +45,8 @@ impl Ended {
     }
 }
 
-/// Runs the jobs that have to come one by one, and then the others, so many at a time. What each printed is
-/// shown when it ends.
+/// Runs the jobs that have to come one by one, and beside them the others, so many at a time. What each
+/// printed is shown when it ends.
 ///
 /// `temporary` is where they keep what is temporary.
 pub fn run(
@@ -63,17 +63,15 @@ pub fn run(
     let (sender, receiver) = channel();
     std::thread::scope(|scope| {
         let (logs, next) = (&logs, &next);
-        scope.spawn(move || {
-            one_by_one.into_iter().for_each(|job| through(job, logs, temporary, &sender));
-            for _ in 0..at_a_time {
-                let sender = sender.clone();
-                scope.spawn(move || {
-                    while let Some(job) = next() {
-                        through(job, logs, temporary, &sender);
-                    }
-                });
-            }
-        });
+        for _ in 0..at_a_time {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                while let Some(job) = next() {
+                    through(job, logs, temporary, &sender);
+                }
+            });
+        }
+        scope.spawn(move || one_by_one.into_iter().for_each(|job| through(job, logs, temporary, &sender)));
         let mut all = Vec::new();
         for ended in receiver {
             show(&ended);

@@ -68,6 +68,12 @@ impl Line {
         self
     }
 
+    /// The same, but only while nothing else wants a processor.
+    pub fn behind_others(mut self) -> Line {
+        self.words.splice(0..0, ["nice", "-n", "19"].map(OsString::from));
+        self
+    }
+
     /// The command, which finds what was downloaded for tests, and the binary under test.
     pub fn command(&self) -> Result<Command> {
         let Some((program, arguments)) = self.words.split_first() else { bail!("no program is named") };

@@ -1,4 +1,5 @@
-//! All tests: what has to be compiled is compiled once, and what is then run is run side by side.
+//! All tests: what has to be compiled is compiled once, and what is then run is run side by side. Examples
+//! that no test runs are compiled by the lints alone.
 
 use std::thread::available_parallelism;
 use std::time::Instant;
@@ -44,8 +45,8 @@ pub enum Part {
 
 /// What takes long, and for how many seconds, about, on two cores that do other things as well.
 const LONG: &[(&str, u64)] = &[
-    ("crates/switch test", 400),
-    ("providers/postgres test", 330),
+    ("crates/switch test", 840),
+    ("providers/postgres test", 400),
     ("providers/supabase test", 300),
     ("crates/cli test", 110),
     ("providers/mongodb test", 100),
@@ -64,8 +65,8 @@ pub fn run_all(parts: &[Part]) -> Result<()> {
     let parts = if parts.is_empty() { Part::value_variants() } else { parts };
     let mut all = Vec::new();
     let tests = if parts.iter().any(|part| part.is_built()) {
-        let built =
-            programs::build(if parts.contains(&Part::Unit) { &["--all-targets"] } else { BESIDE_TESTS });
+        let tests: &[&str] = if parts.contains(&Part::Unit) { &["--tests"] } else { &[] };
+        let built = programs::build(&[tests, BESIDE_TESTS].concat());
         let failure = built.as_ref().err().map(|error| format!("{error:#}"));
         let (part, name) = ("build".to_owned(), String::new());
         all.push(Ended { part, name, took: began.elapsed(), failure, log: None });
@@ -81,11 +82,13 @@ pub fn run_all(parts: &[Part]) -> Result<()> {
             tests => jobs.extend(part.jobs(tests.as_deref().unwrap_or_default())?),
         }
         if *part == Part::Unit && tests.is_some() {
-            one_by_one.push(part.job("of documentation", 60, vec![programs::cargo("test").and(&["--doc"])]));
+            let lines = vec![programs::cargo("test").and(&["--doc"]).behind_others()];
+            one_by_one.push(part.job("of documentation", 60, lines));
         }
     }
     let temporary = Temporary::new()?;
-    let at_a_time = available_parallelism().map_or(2, usize::from);
+    // Most of them wait for servers now and then.
+    let at_a_time = available_parallelism().map_or(2, usize::from) + 1;
     all.extend(jobs::run(at_a_time, jobs, one_by_one, temporary.path())?);
     jobs::conclude(&all, began)
 }
@@ -163,7 +166,7 @@ fn lints() -> Vec<Line> {
     let deny = ["--", "-D", "warnings"];
     let own = Line::new("cargo", &["clippy", "--locked", "--profile", programs::PROFILE]);
     let all = programs::cargo("clippy").and(&["--all-targets"]);
-    [all, own].map(|line| line.and(&deny)).to_vec()
+    [all, own].map(|line| line.and(&deny).behind_others()).to_vec()
 }
 
 /// The backends that the JavaScript client is run against.

@@ -15,10 +15,13 @@ use truststream_services::database::{
 };
 use truststream_switch::{Options, Phase, ReadOptions, Record, Strategy, TenantOptions};
 
+use members::Members;
+
 use super::record::{committed, compared, flips, latest, no_strays, ready, until};
 use super::{PATIENCE, project_of};
 
 mod fleet;
+mod members;
 mod mongodb;
 mod refused;
 
@@ -123,94 +126,6 @@ pub async fn moves(runtime: &Runtime, org: &str, is_there: bool) -> Record {
         runtime.steering().part_back(&part).await.unwrap();
     }
     until(runtime, &part, |record| flips(record, &part).len() > before).await
-}
-
-/// Members that write, each of whom reads at once what was written, and one who only reads.
-struct Members {
-    stop: Arc<AtomicBool>,
-    tasks: Vec<(&'static str, JoinHandle<BTreeMap<i64, String>>)>,
-    reader: JoinHandle<()>,
-}
-
-impl Members {
-    fn start(runtime: &Arc<Runtime>) -> Self {
-        Members::start_at(runtime, 1000)
-    }
-
-    /// Their rows are numbered from here on.
-    fn start_at(runtime: &Arc<Runtime>, first: i64) -> Self {
-        Members::start_slowly(runtime, first, Duration::from_millis(5))
-    }
-
-    /// They pause so long between two rows.
-    fn start_slowly(runtime: &Arc<Runtime>, first: i64, pause: Duration) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let tasks = ORGS.map(|org| {
-            let (database, stop) = (runtime.database().with(member(org)), Arc::clone(&stop));
-            (org, tokio::spawn(write(database, (org, first), pause, stop)))
-        });
-        let database = runtime.database().with(named_member("acme", "who reads"));
-        let reader = tokio::spawn(read(database, pause * 6, Arc::clone(&stop)));
-        Members { stop, tasks: tasks.into(), reader }
-    }
-
-    /// Stops, and finds all that was acknowledged, once.
-    async fn finish(self, runtime: &Runtime) {
-        for (org, wanted) in self.stop().await {
-            assert_eq!(authors_of(runtime.database(), of(org, None)).await.unwrap(), wanted, "{org}");
-        }
-    }
-
-    /// Stops, and tells what there must be of each.
-    async fn stop(self) -> BTreeMap<&'static str, BTreeMap<i64, String>> {
-        self.stop.store(true, Ordering::SeqCst);
-        self.reader.await.unwrap();
-        let mut told = BTreeMap::new();
-        for (org, task) in self.tasks {
-            let mut wanted = task.await.unwrap();
-            assert!(wanted.len() > 10, "{org}: {}", wanted.len());
-            wanted.insert(1, "first".into());
-            told.insert(org, wanted);
-        }
-        told
-    }
-}
-
-async fn write(
-    database: Database,
-    (org, first): (&'static str, i64),
-    pause: Duration,
-    stop: Arc<AtomicBool>,
-) -> BTreeMap<i64, String> {
-    let mut told = BTreeMap::new();
-    for id in first.. {
-        if stop.load(Ordering::SeqCst) {
-            break;
-        }
-        database.send(author(org, id, "new")).await.unwrap();
-        // What keeps it to its tenant is the policy alone.
-        let mut query = Query::all();
-        query.and(Filter::eq("id", id.to_string()));
-        let name = format!("{org} {id}");
-        let values = json!({ "name": name }).to_string();
-        database.send(Update::new(table("authors"), values, query.clone())).await.unwrap();
-        told.insert(id, name.clone());
-        assert_eq!(authors_of(&database, query).await.unwrap(), BTreeMap::from([(id, name)]), "{org}");
-        tokio::time::sleep(pause).await;
-    }
-    told
-}
-
-/// Reads what there is of one tenant: nothing that was there is missing later.
-async fn read(database: Database, pause: Duration, stop: Arc<AtomicBool>) {
-    let mut seen = 0;
-    while !stop.load(Ordering::SeqCst) {
-        let rows = authors_of(&database, Query::all()).await.unwrap();
-        let written = rows.keys().filter(|id| **id >= 1000).count();
-        assert!(written >= seen, "{written} after {seen}");
-        seen = written;
-        tokio::time::sleep(pause).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -96,7 +96,7 @@ fn beside(servers: &Servers, name: &str, engine: Engine, remote: &Remote) -> Str
 
 /// The story of every pair, with each strategy.
 async fn between(near: Engine, to_the_project: bool) {
-    for strategy in [Strategy::BlueGreen, Strategy::Immediate] {
+    for strategy in [Strategy::BlueGreen, Strategy::Immediate, Strategy::Gradual] {
         let servers = Servers::start(&[Engine::Postgres, near]);
         let triggers = near.has_triggers();
         let remote = helped(&servers, triggers).await;
