@@ -126,7 +126,11 @@ impl RoutedDatabase {
             self.gate.note(&route, touch);
         }
         drop(route);
-        self.routed.call_to(cx, op, &|route| plea.touch(route)).await
+        let done = self.routed.call_to(cx, op, &|route| plea.touch(route)).await;
+        if changes_the_schema(op) {
+            self.gate.redefine();
+        }
+        done
     }
 }
 

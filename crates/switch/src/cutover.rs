@@ -10,6 +10,7 @@ use truststream_services::database::{Position, Prepare};
 
 use crate::ambient::now_ms;
 use crate::control::LOST;
+use crate::definitions::Definitions;
 use crate::failpoint::Moment;
 use crate::fence::{Closing, is_busy};
 use crate::follow::{Follower, end_of};
@@ -38,6 +39,8 @@ pub(crate) struct Flipping<'a> {
     pub(crate) attempts: u32,
     /// The part whose owner changes, if not everything.
     pub(crate) part: Option<&'a str>,
+    /// What the source has to be defined by still.
+    pub(crate) defined: Option<&'a Definitions>,
 }
 
 impl Flipping<'_> {
@@ -45,12 +48,15 @@ impl Flipping<'_> {
     /// of the new owner's feed from which on its own changes follow.
     ///
     /// # Errors
-    /// When catching up never ends inside the longest pause, or a step fails: the fence is lifted
-    /// then, and the old owner serves as before.
+    /// When catching up never ends inside the longest pause, a step fails, or the source's schema is another
+    /// one by now: the fence is lifted then, and the old owner serves as before.
     pub(crate) async fn run(&mut self) -> Result<(Flip, Position)> {
         let mut delay = Duration::from_millis(50);
         for attempt in 1..=self.attempts {
             self.signal.check().map_err(before_commit)?;
+            if let Some(defined) = self.defined {
+                defined.must_hold(&self.follower.source).await.map_err(before_commit)?;
+            }
             self.follower.catch_up().await.map_err(before_commit)?;
             if let Some((mut flip, start)) = self.try_once().await? {
                 flip.attempts = attempt;
@@ -175,7 +181,14 @@ impl Flipping<'_> {
                 Step::ReadEnd => {
                     let left = until.saturating_duration_since(Instant::now());
                     closing.close_source(&fenced.route, left).await?;
-                    let end = end_of(&self.follower.source.database).await?;
+                    let source = &self.follower.source;
+                    let (end, ()) = futures::try_join!(end_of(&source.database), async {
+                        // Tables take longer to look at than writes should be held.
+                        match self.defined {
+                            Some(defined) => defined.no_migration_since(source).await,
+                            None => Ok(()),
+                        }
+                    })?;
                     Moment::End.pass();
                     Seen::End(end)
                 }

@@ -9,6 +9,7 @@ use truststream_services::database::{Capture, Catalog, Describe, Migrations, Pos
 
 use crate::copy::{Copy, count_rows};
 use crate::cutover::Flipping;
+use crate::definitions::Definitions;
 use crate::failpoint::Moment;
 use crate::follow::Follower;
 use crate::gradual::Conduct;
@@ -93,6 +94,11 @@ impl Forward {
         let mut follower =
             self.make_ready().await.map_err(|error| error.with_outcome(Outcome::NotApplied))?;
         self.failures = 0;
+        if self.record.defined_there.is_none() {
+            let defined = Definitions::of(&follower.target).await;
+            self.record.defined_there =
+                Some(defined.map_err(|error| error.with_outcome(Outcome::NotApplied))?);
+        }
         if self.record.options.strategy == Strategy::Gradual {
             self.move_parts(&mut follower).await.map_err(|error| error.with_outcome(Outcome::NotApplied))?;
         }
@@ -111,6 +117,7 @@ impl Forward {
             signal: &self.signal,
             attempts: u32::MAX,
             part: None,
+            defined: self.record.defined.as_ref(),
         };
         let reached = flipping.run().await?;
         let objects = follower.objects();
@@ -172,6 +179,9 @@ impl Forward {
             return Ok(());
         }
         let migrations = source.database.send(Migrations).await?;
+        if let Some(defined) = &self.record.defined {
+            defined.are_of(source, &migrations)?;
+        }
         let claim = self.shared.claim(target).await?;
         Moment::Emptying.pass();
         // What somebody before began, and did not end, must not be taken for what was there.

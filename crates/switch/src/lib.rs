@@ -17,6 +17,7 @@ mod command;
 mod control;
 mod copy;
 mod cutover;
+mod definitions;
 mod digest;
 mod failpoint;
 mod fence;

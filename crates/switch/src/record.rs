@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use truststream_services::database::{Position, TableName};
 
 use crate::ambient::now_ms;
+use crate::definitions::Definitions;
 use crate::gradual::{PartReport, ReadOptions, ReadReport, TenantOptions};
 use crate::machine::{Phase, Strategy};
 
@@ -120,6 +121,12 @@ pub struct Record {
     pub stream: Option<String>,
     /// Tables that are moved.
     pub tables: Vec<TableName>,
+    /// What the side that served was defined by when the switch began, and so what is moved.
+    #[serde(default)]
+    pub defined: Option<Definitions>,
+    /// The same of the other side before it serves: what the way back moves.
+    #[serde(default)]
+    pub defined_there: Option<Definitions>,
     /// How far the copy is, for whoever goes on with it.
     #[serde(default)]
     pub copied: Option<Copied>,
@@ -151,6 +158,8 @@ impl Record {
             mirror: false,
             stream: None,
             tables: Vec::new(),
+            defined: None,
+            defined_there: None,
             copied: None,
             bounds: None,
             compared: Vec::new(),

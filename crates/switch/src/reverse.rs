@@ -123,8 +123,10 @@ impl Shared {
         meter.enter(Phase::FencingBack, 0);
         let routes = &self.routes;
         let options = &record.options;
+        let defined = record.defined_there.as_ref();
+        let (signal, attempts) = (&signal, ATTEMPTS);
         let mut flipping =
-            Flipping { routes, follower, options, meter, signal: &signal, attempts: ATTEMPTS, part: None };
+            Flipping { routes, follower, options, meter, signal, attempts, part: None, defined };
         match flipping.run().await {
             Ok((flip, _)) => {
                 record.report.flips.push(flip);

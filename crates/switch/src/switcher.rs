@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::Describe;
 
+use crate::definitions::Definitions;
 use crate::forward::{Forward, keys};
 use crate::machine::Act;
 use crate::plan::{Plan, moved, plan};
@@ -192,14 +193,18 @@ impl Switcher {
         if let Some(latest) = latest.as_ref().filter(|latest| !latest.phase.is_over()) {
             return Err(not_over(latest));
         }
+        let source = self.shared.sides.side(&self.shared.routes.gate().route().owner).await?;
+        // Before the tables are looked at that are moved: what comes after it is found at the cut-over.
+        let defined = Definitions::of(&source).await?;
         let plan = self.plan(to).await?;
         plan.check()?;
         let options = options.settled()?;
-        self.shared.tenancy_of(&self.shared.sides.side(&plan.from).await?, &options).await?;
+        self.shared.tenancy_of(&source, &options).await?;
         let id = latest.map_or(1, |latest| latest.id + 1);
         let (strategy, must_verify) = (options.strategy, options.verify != Verify::None);
         let mut record = Record::new(id, &plan.from, to, options);
         record.tables = plan.tables;
+        record.defined = Some(defined);
         // A record without its plan is one that was never begun; the other way round it would be lost.
         self.shared.records.save(&record).await?;
         self.shared.routes.act(Act::Plan { id, to: to.to_owned(), strategy, must_verify }).await?;

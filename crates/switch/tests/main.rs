@@ -1,6 +1,7 @@
 //! The state machine of switches, checked exhaustively, and switches between all engines.
 #![allow(clippy::unwrap_used)]
 
+mod definitions;
 mod direct;
 mod foreseen;
 mod gradual;

@@ -45,6 +45,7 @@ pub struct Gate {
     drained: Notify,
     limits: Held,
     acknowledged: AtomicU64,
+    redefined: AtomicU64,
 }
 
 /// How long and how many writes may wait at a fence.
@@ -91,6 +92,7 @@ impl Gate {
             drained: Notify::new(),
             limits,
             acknowledged: AtomicU64::new(0),
+            redefined: AtomicU64::new(0),
         })
     }
 
@@ -275,6 +277,16 @@ impl Gate {
     /// Writes that were acknowledged so far, by this process.
     pub fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::SeqCst)
+    }
+
+    /// Notes that the schema may have been changed, before anybody is told.
+    pub fn redefine(&self) {
+        self.redefined.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often this process may have changed the schema so far.
+    pub fn redefined(&self) -> u64 {
+        self.redefined.load(Ordering::SeqCst)
     }
 
     /// Writes that waited so far, and the longest wait; both start again from zero.

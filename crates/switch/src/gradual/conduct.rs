@@ -307,7 +307,9 @@ impl<'a> Conduct<'a> {
             let (routes, meter, signal) = (&self.shared.routes, self.meter, self.signal);
             let options = &options;
             let part = Some(part.name.as_str());
-            Flipping { routes, follower, options, meter, signal, attempts, part }.run().await
+            let known = if there { &self.record.defined } else { &self.record.defined_there };
+            let defined = known.as_ref();
+            Flipping { routes, follower, options, meter, signal, attempts, part, defined }.run().await
         };
         let flip = match flipped {
             Ok((flip, _)) => flip,

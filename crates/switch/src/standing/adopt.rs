@@ -5,6 +5,7 @@ use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::Capture;
 
 use super::Mirrors;
+use crate::definitions::is_behind;
 use crate::shared::Shared;
 use crate::{Phase, Record, Route, Side};
 
@@ -17,6 +18,9 @@ impl Shared {
         };
         let mirror = self.records.mirror().await?.filter(|mirror| mirror.id == standby.id);
         let Some(mirror) = mirror else { return Ok(false) };
+        if is_behind(&self.sides.side(&record.to).await?, source).await? {
+            return Ok(false);
+        }
         let capture = Capture { consumer: record.consumer(), tables: mirror.tables.clone() };
         source.database.send(capture).await?;
         record.stream = Some(mirror.forward());

@@ -10,6 +10,7 @@ use truststream_services::database::{Capture, Catalog, Describe, Migrations, Pre
 use super::Mirrors;
 use super::status::{InSync, MirrorPhase};
 use crate::copy::{Copy, count_rows};
+use crate::definitions::{Definitions, is_behind};
 use crate::follow::Follower;
 use crate::forward::keys;
 use crate::machine::Act;
@@ -25,6 +26,9 @@ const WAIT: Duration = Duration::from_millis(500);
 /// How often it is looked whether the schema has changed.
 const SCHEMA: Duration = Duration::from_secs(2);
 
+/// Why a mirror is made anew.
+const REDEFINED: &str = "the schema of what it follows has changed";
+
 /// Code of the error of a feed that no longer reaches back.
 const GAP: &str = "BACKEND_010";
 
@@ -33,17 +37,25 @@ impl Mirrors {
     pub(super) async fn follow(&self, route: &Route, to: &str) -> Result<Infallible> {
         let source = self.shared.sides.side(&route.owner).await?;
         let target = self.shared.sides.side(to).await?;
+        let mut redefined = self.shared.routes.gate().redefined();
         let mut record = self.record(route, to, &source, &target).await?;
         let mut follower = {
             let _turn = self.turn.lock().await;
             self.bring(route, &mut record, source, target).await?
         };
+        self.update(|status| status.redefined = redefined);
         let mut looked = Instant::now();
         loop {
             if self.is_adopted(to).await? {
                 self.note(Some("a switch to it is under way".to_owned()));
                 tokio::time::sleep(WAIT).await;
                 continue;
+            }
+            let now = self.shared.routes.gate().redefined();
+            if now != redefined || looked.elapsed() > SCHEMA {
+                self.look_at_schema(&mut record, &follower).await?;
+                self.update(|status| status.redefined = now);
+                (redefined, looked) = (now, Instant::now());
             }
             let stepped = {
                 let _turn = self.turn.lock().await;
@@ -54,9 +66,8 @@ impl Mirrors {
             {
                 self.begin_anew(&mut record, "the feed no longer reaches back to where it stood").await?;
             }
-            if stepped.is_err() || looked.elapsed() > SCHEMA {
+            if stepped.is_err() {
                 self.look_at_schema(&mut record, &follower).await?;
-                looked = Instant::now();
             }
             stepped?;
         }
@@ -88,10 +99,12 @@ impl Mirrors {
             self.shared.routes.act(Act::StandBy { id, to }).await?;
             return Ok(record);
         }
+        let defined = Definitions::of(source).await?;
         let plan = plan(source, target).await?;
         plan.check()?;
         let mut record = self.new_record(route, to, id);
         record.tables = plan.tables;
+        record.defined = Some(defined);
         self.shared.records.save(&record).await?;
         self.shared.routes.act(Act::StandBy { id, to: to.to_owned() }).await?;
         Ok(record)
@@ -154,6 +167,9 @@ impl Mirrors {
 
     async fn prepare(&self, record: &mut Record, source: &Side, target: &Side) -> Result<()> {
         let migrations = source.database.send(Migrations).await?;
+        if record.defined.as_ref().is_some_and(|defined| defined.are_of(source, &migrations).is_err()) {
+            return self.begin_anew(record, REDEFINED).await;
+        }
         let claim = self.shared.claim(target).await?;
         // What a mirror before this one left there.
         claim.prepare(Prepare::Discard).await?;
@@ -214,15 +230,10 @@ impl Mirrors {
 
     /// Definitions are not in the feed: a mirror of another schema is made anew.
     async fn look_at_schema(&self, record: &mut Record, follower: &Follower) -> Result<()> {
-        let names = |all: Vec<truststream_services::database::AppliedMigration>| {
-            all.into_iter().map(|migration| migration.name).collect::<std::collections::BTreeSet<_>>()
-        };
-        let source = names(follower.source.database.send(Migrations).await?);
-        let target = names(follower.target.database.send(Migrations).await?);
-        if source.is_subset(&target) {
-            return Ok(());
+        if is_behind(&follower.target, &follower.source).await? {
+            return self.begin_anew(record, REDEFINED).await;
         }
-        self.begin_anew(record, "the schema of what it follows has changed").await
+        Ok(())
     }
 
     /// # Errors

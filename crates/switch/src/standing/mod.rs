@@ -95,7 +95,8 @@ impl Mirrors {
     /// How the mirror of the backend that serves stands; `None` where it has none.
     pub fn status(&self) -> Option<MirrorStatus> {
         let status = self.status.borrow().clone()?;
-        Some(status.at_this_moment(self.shared.routes.gate().acknowledged()))
+        let gate = self.shared.routes.gate();
+        Some(status.at_this_moment(gate.acknowledged(), gate.redefined()))
     }
 
     /// The backend that follows the owner of this route: the one that was lost to it, or the one that

@@ -61,6 +61,9 @@ pub struct MirrorStatus {
     pub note: Option<String>,
     #[serde(skip)]
     pub(super) sync: Option<InSync>,
+    /// Changes of the schema that it is known to have, of those this process made.
+    #[serde(skip)]
+    pub(super) redefined: u64,
 }
 
 /// A moment at which a mirror held everything.
@@ -86,6 +89,7 @@ impl MirrorStatus {
             in_sync_ms: None,
             note: None,
             sync: None,
+            redefined: 0,
         }
     }
 
@@ -94,8 +98,9 @@ impl MirrorStatus {
         self.verified && self.phase == MirrorPhase::Following
     }
 
-    /// With its lag, now that so many writes are acknowledged.
-    pub(super) fn at_this_moment(mut self, acknowledged: u64) -> Self {
+    /// With its lag, now that so many writes are acknowledged, and so many changes of the schema.
+    pub(super) fn at_this_moment(mut self, acknowledged: u64, redefined: u64) -> Self {
+        self.verified &= self.redefined == redefined;
         let Some(sync) = self.sync else { return self };
         self.behind_writes = acknowledged.saturating_sub(sync.writes);
         let ago = sync.at.elapsed();
