@@ -28,7 +28,7 @@ pub(crate) async fn authorize(shared: &Shared, cx: &Context, op: &Authorize) -> 
     let stored = |row: &Row| -> Result<Document> {
         let cell = |column: &truststream_services::database::Column| {
             let value = row.get(&column.name).unwrap_or(&Value::Null);
-            Ok((field(&column.name), storage::bson(value, &column.ty)?))
+            Ok((field(&column.name), storage::stored(&schema.catalog, value, &column.ty)?))
         };
         table.columns.iter().map(cell).collect()
     };

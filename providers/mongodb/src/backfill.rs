@@ -15,6 +15,7 @@ use crate::write::Defaults;
 impl Work {
     /// Brings rows from one catalog to the next, which is that of this work.
     pub(crate) async fn backfill(&mut self, before: &Catalog) -> Result<()> {
+        self.divide(before).await?;
         let schema = std::sync::Arc::clone(&self.schema);
         for (name, table) in base_tables(&schema.catalog) {
             let Some(old) = before.table(name) else { continue };
@@ -51,7 +52,8 @@ impl Work {
                         Some(was) => {
                             let stored = row.get(field(&was.name)).unwrap_or(&Bson::Null);
                             let value = storage::value(stored, &was.ty)?;
-                            storage::bson(&cast(&schema.catalog, value, &was.ty, &column.ty)?, &column.ty)?
+                            let value = cast(&schema.catalog, value, &was.ty, &column.ty)?;
+                            storage::stored(&schema.catalog, &value, &column.ty)?
                         }
                         None if column.identity.is_some() => {
                             return Err(Error::unsupported(

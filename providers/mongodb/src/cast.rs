@@ -5,6 +5,7 @@ use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::Catalog;
 use truststream_sql::schema::{enum_table, type_named};
 
+use crate::record::is_record;
 use crate::review::foreign_type;
 use crate::schema::labels;
 use crate::term::checked;
@@ -19,7 +20,7 @@ pub(crate) fn target(catalog: &Catalog, name: &str) -> Result<Type> {
         Type::Other(_) => of_domain(catalog, name)?,
         ty => ty,
     };
-    if foreign_type(&ty).is_some() {
+    if foreign_type(catalog, &ty).is_some() {
         let message = format!("type \"{name}\" does not exist");
         return Err(Error::new(ErrorKind::InvalidInput, "42704", message));
     }
@@ -45,6 +46,13 @@ fn of_domain(catalog: &Catalog, name: &str) -> Result<Type> {
 pub(crate) fn cast(catalog: &Catalog, value: Value, from: &Type, to: &Type) -> Result<Value> {
     if from == to {
         return Ok(value);
+    }
+    if value != Value::Null
+        && is_record(catalog, to)
+        && !matches!(from, Type::Text | Type::Varchar(_) | Type::Char(_))
+    {
+        let message = format!("cannot cast type {} to {to}", from.sql_name());
+        return Err(Error::new(ErrorKind::InvalidInput, "42846", message));
     }
     let whole = matches!(to, Type::Int2 | Type::Int4 | Type::Int8);
     let text = match &value {

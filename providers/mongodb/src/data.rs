@@ -1,24 +1,23 @@
 //! Rows of migrations and seeds: `insert into … values …`, and where their numbers go on.
 
-use mongodb::bson::Bson;
 use sqlparser::ast::{
     ConflictTarget, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Insert, OnConflict,
     OnConflictAction, OnInsert, Query, SetExpr, Statement as Parsed, TableObject, Value as Literal,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
-use truststream_kernel::{Context, Error, ErrorKind, Result, Type, Value};
+use truststream_kernel::{Context, Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, TableName};
 use truststream_sql::schema::{Statement, column_of_sequence, table_name};
 
+use crate::cast::cast;
+use crate::partition::refuse_write;
 use crate::plan::Planner;
 use crate::schema::Schema;
 use crate::sequence;
 use crate::sql::{Translator, lone_expression};
-use crate::storage;
-use crate::term::constant_of;
 use crate::work::Work;
-use crate::write::{Rows, stored};
+use crate::write::Rows;
 
 /// A statement on rows, ready to be run.
 #[derive(Debug)]
@@ -56,6 +55,7 @@ pub(crate) fn read<'s>(schema: &'s Schema, statement: &Statement) -> Result<Data
     };
     let TableObject::TableName(name) = &insert.table else { return Err(refused()) };
     let name = table_name(name);
+    refuse_write(&schema.catalog, &name)?;
     let table = schema
         .catalog
         .table(&name)
@@ -151,15 +151,8 @@ fn value(schema: &Schema, column: &Column, cell: &Expr) -> Result<Option<Value>>
     let cx = Context::system();
     let mut planner = Planner::new(schema, &cx);
     let term = Translator::value_of_expr(&mut planner, None, cell, &column.ty)?;
-    if term.expr == Bson::String("$$REMOVE".to_owned()) {
-        return Ok(Some(Value::Null));
-    }
-    match constant_of(&term.expr) {
-        Some(Bson::Null) if !matches!(term.ty, Type::Json | Type::Jsonb) => Ok(Some(Value::Null)),
-        Some(known) => {
-            let found = stored(schema, Some(known), &term.ty, column)?;
-            storage::value(&found, &column.ty).map(Some)
-        }
+    match term.known()? {
+        Some(value) => cast(&schema.catalog, value, &term.ty, &column.ty).map(Some),
         None => Err(Error::unsupported(format!("this database can't compute the value {cell}"))),
     }
 }

@@ -6,10 +6,10 @@ use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{Catalog, Column, Table, TableName};
 
 use crate::error::{DUPLICATE_KEY, code, convert};
+use crate::money::is_money;
 use crate::names::{collection, field};
 use crate::partial;
 use crate::schema::labels;
-use crate::span;
 
 /// An index that a table wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,8 +93,10 @@ pub(crate) fn types(ty: &Type) -> Vec<&'static str> {
         Type::Bytes | Type::Uuid => vec!["binData"],
         Type::Interval | Type::Json | Type::Jsonb => vec!["object"],
         Type::Array(_) => vec!["array"],
-        ty if span::is_range(ty) => vec!["object"],
-        Type::Text | Type::Varchar(_) | Type::Char(_) | Type::Enum(_) | Type::Other(_) => vec!["string"],
+        ty if is_money(ty) => vec!["long", "int"],
+        Type::Other(name) if name == "tsvector" => vec!["string"],
+        Type::Other(_) => vec!["object"],
+        Type::Text | Type::Varchar(_) | Type::Char(_) | Type::Enum(_) => vec!["string"],
     }
 }
 

@@ -65,12 +65,21 @@ impl MongoDriver {
     /// What MongoDB can do, and what is done for it in process.
     pub(crate) fn declares() -> Features {
         use DatabaseFeature::{
-            Aggregates, ChangeFeed, Embeds, FullText, Functions, Policies, Ranges, Regex, RequestFacts,
-            Snapshots, Transactions,
+            Aggregates, ChangeFeed, CompositeColumns, Embeds, FullText, Functions, Partitions, Policies,
+            Ranges, Regex, RequestFacts, Snapshots, Transactions,
         };
         Features {
             native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Snapshots, Transactions]),
-            emulated: FeatureSet::of(&[FullText, Functions, Policies, Ranges, Regex, RequestFacts]),
+            emulated: FeatureSet::of(&[
+                CompositeColumns,
+                FullText,
+                Functions,
+                Partitions,
+                Policies,
+                Ranges,
+                Regex,
+                RequestFacts,
+            ]),
         }
     }
 

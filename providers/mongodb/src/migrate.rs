@@ -6,7 +6,9 @@
 
 use futures::FutureExt;
 use truststream_kernel::{Context, Error, ErrorKind, Result};
-use truststream_services::database::{AppliedMigration, Catalog, Migrate, MigrationOutcome};
+use truststream_services::database::{
+    AppliedMigration, Catalog, Migrate, MigrationOutcome, Table, TableName,
+};
 use truststream_sql::schema::{self, Kind, Statement};
 
 use crate::ddl::{self, indexes};
@@ -69,7 +71,29 @@ pub(crate) async fn apply(
     }
     shared.replace(after.clone(), receiving);
     tidy(shared, &before.catalog, &after, receiving).await?;
+    for (name, _, _) in passing(&before.catalog, &after, &steps) {
+        let gone = shared.database.collection::<mongodb::bson::Document>(&collection(name));
+        gone.drop().await.map_err(crate::error::convert)?;
+    }
     Ok(MigrationOutcome::Applied)
+}
+
+/// The tables that are only there while the migration is applied, and the catalogs that have them last.
+fn passing<'s>(
+    before: &Catalog,
+    after: &Catalog,
+    steps: &'s [Step],
+) -> Vec<(&'s TableName, &'s Table, &'s Catalog)> {
+    let mut found: Vec<(&TableName, &Table, &Catalog)> = Vec::new();
+    for step in steps.iter().rev() {
+        for (name, table) in base_tables(&step.catalog) {
+            let passes = before.table(name).is_none() && after.table(name).is_none();
+            if passes && !found.iter().any(|(known, ..)| *known == name) {
+                found.push((name, table, &step.catalog));
+            }
+        }
+    }
+    found
 }
 
 fn steps(before: &Catalog, name: &str, sql: &str) -> Result<Vec<Step>> {
@@ -146,6 +170,10 @@ async fn carry_out(
             // The next transaction writes rows that the old rules know nothing of.
             ddl::unvalidate(&shared.database, name).await?;
         }
+    }
+    for (name, table, catalog) in passing(before, after, steps) {
+        made.collections.push(collection(name));
+        ddl::create(&shared.database, catalog, (name, table), receiving).await?;
     }
     let at = internal::migrations(&shared.database).await?.len();
     let plan = Plan { before, after, migration, steps, at, receiving };

@@ -9,6 +9,7 @@ use truststream_kernel::value::json::push_string;
 use truststream_kernel::value::jsonb;
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{Catalog, Format, Media};
+use truststream_sql::composite::Composite;
 
 use crate::average::{average, lasting};
 use crate::cast::cast;
@@ -223,8 +224,11 @@ impl<'a> Renderer<'a> {
             Out::Value { ty, bare: false, cast: None, .. } if pushed(&mut self.out, found, ty) => {}
             Out::Value { .. } | Out::Count { .. } | Out::Average { .. } => {
                 let (value, ty) = self.value(found, field)?;
-                match ty {
-                    Type::Float4 | Type::Array(_) => self.out.push_str(&value.to_json_as(&ty)),
+                match (&value, ty, record(field)) {
+                    (Value::Text(text), _, Some(record)) => self.out.push_str(&record.to_json(text)?),
+                    (_, ty @ (Type::Float4 | Type::Array(_)), _) => {
+                        self.out.push_str(&value.to_json_as(&ty));
+                    }
                     _ => value.write_json(&mut self.out),
                 }
             }
@@ -321,6 +325,14 @@ pub(crate) fn not_one(rows: u64) -> Error {
     let message = "Cannot coerce the result to a single JSON object";
     Error::new(ErrorKind::InvalidInput, "PGRST116", message)
         .with_details(format!("The result contains {rows} rows"))
+}
+
+/// The composite type of what a field shows.
+fn record(field: &Out) -> Option<&Composite> {
+    match field {
+        Out::Value { record, cast: None, .. } => record.as_deref(),
+        _ => None,
+    }
 }
 
 fn key(field: &Out) -> &str {

@@ -4,14 +4,21 @@ use sqlparser::ast::Statement as Parsed;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use truststream_kernel::{Context, Error, ErrorKind, Type};
-use truststream_services::database::{AppliedMigration, Catalog, Problem, Table, TableKind, TableName};
+use truststream_services::database::{
+    AppliedMigration, Catalog, Partition, Problem, Table, TableKind, TableName,
+};
+use truststream_sql::composite::Composite;
 use truststream_sql::schema::{self, Kind, Statement};
 
 use crate::data;
+use crate::divide::gone;
 use crate::invoke;
+use crate::money::is_money;
 use crate::partial;
+use crate::partition::only;
 use crate::plan::{Place, Planner};
 use crate::program;
+use crate::record::is_record;
 use crate::schema::Schema;
 use crate::span;
 use crate::sql::Translator;
@@ -126,10 +133,25 @@ fn changed(before: &Catalog, after: &Catalog, unchecked: bool) -> Vec<String> {
         if was.is_some_and(|was| was.primary_key != table.primary_key && !was.primary_key.is_empty()) {
             found.push(format!("the primary key of {name} can't be changed on this database"));
         }
+        found.extend(was.into_iter().flat_map(|was| parted(before, name, (was, table))));
         let known = was.map(|was| faults(&old, name, was)).unwrap_or_default();
         found.extend(faults(&new, name, table).into_iter().filter(|fault| !known.contains(fault)));
     }
     found
+}
+
+/// Partitions that can't be dropped.
+fn parted(before: &Catalog, name: &TableName, (was, table): (&Table, &Table)) -> Vec<String> {
+    let mut others = before.tables.values().flat_map(|table| &table.foreign_keys);
+    let referred = others.any(|key| key.references == *name);
+    let fault = |partition: &Partition| match only(before, name, partition) {
+        Ok(_) if referred => {
+            Some(format!("dropping partition {} of a table that others refer to", partition.name))
+        }
+        Ok(_) => None,
+        Err(error) => Some(error.message().to_owned()),
+    };
+    gone(was, table).filter_map(fault).collect()
 }
 
 fn faults(schema: &Schema, name: &TableName, table: &Table) -> Vec<String> {
@@ -137,7 +159,7 @@ fn faults(schema: &Schema, name: &TableName, table: &Table) -> Vec<String> {
     let mut planner = Planner::new(schema, &cx);
     let mut faults = Vec::new();
     for column in &table.columns {
-        if let Some(other) = foreign_type(&column.ty) {
+        if let Some(other) = foreign_type(&schema.catalog, &column.ty) {
             faults.push(format!("column \"{}\": this database has no type {other}", column.name));
         } else if column.type_name.trim_start_matches("extensions.") == "citext" {
             faults.push(format!("column \"{}\": this database has no type citext", column.name));
@@ -160,10 +182,6 @@ fn faults(schema: &Schema, name: &TableName, table: &Table) -> Vec<String> {
                 faults.push(error.message().to_owned());
             }
         }
-    }
-    if table.partitioning.is_some() {
-        faults
-            .push("this database does not divide the rows of a table: leave out \"partition by\"".to_owned());
     }
     faults.extend(key_faults(&schema.catalog, table));
     if let Err(error) = program::check_triggers(schema, name, table) {
@@ -192,19 +210,36 @@ fn key_faults(catalog: &Catalog, table: &Table) -> Vec<String> {
             ));
         }
     }
+    faults.extend(record_faults(catalog, table));
     if many(&table.primary_key) || table.unique_keys.iter().any(|key| many(&key.columns)) {
         faults.push("arrays can't be keys on this database".to_owned());
     }
     faults
 }
 
+/// Keys of records that are equal in more than one text, or that others refer to.
+fn record_faults(catalog: &Catalog, table: &Table) -> Vec<String> {
+    let refused = |name: &String, referred: bool| {
+        let record = table.column(name).and_then(|column| Composite::of(catalog, &column.ty));
+        let refused = record.is_some_and(|record| referred || !record.is_told_by_text());
+        refused.then(|| format!("column \"{name}\": a key of this composite type"))
+    };
+    let unique = table.unique_keys.iter().map(|key| &key.columns);
+    let unique = unique.chain(table.indexes.iter().filter(|one| one.unique).map(|index| &index.terms));
+    let referred = table.foreign_keys.iter().map(|key| &key.columns).chain([&table.primary_key]);
+    let unique = unique.flatten().filter_map(|name| refused(name, false));
+    unique.chain(referred.flatten().filter_map(|name| refused(name, true))).collect()
+}
+
 /// A type that there are no values of here.
-pub(crate) fn foreign_type(ty: &Type) -> Option<&str> {
+pub(crate) fn foreign_type<'t>(catalog: &Catalog, ty: &'t Type) -> Option<&'t str> {
     match ty {
-        ty if span::is_range(ty) => None,
+        ty if span::is_range(ty) || is_money(ty) || is_record(catalog, ty) => None,
         Type::Other(name) if name == "tsvector" => None,
         Type::Other(name) => Some(name),
-        Type::Array(element) => foreign_type(element),
+        Type::Array(element) if is_money(element) => Some("array of money"),
+        Type::Array(element) if is_record(catalog, element) => Some("array of records"),
+        Type::Array(element) => foreign_type(catalog, element),
         _ => None,
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn row(table: &Table, columns: &Arc<[String]>, document: &Document) -
 
 /// How rows of some columns become documents of a table.
 pub(crate) struct Form<'t> {
+    catalog: &'t Catalog,
     name: &'t TableName,
     table: &'t Table,
     columns: Arc<[String]>,
@@ -70,7 +71,7 @@ impl<'t> Form<'t> {
             })
         };
         let fields = columns.iter().map(of_column).collect::<Result<_>>()?;
-        Ok(Form { name, table, columns: Arc::clone(columns), fields })
+        Ok(Form { catalog, name, table, columns: Arc::clone(columns), fields })
     }
 
     /// The document of a row, with its key. It holds what the validator of the collection demands, which is
@@ -81,7 +82,7 @@ impl<'t> Form<'t> {
     pub(crate) fn document(&self, row: &Row) -> Result<Document> {
         let mut document = Document::new();
         for (field, value) in self.fields.iter().zip(&row.values) {
-            document.insert(&field.name, field.stored(self.name, value)?);
+            document.insert(&field.name, field.stored((self.catalog, self.name), value)?);
         }
         let id = storage::id(self.table, &document).unwrap_or(Bson::Null);
         document.insert("_id", id);
@@ -94,11 +95,11 @@ impl<'t> Form<'t> {
 }
 
 impl Field<'_> {
-    fn stored(&self, table: &TableName, value: &Value) -> Result<Bson> {
+    fn stored(&self, (catalog, table): (&Catalog, &TableName), value: &Value) -> Result<Bson> {
         if *value == Value::Null {
             return if self.column.nullable { Ok(Bson::Null) } else { Err(null(table, self.column)) };
         }
-        let stored = storage::bson(value, &self.column.ty)?;
+        let stored = storage::stored(catalog, value, &self.column.ty)?;
         let known = match (self.labels, &stored) {
             (Some(labels), Bson::String(label)) => labels.contains(label),
             _ => true,

@@ -44,8 +44,8 @@ fn place(end: &End, element: &Type, unbounded: Bson) -> Result<Bson> {
     end.value().map_or(Ok(unbounded), |value| storage::bson(value, element))
 }
 
-/// A part of a range.
-fn part(range: &Bson, name: &str) -> Bson {
+/// A part of a range, or of what else is stored as a document of parts.
+pub(crate) fn part(range: &Bson, name: &str) -> Bson {
     match (range, constant_of(range)) {
         (_, Some(Bson::Document(parts))) => constant(parts.get(name).cloned().unwrap_or(Bson::Null)),
         (Bson::String(path), _) => format!("{path}.{name}").into(),

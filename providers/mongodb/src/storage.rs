@@ -12,6 +12,8 @@
 //! | interval | `{ t, m, d, u }`: length in microseconds, then months, days and microseconds |
 //! | jsonb, json | `{ v }` and `{ v, t }`: the value, and the text as it was written |
 //! | ranges | `{ t, n, l, ls, u, us }`: the text, and both ends (`span.rs`) |
+//! | composite types | `{ t, k, n, v, f }`: the text, and what is asked of it (`record.rs`) |
+//! | money | `long`: cents |
 //! | tsvector | `string`: PostgreSQL's text of it |
 //! | arrays | `array` |
 
@@ -21,17 +23,28 @@ use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, Decimal128, Document, doc};
 use truststream_kernel::value::{decimal, jsonb, range};
 use truststream_kernel::{Error, Result, Type, Value};
-use truststream_services::database::Table;
+use truststream_services::database::{Catalog, Table};
+use truststream_sql::composite::Composite;
 use uuid::Uuid;
 
-use crate::json;
 use crate::names::field;
-use crate::span;
+use crate::{json, money, record, span};
 
 /// NaN in a column of numbers.
 pub(crate) const NAN: &str = "NaN";
 
-/// A value as it is stored in a column of type `ty`.
+/// A value as it is stored in a column of type `ty`, which may be one that the catalog has made.
+///
+/// # Errors
+/// Those of [`bson`], and a text that is no value of a composite type.
+pub(crate) fn stored(catalog: &Catalog, value: &Value, ty: &Type) -> Result<Bson> {
+    match (value, Composite::of(catalog, ty)) {
+        (Value::Text(text), Some(composite)) => record::bson(catalog, ty, &composite, text),
+        _ => bson(value, ty),
+    }
+}
+
+/// A value as it is stored in a column of type `ty`, which is no composite one.
 ///
 /// # Errors
 /// 0A000 for a number of more than 34 digits within JSON.
@@ -43,6 +56,7 @@ pub(crate) fn bson(value: &Value, ty: &Type) -> Result<Bson> {
         Value::Float(value) if value.is_nan() => Bson::String(NAN.into()),
         Value::Float(value) => Bson::Double(*value),
         Value::Decimal(text) => decimal128(text)?,
+        Value::Text(text) if money::is_money(ty) => Bson::Int64(money::cents(text)?),
         Value::Text(text) => match range::element(ty) {
             Some(element) => span::bson(text, &element)?,
             None => Bson::String(text.clone()),
@@ -109,6 +123,7 @@ pub(crate) fn value(bson: &Bson, ty: &Type) -> Result<Value> {
         (_, Type::Date) => integer(bson).and_then(|days| i32::try_from(days).ok()).map(Value::Date),
         (Bson::Document(parts), Type::Interval) => interval_value(parts),
         (Bson::Document(parts), Type::Json | Type::Jsonb) => Some(json_value(parts)),
+        (_, ty) if money::is_money(ty) => integer(bson).map(money::text).transpose()?.map(Value::Text),
         (Bson::Document(parts), Type::Other(_)) => {
             parts.get_str("t").ok().map(|text| Value::Text(text.to_owned()))
         }
@@ -206,6 +221,7 @@ mod tests {
             (Type::Other("int4range".into()), "[1,5]"),
             (Type::Other("tstzrange".into()), "(,2024-01-01 00:00:00+00]"),
             (Type::Other("tsvector".into()), "'a':1A,3 'b'"),
+            (Type::Other("money".into()), "-$92,233,720,368,547,758.08"),
             (Type::Array(Box::new(Type::Int4)), "{{1,2},{3,NULL}}"),
         ] {
             let given = Value::parse(&ty, text).unwrap();

@@ -6,8 +6,10 @@
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::Catalog;
+use truststream_sql::composite::Composite;
 
 use crate::rank::ranked;
+use crate::record::{self, is_record};
 use crate::schema::labels;
 use crate::span;
 use crate::storage;
@@ -151,12 +153,41 @@ impl Term {
                 ty.clone(),
             ));
         }
-        let stored = storage::bson(value, ty)?;
+        Ok(Term::of_stored(storage::bson(value, ty)?, ty))
+    }
+
+    /// The same of a type that the catalog may have made.
+    ///
+    /// # Errors
+    /// Those of [`storage::stored`].
+    pub(crate) fn given(catalog: &Catalog, value: &Value, ty: &Type) -> Result<Self> {
+        match value {
+            Value::Null => Term::value(value, ty),
+            _ => Ok(Term::of_stored(storage::stored(catalog, value, ty)?, ty)),
+        }
+    }
+
+    fn of_stored(stored: Bson, ty: &Type) -> Self {
         let expr = match stored {
             Bson::Document(parts) if is_json(ty) => constant(parts.get("v").cloned().unwrap_or(Bson::Null)),
             other => constant(other),
         };
-        Ok(Term { expr, ty: ty.clone() })
+        Term { expr, ty: ty.clone() }
+    }
+
+    /// Its value, where that is known beforehand.
+    ///
+    /// # Errors
+    /// What is no value of its type.
+    pub(crate) fn known(&self) -> Result<Option<Value>> {
+        if self.expr == Bson::String("$$REMOVE".to_owned()) {
+            return Ok(Some(Value::Null));
+        }
+        let Some(known) = constant_of(&self.expr) else { return Ok(None) };
+        match is_json(&self.ty) {
+            true => storage::value(&doc! { "v": known.clone() }.into(), &self.ty).map(Some),
+            false => storage::value(known, &self.ty).map(Some),
+        }
     }
 
     /// A literal in PostgreSQL's input syntax of a type.
@@ -164,7 +195,7 @@ impl Term {
     /// # Errors
     /// Those of wrong literals: 22P02 and its like.
     pub(crate) fn literal(catalog: &Catalog, text: &str, ty: &Type) -> Result<Self> {
-        Term::value(&parsed(catalog, text, ty)?, ty)
+        Term::given(catalog, &parsed(catalog, text, ty)?, ty)
     }
 
     /// Whether it is null, or is not.
@@ -200,6 +231,7 @@ impl Term {
         }
         match &self.ty {
             Type::Json | Type::Jsonb => ranked(&expr),
+            ty if is_record(catalog, ty) => record::key(self),
             ty if span::is_range(ty) => span::sortable(self),
             ty if is_wide(ty) => narrow(&expr),
             Type::Array(inner) => listed(&expr, element(catalog, inner)),
@@ -218,7 +250,8 @@ impl Term {
         }
         let relation = if want == Want::True { relation } else { relation.opposite() };
         let exact = matches!(relation, Relation::Eq | Relation::Ne);
-        let stored = self.ty != Type::Interval && !is_wide(&self.ty) && !is_wide(&other.ty);
+        let computed = |ty: &Type| *ty == Type::Interval || is_wide(ty) || is_record(catalog, ty);
+        let stored = !computed(&self.ty) && !computed(&other.ty);
         let sides = if exact && stored {
             vec![self.expr.clone(), other.expr.clone()]
         } else {
@@ -263,7 +296,7 @@ pub(crate) fn parsed(catalog: &Catalog, text: &str, ty: &Type) -> Result<Value> 
     checked(catalog, ty, Value::parse(ty, text)?)
 }
 
-/// A value whose enum labels exist.
+/// A value whose enum labels exist, and which is written as its composite type has it.
 ///
 /// # Errors
 /// 22P02 if one does not.
@@ -278,6 +311,10 @@ pub(crate) fn checked(catalog: &Catalog, ty: &Type, value: Value) -> Result<Valu
             let message = format!("invalid input value for enum {name}: \"{label}\"");
             Err(Error::new(ErrorKind::InvalidInput, "22P02", message))
         }
+        (Value::Text(text), Type::Other(_)) => match Composite::of(catalog, ty) {
+            Some(composite) => composite.parse(text).map(Value::Text),
+            None => Ok(value),
+        },
         (Value::Array(elements), Type::Array(inner)) => {
             for element in elements {
                 checked(

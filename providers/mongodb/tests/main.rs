@@ -9,8 +9,10 @@ mod functions;
 mod identities;
 mod instead;
 mod introspection;
+mod partitions;
 mod policies;
 mod receiving;
+mod records;
 mod server;
 mod triggers;
 

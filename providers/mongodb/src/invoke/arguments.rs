@@ -8,8 +8,7 @@ use truststream_sql::expression::parameter_type;
 use crate::plan::Planner;
 use crate::schema::Schema;
 use crate::sql::Translator;
-use crate::storage;
-use crate::term::{checked, constant_of};
+use crate::term::checked;
 
 /// A value for each parameter, in order.
 pub(super) async fn values(
@@ -45,13 +44,8 @@ fn default(schema: &Schema, cx: &Context, parameter: &Parameter, ty: &Type) -> R
         });
     };
     let term = Translator::value_of(&mut Planner::new(schema, cx), None, default, ty)?;
-    let Some(known) = constant_of(&term.expr) else {
+    let Some(value) = term.known()? else {
         return Err(Error::unsupported(format!("this database can't compute the default {default}")));
     };
-    let stored = match term.ty {
-        Type::Json | Type::Jsonb => mongodb::bson::doc! { "v": known.clone() }.into(),
-        _ => known.clone(),
-    };
-    let value = storage::value(&stored, &term.ty)?;
     crate::cast::cast(&schema.catalog, value, &term.ty, ty)
 }

@@ -128,8 +128,10 @@ impl Work {
     ) -> Result<Given> {
         let parameters =
             function.parameters.iter().map(|parameter| parameter_type(&schema.catalog, parameter));
-        let arguments: Vec<Term> =
-            parameters.zip(values).map(|(ty, value)| Term::value(value, &ty)).collect::<Result<_>>()?;
+        let arguments: Vec<Term> = parameters
+            .zip(values)
+            .map(|(ty, value)| Term::given(&schema.catalog, value, &ty))
+            .collect::<Result<_>>()?;
         let columns = result_columns(&schema.catalog, function)?;
         let statements = match statements(function) {
             Err(_) if function.language == "plpgsql" => {

@@ -12,6 +12,7 @@ use truststream_sql::schema::table_name;
 use super::{Called, Columns};
 use crate::cast::cast;
 use crate::names::{collection, field};
+use crate::partition::refuse_write;
 use crate::plan::Planner;
 use crate::schema::Schema;
 use crate::sql::{Changes, Translator, ident, meant, unbounded};
@@ -53,8 +54,11 @@ fn refused(statement: &impl std::fmt::Display) -> Error {
 
 fn read<'s>(schema: &'s Schema, function: &Function, statement: &'s Statement) -> Result<Read<'s>> {
     let near = Some(function.name.schema.as_str());
-    let named = |name: &ObjectName| meant(name, near, |one| schema.catalog.tables.contains_key(one));
+    let catalog = &schema.catalog;
+    let exists = |one: &TableName| catalog.tables.contains_key(one) || catalog.partition(one).is_some();
+    let named = |name: &ObjectName| meant(name, near, exists);
     let found = |name: TableName| -> Result<(TableName, &'s Table)> {
+        refuse_write(catalog, &name)?;
         let table = schema.table(&name)?;
         if table.kind != TableKind::Table {
             return Err(Error::unsupported(format!("functions write to tables only, not to view {name}")));
@@ -314,6 +318,6 @@ fn values<'t>(schema: &Schema, columns: &[&'t Column], found: &[Document]) -> Re
 fn written(schema: &Schema, column: &Column, found: &Bson) -> Result<(Value, Bson)> {
     let from = unbounded(&column.ty);
     let value = cast(&schema.catalog, storage::value(found, &from)?, &from, &column.ty)?;
-    let stored = storage::bson(&value, &column.ty)?;
+    let stored = storage::stored(&schema.catalog, &value, &column.ty)?;
     Ok((value, stored))
 }

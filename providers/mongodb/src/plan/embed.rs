@@ -117,7 +117,9 @@ impl Planner<'_> {
             stages.push(related.lookup(inner, &key));
             stages
                 .push(doc! { "$unwind": { "path": format!("${key}"), "preserveNullAndEmptyArrays": true } });
-            return self.parts(&Place::within(&relationship.to, &key), &embed.query, stages);
+            let row = Place::within(&relationship.to, &key);
+            self.spread.push((parent.clone(), embed.name().to_owned(), row.clone()));
+            return self.parts(&row, &embed.query, stages);
         }
         let mut level = self.level(&Place::of(&relationship.to), &embed.query)?;
         let to_one = relationship.to_one;

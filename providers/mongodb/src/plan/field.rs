@@ -6,6 +6,7 @@ use truststream_services::database::{Field, JsonKey};
 use truststream_sql::computed;
 
 use super::{Place, Planner, text_of};
+use crate::record::{self, is_record};
 use crate::schema::column;
 use crate::sql::Translator;
 use crate::term::{Term, constant, is_json};
@@ -47,6 +48,9 @@ impl Planner<'_> {
             // As `to_jsonb` has it; of null there is nothing.
             let none = doc! { "$eq": [{ "$ifNull": [term.expr.clone(), Bson::Null] }, Bson::Null] };
             term = Term::new(doc! { "$cond": [none, "$$REMOVE", term.expr] }, Type::Jsonb);
+        }
+        if !field.path.is_empty() && is_record(&schema.catalog, &term.ty) {
+            term = Term::new(record::as_json(&schema.catalog, &term)?, Type::Jsonb);
         }
         let (mut as_text, kind) = (false, term.ty.clone());
         for step in &field.path {

@@ -2,12 +2,15 @@
 
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
-use truststream_services::database::{Comparison, Field, Filter, Is, Operand, Operator, Quantifier, Query};
+use truststream_services::database::{
+    Catalog, Comparison, Field, Filter, Is, Operand, Operator, Quantifier, Query,
+};
 
 use super::read::indexable;
 use super::{Place, Planner};
 use crate::contain;
 use crate::pattern::Pattern;
+use crate::record::{self, is_record};
 use crate::span;
 use crate::term::{Relation, Term, Want, all, any, constant_of, flattened, not};
 
@@ -57,6 +60,9 @@ impl Planner<'_> {
         }
         let of = self.schema.table(&place.table)?;
         let Some(term) = of.column(&field.name).map(|column| place.term(column)) else { return Ok(None) };
+        if is_record(&self.schema.catalog, &term.ty) {
+            return Ok(None);
+        }
         self.access.may_read(of, &place.table, &field.name)?;
         let one = |text: &String| -> Result<Option<(String, Bson)>> {
             let literal = self.operand(&term.ty, text)?;
@@ -121,9 +127,10 @@ impl Planner<'_> {
             let absent = (*is == Is::Null) == (want == Want::True);
             return Ok(if absent { not(exists.expr) } else { exists.expr });
         }
-        let term = self.term(place, field, stages)?;
+        let (term, catalog) = (self.term(place, field, stages)?, &self.schema.catalog);
         match (operand, quantifier) {
-            (Operand::Is(is), _) => is_condition(&term, *is, want),
+            (Operand::Is(is), _) => is_condition(catalog, &term, *is, want),
+            _ if is_record(catalog, &term.ty) => Err(anonymous(operator, &term.ty)),
             (Operand::List(texts), _) => {
                 listable(&term.ty)?;
                 let parts = texts.iter().map(|text| self.compare(&term, &Operator::Eq, text, want));
@@ -314,8 +321,11 @@ fn matched(term: &Term, sign: &str, pattern: Pattern) -> Result<Bson> {
 ///
 /// # Errors
 /// 42804 if a truth value is asked of what has none.
-pub(crate) fn is_condition(term: &Term, is: Is, want: Want) -> Result<Bson> {
+pub(crate) fn is_condition(catalog: &Catalog, term: &Term, is: Is, want: Want) -> Result<Bson> {
     let word = match is {
+        Is::Null | Is::NotNull if is_record(catalog, &term.ty) => {
+            return Ok(record::is_condition(term, is, want));
+        }
         Is::Null => return Ok(term.is_null(want)),
         Is::NotNull => return Ok(term.is_null(want.opposite())),
         Is::Unknown => "UNKNOWN",
@@ -332,6 +342,18 @@ pub(crate) fn is_condition(term: &Term, is: Is, want: Want) -> Result<Bson> {
         _ => return Ok(term.is_null(want)),
     };
     Ok(if want == Want::True { holds.into() } else { not(holds.into()) })
+}
+
+/// Why a whole record is compared with no literal: to PostgreSQL the literal is a row of no type, which it does
+/// not read.
+fn anonymous(operator: &Operator, ty: &Type) -> Error {
+    match operator {
+        Operator::Like => no_operator("~~", ty),
+        Operator::Ilike => no_operator("~~*", ty),
+        Operator::Match => no_operator("~", ty),
+        Operator::Imatch => no_operator("~*", ty),
+        _ => Error::unsupported("input of anonymous composite types is not implemented"),
+    }
 }
 
 pub(crate) fn no_operator(sign: &str, ty: &Type) -> Error {

@@ -2,11 +2,13 @@
 
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Aggregate, AggregateFunction, Catalog, Query};
+use truststream_services::database::{Aggregate, AggregateFunction, Catalog, Order, Query};
+use truststream_sql::composite::Composite;
 
 use super::read::{Level, Out, Part, Shape, What, ungrouped};
-use super::{Place, Planner, order, text_of};
+use super::{Place, Planner, embed, order, text_of};
 use crate::cast;
+use crate::money::is_money;
 use crate::schema::labels;
 use crate::span;
 use crate::sql::Translator;
@@ -34,13 +36,18 @@ impl Groups {
             What::Value { term, .. } => Some(term.clone()),
             _ => None,
         };
-        let (shown, out) = part.out(key.clone());
+        let record = term.as_ref().and_then(|term| Composite::of(catalog, &term.ty));
+        let (shown, out) = part.out(catalog, key.clone());
         match term {
             Some(Term { ty: Type::Json, .. }) => {
                 let message = "could not identify an equality operator for type json";
                 return Err(Error::new(ErrorKind::InvalidInput, "42883", message));
             }
-            Some(term) if term.ty == Type::Interval || span::is_range(&term.ty) => {
+            Some(term) if record.as_ref().is_some_and(|record| !record.is_comparable()) => {
+                let message = format!("this database has no groups by values of type {}", term.ty);
+                return Err(Error::unsupported(message));
+            }
+            Some(term) if term.ty == Type::Interval || span::is_range(&term.ty) || record.is_some() => {
                 // Equal ones may be written otherwise.
                 self.keys.insert(&key, doc! { "$ifNull": [term.comparable(catalog), Bson::Null] });
                 self.accumulate(&key, doc! { "$first": shown }, format!("${key}"));
@@ -98,11 +105,12 @@ impl Planner<'_> {
         accumulators.insert("_id", id);
         let mut sort = order::Sort::default();
         for order in &query.order {
-            let term = self.term(place, &order.field, &mut Vec::new())?;
-            let found = terms.iter().find(|(one, _)| one.expr == term.expr);
-            let Some((_, path)) = found.filter(|_| order.relation.is_none()) else {
+            let term = self.ordering_term(place, query, order)?;
+            let found = term.as_ref().and_then(|term| terms.iter().find(|(one, _)| one.expr == term.expr));
+            let (Some(term), Some((_, path))) = (term, found) else {
                 return Err(ungrouped(&format!("{}.{}", place.table.name, order.field.name)));
             };
+            order::orderable(&term.ty)?;
             let grouped = if matches!(term.expr, Bson::String(_)) {
                 Term::stored(path.clone(), term.ty)
             } else {
@@ -119,6 +127,18 @@ impl Planner<'_> {
         Ok(Level { stages, shape: Shape { fields, single_group } })
     }
 
+    /// What groups are ordered by: a column, or one of a row that is spread into theirs.
+    fn ordering_term(&mut self, place: &Place, query: &Query, order: &Order) -> Result<Option<Term>> {
+        let Some(name) = &order.relation else {
+            return self.term(place, &order.field, &mut Vec::new()).map(Some);
+        };
+        let embed = embed::ordering(query, name)?;
+        let spread = self.spread.iter().rev().find(|(parent, one, _)| parent == place && one == name);
+        let Some((_, _, row)) = spread.cloned() else { return Ok(None) };
+        let field = self.schema.relations.shown_as(embed, &row.table, &order.field)?;
+        self.term(&row, field, &mut Vec::new()).map(Some)
+    }
+
     fn aggregated(
         &mut self,
         groups: &mut Groups,
@@ -131,6 +151,7 @@ impl Planner<'_> {
             aggregate.cast.as_ref().map(|cast| cast::target(&self.schema.catalog, cast)).transpose()?;
         let present = doc! { "$cond": [term.is_null(Want::False), constant(1_i64), constant(0_i64)] };
         let function = aggregate.function;
+        let adds = term.ty.is_number() || (is_money(&term.ty) && function == AggregateFunction::Sum);
         match function {
             AggregateFunction::Count => {
                 groups.accumulate(&key, doc! { "$sum": present }, format!("${key}"));
@@ -147,7 +168,7 @@ impl Planner<'_> {
             _ if matches!(term.ty, Type::Interval | Type::Time) => {
                 self.lasting(groups, (name, key), (term, present), (function, cast));
             }
-            _ if !term.ty.is_number() => return Err(no_function(function, &term.ty)),
+            _ if !adds => return Err(no_function(function, &term.ty)),
             AggregateFunction::Avg if float => {
                 groups.accumulate(&key, doc! { "$avg": term.expr.clone() }, format!("${key}"));
                 groups.fields.push(out(name, key, Type::Float8, cast));
@@ -235,6 +256,7 @@ pub(crate) fn sum_type(ty: &Type) -> Type {
     match ty {
         Type::Int2 | Type::Int4 => Type::Int8,
         Type::Float4 | Type::Float8 => ty.clone(),
+        ty if is_money(ty) => ty.clone(),
         _ => Type::Numeric(None),
     }
 }
@@ -246,11 +268,12 @@ fn no_function(function: AggregateFunction, ty: &Type) -> Error {
 
 /// Whether PostgreSQL has `min` and `max` of a type.
 pub(crate) fn has_extremes(ty: &Type) -> bool {
-    !matches!(ty, Type::Bool | Type::Uuid | Type::Bytes | Type::Json | Type::Jsonb | Type::Other(_))
+    is_money(ty)
+        || !matches!(ty, Type::Bool | Type::Uuid | Type::Bytes | Type::Json | Type::Jsonb | Type::Other(_))
 }
 
 fn out(name: String, key: String, ty: Type, cast: Option<Type>) -> Out {
-    Out::Value { name, key, ty, bare: false, as_text: false, cast }
+    Out::Value { name, key, ty, bare: false, as_text: false, record: None, cast }
 }
 
 /// An aggregate's name, which is that of its column too.

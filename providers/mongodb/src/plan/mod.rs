@@ -53,6 +53,8 @@ pub(crate) struct Planner<'a> {
     /// What was judged beforehand.
     pub(crate) known: Option<&'a Judged>,
     made: usize,
+    /// Rows that are spread into those of a place, with the names of their embeds.
+    spread: Vec<(Place, String, Place)>,
     /// Rows are counted: which match, whatever page is wanted of them.
     counting: bool,
 }
@@ -69,6 +71,7 @@ impl<'a> Planner<'a> {
             trial: false,
             known: None,
             made: 0,
+            spread: Vec::new(),
             counting: false,
         }
     }

@@ -6,6 +6,7 @@ use truststream_services::database::{Nulls, Order, Query};
 
 use super::read::sortable;
 use super::{Place, Planner};
+use crate::money::is_money;
 use crate::span;
 
 /// An order being made: computed keys, and what is sorted by.
@@ -114,7 +115,7 @@ pub(crate) fn orderable(ty: &Type) -> Result<()> {
         Type::Array(inner) if matches!(inner.as_ref(), Type::Other(_)) => {
             Err(Error::unsupported(format!("this database has no order of {ty}")))
         }
-        Type::Other(name) if !span::is_range(ty) => {
+        Type::Other(name) if !span::is_range(ty) && !is_money(ty) => {
             Err(Error::unsupported(format!("this database has no order of {name}")))
         }
         _ => Ok(()),

@@ -6,7 +6,7 @@ use crate::names::{field, sought};
 use crate::term::Term;
 
 /// A table whose rows are the documents at hand, or stand in one of their fields.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Place {
     pub(crate) table: TableName,
     /// What leads to the row: nothing, or a field and a dot.

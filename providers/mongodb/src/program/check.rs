@@ -172,7 +172,7 @@ impl Trial<'_> {
     }
 
     fn value(&self, text: &str, ty: &Type) -> Result<()> {
-        let (function, arguments) = self.names.called(self.function)?;
+        let (function, arguments) = self.names.called(&self.schema.catalog, self.function)?;
         let cx = Context::system();
         let mut planner = Planner::new(self.schema, &cx).trying();
         let (_, stages) = Translator::value_of_call(&mut planner, &function, &arguments, &parse(text)?, ty)?;
@@ -180,7 +180,7 @@ impl Trial<'_> {
     }
 
     fn statement(&self, sql: &str, columns: Option<&[(String, Type)]>) -> Result<()> {
-        let (function, arguments) = self.names.called(self.function)?;
+        let (function, arguments) = self.names.called(&self.schema.catalog, self.function)?;
         let called = (&function, arguments.as_slice());
         let cx = Context::system();
         let mut planner = Planner::new(self.schema, &cx).trying();

@@ -11,6 +11,7 @@ use truststream_sql::sqlite::trigger::spelled_out;
 use super::names::Names;
 use super::{Run, body_of};
 use crate::names::field;
+use crate::partition::{Goes, goes};
 use crate::schema::Schema;
 use crate::storage;
 use crate::work::Work;
@@ -112,6 +113,12 @@ pub(super) fn names(
         }
         names.declare_row(called, columns.into_iter());
     }
+    // A row of a divided table is one of its partition.
+    let row = rows.and_then(|[old, new]| new.or(old));
+    let name = match row.map(|row| goes(name, table, row)).transpose()? {
+        Some(Goes::Into(partition)) => &partition.name,
+        _ => name,
+    };
     let told = [
         ("tg_op", command.to_uppercase()),
         ("tg_name", trigger.name.clone()),
@@ -209,7 +216,7 @@ impl Run<'_> {
         if let (Some(new), "new") = (new, returned.as_str()) {
             for column in &table.columns {
                 let value = self.names.value(&format!("new.{}", column.name))?;
-                new.insert(field(&column.name), storage::bson(&value, &column.ty)?);
+                new.insert(field(&column.name), storage::stored(&self.schema.catalog, &value, &column.ty)?);
             }
         }
         Ok(Fired::Kept)

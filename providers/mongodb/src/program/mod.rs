@@ -124,7 +124,7 @@ impl Run<'_> {
         if self.work.cx.remaining().is_some_and(|left| left.is_zero()) {
             return Err(Error::timeout(format!("function {} ran too long", self.function.name)));
         }
-        let (function, arguments) = self.names.called(self.function)?;
+        let (function, arguments) = self.names.called(&self.schema.catalog, self.function)?;
         let expr = parse(text)?;
         self.work.value_of(self.schema, (&function, &arguments), &expr, ty).await
     }

@@ -87,7 +87,7 @@ impl Names {
     ///
     /// # Errors
     /// 0A000 for a value that the engine does not hold.
-    pub(super) fn called(&self, function: &Function) -> Result<(Function, Vec<Term>)> {
+    pub(super) fn called(&self, catalog: &Catalog, function: &Function) -> Result<(Function, Vec<Term>)> {
         let mut named =
             Function { strict: false, parameters: Vec::with_capacity(self.0.len()), ..function.clone() };
         let mut terms = Vec::with_capacity(self.0.len());
@@ -101,7 +101,7 @@ impl Names {
                 default: None,
             });
             terms.push(match &one.value {
-                Some(value) => Term::value(value, &one.ty)?,
+                Some(value) => Term::given(catalog, value, &one.ty)?,
                 None => Term::unknown(one.ty.clone()),
             });
         }

@@ -147,7 +147,7 @@ impl Run<'_> {
         sql: &str,
         columns: Option<&[(String, Type)]>,
     ) -> Result<Vec<Document>> {
-        let (function, arguments) = self.names.called(self.function)?;
+        let (function, arguments) = self.names.called(&self.schema.catalog, self.function)?;
         let called = (&function, arguments.as_slice());
         let parsed = statement(sql)?;
         if let Some(setting) = setting(&parsed) {
@@ -222,7 +222,8 @@ impl Run<'_> {
         if !self.function.returns.composite {
             let ty = self.columns.first().map_or(Type::Text, |(_, ty)| ty.clone());
             let value = self.value(value, &ty).await?;
-            return Ok(Document::from_iter([(field(SCALAR), storage::bson(&value, &ty)?)]));
+            let stored = storage::stored(&self.schema.catalog, &value, &ty)?;
+            return Ok(Document::from_iter([(field(SCALAR), stored)]));
         }
         let word = value.trim().to_lowercase();
         let mut row = Document::new();
@@ -236,7 +237,7 @@ impl Run<'_> {
         }
         for ((name, from), (column, to)) in found.iter().zip(self.columns) {
             let value = cast(&self.schema.catalog, self.names.value(name)?, from, to)?;
-            row.insert(field(column), storage::bson(&value, to)?);
+            row.insert(field(column), storage::stored(&self.schema.catalog, &value, to)?);
         }
         Ok(row)
     }

@@ -89,8 +89,8 @@ impl Translator<'_, '_> {
                 _ => key,
             };
             let term = self.value(expr, None)?;
-            if term.ty == Type::Interval || span::is_range(&term.ty) {
-                return Err(unsupported("a group by intervals or ranges", key));
+            if term.ty == Type::Interval || span::is_range(&term.ty) || self.is_record(&term.ty) {
+                return Err(unsupported("a group by intervals, ranges or records", key));
             }
             let name = format!("k{at}");
             groups.ids.insert(&name, stored_form(&term));
@@ -182,6 +182,7 @@ impl Translator<'_, '_> {
         }
         match &*name {
             "count" if distinct => {
+                self.told_by_text([&term.ty])?;
                 let set = doc! { "$addToSet": where_true(stored_form(&term), Bson::Null) };
                 let sized = |paths: &[Bson]| {
                     let known =

@@ -149,7 +149,7 @@ impl Translator<'_, '_> {
     }
 }
 
-fn arguments(function: &Function) -> Result<Vec<Expr>> {
+pub(super) fn arguments(function: &Function) -> Result<Vec<Expr>> {
     let refused = || unsupported("these arguments", function);
     if function.filter.is_some() || function.over.is_some() {
         return Err(refused());

@@ -24,7 +24,7 @@ impl Translator<'_, '_> {
             }
             Expr::UnaryOp { op: UnaryOperator::Not, expr } => self.truth(expr, want.opposite()),
             Expr::IsNull(inner) => self.is(inner, Is::Null, want),
-            Expr::IsNotNull(inner) => self.is(inner, Is::Null, want.opposite()),
+            Expr::IsNotNull(inner) => self.is(inner, Is::NotNull, want),
             Expr::IsTrue(inner) => self.is(inner, Is::True, want),
             Expr::IsNotTrue(inner) => self.is(inner, Is::True, want.opposite()),
             Expr::IsFalse(inner) => self.is(inner, Is::False, want),
@@ -81,12 +81,12 @@ impl Translator<'_, '_> {
     }
 
     fn is(&mut self, inner: &Expr, is: Is, want: Want) -> Result<Bson> {
-        if is != Is::Null {
+        if !matches!(is, Is::Null | Is::NotNull) {
             let holds = self.truth(inner, if is == Is::True { Want::True } else { Want::False })?;
             return Ok(if want == Want::True { holds } else { not(holds) });
         }
         let term = self.value(inner, None)?;
-        is_condition(&term, is, want)
+        is_condition(self.catalog(), &term, is, want)
     }
 
     fn distinct(&mut self, left: &Expr, right: &Expr, want: Want) -> Result<Bson> {
@@ -106,6 +106,7 @@ impl Translator<'_, '_> {
             && *left != Bson::Null
             && *right != Bson::Null
             && matches!(relation, Relation::Eq | Relation::Ne)
+            && !matches!(left, Bson::Document(_))
             && std::mem::discriminant(left) == std::mem::discriminant(right)
         {
             let holds = (left == right) == (relation == Relation::Eq);
@@ -133,6 +134,7 @@ impl Translator<'_, '_> {
             let message = format!("a comparison of {} and {}", left.ty.sql_name(), right.ty.sql_name());
             return Err(unsupported(&message, right.expr));
         }
+        self.comparable(&left.ty)?;
         Ok((left, right))
     }
 
@@ -142,8 +144,8 @@ impl Translator<'_, '_> {
         if left.is_unknown() {
             return Ok(left);
         }
-        if super::value::family(&left.ty) == super::value::Family::Json {
-            return Err(unsupported("nullif of JSON", right.expr));
+        if super::value::family(&left.ty) == super::value::Family::Json || self.is_record(&left.ty) {
+            return Err(unsupported("nullif of JSON or records", right.expr));
         }
         if let (Some(one), Some(other)) = (constant_of(&left.expr), constant_of(&right.expr)) {
             return if one == other { Term::value(&Value::Null, &left.ty) } else { Ok(left) };

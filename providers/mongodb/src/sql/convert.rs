@@ -8,8 +8,8 @@ use super::value::{Family, family};
 use super::{Translator, call, unsupported};
 use crate::cast::cast;
 use crate::plan::Planner;
-use crate::storage;
-use crate::term::{Term, Want, constant_of};
+use crate::record;
+use crate::term::{Term, Want};
 use crate::zone;
 
 impl Translator<'_, '_> {
@@ -33,16 +33,9 @@ impl Translator<'_, '_> {
         if term.is_unknown() {
             return Ok(Term::unknown(to.clone()));
         }
-        if term.expr == Bson::String("$$REMOVE".into()) {
-            return Term::value(&truststream_kernel::Value::Null, to);
-        }
-        if let Some(known) = constant_of(&term.expr) {
-            let known = match (family(&term.ty), known) {
-                (Family::Json, known) => Bson::Document(doc! { "v": known.clone() }),
-                (_, known) => known.clone(),
-            };
-            let value = storage::value(&known, &term.ty)?;
-            return Term::value(&cast(&self.planner.schema.catalog, value, &term.ty, to)?, to);
+        let catalog = &self.planner.schema.catalog;
+        if let Some(value) = term.known()? {
+            return Term::given(catalog, &cast(catalog, value, &term.ty, to)?, to);
         }
         use Type::{
             Bool, Date, Enum, Float4, Float8, Int2, Int4, Int8, Numeric, Text, Timestamp, Timestamptz,
@@ -84,6 +77,7 @@ impl Translator<'_, '_> {
             (Date, Timestamp) => call("$multiply", vec![expr, Bson::Int64(DAY)]),
             (Timestamptz, Text) => moment(&expr, &term.ty, [" ", "+00"])?,
             (Timestamp | Date, Text) => moment(&expr, &term.ty, [" ", ""])?,
+            (ty, Text) if record::is_record(catalog, ty) => record::text(catalog, &term)?,
             _ => return Err(unsupported("this cast", shown())),
         };
         Ok(Term::new(exact, to.clone()))

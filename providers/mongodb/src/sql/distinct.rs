@@ -71,6 +71,7 @@ impl Translator<'_, '_> {
         }
         rows.stages.push(doc! { "$unionWith": { "coll": more.from, "pipeline": more.stages } });
         if !matches!(quantifier, SetQuantifier::All) {
+            self.told_by_text(rows.columns.iter().map(|(_, ty)| ty))?;
             rows.stages.extend(distinct(&rows.columns));
         }
         rows.at_most_one = false;
@@ -108,6 +109,7 @@ impl Translator<'_, '_> {
                 Some(at) => items[at].term.clone(),
                 None => self.value(key, None)?,
             };
+            self.told_by_text([&term.ty])?;
             ids.insert(format!("k{at}"), stored_form(&term));
         }
         Ok(vec![

@@ -10,6 +10,7 @@ use super::frame::{WholeRow, inner};
 use super::moments::moment;
 use super::{Translator, call, unsupported};
 use crate::json;
+use crate::record;
 use crate::storage;
 use crate::term::{Term, Want, constant, constant_of, is_json, is_wide, narrow, refusal};
 
@@ -126,6 +127,10 @@ impl Translator<'_, '_> {
             let known = match known {
                 known if is_json(&term.ty) => known.clone(),
                 Bson::Null => Bson::Null,
+                _ if self.is_record(&term.ty) => {
+                    let json = record::as_json(self.catalog(), term)?;
+                    constant_of(&json).cloned().unwrap_or(Bson::Null)
+                }
                 known => {
                     let text = storage::value(known, &term.ty)?.to_json_as(&term.ty);
                     json::native(&jsonb::normalize(&text)?)?
@@ -139,6 +144,7 @@ impl Translator<'_, '_> {
             Type::Array(element) if is_as_json(element) => term.expr.clone(),
             Type::Timestamptz => moment(&term.expr, &term.ty, ["T", "+00:00"])?,
             Type::Timestamp | Type::Date => moment(&term.expr, &term.ty, ["T", ""])?,
+            ty if self.is_record(ty) => record::as_json(self.catalog(), term)?,
             other => return Err(unsupported("a value within JSON of type", other.sql_name())),
         };
         Ok(Part::Made(call("$ifNull", vec![expr, Bson::Null])))

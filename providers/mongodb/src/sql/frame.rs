@@ -116,9 +116,11 @@ impl Translator<'_, '_> {
         self.calls.last().map(|call| call.schema.as_str())
     }
 
-    /// The table that a name means.
+    /// The table or partition that a name means.
     pub(super) fn table_named(&self, name: &ObjectName) -> TableName {
-        meant(name, self.near(), |one| self.planner.schema.catalog.tables.contains_key(one))
+        let catalog = self.catalog();
+        let exists = |one: &TableName| catalog.tables.contains_key(one) || catalog.partition(one).is_some();
+        meant(name, self.near(), exists)
     }
 
     /// The function that a name means.

@@ -115,8 +115,13 @@ impl Translator<'_, '_> {
                     self.named.extend(later);
                     return rows;
                 }
-                let origin = self.planner.origin(&table, PolicyCommand::Select)?;
-                let mut relation = self.relation_of(&Place::of(&table), &called)?;
+                let part = self.catalog().partition(&table);
+                let of = part.map_or(&table, |(divided, _)| divided);
+                let mut relation = self.relation_of(&Place::of(of), &called)?;
+                let origin = match part {
+                    Some((divided, partition)) => self.planner.partition(divided, partition)?,
+                    None => self.planner.origin(&table, PolicyCommand::Select)?,
+                };
                 if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
                     return Err(unsupported("other names of a table's columns", factor));
                 }

@@ -19,6 +19,7 @@ mod letters;
 mod lists;
 mod moments;
 mod query;
+mod records;
 mod routine;
 mod select;
 mod settings;

@@ -24,7 +24,7 @@ impl Translator<'_, '_> {
         let left = self.value(expr, None)?;
         let rows = self.query(query, Shown::One(Some(&left.ty)))?;
         let ty = rows.columns.first().map_or(Type::Text, |(_, ty)| ty.clone());
-        if family(&ty) != family(&left.ty) || family(&ty) == Family::Json {
+        if family(&ty) != family(&left.ty) || family(&ty) == Family::Json || self.is_record(&ty) {
             return Err(unsupported("a comparison of two types", query));
         }
         let field = self.looked_up(rows, query)?;

@@ -177,6 +177,7 @@ impl Translator<'_, '_> {
         }
         let mut rows = Rows { from, lets: Document::new(), stages, columns, at_most_one };
         if once {
+            self.told_by_text(rows.columns.iter().map(|(_, ty)| ty))?;
             rows.stages.extend(distinct(&rows.columns));
             self.ordered_columns(&mut rows, query)?;
         }
@@ -225,6 +226,9 @@ impl Translator<'_, '_> {
                 }
                 other => return Err(unsupported("this in a select", other)),
             }
+        }
+        if let Shown::Declared(columns) = shown {
+            items = self.spread_record(items, columns)?;
         }
         let names: Vec<String> = match shown {
             Shown::Named(names) => names.to_vec(),

@@ -51,7 +51,7 @@ pub(super) fn untyped(expr: &Expr) -> bool {
     }
 }
 
-impl Translator<'_, '_> {
+impl<'a> Translator<'_, 'a> {
     /// The value of an expression; a literal is read as `hint` has it.
     pub(super) fn value(&mut self, expr: &Expr, hint: Option<&Type>) -> Result<Term> {
         if let Some(key) = self.key_of_group(expr) {
@@ -104,9 +104,10 @@ impl Translator<'_, '_> {
             }
             Expr::Array(array) => self.array(&array.elem, hint),
             Expr::CompoundFieldAccess { root, access_chain } => match access_chain.as_slice() {
-                [AccessExpr::Dot(Expr::Identifier(name))] => {
-                    self.field_of(root, name).ok_or_else(|| unsupported("this field", expr))
-                }
+                [AccessExpr::Dot(Expr::Identifier(name))] => match self.field_of(root, name) {
+                    Some(field) => Ok(field),
+                    None => self.field_of_record(root, name),
+                },
                 _ => self.element(root, access_chain),
             },
             Expr::Trim { trim_where: None, trim_what: None, expr, trim_characters: None } => {
@@ -161,8 +162,9 @@ impl Translator<'_, '_> {
         Ok(made)
     }
 
-    fn catalog(&self) -> &Catalog {
-        &self.planner.schema.catalog
+    pub(super) fn catalog(&self) -> &'a Catalog {
+        let schema: &'a crate::schema::Schema = self.planner.schema;
+        &schema.catalog
     }
 
     fn literal(&self, literal: &Literal, hint: Option<&Type>) -> Result<Term> {
@@ -204,6 +206,9 @@ impl Translator<'_, '_> {
             return self.within_domain(expr, domain);
         }
         let to = self.type_of(data_type)?;
+        if let Some(record) = self.record(expr, &to)? {
+            return Ok(record);
+        }
         self.cast_to(expr, &to, || format!("{expr}::{data_type}"))
     }
 

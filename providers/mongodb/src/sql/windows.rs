@@ -62,7 +62,9 @@ impl Translator<'_, '_> {
     fn partition(&mut self, keys: &[Expr]) -> Result<Option<Bson>> {
         let mut parts = Document::new();
         for (at, key) in keys.iter().enumerate() {
-            parts.insert(format!("p{at}"), stored_form(&self.value(key, None)?));
+            let term = self.value(key, None)?;
+            self.told_by_text([&term.ty])?;
+            parts.insert(format!("p{at}"), stored_form(&term));
         }
         Ok((!parts.is_empty()).then(|| parts.into()))
     }

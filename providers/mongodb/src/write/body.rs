@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde_json::value::RawValue;
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, TableName};
+use truststream_sql::composite::Composite;
 use truststream_sql::payload::Payload;
 
 use super::through::Through;
@@ -53,10 +54,7 @@ impl<'t> Rows<'t> {
             .into_iter()
             .map(|object| {
                 let read = |(given, column): &(&String, &Column)| match object.get(*given) {
-                    Some(json) => {
-                        checked(&schema.catalog, &column.ty, Value::from_raw_json(&column.ty, json)?)
-                            .map(Some)
-                    }
+                    Some(json) => value(schema, column, json).map(Some),
                     None if missing_default => Ok(None),
                     None => Ok(Some(Value::Null)),
                 };
@@ -65,6 +63,14 @@ impl<'t> Rows<'t> {
             .collect::<Result<Vec<_>>>()?;
         let columns = columns.into_iter().map(|(_, column)| column).collect();
         Ok(Rows { given: names, columns, rows })
+    }
+}
+
+/// A value as its column takes it.
+fn value(schema: &Schema, column: &Column, json: &RawValue) -> Result<Value> {
+    match Composite::of(&schema.catalog, &column.ty) {
+        Some(composite) => Ok(composite.of_json(json)?.map_or(Value::Null, Value::Text)),
+        None => checked(&schema.catalog, &column.ty, Value::from_raw_json(&column.ty, json)?),
     }
 }
 

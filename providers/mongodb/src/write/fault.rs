@@ -6,6 +6,7 @@ use truststream_kernel::{Error, ErrorKind};
 use truststream_services::database::{Column, ForeignKey, Table};
 
 use super::Named;
+use super::divided::{key_name, relation};
 use crate::error::{DUPLICATE_KEY, code, convert, text};
 use crate::names::field;
 use crate::storage;
@@ -60,7 +61,8 @@ pub(super) fn explain(named: Named<'_>, error: Native, rows: &[Document]) -> Err
 }
 
 /// A unique key that exists already, from the server's text.
-pub(super) fn duplicate((name, table): Named<'_>, text: &str, row: Option<&Document>) -> Error {
+pub(super) fn duplicate(named: Named<'_>, text: &str, row: Option<&Document>) -> Error {
+    let (name, table) = named;
     let index = text.split_once("index: ").and_then(|(_, rest)| rest.split_once(" dup key"));
     let index = index.map_or("_id_", |(index, _)| index);
     let (constraint, columns) = if index == "_id_" {
@@ -70,6 +72,7 @@ pub(super) fn duplicate((name, table): Named<'_>, text: &str, row: Option<&Docum
         let terms = || table.indexes.iter().find(|one| one.name == index).map(|one| one.terms.clone());
         (index.to_owned(), key.or_else(terms).unwrap_or_default())
     };
+    let constraint = key_name(named, row, constraint, &columns);
     let message = format!("duplicate key value violates unique constraint \"{constraint}\"");
     let error = Error::new(ErrorKind::AlreadyExists, "23505", message);
     match row {
@@ -84,6 +87,7 @@ pub(super) fn duplicate((name, table): Named<'_>, text: &str, row: Option<&Docum
 
 /// A row that refers to none.
 pub(super) fn no_parent((name, table): Named<'_>, key: &ForeignKey, row: &Document) -> Error {
+    let name = relation((name, table), row).unwrap_or(name);
     let message = format!(
         "insert or update on table \"{}\" violates foreign key constraint \"{}\"",
         name.name, key.name

@@ -1,9 +1,10 @@
 //! Triggers around writes.
 
 use mongodb::bson::Document;
-use truststream_kernel::Result;
+use truststream_kernel::{Error, Result};
 
 use super::Named;
+use super::divided::relation;
 use crate::program::{Event, Fired, triggers};
 use crate::work::Work;
 
@@ -20,7 +21,12 @@ impl Work {
         }
         let mut kept = Vec::with_capacity(rows.len());
         for mut row in rows {
+            let into = relation(named, &row)?;
             if self.fire(named, event, None, Some(&mut row)).await? == Fired::Kept {
+                if relation(named, &row)? != into {
+                    let message = "moving row to another partition during a BEFORE FOR EACH ROW trigger is not supported";
+                    return Err(Error::unsupported(message));
+                }
                 kept.push(row);
             }
         }

@@ -153,7 +153,7 @@ impl Work {
                 let value = match given.and_then(|given| row[given].as_ref()) {
                     Some(value) => {
                         refuse_generated(column)?;
-                        storage::bson(value, &column.ty)?
+                        storage::stored(&schema.catalog, value, &column.ty)?
                     }
                     None if column.identity.is_some() => {
                         numbers[at] += 1;

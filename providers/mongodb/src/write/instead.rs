@@ -42,7 +42,7 @@ impl Work {
         let mut written = Vec::new();
         for row in &rows.rows {
             let nothing = view.1.columns.iter().map(|column| (field(&column.name), Bson::Null)).collect();
-            let mut new = with(nothing, &rows.columns, row)?;
+            let mut new = with(&schema, nothing, &rows.columns, row)?;
             if self.fire(view, event, None, Some(&mut new)).await? == Fired::Kept {
                 written.push(new);
             }
@@ -71,7 +71,7 @@ impl Work {
         if let Some(row) = values.rows.first().filter(|_| !values.columns.is_empty()) {
             let event = Event { command: "update", before: true, columns: Some(&names) };
             for old in self.matched(&schema, view.0, &op.query).await? {
-                let mut new = with(old.clone(), &values.columns, row)?;
+                let mut new = with(&schema, old.clone(), &values.columns, row)?;
                 if self.fire(view, event, Some(&old), Some(&mut new)).await? == Fired::Kept {
                     written.push(new);
                 }
@@ -135,10 +135,15 @@ impl Work {
 }
 
 /// A row with some of its columns changed.
-fn with(mut row: Document, columns: &[&Column], values: &[Option<Value>]) -> Result<Document> {
+fn with(
+    schema: &Schema,
+    mut row: Document,
+    columns: &[&Column],
+    values: &[Option<Value>],
+) -> Result<Document> {
     for (column, value) in columns.iter().zip(values) {
         if let Some(value) = value {
-            row.insert(field(&column.name), storage::bson(value, &column.ty)?);
+            row.insert(field(&column.name), storage::stored(&schema.catalog, value, &column.ty)?);
         }
     }
     Ok(row)

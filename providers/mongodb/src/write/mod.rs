@@ -2,6 +2,7 @@
 
 mod body;
 mod delete;
+mod divided;
 mod fault;
 mod fired;
 mod insert;
@@ -31,7 +32,7 @@ use crate::zone;
 
 pub(crate) use body::Rows;
 use fault::explain;
-pub(crate) use rules::{Defaults, stored};
+pub(crate) use rules::Defaults;
 use through::Through;
 
 /// A table and its name.

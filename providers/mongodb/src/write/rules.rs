@@ -5,6 +5,7 @@ use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{Column, PolicyCommand, Table, TableName};
 
 use super::Named;
+use super::divided::relation;
 use super::fault::failing_row;
 use crate::cast::cast;
 use crate::names::field;
@@ -12,11 +13,11 @@ use crate::plan::{Place, Planner};
 use crate::schema::Schema;
 use crate::sql::Translator;
 use crate::storage;
-use crate::term::{Want, constant_of};
+use crate::term::Want;
 use crate::work::Work;
 
 /// A value of an expression's type as a column stores it; JSON's is bare, and missing for null.
-pub(crate) fn stored(schema: &Schema, found: Option<&Bson>, ty: &Type, column: &Column) -> Result<Bson> {
+fn stored(schema: &Schema, found: Option<&Bson>, ty: &Type, column: &Column) -> Result<Bson> {
     let value = match (found, ty) {
         (None, _) => Value::Null,
         (Some(bare), Type::Json | Type::Jsonb) => {
@@ -24,7 +25,7 @@ pub(crate) fn stored(schema: &Schema, found: Option<&Bson>, ty: &Type, column: &
         }
         (Some(found), _) => storage::value(found, ty)?,
     };
-    storage::bson(&cast(&schema.catalog, value, ty, &column.ty)?, &column.ty)
+    storage::stored(&schema.catalog, &cast(&schema.catalog, value, ty, &column.ty)?, &column.ty)
 }
 
 /// The defaults of a table's columns.
@@ -59,12 +60,9 @@ fn default(planner: &mut Planner<'_>, column: &Column) -> Result<Bson> {
         _ => return Ok(Bson::Null),
     };
     let term = Translator::value_of(planner, None, text, &column.ty)?;
-    if term.expr == Bson::String("$$REMOVE".into()) {
-        return Ok(Bson::Null);
-    }
-    match constant_of(&term.expr) {
-        Some(Bson::Null) if !matches!(term.ty, Type::Json | Type::Jsonb) => Ok(Bson::Null),
-        Some(known) => stored(planner.schema, Some(known), &term.ty, column),
+    let catalog = &planner.schema.catalog;
+    match term.known()? {
+        Some(value) => storage::stored(catalog, &cast(catalog, value, &term.ty, &column.ty)?, &column.ty),
         None => Err(Error::unsupported(format!("this database can't compute the default {text}"))),
     }
 }
@@ -95,8 +93,8 @@ impl Work {
         Ok(())
     }
 
-    /// Checks new rows: policies of the command (and of reading, where they are read), then what
-    /// must not be null, then checks.
+    /// Checks new rows: whether they are in a partition, policies of the command (and of reading, where
+    /// they are read), then what must not be null, then checks.
     ///
     /// # Errors
     /// 42501, 23502, 23514.
@@ -111,16 +109,17 @@ impl Work {
         }
         let verdicts = self.verdicts((name, table), rows, policies).await?;
         for (at, row) in rows.iter().enumerate() {
+            let relation = relation((name, table), row)?;
             let holds = |key: &str| verdicts.get(at).is_none_or(|one| one.get_bool(key).unwrap_or(true));
             if !holds("p") {
                 return Err(violated(name));
             }
-            not_null((name, table), row)?;
+            not_null((relation, table), row)?;
             for (number, check) in table.checks.iter().enumerate() {
                 if !holds(&format!("c{number}")) {
                     let message = format!(
                         "new row for relation \"{}\" violates check constraint \"{}\"",
-                        name.name, check.name
+                        relation.name, check.name
                     );
                     let error = Error::new(ErrorKind::Constraint, "23514", message);
                     return Err(error.with_details(failing_row(table, row)));

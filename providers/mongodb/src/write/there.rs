@@ -115,12 +115,12 @@ fn assignments(schema: &Schema, (name, table): Named<'_>, values: &Rows<'_>) -> 
         if null || is_key(schema, (name, table), &column.name) {
             return Ok(None);
         }
-        set.insert(field(&column.name), storage::bson(value, &column.ty)?);
+        set.insert(field(&column.name), storage::stored(&schema.catalog, value, &column.ty)?);
     }
     Ok(Some(set))
 }
 
-/// Whether a column is a part of any key.
+/// Whether a column is a part of any key, or decides which partition a row is in.
 fn is_key(schema: &Schema, (name, table): Named<'_>, column: &str) -> bool {
     let has = |columns: &[String]| columns.iter().any(|one| one == column);
     let unique = table.unique_keys.iter().any(|key| has(&key.columns));
@@ -128,7 +128,8 @@ fn is_key(schema: &Schema, (name, table): Named<'_>, column: &str) -> bool {
     let indexed = table.indexes.iter().any(|index| index.unique);
     let refers = table.foreign_keys.iter().any(|key| has(&key.columns));
     let referred = references(schema, name).any(has);
-    has(&table.primary_key) || unique || indexed || refers || referred
+    let divides = table.partitioning.as_ref().is_some_and(|known| has(&known.columns));
+    has(&table.primary_key) || divides || unique || indexed || refers || referred
 }
 
 fn is_referred_to(schema: &Schema, name: &TableName) -> bool {

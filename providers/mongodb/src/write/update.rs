@@ -49,7 +49,7 @@ impl Work {
                 let at = table.columns.iter().position(|one| one.name == column.name).unwrap_or(0);
                 for row in &mut new {
                     let stored = match value {
-                        Some(value) => storage::bson(value, &column.ty)?,
+                        Some(value) => storage::stored(&schema.catalog, value, &column.ty)?,
                         None => defaults.of(&mut planner, at)?,
                     };
                     row.insert(field(&column.name), stored);

@@ -1,0 +1,250 @@
+//! Which rows are in which partition of a table. The rows lie together in the table's collection; a partition
+//! is a name for those that a condition holds for.
+
+use std::cmp::Ordering;
+
+use mongodb::bson::{Bson, Document, doc};
+use truststream_kernel::value::decimal;
+use truststream_kernel::{Error, Result, Type, Value};
+use truststream_services::database::{
+    Catalog, Partition, PartitionBound, PartitionBy, Partitioning, PolicyCommand, Table, TableName,
+};
+use truststream_sql::grants::{denied, granted};
+
+use crate::names::{collection, field};
+use crate::plan::{Place, Plan, Planner};
+use crate::storage;
+use crate::term::{Relation, Term, Want, all, any, constant, not};
+
+/// Where a row is to go.
+#[derive(Debug)]
+pub(crate) enum Goes<'t> {
+    /// To this partition.
+    Into(&'t Partition),
+    /// To none of its divided table.
+    Nowhere,
+    /// The table is not divided, or only PostgreSQL can tell.
+    Unknown,
+}
+
+/// What a bound says of the column that a table is divided by; its values are as columns store them.
+enum Test {
+    OneOf(Vec<Option<Bson>>),
+    Between(Option<Bson>, Option<Bson>),
+}
+
+impl Test {
+    /// The test of a bound; `None` where it is not the value that decides.
+    fn of(bound: &PartitionBound, ty: &Type) -> Result<Option<Self>> {
+        let stored = |text: &String| storage::bson(&Value::parse(ty, text)?, ty);
+        let end = |text: &Option<String>| text.as_ref().map(stored).transpose();
+        Ok(match bound {
+            PartitionBound::In(values) => Some(Test::OneOf(values.iter().map(end).collect::<Result<_>>()?)),
+            PartitionBound::Range { from, to } => Some(Test::Between(end(from)?, end(to)?)),
+            PartitionBound::Hash { .. } | PartitionBound::Default => None,
+        })
+    }
+
+    /// The condition that it holds, which is never null.
+    fn condition(&self, catalog: &Catalog, column: &Term) -> Bson {
+        let compared = |relation, value: &Bson| {
+            let value = Term::new(constant(value.clone()), column.ty.clone());
+            column.compare(catalog, relation, &value, Want::True)
+        };
+        match self {
+            Test::OneOf(values) => any(values
+                .iter()
+                .map(|value| match value {
+                    Some(value) => compared(Relation::Eq, value),
+                    None => column.is_null(Want::True),
+                })
+                .collect()),
+            Test::Between(from, to) => {
+                let mut tests = vec![column.is_null(Want::False)];
+                tests.extend(from.as_ref().map(|from| compared(Relation::Ge, from)));
+                tests.extend(to.as_ref().map(|to| compared(Relation::Lt, to)));
+                all(tests)
+            }
+        }
+    }
+
+    fn holds(&self, value: &Bson) -> bool {
+        match self {
+            Test::OneOf(values) => values.iter().any(|one| match one {
+                Some(one) => order(value, one) == Some(Ordering::Equal),
+                None => *value == Bson::Null,
+            }),
+            Test::Between(from, to) => {
+                let from = from.as_ref().map(|from| order(value, from));
+                let to = to.as_ref().map(|to| order(value, to));
+                *value != Bson::Null
+                    && from.is_none_or(|order| matches!(order, Some(Ordering::Greater | Ordering::Equal)))
+                    && to.is_none_or(|order| order == Some(Ordering::Less))
+            }
+        }
+    }
+}
+
+/// How stored values of one type stand to one another: those that tables are divided into ranges by in
+/// PostgreSQL's order, others only where they are equal.
+fn order(one: &Bson, other: &Bson) -> Option<Ordering> {
+    match (one, other) {
+        (Bson::Int64(one), Bson::Int64(other)) => Some(one.cmp(other)),
+        (Bson::Decimal128(_), _) | (_, Bson::Decimal128(_)) => {
+            Some(decimal::compare(&storage::number_text(one)?, &storage::number_text(other)?))
+        }
+        _ => (one == other).then_some(Ordering::Equal),
+    }
+}
+
+/// The partitions of a table, in the order they were made in.
+pub(crate) fn partitions(table: &Table) -> &[Partition] {
+    table.partitioning.as_ref().map_or(&[], |known| &known.partitions)
+}
+
+/// The type of the column that decides, and the column.
+fn deciding<'t>(table: &'t Table, partitioning: &'t Partitioning) -> Result<(&'t str, &'t Type)> {
+    let column = partitioning.columns.first().and_then(|column| table.column(column));
+    let column = column.ok_or_else(|| Error::internal("a table divided by a column that is not there"))?;
+    Ok((&column.name, &column.ty))
+}
+
+/// The condition that a document of a table is in one of its partitions.
+///
+/// # Errors
+/// 0A000 for what only PostgreSQL knows.
+pub(crate) fn only(catalog: &Catalog, name: &TableName, partition: &Partition) -> Result<Bson> {
+    let table = catalog.table(name).and_then(|table| Some((table, table.partitioning.as_ref()?)));
+    let (table, partitioning) = table.ok_or_else(|| Error::internal("a partition of no table"))?;
+    if partitioning.by == PartitionBy::Hash {
+        let message =
+            format!("which rows are in {} only PostgreSQL knows: it goes by a hash", partition.name);
+        return Err(Error::unsupported(message));
+    }
+    let (column, ty) = deciding(table, partitioning)?;
+    let column = Term::stored(Place::of(name).path(column), ty.clone());
+    let condition = |one: &Partition| {
+        Ok::<_, Error>(Test::of(&one.bound, ty)?.map(|test| test.condition(catalog, &column)))
+    };
+    match condition(partition)? {
+        Some(condition) => Ok(condition),
+        None => {
+            let others = partitioning.partitions.iter().map(condition).collect::<Result<Vec<_>>>()?;
+            Ok(not(any(others.into_iter().flatten().collect())))
+        }
+    }
+}
+
+/// Where a row of a table is to go.
+///
+/// # Errors
+/// 0A000 where only PostgreSQL knows whether it goes anywhere.
+pub(crate) fn goes<'t>(name: &TableName, table: &'t Table, row: &Document) -> Result<Goes<'t>> {
+    let Some(partitioning) = &table.partitioning else { return Ok(Goes::Unknown) };
+    if partitioning.by == PartitionBy::Hash {
+        if is_whole(partitioning) {
+            return Ok(Goes::Unknown);
+        }
+        let message = format!("partitions of {name} are missing: where rows go only PostgreSQL knows");
+        return Err(Error::unsupported(message));
+    }
+    let (column, ty) = deciding(table, partitioning)?;
+    let value = row.get(field(column)).unwrap_or(&Bson::Null);
+    let mut default = None;
+    for partition in &partitioning.partitions {
+        match Test::of(&partition.bound, ty)? {
+            Some(test) if test.holds(value) => return Ok(Goes::Into(partition)),
+            Some(_) => {}
+            None => default = Some(partition),
+        }
+    }
+    Ok(default.map_or(Goes::Nowhere, Goes::Into))
+}
+
+/// Whether every hash leaves a remainder that some partition takes.
+fn is_whole(partitioning: &Partitioning) -> bool {
+    let moduli = partitioning.partitions.iter().filter_map(|one| match one.bound {
+        PartitionBound::Hash { modulus, .. } => Some(modulus),
+        _ => None,
+    });
+    // Each divides the next larger one, and no two partitions take one remainder.
+    let largest = moduli.clone().max().unwrap_or(1);
+    moduli.map(|modulus| largest / modulus).sum::<u64>() == largest
+}
+
+/// Refuses to write to a partition by its own name.
+///
+/// # Errors
+/// 0A000.
+pub(crate) fn refuse_write(catalog: &Catalog, name: &TableName) -> Result<()> {
+    match catalog.partition(name) {
+        None => Ok(()),
+        Some((table, _)) => Err(Error::unsupported(format!(
+            "writing to partition {name} runs on PostgreSQL only: write to {table}"
+        ))),
+    }
+}
+
+impl Planner<'_> {
+    /// The rows of a partition by its own name: who may read them is a matter of its own grants, and what its
+    /// table's policies say is not asked.
+    ///
+    /// # Errors
+    /// 42501 if it is closed to the caller, 0A000 for what only PostgreSQL knows.
+    pub(crate) fn partition(&self, name: &TableName, partition: &Partition) -> Result<Plan> {
+        let mut conditions = vec![only(&self.schema.catalog, name, partition)?];
+        if let Some(role) = self.access.role() {
+            let own = Table { grants: partition.grants.clone(), ..Table::default() };
+            if !granted(&own, role, PolicyCommand::Select) {
+                return Err(denied(&own, &partition.name));
+            }
+            if partition.row_security {
+                // It has no policies of its own.
+                conditions.push(false.into());
+            }
+        }
+        let stages = vec![doc! { "$match": { "$expr": all(conditions) } }];
+        Ok(Plan { collection: collection(name), stages })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_told_apart_as_they_are_stored() {
+        let test = |bound: PartitionBound, ty: &Type| Test::of(&bound, ty).unwrap().unwrap();
+        let stored = |text: &str, ty: &Type| storage::bson(&Value::parse(ty, text).unwrap(), ty).unwrap();
+        let ends =
+            |from: &str, to: &str| PartitionBound::Range { from: Some(from.into()), to: Some(to.into()) };
+        let (year, days) = (test(ends("2024-01-01", "2025-01-01"), &Type::Date), Type::Date);
+        assert!(year.holds(&stored("2024-01-01", &days)) && year.holds(&stored("2024-12-31", &days)));
+        assert!(!year.holds(&stored("2025-01-01", &days)) && !year.holds(&Bson::Null));
+        let numeric = Type::Numeric(None);
+        let amounts = test(ends("-1.5", "10"), &numeric);
+        assert!(amounts.holds(&stored("-1.50", &numeric)) && amounts.holds(&stored("9.999", &numeric)));
+        assert!(!amounts.holds(&stored("10.0", &numeric)));
+        let kinds = test(PartitionBound::In(vec![Some("a".into()), None]), &Type::Text);
+        assert!(kinds.holds(&Bson::Null) && kinds.holds(&"a".into()) && !kinds.holds(&"b".into()));
+    }
+
+    #[test]
+    fn a_hash_is_whole_where_each_remainder_is_taken() {
+        let hash = |parts: &[(u64, u64)]| Partitioning {
+            by: PartitionBy::Hash,
+            columns: vec!["a".into()],
+            partitions: parts
+                .iter()
+                .map(|(modulus, remainder)| Partition {
+                    name: TableName::public("p"),
+                    bound: PartitionBound::Hash { modulus: *modulus, remainder: *remainder },
+                    grants: Vec::new(),
+                    row_security: false,
+                })
+                .collect(),
+        };
+        assert!(is_whole(&hash(&[(2, 0), (4, 1), (4, 3)])));
+        assert!(!is_whole(&hash(&[(2, 0), (4, 1)])) && !is_whole(&hash(&[])));
+    }
+}

@@ -1,0 +1,41 @@
+//! Rows of divided tables that can't be written: PostgreSQL names the partition they were to go to.
+
+use mongodb::bson::Document;
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::TableName;
+
+use super::Named;
+use super::fault::texts;
+use crate::partition::{Goes, goes};
+
+/// The relation that errors name for a row: its partition, or the table.
+///
+/// # Errors
+/// 23514 for a row that goes to none of its partitions.
+pub(super) fn relation<'t>((name, table): Named<'t>, row: &Document) -> Result<&'t TableName> {
+    match goes(name, table, row)? {
+        Goes::Into(partition) => Ok(&partition.name),
+        Goes::Unknown => Ok(name),
+        Goes::Nowhere => {
+            let columns = table.partitioning.as_ref().map(|known| known.columns.clone()).unwrap_or_default();
+            let message = format!("no partition of relation \"{}\" found for row", name.name);
+            Err(Error::new(ErrorKind::Constraint, "23514", message).with_details(format!(
+                "Partition key of the failing row contains ({}) = ({}).",
+                columns.join(", "),
+                texts(table, &columns, row)
+            )))
+        }
+    }
+}
+
+/// The name that the key of a table has where it is that of a row's partition.
+pub(super) fn key_name(named: Named<'_>, row: Option<&Document>, own: String, columns: &[String]) -> String {
+    let part = row.and_then(|row| relation(named, row).ok()).filter(|part| *part != named.0);
+    let Some(part) = part else { return own };
+    let suffix = match own.as_str() {
+        own if named.1.unique_keys.iter().any(|key| key.name == own) => "key",
+        own if named.1.indexes.iter().any(|index| index.name == own) => "idx",
+        _ => return format!("{}_pkey", part.name),
+    };
+    format!("{}_{}_{suffix}", part.name, columns.join("_"))
+}
