@@ -29,7 +29,7 @@ async fn migrate(runtime: &Runtime, name: &str, sql: &str) {
     runtime.database().send(migrate).await.unwrap();
 }
 
-async fn rows(runtime: &Runtime, table: &str) -> usize {
+async fn rows(runtime: &Runtime, table: &str) -> u64 {
     let select = Select::new(TableName::public(table), Query::all());
     runtime.database().send(select).await.unwrap().rows
 }
