@@ -34,6 +34,10 @@ async fn rows(runtime: &Runtime, table: &str) -> u64 {
     runtime.database().send(select).await.unwrap().rows
 }
 
+fn has_ended(phase: Phase) -> bool {
+    matches!(phase, Phase::Aborted | Phase::Committed)
+}
+
 async fn until(runtime: &Runtime, holds: impl Fn(&Record) -> bool) -> Record {
     let began = Instant::now();
     loop {
@@ -50,7 +54,7 @@ async fn until(runtime: &Runtime, holds: impl Fn(&Record) -> bool) -> Record {
 async fn what_is_defined_while_rows_are_copied_is_not_left_behind() {
     let runtime = project().await;
     // It rests for most of its time.
-    let slowly = Options { chunk: 100, throttle: 1, ..runtime.switch_options() };
+    let slowly = Options { chunk: 100, throttle: 3, ..runtime.switch_options() };
     runtime.switcher().start("cloud", slowly).await.unwrap();
     until(&runtime, |record| record.phase == Phase::Copying).await;
     migrate(
@@ -59,7 +63,7 @@ async fn what_is_defined_while_rows_are_copied_is_not_left_behind() {
         "create table more (id bigint primary key); insert into more values (1), (2);",
     )
     .await;
-    let record = until(&runtime, |record| !record.phase.is_before_commit()).await;
+    let record = until(&runtime, |record| has_ended(record.phase)).await;
     let failure = record.report.failure.unwrap_or_default();
     assert_eq!((record.phase, runtime.route().owner.as_str()), (Phase::Aborted, "main"));
     for told in ["`main`", "migration 2.sql", "table public.more"] {
@@ -67,7 +71,7 @@ async fn what_is_defined_while_rows_are_copied_is_not_left_behind() {
     }
 
     runtime.switcher().start("cloud", runtime.switch_options()).await.unwrap();
-    let record = until(&runtime, |record| !record.phase.is_before_commit()).await;
+    let record = until(&runtime, |record| has_ended(record.phase)).await;
     assert_eq!((record.phase, record.report.failure), (Phase::Committed, None));
     assert_eq!((rows(&runtime, "more").await, rows(&runtime, "notes").await), (2, 2_000));
 
