@@ -82,12 +82,6 @@ impl Project {
         self.write("truststream.toml", &format!("{config}\n[backend.{name}.database]\n{settings}\n"));
     }
 
-    /// Sets something of the database that was configured last.
-    pub fn setting(&self, line: &str) {
-        let config = fs::read_to_string(self.path("truststream.toml")).unwrap();
-        self.write("truststream.toml", &format!("{config}{line}\n"));
-    }
-
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
