@@ -109,6 +109,9 @@ impl Shared {
         follower: &mut Follower,
         meter: &Meter,
     ) -> Result<Record> {
+        if let Some(defined) = &record.defined_there {
+            defined.must_hold(&follower.source).await?;
+        }
         record.report.changes_back += follower.catch_up().await?;
         let (_wish, signal) = Signal::new();
         if record.options.verify != Verify::None {
