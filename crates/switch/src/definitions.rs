@@ -9,6 +9,9 @@ use truststream_services::database::{AppliedMigration, Describe, Migrations, Tab
 
 use crate::Side;
 
+/// Code of the error where a schema is another one by now.
+const REDEFINED: &str = "BACKEND_011";
+
 /// The migrations and tables of a side at a moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definitions {
@@ -60,6 +63,11 @@ pub(crate) async fn is_behind(target: &Side, source: &Side) -> Result<bool> {
     Ok(!source.is_subset(&target))
 }
 
+/// Whether an error says that definitions are others by now.
+pub(crate) fn is_redefined(error: &Error) -> bool {
+    error.code() == REDEFINED && error.kind() == ErrorKind::Conflict
+}
+
 fn names(migrations: &[AppliedMigration]) -> BTreeSet<String> {
     migrations.iter().map(|migration| migration.name.clone()).collect()
 }
@@ -82,7 +90,7 @@ fn refuse(side: &Side, changed: &BTreeSet<String>) -> Result<()> {
     }
     let all = changed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let message = format!("the schema of `{}` was changed after the switch began: {all}", side.name);
-    Err(Error::new(ErrorKind::Conflict, "BACKEND_011", message).with_retry(Retry::Never).with_hint(
+    Err(Error::new(ErrorKind::Conflict, REDEFINED, message).with_retry(Retry::Never).with_hint(
         "nothing has changed hands; undo it and try again, or start a new switch, which is made with that schema",
     ))
 }

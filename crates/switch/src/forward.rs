@@ -9,7 +9,7 @@ use truststream_services::database::{Capture, Catalog, Describe, Migrations, Pos
 
 use crate::copy::{Copy, count_rows};
 use crate::cutover::Flipping;
-use crate::definitions::Definitions;
+use crate::definitions::{Definitions, is_redefined};
 use crate::failpoint::Moment;
 use crate::follow::Follower;
 use crate::gradual::Conduct;
@@ -78,7 +78,15 @@ impl Forward {
         false
     }
 
+    /// Why nothing of the source fits any more, if what it is defined by is not what the switch began with.
+    async fn redefined(&self) -> Option<Error> {
+        let source = self.shared.sides.side(&self.record.from).await.ok()?;
+        self.record.defined.as_ref()?.must_hold(&source).await.err().filter(is_redefined)
+    }
+
     async fn give_up(&mut self, error: &Error) {
+        let redefined = if is_passing(error) { None } else { self.redefined().await };
+        let error = redefined.as_ref().unwrap_or(error);
         tracing::error!(?error, "the switch was given up");
         self.meter.failed(error.message());
         match self.shared.abandon(&mut self.record, error.message()).await {
