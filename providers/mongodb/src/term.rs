@@ -345,7 +345,8 @@ pub(crate) fn narrow(number: &Bson) -> Bson {
         return number.clone();
     }
     Bson::Document(doc! { "$let": {
-        "vars": { "n": number.clone() },
+        // What is missing would not be told from a text by every server.
+        "vars": { "n": { "$ifNull": [number.clone(), Bson::Null] } },
         "in": { "$cond": [
             { "$and": [
                 { "$eq": [{ "$type": "$$n" }, "string"] },
