@@ -28,6 +28,7 @@ pub mod closest;
 pub mod composite;
 pub mod computed;
 pub mod diff;
+pub mod evaluate;
 pub mod expression;
 pub mod grants;
 pub mod partitions;

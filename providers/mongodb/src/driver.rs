@@ -66,7 +66,7 @@ impl MongoDriver {
     pub(crate) fn declares() -> Features {
         use DatabaseFeature::{
             Aggregates, ChangeFeed, CompositeColumns, Embeds, FullText, Functions, Partitions, Policies,
-            Ranges, Regex, RequestFacts, Snapshots, Transactions,
+            Ranges, Regex, Representations, RequestFacts, Snapshots, Transactions,
         };
         Features {
             native: FeatureSet::of(&[Embeds, Aggregates, ChangeFeed, Snapshots, Transactions]),
@@ -78,6 +78,7 @@ impl MongoDriver {
                 Policies,
                 Ranges,
                 Regex,
+                Representations,
                 RequestFacts,
             ]),
         }

@@ -43,6 +43,7 @@ mod rank;
 mod read;
 mod record;
 mod render;
+mod represent;
 mod review;
 mod row;
 mod scan;

@@ -221,7 +221,8 @@ impl<'a> Renderer<'a> {
 
     fn member(&mut self, found: Found<'_>, field: &Out, first: &mut bool) -> Result<()> {
         match field {
-            Out::Value { ty, bare: false, cast: None, .. } if pushed(&mut self.out, found, ty) => {}
+            Out::Value { ty, bare: false, cast: None, shown: None, .. }
+                if pushed(&mut self.out, found, ty) => {}
             Out::Value { .. } | Out::Count { .. } | Out::Average { .. } => {
                 let (value, ty) = self.value(found, field)?;
                 match (&value, ty, record(field)) {
@@ -260,8 +261,12 @@ impl<'a> Renderer<'a> {
     fn value(&self, found: Found<'_>, field: &Out) -> Result<(Value, Type)> {
         let found = found.map(Bson::try_from).transpose().map_err(unreadable)?;
         let (found, ty, to) = match field {
-            Out::Value { ty, bare, as_text, cast, .. } => {
+            Out::Value { ty, bare, as_text, cast, shown, .. } => {
                 let (value, ty) = read(found.as_ref(), ty, *bare, *as_text)?;
+                let (value, ty) = match shown.as_ref().filter(|shown| found.is_some() || !shown.spread) {
+                    Some(shown) => shown.value(value)?,
+                    None => (value, ty),
+                };
                 (value, ty, cast)
             }
             Out::Count { cast, .. } => {

@@ -19,6 +19,7 @@ use crate::partition::only;
 use crate::plan::{Place, Planner};
 use crate::program;
 use crate::record::is_record;
+use crate::represent;
 use crate::schema::Schema;
 use crate::span;
 use crate::sql::Translator;
@@ -107,10 +108,12 @@ fn changed(before: &Catalog, after: &Catalog, unchecked: bool) -> Vec<String> {
     for function in after.functions.iter().filter(|function| !before.functions.contains(function)) {
         if let Err(error) = invoke::check(&new, function)
             && !(unchecked && error.kind() == ErrorKind::NotFound)
+            && !represent::is_computed(after, function, unchecked)
         {
             found.push(format!("function {}: {}", function.name, error.message()));
         }
     }
+    found.extend(represent::faults(before, after));
     let views = after.tables.iter().filter(|(_, table)| table.kind != TableKind::Table);
     for (name, view) in views.filter(|(name, view)| before.table(name) != Some(*view)) {
         if let Err(error) = Planner::new(&new, &Context::system()).view(name, true) {

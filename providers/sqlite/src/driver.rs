@@ -61,7 +61,8 @@ impl SqliteDriver {
     pub(crate) fn declares() -> Features {
         use DatabaseFeature::{
             Aggregates, ChangeFeed, CompositeColumns, Embeds, Explain, Fences, FullText, Functions, Handlers,
-            Partitions, Policies, Ranges, RawQueries, Regex, RequestFacts, Snapshots, Transactions,
+            Partitions, Policies, Ranges, RawQueries, Regex, Representations, RequestFacts, Snapshots,
+            Transactions,
         };
         Features {
             native: FeatureSet::of(&[
@@ -83,6 +84,7 @@ impl SqliteDriver {
                 Ranges,
                 RawQueries,
                 Regex,
+                Representations,
                 RequestFacts,
             ]),
         }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Catalog, Column, Function, Table, TableName};
+use truststream_services::database::{Catalog, Column, Domain, Function, Table, TableName};
 use truststream_sql::closest::misspelt;
 use truststream_sql::composite::Composite;
 use truststream_sql::expression::result_table;
 use truststream_sql::quote::quote;
 use truststream_sql::relations::Relations;
-use truststream_sql::schema::enum_name;
+use truststream_sql::schema::{enum_name, enum_table};
 
 use crate::access::Conditions;
 use crate::plan::Plans;
@@ -89,6 +89,11 @@ impl Schema {
             None => TableName::public(name.as_str()),
         };
         self.catalog.enums.get(&name).map(Vec::as_slice)
+    }
+
+    /// The domain that a column is of.
+    pub(crate) fn domain(&self, column: &Column) -> Option<&Domain> {
+        self.catalog.domains.get(&enum_table(&column.type_name))
     }
 
     /// The composite type that a type is.

@@ -1,13 +1,16 @@
 //! The seam to the translation of PostgreSQL's expressions.
 
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Catalog, Partition, PolicyCommand, Table, TableKind, TableName};
+use truststream_services::database::{
+    Catalog, Function, Partition, PolicyCommand, Table, TableKind, TableName,
+};
 use truststream_sql::expression::{self, Scope, Unsupported};
 use truststream_sql::grants::{denied, granted};
 use truststream_sql::partitions;
 use truststream_sql::schema::view_query;
 
 use crate::access::Access;
+use crate::plan::field::Term;
 use crate::schema::{Schema, physical, physical_name};
 
 /// How deep policies may lead to other tables with policies.
@@ -115,6 +118,23 @@ pub(crate) fn rows_through(
     let scope = Scope { role: access.role(), ..Scope::new(&schema.catalog) };
     let scope = if invoker { Scope { source: Some(&read), ..scope } } else { scope };
     truststream_sql::updatable::rows(&scope, view, command.is_some(), &base).map_err(Error::from)
+}
+
+/// What the function of a cast makes of a value, with the rights of the caller.
+///
+/// # Errors
+/// 42501 if the function is closed to the caller; what can't be translated.
+pub(crate) fn cast_value(
+    schema: &Schema,
+    function: &Function,
+    value: Term,
+    access: Access<'_>,
+) -> Result<Term> {
+    let inner = access.deeper();
+    let read = |other: &TableName| source(schema, other, inner).map_err(|error| Unsupported::carried(&error));
+    let scope = Scope { source: Some(&read), role: access.role(), ..Scope::new(&schema.catalog) };
+    let (sql, ty) = expression::cast_value(function, (&value.sql, &value.ty), &scope).map_err(Error::from)?;
+    Ok(Term { sql, ty })
 }
 
 /// The scope of a check, default or index of a table.

@@ -25,6 +25,7 @@ mod prepare;
 mod programs;
 mod raw;
 mod reading;
+mod representations;
 mod returning;
 mod routines;
 mod scanning;
@@ -41,7 +42,7 @@ pub use build::SCHEMA;
 
 use truststream_services::database::DatabaseFeature::{
     Aggregates, ChangeFeed, CompositeColumns, Embeds, Fences, Functions, Handlers, Partitions, Policies,
-    RawQueries, Regex, Snapshots, Transactions,
+    RawQueries, Regex, Representations, Snapshots, Transactions,
 };
 use truststream_services::database::DatabaseService;
 
@@ -169,6 +170,11 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     composites::are_written_as_objects_and_as_records: CompositeColumns,
     composites::are_filtered_by_their_fields_and_whole: CompositeColumns,
     composites::are_taken_apart_in_functions: CompositeColumns,
+    representations::are_shown_by_their_casts: Representations,
+    representations::are_grouped_by_what_they_are: Representations,
+    representations::are_read_in_filters: Representations,
+    representations::are_read_in_bodies: Representations,
+    representations::are_those_of_views_and_functions: Representations,
     partitions::are_parts_of_one_table: Partitions,
     partitions::refuse_what_is_in_none_of_them: Partitions,
     partitions::are_read_by_their_names: Partitions,

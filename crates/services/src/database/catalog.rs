@@ -4,7 +4,9 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use truststream_kernel::Type;
 
-use super::{Attribute, DefaultGrant, Domain, Partition, Partitioning, Relationship, Sequence, TableName};
+use super::{
+    Attribute, Cast, DefaultGrant, Domain, Partition, Partitioning, Relationship, Sequence, TableName,
+};
 
 /// The schema of a database as TrustStream sees it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,9 @@ pub struct Catalog {
     /// Domains: types with rules of their own.
     #[serde(with = "named_as_list", skip_serializing_if = "IndexMap::is_empty")]
     pub domains: IndexMap<TableName, Domain>,
+    /// How values of domains are shown and read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub casts: Vec<Cast>,
     /// Composite types, with their columns in order.
     #[serde(with = "named_as_list", skip_serializing_if = "IndexMap::is_empty")]
     pub composites: IndexMap<TableName, Vec<Attribute>>,

@@ -41,6 +41,8 @@ truststream_kernel::features! {
         Handlers = "handlers",
         /// Columns of composite types.
         CompositeColumns = "composite_columns",
+        /// Domains whose values are shown and read through casts.
+        Representations = "representations",
         /// Tables divided into partitions.
         Partitions = "partitions",
     }

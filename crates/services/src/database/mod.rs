@@ -1,5 +1,6 @@
 //! The Database service: a query language over tables, policies, a catalog, a change feed.
 
+mod casts;
 mod catalog;
 mod change;
 mod definitions;
@@ -10,6 +11,7 @@ mod one_row;
 mod ops;
 mod query;
 
+pub use casts::*;
 pub use catalog::*;
 pub use change::*;
 pub use definitions::*;

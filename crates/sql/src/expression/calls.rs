@@ -12,7 +12,7 @@ use crate::schema::ident;
 
 /// Functions of texts that are calls of one SQLite function: name, parameters, what is called, what
 /// comes out.
-const TEXTS: &[(&str, &[Type], &str, Type)] = &[
+pub(crate) const TEXTS: &[(&str, &[Type], &str, Type)] = &[
     ("lower", &[Type::Text], "ts_lower", Type::Text),
     ("upper", &[Type::Text], "ts_upper", Type::Text),
     ("length", &[Type::Text], "ts_length", Type::Int4),
@@ -174,6 +174,10 @@ impl<'a> Translator<'a> {
             ("timezone", [zone, moment]) => self.in_zone(zone, moment).map(Some),
             ("abs" | "round" | "floor" | "ceil" | "ceiling" | "trunc", _) => self.of_number(name, arguments),
             ("to_hex", [number]) => self.to_hex(number).map(Some),
+            ("to_timestamp", [seconds]) => {
+                let seconds = self.coerced(seconds.clone(), &Type::Float8)?;
+                Ok(Some(Term::new(format!("ts_from_epoch({})", seconds.sql), Type::Timestamptz)))
+            }
             ("cardinality", [array]) => Ok(array_length(array)),
             ("array_length", [array, one]) if one.sql == "1" => {
                 Ok(array_length(array).map(|term| Term { sql: format!("nullif({}, 0)", term.sql), ..term }))

@@ -39,7 +39,7 @@ fn cast_name(ty: &Type) -> String {
     }
 }
 
-pub(super) fn is_text(ty: &Type) -> bool {
+pub(crate) fn is_text(ty: &Type) -> bool {
     matches!(ty, Type::Text | Type::Varchar(_) | Type::Char(_))
 }
 

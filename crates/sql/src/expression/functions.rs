@@ -50,6 +50,7 @@ const fn of_session(name: &'static str, arguments: i32, evaluate: fn(&[Value]) -
 pub const FUNCTIONS: &[Function] = &[
     function("ts_any", 2, json::any),
     function("ts_ascii", 1, texts::ascii),
+    function("ts_bits", 3, numbers::bits),
     function("ts_chr", 1, texts::chr),
     function("ts_date", 1, moments::date),
     function("ts_days_between", 2, moments::days_between),
@@ -59,6 +60,7 @@ pub const FUNCTIONS: &[Function] = &[
     function("ts_extension", 1, texts::extension),
     function("ts_extract", 2, moments::extract),
     function("ts_filename", 1, texts::filename),
+    function("ts_from_epoch", 1, moments::from_epoch),
     function("ts_has_all_keys", 2, json::has_all_keys),
     function("ts_has_any_key", 2, json::has_any_key),
     function("ts_has_key", 2, json::has_key),

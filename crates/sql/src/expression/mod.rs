@@ -10,12 +10,15 @@
 
 mod aggregates;
 mod arithmetic;
+mod bits;
 mod calls;
 mod caseless;
 mod cast;
+mod casts;
 mod compare;
 mod conditions;
 mod documents;
+mod domains;
 mod from;
 pub mod functions;
 mod json;
@@ -41,14 +44,19 @@ use truststream_kernel::{Error, Type};
 use truststream_services::database::{Catalog, Index, TableName};
 
 pub(crate) use aggregates::is_aggregate;
+pub(crate) use calls::TEXTS;
 pub use caseless::{compared_type, is_caseless};
+pub(crate) use cast::is_text;
 pub use cast::stored_literal;
+pub use casts::cast_value;
+pub(crate) use casts::unheld_casts;
 pub use documents::as_json;
 pub(crate) use from::file_name;
 pub(crate) use names::Relation;
 pub(crate) use query::Columns;
 pub(crate) use query::known;
 pub use routines::{SCALAR, parameter_type, result_columns, result_table, statements};
+pub(crate) use routines::{lone_expression, query_of};
 pub(crate) use row_functions::check_row_function;
 pub use row_functions::{computed_rows, computed_value};
 pub use search::{Candidates, Document, indexed_document};

@@ -1,8 +1,9 @@
 //! Which of the functions of one name a call means.
 
 use truststream_kernel::Type;
-use truststream_services::database::{Catalog, Function, TableName};
+use truststream_services::database::{Catalog, Function, Parameter, TableName};
 
+use super::cast::is_text;
 use super::routines::parameter_type;
 use super::translate::Translator;
 use super::{Term, TermType, Unsupported, parse};
@@ -23,17 +24,54 @@ impl<'a> Translator<'a> {
                 Ok((exact, terms)) if best.as_ref().is_none_or(|(other, ..)| exact > *other) => {
                     best = Some((exact, function, terms));
                 }
-                Ok(_) => {}
+                Ok((exact, _)) => {
+                    let equal = best.as_ref().filter(|(other, ..)| exact == *other);
+                    if equal.is_some_and(|(_, other, _)| self.takes_alike(function, other)) {
+                        let reason =
+                            "several functions of this name take this: domains alone tell them apart";
+                        return Err(Unsupported::new(shown, reason));
+                    }
+                }
                 Err(error) => reason = Some(error),
             }
         }
-        match best {
-            Some((_, function, terms)) => Ok((function, terms)),
-            None => {
-                Err(reason
-                    .unwrap_or_else(|| Unsupported::new(shown, "this function runs on PostgreSQL only")))
-            }
+        match (best, reason) {
+            (Some((_, function, terms)), _) => Ok((function, terms)),
+            (None, None) => Err(Unsupported::new(shown, "this function runs on PostgreSQL only")),
+            (None, Some(reason)) => Err(match self.is_missing(name, arguments) {
+                true => Unsupported {
+                    code: Some("42883".into()),
+                    ..Unsupported::new(shown, format!("function {name} does not exist for {reason}"))
+                },
+                false => reason,
+            }),
         }
+    }
+
+    /// Whether PostgreSQL has no such function either: it casts neither to texts nor from texts by itself.
+    fn is_missing(&self, name: &TableName, arguments: &[(Option<String>, Term)]) -> bool {
+        let catalog = self.scope.catalog;
+        let other = |ty: &Type| matches!(ty, Type::Other(_));
+        let misfits = |(parameter, (_, term)): (&Parameter, &(_, Term))| {
+            let wanted = parameter_type(catalog, parameter);
+            let foreign =
+                |given: &Type| is_text(given) != is_text(&wanted) && !other(given) && !other(&wanted);
+            term.known().is_some_and(foreign)
+        };
+        let mut named = catalog.functions.iter().filter(|function| function.name == *name);
+        arguments.iter().all(|(name, _)| name.is_none())
+            && named.all(|function| {
+                function.parameters.len() < arguments.len() && !function.variadic
+                    || function.parameters.iter().zip(arguments).any(misfits)
+            })
+    }
+
+    /// Whether two functions have parameters of the same types, domains taken for the types below.
+    fn takes_alike(&self, one: &Function, other: &Function) -> bool {
+        let types = |function: &Function| -> Vec<Type> {
+            function.parameters.iter().map(|one| parameter_type(self.scope.catalog, one)).collect()
+        };
+        types(one) == types(other)
     }
 
     /// Arguments in the places of a function's parameters, and how many fit without a cast.

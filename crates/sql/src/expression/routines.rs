@@ -127,8 +127,13 @@ impl<'a> Translator<'a> {
         shown: &str,
     ) -> Result<Term, Unsupported> {
         let (function, terms) = self.chosen(&self.function_named(name), arguments, shown)?;
+        self.call_of(function, terms)
+    }
+
+    /// The one value of a function with these arguments.
+    pub(super) fn call_of(&mut self, function: &Function, terms: Vec<Term>) -> Result<Term, Unsupported> {
         if function.returns.set || function.returns.composite || function.returns.void {
-            return Err(Unsupported::new(name, "a function of rows where one value is wanted"));
+            return Err(Unsupported::new(&function.name, "a function of rows where one value is wanted"));
         }
         let ty = type_named(self.scope.catalog, &function.returns.type_name);
         let strict = function.strict.then(|| nulls(&terms)).filter(|test| !test.is_empty());
@@ -137,7 +142,11 @@ impl<'a> Translator<'a> {
             Some(test) => format!("(CASE WHEN {test} THEN NULL ELSE {term} END)"),
             None => term,
         };
-        Ok(Term::new(sql, ty))
+        let term = Term::new(sql, ty);
+        match self.domain_of(&function.returns.type_name) {
+            Some(domain) => self.of_domain(term, domain),
+            None => Ok(term),
+        }
     }
 
     /// The value of a function, within it.
@@ -316,7 +325,7 @@ fn nulls(terms: &[Term]) -> String {
 }
 
 /// The one query that a function is.
-fn query_of(function: &Function) -> Result<Query, Unsupported> {
+pub(crate) fn query_of(function: &Function) -> Result<Query, Unsupported> {
     let mut statements = statements(function)?.into_iter();
     match (statements.next(), statements.next()) {
         (Some(Statement::Query(query)), None) => Ok(*query),
@@ -328,7 +337,7 @@ fn query_of(function: &Function) -> Result<Query, Unsupported> {
 }
 
 /// The expression that a query without a table is.
-fn lone_expression(query: &Query) -> Option<&Expr> {
+pub(crate) fn lone_expression(query: &Query) -> Option<&Expr> {
     let SetExpr::Select(select) = query.body.as_ref() else { return None };
     let bare = query.with.is_none()
         && query.limit_clause.is_none()

@@ -159,9 +159,9 @@ impl<'a> Translator<'a> {
             if self.scope.catalog.enums.contains_key(&name) {
                 return Type::Enum(enum_name(&name));
             }
-            if let Some(domain) = self.scope.catalog.domains.get(&name) {
-                return type_named(self.scope.catalog, &domain.base);
-            }
+        }
+        if let Some((_, domain)) = self.domain_meant(data_type) {
+            return type_named(self.scope.catalog, &domain.base);
         }
         caseless::named(&data_type.to_string()).unwrap_or_else(|| type_of(self.scope.catalog, data_type))
     }
@@ -351,7 +351,14 @@ impl<'a> Translator<'a> {
         if let Some(record) = self.record(expr, &ty)? {
             return Ok(record);
         }
+        if let Some(number) = self.bits(expr, &ty)? {
+            return Ok(number);
+        }
         let term = self.expr(expr)?;
-        self.cast_to(term, &ty)
+        let term = self.cast_to(term, &ty)?;
+        match self.domain_meant(data_type) {
+            Some(domain) => self.of_domain(term, domain),
+            None => Ok(term),
+        }
     }
 }

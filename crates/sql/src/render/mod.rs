@@ -74,6 +74,7 @@ pub fn objects(found: &Introspection) -> Vec<Object> {
     objects.extend(each(tables::indexes));
     objects.extend(parts::owners(catalog));
     objects.extend(each(functions::triggers));
+    objects.extend(parts::casts(found));
     objects.extend(parts::extras(found, Stage::Rules));
     objects.extend(each(rights::row_security));
     objects.extend(each(rights::policies));

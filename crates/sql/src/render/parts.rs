@@ -1,11 +1,11 @@
-//! Schemas, extensions, enums, domains and sequences; what only the engine tells of.
+//! Schemas, extensions, enums, domains, casts and sequences; what only the engine tells of.
 
-use truststream_services::database::{Catalog, Extra, Introspection, Sequence, Stage, TableName};
+use truststream_services::database::{Cast, Catalog, Extra, Introspection, Sequence, Stage, TableName};
 
 use super::name::{name, relation};
 use super::{Kind, Object};
 use crate::quote::literal;
-use crate::schema::sequence_of;
+use crate::schema::{cast_ends, sequence_of};
 
 pub(super) fn schemas(catalog: &Catalog) -> Vec<Object> {
     let made = catalog.schemas.keys().filter(|schema| *schema != "public");
@@ -74,6 +74,20 @@ pub(super) fn domains(catalog: &Catalog) -> Vec<Object> {
         objects.push(Object::new(Kind::Domain, &ty.schema, format!("domain {ty}"), create, drop));
     }
     objects
+}
+
+/// Casts of domains, but for those that the engine tells of itself.
+pub(super) fn casts(found: &Introspection) -> Vec<Object> {
+    let told = |key: &str| found.extras.iter().any(|extra| extra.key == key);
+    let one = |cast: &Cast| {
+        let (from, to) = cast_ends(cast, relation);
+        let (function, parameter) = (relation(&cast.function), &cast.parameter);
+        let create =
+            format!("create cast ({from} as {to}) with function {function}({parameter}) as implicit");
+        let drop = format!("drop cast ({from} as {to})");
+        Object::new(Kind::Rule, &cast.function.schema, format!("cast {from} as {to}"), create, drop)
+    };
+    found.catalog.casts.iter().map(one).filter(|cast| !told(&cast.key)).collect()
 }
 
 /// Sequences that stand for themselves; those of identity columns are written with the column.

@@ -101,6 +101,7 @@ pub(super) fn alter_function(
                 trigger.function.name.clone_from(new);
             }
         }
+        super::casts::rename_function(catalog, name, new);
         let used = dependents::settle(&before, catalog, &format!("function {}()", name.name), false);
         return used.map_err(|error| {
             let details = error.details().and_then(|text| text.as_str()).unwrap_or_default().to_owned();

@@ -9,7 +9,7 @@ use truststream_services::database::{Catalog, Column, Identity, Index, Table, Ta
 use super::names::{generated, ident, parts, relation_taken, table_name};
 use super::type_names::{type_of, written};
 use super::{constraints, copy, defaults, domains, partitions};
-use super::{fault, no_such_column, no_such_table};
+use super::{fault, no_such_column, no_such_table, shown};
 
 pub(super) fn schema(catalog: &mut Catalog, name: &SchemaName, if_not_exists: bool) -> Result<()> {
     let name = match name {
@@ -102,13 +102,10 @@ fn column(catalog: &Catalog, table: &TableName, definition: &ColumnDef) -> Resul
     let ty = type_of(catalog, &definition.data_type);
     let serial = is_serial(&definition.data_type);
     let name = ident(&definition.name);
-    let type_name = match &ty {
-        Type::Text => written(&definition.data_type).to_lowercase(),
-        Type::Enum(_) | Type::Other(_) => written(&definition.data_type).to_lowercase(),
-        _ if domains::of(catalog, &definition.data_type).is_some() => {
-            written(&definition.data_type).to_lowercase()
-        }
-        known => known.sql_name(),
+    let type_name = match (&ty, domains::named(catalog, &definition.data_type)) {
+        (_, Some(domain)) => shown(&domain),
+        (Type::Text | Type::Enum(_) | Type::Other(_), None) => written(&definition.data_type).to_lowercase(),
+        (known, None) => known.sql_name(),
     };
     let type_name = type_name.strip_prefix("public.").map_or(type_name.clone(), str::to_owned);
     let mut column = Column {

@@ -1,9 +1,9 @@
-//! What depends on what is dropped: views, policies and triggers.
+//! What depends on what is dropped: views, policies, triggers and casts.
 
 use truststream_kernel::Result;
-use truststream_services::database::{Catalog, TableKind, TableName};
+use truststream_services::database::{Cast, Catalog, TableKind, TableName};
 
-use super::{fault, views};
+use super::{casts, fault, views};
 use crate::expression::{self, Scope};
 
 /// Something that can't be without something else.
@@ -12,6 +12,7 @@ enum Dependent {
     View(TableName),
     Policy(TableName, String),
     Trigger(TableName, String),
+    Cast(Cast),
 }
 
 impl std::fmt::Display for Dependent {
@@ -20,6 +21,10 @@ impl std::fmt::Display for Dependent {
             Dependent::View(name) => write!(f, "view {}", super::shown(name)),
             Dependent::Policy(table, name) => write!(f, "policy {name} on table {}", super::shown(table)),
             Dependent::Trigger(table, name) => write!(f, "trigger {name} on table {}", super::shown(table)),
+            Dependent::Cast(cast) => {
+                let (from, to) = casts::ends(cast, super::shown);
+                write!(f, "cast from {from} to {to}")
+            }
         }
     }
 }
@@ -58,11 +63,13 @@ fn drop(catalog: &mut Catalog, dependent: &Dependent) {
         Dependent::Trigger(table, name) => {
             catalog.tables[table].triggers.retain(|trigger| trigger.name != *name)
         }
+        Dependent::Cast(cast) => catalog.casts.retain(|one| one != cast),
     }
 }
 
 fn broken(catalog: &Catalog) -> Vec<Dependent> {
-    let mut found = Vec::new();
+    let broken = catalog.casts.iter().filter(|cast| casts::is_broken(catalog, cast));
+    let mut found: Vec<_> = broken.cloned().map(Dependent::Cast).collect();
     for (name, table) in &catalog.tables {
         if table.kind != TableKind::Table {
             if views::view_query(&Scope::new(catalog), table).is_err() {

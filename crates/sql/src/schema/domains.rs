@@ -39,8 +39,15 @@ pub(super) fn create(catalog: &mut Catalog, create: &CreateDomain, not_null: boo
 
 /// The domain that a type is.
 pub(super) fn of<'c>(catalog: &'c Catalog, data_type: &DataType) -> Option<&'c Domain> {
+    catalog.domains.get(&named(catalog, data_type)?)
+}
+
+/// The name of the domain that a type is.
+pub(super) fn named(catalog: &Catalog, data_type: &DataType) -> Option<TableName> {
     match data_type {
-        DataType::Custom(name, arguments) if arguments.is_empty() => catalog.domains.get(&table_name(name)),
+        DataType::Custom(name, arguments) if arguments.is_empty() => {
+            Some(table_name(name)).filter(|name| catalog.domains.contains_key(name))
+        }
         _ => None,
     }
 }
@@ -72,7 +79,7 @@ pub(crate) fn of_table(catalog: &Catalog, table: &Table) -> Vec<Check> {
 }
 
 /// A domain's condition on a column.
-fn with_column(expression: &str, column: &str) -> String {
+pub(crate) fn with_column(expression: &str, column: &str) -> String {
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, expression).with_unescape(false).tokenize() else {
         return expression.to_owned();
     };

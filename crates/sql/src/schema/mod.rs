@@ -7,6 +7,7 @@
 mod alter;
 mod altered;
 mod blocks;
+mod casts;
 mod comments;
 mod composites;
 mod constraints;
@@ -30,6 +31,7 @@ mod sequences;
 mod split;
 mod triggers;
 mod type_names;
+mod view_columns;
 mod views;
 
 #[cfg(test)]
@@ -41,8 +43,9 @@ use sqlparser::parser::Parser;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, TableName};
 
+pub(crate) use casts::ends as cast_ends;
 pub use composites::columns_of_type;
-pub(crate) use domains::of_table as domain_checks;
+pub(crate) use domains::{of_table as domain_checks, with_column};
 pub use functions::{columns_of_result, row_type};
 pub use names::table_name;
 pub(crate) use names::{ident, parts};
@@ -313,7 +316,9 @@ fn define(catalog: &mut Catalog, statement: &Statement) -> Result<()> {
         S::CreateIndex(index) => create::index(catalog, index),
         S::AlterIndex { name, operation } => alter::index(catalog, name, operation),
         S::DropDomain(drop) => {
-            drop::objects(catalog, ObjectType::Type, std::slice::from_ref(&drop.name), drop.if_exists, false)
+            let cascade = drop.drop_behavior == Some(ast::DropBehavior::Cascade);
+            let names = std::slice::from_ref(&drop.name);
+            drop::objects(catalog, ObjectType::Type, names, drop.if_exists, cascade)
         }
         S::CreateType { name, representation } => type_names::create(catalog, name, representation.as_ref()),
         S::AlterType(change) => type_names::alter(catalog, change),

@@ -6,7 +6,7 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 use truststream_kernel::Result;
 use truststream_services::database::{Catalog, Sequence, TableName};
 
-use super::{altered, comments, defaults, sequences};
+use super::{altered, casts, comments, defaults, sequences};
 use crate::quote::qualified;
 
 /// Such a statement.
@@ -34,6 +34,10 @@ pub(crate) enum Own {
     Attach { parent: TableName, name: TableName, values: ast::ForValues },
     /// `alter index … attach partition …`
     AttachIndex,
+    /// `create cast …`
+    CreateCast(casts::Written),
+    /// `drop cast …`
+    DropCast(casts::Dropped),
     /// `create domain …`
     Domain { domain: Box<ast::CreateDomain>, not_null: bool },
 }
@@ -58,6 +62,8 @@ pub(super) fn read(text: &str) -> Option<Result<Own, String>> {
         ("alter", "table") => super::partitions::read(&mut words, false),
         ("alter", "index") => super::partitions::read(&mut words, true),
         ("create", "table") => super::copy::read(&mut words),
+        ("create", "cast") => Some(casts::create(&mut words)),
+        ("drop", "cast") => Some(casts::remove(&mut words)),
         ("create", "domain") => domain(&mut words).map(Ok),
         ("refresh", "materialized") => refreshed(&mut words).map(Ok),
         ("comment", "on") => comments::read(&mut words).map(Ok),
@@ -114,6 +120,8 @@ pub(super) fn apply(catalog: &mut Catalog, own: &Own) -> Result<()> {
         Own::Like { name, if_not_exists, source, including } => {
             super::copy::like(catalog, name, *if_not_exists, source, *including)
         }
+        Own::CreateCast(cast) => casts::apply(catalog, cast),
+        Own::DropCast(cast) => casts::drop(catalog, cast),
         Own::Domain { domain, not_null } => super::domains::create(catalog, domain, *not_null),
         Own::Attach { parent, name, values } => super::partitions::attach(catalog, parent, name, values),
         // The one reads and writes rows, the other follows from the tables.

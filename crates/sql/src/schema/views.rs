@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use sqlparser::ast::{
-    CreateTableOptions, CreateView, Expr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
-    SetExpr, SqlOption, Statement, TableFactor,
-};
+use sqlparser::ast::{CreateTableOptions, CreateView, Query, SqlOption, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use truststream_kernel::{Error, Result};
@@ -15,6 +12,8 @@ use truststream_services::database::{
 
 use super::fault;
 use super::names::{ident, table_name};
+use super::type_names::enum_name;
+use super::view_columns::{self, Shown, of_table};
 use crate::expression::{Rights, Scope, Translator, Unsupported, is_caseless, known};
 use crate::quote::quote;
 
@@ -89,11 +88,16 @@ fn is_invoker(options: &CreateTableOptions) -> bool {
 
 pub(super) fn columns(catalog: &Catalog, query: &Query) -> Result<Vec<Column>> {
     let (_, found) = Translator::new(&Scope::new(catalog)).query(query)?;
-    let origins = origins(catalog, query);
+    let shown = view_columns::of_query(catalog, query);
     let column = |(at, (name, ty)): (usize, (String, truststream_kernel::Type))| {
-        let origin = origins.get(at).and_then(|(_, origin)| origin.as_ref());
+        let shown = shown.get(at);
+        let origin = shown.and_then(|shown| shown.origin.as_ref());
         let base = origin.and_then(|(table, column)| catalog.table(table)?.column(column));
-        let type_name = base.map_or_else(|| ty.sql_name(), |base| base.type_name.clone());
+        let type_name = match (base, shown.and_then(|shown| shown.domain.as_ref())) {
+            (Some(base), _) => base.type_name.clone(),
+            (None, Some(domain)) => enum_name(domain),
+            (None, None) => ty.sql_name(),
+        };
         Column {
             ty: if is_caseless(&ty) { truststream_kernel::Type::Text } else { ty },
             type_name,
@@ -129,7 +133,7 @@ pub fn view_query(scope: &Scope<'_>, view: &Table) -> Result<String, Unsupported
     Ok(format!("WITH q({}) AS ({sql}) SELECT {} FROM q", names.join(", "), shown.join(", ")))
 }
 
-fn parsed(definition: &str) -> Option<Query> {
+pub(super) fn parsed(definition: &str) -> Option<Query> {
     let statements = Parser::parse_sql(&PostgreSqlDialect {}, definition).ok()?;
     match statements.into_iter().next() {
         Some(Statement::Query(query)) => Some(*query),
@@ -137,119 +141,10 @@ fn parsed(definition: &str) -> Option<Query> {
     }
 }
 
-/// A column of a base table.
-type Origin = (TableName, String);
-
-/// Columns, each with the column of a base table that it is.
-type Shown = Vec<(String, Option<Origin>)>;
-
-/// The columns of a query, each with the column of a base table that it is.
-fn origins(catalog: &Catalog, query: &Query) -> Shown {
-    let mut named: Vec<(String, Shown)> = Vec::new();
-    for table in query.with.iter().flat_map(|with| &with.cte_tables) {
-        let mut shown = origins(catalog, &table.query);
-        for (column, given) in shown.iter_mut().zip(&table.alias.columns) {
-            column.0 = ident(&given.name);
-        }
-        named.push((ident(&table.alias.name), shown));
-    }
-    match query.body.as_ref() {
-        SetExpr::Select(select) => of_select(catalog, select, &named),
-        _ => Vec::new(),
-    }
-}
-
-/// What a part of a `from` shows, by the name it has there; `None` for what is no table.
-fn sources(
-    catalog: &Catalog,
-    factor: &TableFactor,
-    named: &[(String, Shown)],
-) -> Option<Vec<(String, Shown)>> {
-    match factor {
-        TableFactor::Table { name, alias, args: None, .. } => {
-            let (plain, name) = (name.0.len() == 1, table_name(name));
-            let found = named.iter().find(|(other, _)| plain && *other == name.name);
-            let columns = found.map_or_else(|| of_table(catalog, &name), |(_, shown)| shown.clone());
-            Some(vec![(alias.as_ref().map_or(name.name, |alias| ident(&alias.name)), columns)])
-        }
-        TableFactor::Derived { subquery, alias: Some(alias), .. } if alias.columns.is_empty() => {
-            Some(vec![(ident(&alias.name), origins(catalog, subquery))])
-        }
-        TableFactor::NestedJoin { table_with_joins, alias: None } => {
-            let joined = table_with_joins.joins.iter().map(|join| &join.relation);
-            let all = std::iter::once(&table_with_joins.relation).chain(joined);
-            let all: Option<Vec<_>> = all.map(|factor| sources(catalog, factor, named)).collect();
-            all.map(|all| all.into_iter().flatten().collect())
-        }
-        _ => None,
-    }
-}
-
-fn of_select(catalog: &Catalog, select: &Select, named: &[(String, Shown)]) -> Shown {
-    let factors = select
-        .from
-        .iter()
-        .flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)));
-    let found: Option<Vec<_>> = factors.map(|factor| sources(catalog, factor, named)).collect();
-    let Some(sources) = found.map(|all| all.into_iter().flatten().collect::<Vec<_>>()) else {
-        return Vec::new();
-    };
-    let find = |table: Option<String>, column: &str| {
-        let fits = |source: &&(String, _)| table.as_ref().is_none_or(|table| source.0 == *table);
-        let mut found = sources.iter().filter(fits).flat_map(|(_, columns)| columns);
-        found.find(|(name, _)| name == column).and_then(|(_, origin)| origin.clone())
-    };
-    let of_expression = |expr: &Expr| match expr {
-        Expr::Identifier(name) => find(None, &ident(name)),
-        Expr::CompoundIdentifier(names) if names.len() == 2 => {
-            find(Some(ident(&names[0])), &ident(&names[1]))
-        }
-        _ => None,
-    };
-    let mut columns = Vec::new();
-    for item in &select.projection {
-        match item {
-            SelectItem::Wildcard(_) => columns.extend(sources.iter().flat_map(|(_, all)| all.clone())),
-            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
-                let name = table_name(name).name;
-                let all = sources.iter().filter(|(source, _)| *source == name);
-                columns.extend(all.flat_map(|(_, all)| all.clone()));
-            }
-            SelectItem::UnnamedExpr(expr) => {
-                let name = match expr {
-                    Expr::Identifier(name) => ident(name),
-                    Expr::CompoundIdentifier(names) => names.last().map(ident).unwrap_or_default(),
-                    _ => String::new(),
-                };
-                columns.push((name, of_expression(expr)));
-            }
-            SelectItem::ExprWithAlias { expr, alias } => columns.push((ident(alias), of_expression(expr))),
-            _ => return Vec::new(),
-        }
-    }
-    columns
-}
-
-/// The columns of a table or view, each with the column of a base table that it is.
-fn of_table(catalog: &Catalog, name: &TableName) -> Shown {
-    let Some(table) = catalog.table(name) else { return Vec::new() };
-    match &table.kind {
-        TableKind::Table => {
-            let origin = |column: &Column| (column.name.clone(), Some((name.clone(), column.name.clone())));
-            table.columns.iter().map(origin).collect()
-        }
-        TableKind::View { definition, .. } => {
-            let origins = parsed(definition).map(|query| origins(catalog, &query)).unwrap_or_default();
-            let mut origins = origins.into_iter().map(|(_, origin)| origin);
-            table.columns.iter().map(|column| (column.name.clone(), origins.next().flatten())).collect()
-        }
-    }
-}
-
 /// The view's columns that are the primary key of one of its tables.
 fn inherited_key(catalog: &Catalog, view: &TableName) -> Vec<String> {
     let columns = of_table(catalog, view);
-    let tables = columns.iter().filter_map(|(_, origin)| origin.as_ref().map(|(table, _)| table));
+    let tables = columns.iter().filter_map(|column| column.origin.as_ref().map(|(table, _)| table));
     let mut tables: Vec<&TableName> = tables.collect();
     tables.dedup();
     let key_of = |table: &TableName| seen(&columns, table, &catalog.table(table)?.primary_key);
@@ -257,10 +152,10 @@ fn inherited_key(catalog: &Catalog, view: &TableName) -> Vec<String> {
 }
 
 /// The names under which columns of a table are seen; `None` if one is not, or there are none.
-fn seen(shown: &[(String, Option<Origin>)], table: &TableName, columns: &[String]) -> Option<Vec<String>> {
+fn seen(shown: &[Shown], table: &TableName, columns: &[String]) -> Option<Vec<String>> {
     let name = |column: &String| {
-        let same = |origin: &Option<Origin>| matches!(origin, Some((t, c)) if t == table && c == column);
-        shown.iter().find(|(_, origin)| same(origin)).map(|(name, _)| name.clone())
+        let same = |origin: &Option<_>| matches!(origin, Some((t, c)) if t == table && c == column);
+        shown.iter().find(|shown| same(&shown.origin)).map(|shown| shown.name.clone())
     };
     if columns.is_empty() { None } else { columns.iter().map(name).collect() }
 }

@@ -87,6 +87,7 @@ fn problems_of(catalog: &mut Catalog, statement: &Statement, unchecked: bool) ->
             let mut found = broken(&before, catalog);
             found.extend(of_routine(catalog, statement, unchecked));
             found.extend(of_views(&before, catalog));
+            found.extend(expression::unheld_casts(&before, catalog));
             if !found.is_empty() {
                 return found;
             }
@@ -117,7 +118,8 @@ fn of_routine(catalog: &Catalog, statement: &Statement, unchecked: bool) -> Vec<
     let Some(Parsed::CreateFunction(_)) = statement.parsed.as_deref() else { return Vec::new() };
     let Some(function) = catalog.functions.last() else { return Vec::new() };
     let called = super::routine::check(function, &Scope::new(catalog));
-    let told = |found: &Unsupported| !(unchecked && found.code.as_deref() == Some("42P01"));
+    let later = |found: &Unsupported| matches!(found.code.as_deref(), Some("42P01" | "42883"));
+    let told = |found: &Unsupported| !(unchecked && later(found));
     called.err().filter(told).map(|unsupported| unsupported.reason).into_iter().collect()
 }
 

@@ -119,7 +119,11 @@ impl Planner<'_> {
                 .push(doc! { "$unwind": { "path": format!("${key}"), "preserveNullAndEmptyArrays": true } });
             let row = Place::within(&relationship.to, &key);
             self.spread.push((parent.clone(), embed.name().to_owned(), row.clone()));
-            return self.parts(&row, &embed.query, stages);
+            let mut parts = self.parts(&row, &embed.query, stages)?;
+            for shown in parts.iter_mut().filter_map(|part| part.shown.as_mut()) {
+                (shown.named, shown.spread) = (false, true);
+            }
+            return Ok(parts);
         }
         let mut level = self.level(&Place::of(&relationship.to), &embed.query)?;
         let to_one = relationship.to_one;
@@ -133,7 +137,7 @@ impl Planner<'_> {
             stages.push(doc! { "$addFields": { &key: { "$cond": [there, format!("${key}"), Bson::Null] } } });
         }
         let what = What::Embed { key, to_one, shape: level.shape, spread: embed.spread };
-        Ok(vec![Part { name: embed.name().to_owned(), what }])
+        Ok(vec![Part::new(embed.name().to_owned(), what)])
     }
 
     /// Whether a parent has a partner that the embed's own conditions admit.

@@ -11,6 +11,7 @@ use super::{Place, Planner};
 use crate::contain;
 use crate::pattern::Pattern;
 use crate::record::{self, is_record};
+use crate::represent;
 use crate::span;
 use crate::term::{Relation, Term, Want, all, any, constant_of, flattened, not};
 
@@ -25,6 +26,11 @@ impl Planner<'_> {
         query: &Query,
         filter: &Filter,
     ) -> Result<Vec<Document>> {
+        let read = match represent::is_needed(self) {
+            true => Some(represent::read(self, place, filter)?),
+            false => None,
+        };
+        let filter = read.as_ref().unwrap_or(filter);
         let parts = match filter {
             Filter::And(parts) => parts.as_slice(),
             one => std::slice::from_ref(one),

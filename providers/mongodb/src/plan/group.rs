@@ -37,12 +37,12 @@ impl Groups {
             _ => None,
         };
         let record = term.as_ref().and_then(|term| Composite::of(catalog, &term.ty));
+        if part.shown.as_ref().is_some_and(|shown| !shown.named) {
+            return Err(no_equality());
+        }
         let (shown, out) = part.out(catalog, key.clone());
         match term {
-            Some(Term { ty: Type::Json, .. }) => {
-                let message = "could not identify an equality operator for type json";
-                return Err(Error::new(ErrorKind::InvalidInput, "42883", message));
-            }
+            Some(Term { ty: Type::Json, .. }) => return Err(no_equality()),
             Some(term) if record.as_ref().is_some_and(|record| !record.is_comparable()) => {
                 let message = format!("this database has no groups by values of type {}", term.ty);
                 return Err(Error::unsupported(message));
@@ -84,6 +84,15 @@ impl Planner<'_> {
                     groups.accumulate(&key, one, format!("${key}"));
                     groups.fields.push(Out::Count { name: part.name, key, cast });
                 }
+                What::Value { aggregate: Some(aggregate), .. } if part.shown.is_some() => {
+                    // What a cast makes of a value, and of null, is known in process only.
+                    return Err(match aggregate.function {
+                        AggregateFunction::Count => {
+                            Error::unsupported("this database counts no values that a cast shows")
+                        }
+                        function => no_function(function, &Type::Json),
+                    });
+                }
                 What::Value { term, cast, as_text, aggregate: Some(aggregate), .. } => {
                     let term = if as_text { Term::new(text_of(&term.expr), Type::Text) } else { term };
                     let term = match cast {
@@ -92,7 +101,10 @@ impl Planner<'_> {
                     };
                     self.aggregated(&mut groups, (part.name, key), &term, &aggregate)?;
                 }
-                what => groups.key(&self.schema.catalog, Part { name: part.name, what }, key)?,
+                what => {
+                    let part = Part { name: part.name, what, shown: part.shown };
+                    groups.key(&self.schema.catalog, part, key)?;
+                }
             }
         }
         self.finish(place, query, groups)
@@ -261,6 +273,11 @@ pub(crate) fn sum_type(ty: &Type) -> Type {
     }
 }
 
+fn no_equality() -> Error {
+    let message = "could not identify an equality operator for type json";
+    Error::new(ErrorKind::InvalidInput, "42883", message)
+}
+
 fn no_function(function: AggregateFunction, ty: &Type) -> Error {
     let message = format!("function {}({ty}) does not exist", function_name(function));
     Error::new(ErrorKind::InvalidInput, "42883", message)
@@ -273,7 +290,7 @@ pub(crate) fn has_extremes(ty: &Type) -> bool {
 }
 
 fn out(name: String, key: String, ty: Type, cast: Option<Type>) -> Out {
-    Out::Value { name, key, ty, bare: false, as_text: false, record: None, cast }
+    Out::Value { name, key, ty, bare: false, as_text: false, record: None, shown: None, cast }
 }
 
 /// An aggregate's name, which is that of its column too.

@@ -10,6 +10,7 @@ use truststream_sql::composite::Composite;
 use super::{Place, Planner};
 use crate::cast;
 use crate::names::field as stored;
+use crate::represent::{self, Shown};
 use crate::sql::Translator;
 use crate::term::{Term, constant, constant_of, is_json};
 
@@ -51,6 +52,8 @@ pub(crate) enum Out {
         as_text: bool,
         /// The composite type of the value: what is stored has its text, what is shown is an object.
         record: Option<Arc<Composite>>,
+        /// The cast by which the value is shown.
+        shown: Option<Shown>,
         cast: Option<Type>,
     },
     /// How many there are; none where no document tells.
@@ -68,6 +71,8 @@ pub(crate) enum Out {
 pub(super) struct Part {
     pub(super) name: String,
     pub(super) what: What,
+    /// The cast by which it is shown.
+    pub(super) shown: Option<Shown>,
 }
 
 #[derive(Clone, Debug)]
@@ -94,19 +99,23 @@ pub(super) enum What {
 }
 
 impl Part {
+    pub(super) fn new(name: String, what: What) -> Self {
+        Part { name, what, shown: None }
+    }
+
     fn is_aggregate(&self) -> bool {
         matches!(self.what, What::Count { .. } | What::Value { aggregate: Some(_), .. })
     }
 
     /// As it is shown from a key of a document.
     pub(super) fn out(self, catalog: &Catalog, key: String) -> (Bson, Out) {
-        let Part { name, what } = self;
+        let Part { name, what, shown: by } = self;
         match what {
             What::Value { term, whole, as_text, cast, .. } => {
                 let bare = whole.is_none() && is_json(&term.ty);
                 let shown = whole.map_or(term.expr, Bson::String);
                 let record = Composite::of(catalog, &term.ty).map(Arc::new);
-                (shown, Out::Value { name, key, ty: term.ty, bare, as_text, record, cast })
+                (shown, Out::Value { name, key, ty: term.ty, bare, as_text, record, shown: by, cast })
             }
             What::Count { cast, .. } => (Bson::Null, Out::Count { name, key, cast }),
             What::Embed { key: from, to_one, shape, spread } => {
@@ -199,7 +208,8 @@ impl Planner<'_> {
                             cast: None,
                             aggregate: None,
                         };
-                        parts.push(Part { name: column.name.clone(), what });
+                        let shown = represent::shown(self, column, true)?;
+                        parts.push(Part { shown, ..Part::new(column.name.clone(), what) });
                     }
                 }
                 Item::Count { alias, cast } => {
@@ -214,6 +224,7 @@ impl Planner<'_> {
                         Some(aggregate) => super::group::function_name(aggregate.function).to_owned(),
                         None => name_of(field),
                     });
+                    let shown = self.represented(place, field, alias.as_deref(), cast.as_deref())?;
                     let what = self.shown(place, field, cast.as_deref(), stages)?;
                     let what = match (what, aggregate) {
                         (What::Value { term, whole, as_text, cast, .. }, Some(aggregate)) => {
@@ -222,7 +233,7 @@ impl Planner<'_> {
                         }
                         (what, _) => what,
                     };
-                    parts.push(Part { name, what });
+                    parts.push(Part { shown, ..Part::new(name, what) });
                 }
                 Item::Embed(embed) => parts.extend(self.embed(place, embed, stages)?),
             }
@@ -250,10 +261,28 @@ impl Planner<'_> {
         Ok(What::Value { term, whole, as_text, cast, aggregate: None })
     }
 
+    /// How a column is shown, where a cast of its domain says so.
+    fn represented(
+        &mut self,
+        place: &Place,
+        field: &Field,
+        alias: Option<&str>,
+        cast: Option<&str>,
+    ) -> Result<Option<Shown>> {
+        let column = self.schema.table(&place.table)?.column(&field.name);
+        let Some(column) = column.filter(|_| field.path.is_empty()) else { return Ok(None) };
+        let named = alias.is_none_or(|alias| alias == field.name);
+        let shown = represent::shown(self, column, named)?;
+        if shown.is_some() && cast.is_some_and(|cast| Translator::new(self).domain(cast).is_some()) {
+            return Err(Error::unsupported("a cast to a domain with rules, of what another cast shows"));
+        }
+        Ok(shown)
+    }
+
     fn counting(&self, place: &Place, alias: Option<&String>, cast: Option<&str>) -> Result<Part> {
         let cast = cast.map(|cast| cast::target(&self.schema.catalog, cast)).transpose()?;
         let name = alias.cloned().unwrap_or_else(|| "count".to_owned());
-        Ok(Part { name, what: What::Count { of: place.row(), cast } })
+        Ok(Part::new(name, What::Count { of: place.row(), cast }))
     }
 
     /// Whether an item counts rows by the word alone, as those who know Supabase write it: a column

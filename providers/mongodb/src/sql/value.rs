@@ -301,6 +301,11 @@ impl<'a> Translator<'_, 'a> {
             BinaryOperator::Minus => "$subtract",
             BinaryOperator::Multiply => "$multiply",
             BinaryOperator::Modulo if one.max(other) < 2 => "$mod",
+            // Doubles hold what these are exactly.
+            BinaryOperator::Divide if ty == Type::Int4 => {
+                let whole = call("$trunc", call("$divide", vec![left.expr, right.expr]));
+                return Ok(Term::new(call("$toLong", whole), ty));
+            }
             _ => return Err(unsupported("this arithmetic", op)),
         };
         Ok(Term::new(call(word, vec![left.expr, right.expr]), ty))

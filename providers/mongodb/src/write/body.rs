@@ -3,12 +3,17 @@
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 use truststream_kernel::{Error, ErrorKind, Result, Value};
-use truststream_services::database::{Column, TableName};
+use truststream_services::database::{CastDirection, Column, TableName};
 use truststream_sql::composite::Composite;
+use truststream_sql::evaluate::Computed;
 use truststream_sql::payload::Payload;
 
+use super::rules::default;
 use super::through::Through;
+use crate::plan::Planner;
+use crate::represent::cast_of;
 use crate::schema::Schema;
+use crate::storage;
 use crate::term::checked;
 
 /// Rows to write.
@@ -33,7 +38,7 @@ impl<'t> Rows<'t> {
     /// PGRST102 for what is not JSON or whose keys differ, PGRST204 for unknown columns, those of
     /// wrong values.
     pub(crate) fn read(
-        schema: &Schema,
+        planner: &mut Planner<'_>,
         (name, through): (&TableName, &Through<'t>),
         body: &[u8],
         columns: Option<&[String]>,
@@ -50,19 +55,54 @@ impl<'t> Rows<'t> {
             .iter()
             .map(|column| Ok((column, through.column(name, column)?)))
             .collect::<Result<Vec<_>>>()?;
+        let readers = columns.iter().map(|(_, column)| Reader::of(planner, column, missing_default));
+        let readers = readers.collect::<Result<Vec<_>>>()?;
         let rows = objects(body)?
             .into_iter()
             .map(|object| {
-                let read = |(given, column): &(&String, &Column)| match object.get(*given) {
-                    Some(json) => value(schema, column, json).map(Some),
-                    None if missing_default => Ok(None),
-                    None => Ok(Some(Value::Null)),
+                let read = |((given, column), reader): (&(&String, &Column), &Option<Reader>)| match (
+                    reader,
+                    object.get(*given),
+                ) {
+                    (Some(reader), json) => reader.value(json.copied()).map(Some),
+                    (None, Some(json)) => value(planner.schema, column, json).map(Some),
+                    (None, None) if missing_default => Ok(None),
+                    (None, None) => Ok(Some(Value::Null)),
                 };
-                columns.iter().map(read).collect()
+                columns.iter().zip(&readers).map(read).collect()
             })
             .collect::<Result<Vec<_>>>()?;
         let columns = columns.into_iter().map(|(_, column)| column).collect();
         Ok(Rows { given: names, columns, rows })
+    }
+}
+
+/// What reads the values of a column whose domain is cast from JSON.
+struct Reader {
+    by: Computed,
+    /// What is read of a value that is missing: the default as JSON, where that is asked for.
+    missing: Value,
+}
+
+impl Reader {
+    fn of(planner: &mut Planner<'_>, column: &Column, missing_default: bool) -> Result<Option<Self>> {
+        let Some(by) = cast_of(planner, column, CastDirection::FromJson)? else { return Ok(None) };
+        let mut missing = Value::Null;
+        if missing_default {
+            let default = storage::value(&default(planner, column)?, &column.ty)?;
+            if default != Value::Null {
+                missing = Value::Json(default.to_json_as(&column.ty));
+            }
+        }
+        Ok(Some(Reader { by, missing }))
+    }
+
+    fn value(&self, json: Option<&RawValue>) -> Result<Value> {
+        self.by.value(match json.map(RawValue::get) {
+            None => self.missing.clone(),
+            Some("null") => Value::Null,
+            Some(json) => Value::Json(json.to_owned()),
+        })
     }
 }
 

@@ -41,7 +41,13 @@ impl Work {
         self.may_insert(&op.table)?;
         let columns = op.columns.as_deref();
         let body = op.rows.collect(usize::MAX).await?;
-        let rows = Rows::read(&schema, (&op.table, &through), &body, columns, op.missing_default)?;
+        let rows = Rows::read(
+            &mut self.planner(&schema),
+            (&op.table, &through),
+            &body,
+            columns,
+            op.missing_default,
+        )?;
         self.may_write_through((&op.table, &through), PolicyCommand::Insert, &rows)?;
         let key = conflict_key(op, &through)?;
         let readable = op.options.returning == Returning::Representation || key.is_some();

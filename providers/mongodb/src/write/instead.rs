@@ -36,7 +36,13 @@ impl Work {
         self.may_fire(&schema, view.0, PolicyCommand::Insert)?;
         let body = op.rows.collect(usize::MAX).await?;
         let through = Through::itself(view);
-        let rows = Rows::read(&schema, (view.0, &through), &body, op.columns.as_deref(), op.missing_default)?;
+        let rows = Rows::read(
+            &mut self.planner(&schema),
+            (view.0, &through),
+            &body,
+            op.columns.as_deref(),
+            op.missing_default,
+        )?;
         self.may_write(view.0, PolicyCommand::Insert, &rows.names())?;
         let event = Event { command: "insert", before: true, columns: None };
         let mut written = Vec::new();
@@ -62,8 +68,13 @@ impl Work {
         self.planner(&schema).check_relations(&op.table, &op.query)?;
         let body = op.values.collect(usize::MAX).await?;
         let through = Through::itself(view);
-        let values =
-            Rows::read(&schema, (view.0, &through), &body, op.columns.as_deref(), op.missing_default)?;
+        let values = Rows::read(
+            &mut self.planner(&schema),
+            (view.0, &through),
+            &body,
+            op.columns.as_deref(),
+            op.missing_default,
+        )?;
         let names = values.names();
         self.may_fire(&schema, view.0, PolicyCommand::Update)?;
         self.may_write(view.0, PolicyCommand::Update, &names)?;

@@ -54,7 +54,7 @@ impl<'t> Defaults<'t> {
 }
 
 /// The value a column takes where none is given; null for those that are numbered or computed.
-fn default(planner: &mut Planner<'_>, column: &Column) -> Result<Bson> {
+pub(super) fn default(planner: &mut Planner<'_>, column: &Column) -> Result<Bson> {
     let text = match &column.default {
         Some(text) if column.identity.is_none() && column.generated.is_none() => text,
         _ => return Ok(Bson::Null),

@@ -25,7 +25,13 @@ impl Work {
         self.planner(&schema).check_relations(&op.table, &op.query)?;
         let columns = op.columns.as_deref();
         let body = op.values.collect(usize::MAX).await?;
-        let values = Rows::read(&schema, (&op.table, &through), &body, columns, op.missing_default)?;
+        let values = Rows::read(
+            &mut self.planner(&schema),
+            (&op.table, &through),
+            &body,
+            columns,
+            op.missing_default,
+        )?;
         self.may_write_through((&op.table, &through), PolicyCommand::Update, &values)?;
         if !through.is_view()
             && let Some(page) = self.update_there(named, op, &values).await?

@@ -6,7 +6,8 @@ use truststream_services::database::{Is, Operator};
 use truststream_sql::expression::is_caseless;
 use truststream_sql::quote::literal;
 
-use super::field::{Term, plain, without_blanks};
+use super::field::{plain, without_blanks};
+use super::represented::Compared;
 use super::{Planner, Scope};
 use crate::collation;
 
@@ -18,12 +19,12 @@ impl Planner<'_> {
     pub(super) fn compare(
         &mut self,
         scope: &Scope,
-        term: &Term,
+        term: &Compared<'_>,
         operator: &Operator,
         text: &str,
     ) -> Result<String> {
         if self.schema.composite(&term.ty).is_some() {
-            return Err(anonymous(operator, &term.ty));
+            return Err(anonymous(operator, term));
         }
         match operator {
             Operator::Eq | Operator::Neq | Operator::IsDistinct => self.equality(term, operator, text),
@@ -45,9 +46,9 @@ impl Planner<'_> {
     }
 
     /// `in (…)`
-    pub(super) fn list(&mut self, term: &Term, literals: &[String]) -> Result<String> {
+    pub(super) fn list(&mut self, term: &Compared<'_>, literals: &[String]) -> Result<String> {
         match &term.ty {
-            Type::Json => return Err(no_operator("=", &term.ty)),
+            Type::Json => return Err(no_operator("=", term)),
             // A list is an array, and there are no arrays of arrays.
             Type::Array(_) => {
                 let message = format!("could not find array type for data type {}", term.ty);
@@ -56,43 +57,46 @@ impl Planner<'_> {
             _ => {}
         }
         if self.schema.composite(&term.ty).is_some() {
-            return Err(anonymous(&Operator::In, &term.ty));
+            return Err(anonymous(&Operator::In, term));
         }
         let bound =
-            literals.iter().map(|text| self.operand(&term.ty, text)).collect::<Result<Vec<_>>>()?.join(", ");
+            literals.iter().map(|text| self.operand(term, text)).collect::<Result<Vec<_>>>()?.join(", ");
         Ok(format!("{}{} IN ({bound})", plain(term), collation::sql(&term.ty)))
     }
 
     /// A literal to compare with: of the type without its bounds, for a comparison rounds nothing.
-    fn operand(&mut self, ty: &Type, text: &str) -> Result<String> {
-        let literal = self.literal(&unbounded(ty), text)?;
-        Ok(if matches!(ty, Type::Char(_)) { without_blanks(&literal) } else { literal })
+    fn operand(&mut self, term: &Compared<'_>, text: &str) -> Result<String> {
+        let literal = match self.read_literal(term, text)? {
+            Some(read) => read,
+            None => self.literal(&unbounded(&term.ty), text)?,
+        };
+        Ok(if matches!(term.ty, Type::Char(_)) { without_blanks(&literal) } else { literal })
     }
 
-    fn equality(&mut self, term: &Term, operator: &Operator, text: &str) -> Result<String> {
+    fn equality(&mut self, term: &Compared<'_>, operator: &Operator, text: &str) -> Result<String> {
         let sign = match operator {
             Operator::Eq => "=",
             Operator::Neq => "<>",
             _ => "IS NOT",
         };
         if term.ty == Type::Json {
-            return Err(no_operator(if sign == "<>" { "<>" } else { "=" }, &term.ty));
+            return Err(no_operator(if sign == "<>" { "<>" } else { "=" }, term));
         }
-        let literal = self.operand(&term.ty, text)?;
+        let literal = self.operand(term, text)?;
         Ok(format!("{} {sign} {literal}{}", plain(term), collation::sql(&term.ty)))
     }
 
-    fn ordered(&mut self, term: &Term, sign: &str, text: &str) -> Result<String> {
+    fn ordered(&mut self, term: &Compared<'_>, sign: &str, text: &str) -> Result<String> {
         if term.ty == Type::Json {
-            return Err(no_operator(sign, &term.ty));
+            return Err(no_operator(sign, term));
         }
         let left = self.comparable(term);
-        let literal = self.operand(&term.ty, text)?;
+        let literal = self.operand(term, text)?;
         let right = self.ranked(&literal, &term.ty).unwrap_or(literal);
         Ok(format!("{left} {sign} {right}"))
     }
 
-    fn pattern(&mut self, term: &Term, (function, sign): (&str, &str), text: &str) -> Result<String> {
+    fn pattern(&mut self, term: &Compared<'_>, (function, sign): (&str, &str), text: &str) -> Result<String> {
         let is_text = match &term.ty {
             Type::Text | Type::Varchar(_) | Type::Char(_) => true,
             Type::Other(name) => {
@@ -101,9 +105,10 @@ impl Planner<'_> {
             _ => false,
         };
         if !is_text {
-            return Err(no_operator(sign, &term.ty));
+            return Err(no_operator(sign, term));
         }
-        let literal = self.literal(&Type::Text, text)?;
+        let read = if term.is_read_for(sign) { self.read_literal(term, text)? } else { None };
+        let literal = read.map_or_else(|| self.literal(&Type::Text, text), Ok)?;
         let function = match function {
             "ts_like" if is_caseless(&term.ty) => "ts_ilike",
             "ts_match" if is_caseless(&term.ty) => "ts_imatch",
@@ -113,7 +118,7 @@ impl Planner<'_> {
     }
 
     /// Operators of arrays, ranges and jsonb.
-    fn sets(&mut self, term: &Term, operator: &Operator, text: &str) -> Result<String> {
+    fn sets(&mut self, term: &Compared<'_>, operator: &Operator, text: &str) -> Result<String> {
         let (function, sign, swapped) = match operator {
             Operator::Contains => ("contains", "@>", false),
             Operator::ContainedBy => ("contains", "<@", true),
@@ -128,9 +133,9 @@ impl Planner<'_> {
             Type::Jsonb if function == "contains" => ("json", String::new()),
             Type::Array(_) if matches!(function, "contains" | "overlaps") => ("array", String::new()),
             ty if range::element(ty).is_some() => ("range", format!(", {}", literal(&ty.sql_name()))),
-            _ => return Err(no_operator(sign, &term.ty)),
+            _ => return Err(no_operator(sign, term)),
         };
-        let (left, right) = (term.sql.clone(), self.operand(&term.ty, text)?);
+        let (left, right) = (term.sql.clone(), self.operand(term, text)?);
         let (left, right) = if swapped { (right, left) } else { (left, right) };
         Ok(format!("ts_{kind}_{function}({left}, {right}{last})"))
     }
@@ -140,7 +145,7 @@ impl Planner<'_> {
 ///
 /// # Errors
 /// 42804 if a truth value is asked of what has none.
-pub(super) fn is_sql(term: &Term, is: Is) -> Result<String> {
+pub(super) fn is_sql(term: &Compared<'_>, is: Is) -> Result<String> {
     let sql = &term.sql;
     let word = match is {
         Is::Null => return Ok(format!("{sql} IS NULL")),
@@ -150,7 +155,7 @@ pub(super) fn is_sql(term: &Term, is: Is) -> Result<String> {
         Is::False => "FALSE",
     };
     if term.ty != Type::Bool {
-        let message = format!("argument of IS {word} must be type boolean, not type {}", term.ty);
+        let message = format!("argument of IS {word} must be type boolean, not type {}", term.type_name());
         return Err(Error::new(ErrorKind::InvalidInput, "42804", message));
     }
     Ok(match is {
@@ -177,18 +182,20 @@ fn is_text_search(ty: &Type) -> bool {
 
 /// Why a whole value of a composite type is compared with no literal: to PostgreSQL the literal is a row of
 /// no type, which it does not read.
-fn anonymous(operator: &Operator, ty: &Type) -> Error {
+fn anonymous(operator: &Operator, term: &Compared<'_>) -> Error {
     match operator {
-        Operator::Like => no_operator("~~", ty),
-        Operator::Ilike => no_operator("~~*", ty),
-        Operator::Match => no_operator("~", ty),
-        Operator::Imatch => no_operator("~*", ty),
+        Operator::Like => no_operator("~~", term),
+        Operator::Ilike => no_operator("~~*", term),
+        Operator::Match => no_operator("~", term),
+        Operator::Imatch => no_operator("~*", term),
         _ => Error::unsupported("input of anonymous composite types is not implemented"),
     }
 }
 
-pub(super) fn no_operator(sign: &str, ty: &Type) -> Error {
-    let message = format!("operator does not exist: {ty} {sign} unknown");
+pub(super) fn no_operator(sign: &str, term: &Compared<'_>) -> Error {
+    let ty = term.type_name();
+    let right = if term.is_read_for(sign) { ty.as_str() } else { "unknown" };
+    let message = format!("operator does not exist: {ty} {sign} {right}");
     Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
         "No operator matches the given name and argument types. You might need to add explicit type casts.",
     )

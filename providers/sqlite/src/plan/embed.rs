@@ -9,7 +9,9 @@ use truststream_sql::quote::quote;
 use truststream_sql::{computed, expression};
 
 use super::field::{Term, as_json, record_json};
-use super::read::{Level, Out, Part, all};
+use super::part::Part;
+use super::read::{Level, Out, all};
+use super::represented::Key;
 use super::{Planner, Scope};
 use crate::schema::Schema;
 
@@ -99,12 +101,12 @@ impl Planner<'_> {
             // Aggregates are those of the parent's groups.
             for part in &mut parts {
                 part.term.sql = format!("(SELECT {} FROM {from} LIMIT 1)", part.term.sql);
+                part.key = part.key.take().map(|_| Key::Nothing);
             }
             return Ok(parts);
         }
         let Level { fields, object, from } = self.level(&scope, &embed.query, from, conditions)?;
-        let json =
-            |name: String, sql: String| Part { name, term: Term { sql, ty: Type::Json }, aggregate: None };
+        let json = |name: String, sql: String| Part::new(name, Term { sql, ty: Type::Json }, None);
         if embed.spread {
             let array = |field: Out| {
                 // PostgreSQL makes such arrays jsonb, where numbers and members have one form.

@@ -1,10 +1,10 @@
 //! Conditions.
 
-use truststream_kernel::{Error, Result, Type, Value};
-use truststream_services::database::{Comparison, Field, Filter, Is, Operand, Quantifier, Query};
+use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
+use truststream_services::database::{Comparison, Field, Filter, Is, Operand, Operator, Quantifier, Query};
 
 use super::compare::is_sql;
-use super::field::Term;
+use super::represented::Compared;
 use super::{Planner, Scope, limits};
 
 impl Planner<'_> {
@@ -47,7 +47,7 @@ impl Planner<'_> {
     }
 
     fn comparison(&mut self, scope: &Scope, comparison: &Comparison) -> Result<String> {
-        let term = self.term(scope, &comparison.field)?;
+        let term = self.compared(scope, &comparison.field)?;
         match (&comparison.operand, comparison.quantifier) {
             (Operand::Is(Is::Null), _) if self.schema.composite(&term.ty).is_some() => {
                 Ok(format!("ts_record_nulls({}, 1)", term.sql))
@@ -67,10 +67,15 @@ impl Planner<'_> {
     fn quantified(
         &mut self,
         scope: &Scope,
-        term: &Term,
+        term: &Compared<'_>,
         comparison: &Comparison,
         (quantifier, text): (Quantifier, &str),
     ) -> Result<String> {
+        let is_pattern = matches!(comparison.operator, Operator::Like | Operator::Ilike);
+        if !is_pattern && term.is_read_for("=") {
+            let message = "op ANY/ALL (array) requires array on right side";
+            return Err(Error::new(ErrorKind::InvalidInput, "42809", message));
+        }
         // How many elements there are, and which are null, decides the statement's text.
         self.recorder = None;
         let Value::Array(elements) = Value::parse(&Type::Array(Box::new(Type::Text)), text)? else {

@@ -5,7 +5,9 @@ use truststream_services::database::{Aggregate, AggregateFunction, Item, Query};
 use truststream_sql::quote::quote;
 
 use super::field::{Term, rank, unrank};
-use super::read::{Level, Out, Part};
+use super::part::Part;
+use super::read::{Level, Out};
+use super::represented::Key;
 use super::{Planner, Scope};
 use crate::collation;
 
@@ -27,9 +29,15 @@ impl Planner<'_> {
                     self.cast(term, aggregate.cast.as_ref())?
                 }
                 None => {
-                    self.refuse_loose(&part.term)?;
-                    // The number of a result column stands for its expression and its collation.
-                    keys.push((at + 1).to_string());
+                    match &part.key {
+                        None => {
+                            self.refuse_loose(&part.term)?;
+                            // The number of a result column stands for its expression and its collation.
+                            keys.push((at + 1).to_string());
+                        }
+                        Some(Key::Of(key)) => keys.push(format!("{}{}", key.sql, collation::sql(&key.ty))),
+                        Some(Key::Nothing) => return Err(no_equality(&part.term.ty)),
+                    }
                     let sql = format!("{}{}", part.term.sql, collation::sql(&part.term.ty));
                     Term { sql, ..part.term }
                 }
@@ -120,6 +128,11 @@ impl Planner<'_> {
         };
         Ok(Term { sql, ty })
     }
+}
+
+fn no_equality(ty: &Type) -> Error {
+    let message = format!("could not identify an equality operator for type {ty}");
+    Error::new(ErrorKind::InvalidInput, "42883", message)
 }
 
 /// Whether PostgreSQL has `min` and `max` of a type.

@@ -12,6 +12,8 @@ use truststream_sql::quote::{literal, quote};
 
 use super::cache::Recorder;
 use super::field::Term;
+use super::part::{Part, counted};
+use super::represented::Key;
 use super::{Planner, Scope};
 use crate::schema::{Schema, physical};
 use crate::translate;
@@ -29,14 +31,6 @@ pub(crate) struct Out {
     pub(crate) term: Term,
     /// The composite type of the value: what lies in the file is a text, what is shown an object.
     pub(crate) record: Option<Arc<Composite>>,
-}
-
-/// What one item of a `select` list gives for each row, or for each group of rows.
-pub(super) struct Part {
-    pub(super) name: String,
-    pub(super) term: Term,
-    /// What is made of the values of a group; those without it are what groups have in common.
-    pub(super) aggregate: Option<Aggregate>,
 }
 
 /// Rows of one table within a statement: `SELECT object FROM from`.
@@ -291,7 +285,6 @@ impl<'a> Planner<'a> {
         let everything = [Item::All];
         let items = if query.items.is_empty() { &everything[..] } else { &query.items };
         let mut parts = Vec::new();
-        let plain = |name: String, term: Term| Part { name, term, aggregate: None };
         // Columns stand before what is embedded, as PostgREST has them.
         let (embeds, columns): (Vec<&Item>, Vec<&Item>) =
             items.iter().partition(|item| matches!(item, Item::Embed(_)));
@@ -302,30 +295,38 @@ impl<'a> Planner<'a> {
                     for column in &table.columns {
                         self.access.may_read(table, &scope.table, &column.name)?;
                         let sql = format!("{}.{}", scope.alias, quote(&column.name));
-                        parts.push(plain(column.name.clone(), Term { sql, ty: column.ty.clone() }));
+                        let (term, key) = self.shown(column, Term { sql, ty: column.ty.clone() })?;
+                        parts.push(Part { key, ..Part::new(column.name.clone(), term, None) });
                     }
                 }
                 Item::Count { alias, cast } => {
                     let aggregate = Aggregate { function: AggregateFunction::Count, cast: cast.clone() };
                     let name = alias.clone().unwrap_or_else(|| "count".to_owned());
-                    let term = Term { sql: "1".to_owned(), ty: Type::Int8 };
-                    parts.push(Part { name, term, aggregate: Some(aggregate) });
+                    parts.push(Part::new(name, counted(), Some(aggregate)));
                 }
                 Item::Column { alias, cast, .. } if self.counts(scope, item) => {
                     self.alone(scope, items)?;
                     let aggregate = Aggregate { function: AggregateFunction::Count, cast: cast.clone() };
                     let name = alias.clone().unwrap_or_else(|| "count".to_owned());
-                    let term = Term { sql: "1".to_owned(), ty: Type::Int8 };
-                    parts.push(Part { name, term, aggregate: Some(aggregate) });
+                    parts.push(Part::new(name, counted(), Some(aggregate)));
                 }
                 Item::Column { field, alias, cast, aggregate } => {
                     let term = self.term(scope, field)?;
+                    let column = self.schema.table(&scope.table)?.column(&field.name);
+                    let (term, mut key) = match column.filter(|_| field.path.is_empty()) {
+                        Some(column) => self.shown(column, term)?,
+                        None => (term, None),
+                    };
+                    if key.is_some() && alias.as_ref().is_some_and(|alias| *alias != field.name) {
+                        // To PostgreSQL the name means what is shown.
+                        key = Some(Key::Nothing);
+                    }
                     let term = self.cast(term, cast.as_ref())?;
                     let name = alias.clone().unwrap_or_else(|| match aggregate {
                         Some(aggregate) => super::group::function_name(aggregate.function).to_owned(),
                         None => name_of(field),
                     });
-                    parts.push(Part { name, term, aggregate: aggregate.clone() });
+                    parts.push(Part { key, ..Part::new(name, term, aggregate.clone()) });
                 }
                 Item::Embed(embed) => parts.extend(self.embed(scope, embed)?),
             }

@@ -7,7 +7,7 @@ use truststream_sql::quote::{literal, quote};
 use truststream_sql::text_search::Configuration;
 
 use super::compare::no_operator;
-use super::field::Term;
+use super::represented::Compared;
 use super::{Planner, Scope};
 use crate::words::Words;
 
@@ -16,7 +16,7 @@ impl Planner<'_> {
     pub(super) fn full_text(
         &mut self,
         scope: &Scope,
-        term: &Term,
+        term: &Compared<'_>,
         (parser, configuration): (FullTextParser, Option<&str>),
         text: &str,
     ) -> Result<String> {
@@ -27,7 +27,7 @@ impl Planner<'_> {
         };
         let ty = if is_caseless(&term.ty) { &Type::Text } else { &term.ty };
         let document = Document::of(ty, configuration, subject);
-        let document = document.ok_or_else(|| no_operator("@@", &term.ty))?;
+        let document = document.ok_or_else(|| no_operator("@@", term))?;
         let function = match parser {
             FullTextParser::Raw => "to_tsquery",
             FullTextParser::Plain => "plainto_tsquery",

@@ -5,8 +5,9 @@ use truststream_kernel::{Body, Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, Table, TableName};
 use truststream_sql::payload::{Object, OwnedObject, Payload, keys_differ};
 
+use super::Write;
+use super::represented::Reader;
 use crate::plan::checked;
-use crate::schema::Schema;
 
 /// Rows to write.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ impl<'t> Rows<'t> {
     /// PGRST102 for what is not JSON or whose keys differ, PGRST204 for unknown columns, those of
     /// wrong values.
     pub(crate) fn read(
-        schema: &Schema,
+        write: &Write<'_>,
         (name, table): (&TableName, &'t Table),
         body: &[u8],
         columns: Option<&[String]>,
@@ -41,11 +42,12 @@ impl<'t> Rows<'t> {
             }
             (None, None) => Vec::new(),
         };
+        let values = Values::of(write, name, &columns, missing_default)?;
         let row = |object: &Object<'_>| {
-            let read = |column: &&Column| {
-                value(schema, column, object.get(column.name.as_str()).copied(), missing_default)
-            };
-            columns.iter().map(read).collect()
+            let columns = columns.iter().enumerate();
+            columns
+                .map(|(at, column)| values.read(at, column, object.get(column.name.as_str()).copied()))
+                .collect()
         };
         let rows = objects.iter().map(row).collect::<Result<Vec<_>>>()?;
         Ok(Rows { columns, rows })
@@ -57,54 +59,75 @@ impl<'t> Rows<'t> {
     /// # Errors
     /// Those of [`Rows::read`], and those of `each`.
     pub(crate) fn each(
-        schema: &Schema,
+        write: &Write<'_>,
         (name, table): (&TableName, &'t Table),
         body: &Body,
         (wanted, missing_default): (Option<&[String]>, bool),
         mut each: impl FnMut(&[&'t Column], Option<Vec<Option<Value>>>) -> Result<()>,
     ) -> Result<()> {
         let column = |column: &str| table.column(column).ok_or_else(|| unknown(name, column));
-        let mut known: Option<Vec<&'t Column>> = None;
+        let mut known: Option<(Vec<&'t Column>, Values<'_>)> = None;
         let give = |mut object: OwnedObject| {
-            let columns = match &known {
-                Some(columns) => columns,
+            let (columns, values) = match &known {
+                Some(known) => known,
                 None => {
                     let columns: Vec<_> = match wanted {
                         Some(names) => names.iter().map(|name| column(name)).collect::<Result<_>>()?,
                         None => object.keys().map(|key| column(key)).collect::<Result<_>>()?,
                     };
                     each(&columns, None)?;
-                    known.insert(columns)
+                    let values = Values::of(write, name, &columns, missing_default)?;
+                    known.insert((columns, values))
                 }
             };
             let alike = || columns.iter().all(|column| object.contains_key(&column.name));
             if wanted.is_none() && (object.len() != columns.len() || !alike()) {
                 return Err(keys_differ());
             }
-            let mut read = |column: &&Column| {
+            let mut read = |(at, column): (usize, &&Column)| {
                 let json = object.swap_remove(&column.name);
-                value(schema, column, json.as_deref(), missing_default)
+                values.read(at, column, json.as_deref())
             };
-            let row = columns.iter().map(&mut read).collect::<Result<_>>()?;
+            let row = columns.iter().enumerate().map(&mut read).collect::<Result<_>>()?;
             each(columns, Some(row))
         };
         Payload::each_row(body.reader(), give)
     }
 }
 
-fn value(
-    schema: &Schema,
-    column: &Column,
-    json: Option<&RawValue>,
+/// How the values of columns are read.
+struct Values<'w> {
+    write: &'w Write<'w>,
     missing_default: bool,
-) -> Result<Option<Value>> {
-    if let (Some(composite), Some(json)) = (schema.composite(&column.ty), json) {
-        return Ok(Some(composite.of_json(json)?.map_or(Value::Null, Value::Text)));
+    /// For each column what reads its values, where a cast does.
+    readers: Vec<Option<Reader>>,
+}
+
+impl<'w> Values<'w> {
+    fn of(
+        write: &'w Write<'w>,
+        table: &TableName,
+        columns: &[&Column],
+        missing_default: bool,
+    ) -> Result<Self> {
+        let readers = columns.iter().map(|column| write.reader(table, column, missing_default));
+        Ok(Values { write, missing_default, readers: readers.collect::<Result<_>>()? })
     }
-    match json {
-        Some(json) => checked(schema, &column.ty, Value::from_raw_json(&column.ty, json)?).map(Some),
-        None if missing_default => Ok(None),
-        None => Ok(Some(Value::Null)),
+
+    /// The value of the column at a place; `None` takes the default.
+    fn read(&self, at: usize, column: &Column, json: Option<&RawValue>) -> Result<Option<Value>> {
+        if let Some(reader) = &self.readers[at] {
+            return self.write.read_value(reader, json).map(Some);
+        }
+        let schema = self.write.schema;
+        if let (Some(composite), Some(json)) = (schema.composite(&column.ty), json) {
+            return Ok(Some(composite.of_json(json)?.map_or(Value::Null, Value::Text)));
+        }
+        match json {
+            Some(json) => checked(schema, &column.ty, Value::from_raw_json(&column.ty, json)?).map(Some),
+            None if self.missing_default => Ok(None),
+            None => Ok(Some(Value::Null)),
+        }
     }
 }
 

@@ -115,13 +115,13 @@ impl Write<'_> {
             Writing { write: self, op, table, key: None, before: None, written: Written::default() };
         match op.rows.in_memory() {
             Some(body) => {
-                let rows = Rows::read(self.schema, named, body, wanted, op.missing_default)?;
+                let rows = Rows::read(self, named, body, wanted, op.missing_default)?;
                 writing.begin(&access, &rows.columns)?;
                 rows.rows.iter().try_for_each(|row| writing.put(&rows.columns, row))?;
             }
             None => self.conn.in_little_memory(|| {
                 let how = (wanted, op.missing_default);
-                Rows::each(self.schema, named, &op.rows, how, |columns, row| match row {
+                Rows::each(self, named, &op.rows, how, |columns, row| match row {
                     None => writing.begin(&access, columns),
                     Some(row) => writing.put(columns, &row),
                 })

@@ -63,7 +63,7 @@ impl<'a> Write<'a> {
         }
         let body = op.rows.read()?;
         let named = (instead.name, instead.view);
-        let rows = Rows::read(self.schema, named, &body, op.columns.as_deref(), op.missing_default)?;
+        let rows = Rows::read(self, named, &body, op.columns.as_deref(), op.missing_default)?;
         self.may(instead, PolicyCommand::Insert, &rows.columns)?;
         let nothing = vec![Cell::Null; instead.view.columns.len()];
         let mut written = Vec::new();
@@ -84,7 +84,7 @@ impl<'a> Write<'a> {
     pub(super) fn update_instead(&self, op: &Update, instead: &Instead<'_>) -> Result<Page> {
         let body = op.values.read()?;
         let named = (instead.name, instead.view);
-        let values = Rows::read(self.schema, named, &body, op.columns.as_deref(), op.missing_default)?;
+        let values = Rows::read(self, named, &body, op.columns.as_deref(), op.missing_default)?;
         self.may(instead, PolicyCommand::Update, &values.columns)?;
         let mut written = Vec::new();
         if let Some(row) = values.rows.first().filter(|_| !values.columns.is_empty()) {

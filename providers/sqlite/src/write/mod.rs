@@ -7,6 +7,7 @@ mod fired;
 mod insert;
 mod instead;
 mod proposed;
+mod represented;
 mod through;
 mod update;
 

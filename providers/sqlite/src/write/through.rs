@@ -47,6 +47,7 @@ impl Write<'_> {
         let body = op.rows.read()?;
         let columns = through.columns(&body, op.columns.as_deref())?;
         access.may_write(self.schema, through.view, PolicyCommand::Insert, &columns)?;
+        self.may_read_values(through.view, &columns)?;
         if op.on_conflict.as_ref().is_some_and(|rule| rule.merge) {
             access.may_write(self.schema, through.view, PolicyCommand::Update, &columns)?;
         }
@@ -89,6 +90,7 @@ impl Write<'_> {
         let body = op.values.read()?;
         let columns = through.columns(&body, op.columns.as_deref())?;
         Access::of(self.cx).may_write(self.schema, through.view, PolicyCommand::Update, &columns)?;
+        self.may_read_values(through.view, &columns)?;
         let targets = self.targets(through.view, &op.query, PolicyCommand::Update, op.options.returning)?;
         let inner = Update {
             table: through.base.table.clone(),

@@ -50,10 +50,10 @@ impl Write<'_> {
     fn first_row<'t>(&self, op: &Update, table: &'t Table) -> Result<Rows<'t>> {
         let (named, wanted) = ((&op.table, table), op.columns.as_deref());
         if let Some(body) = op.values.in_memory() {
-            return Rows::read(self.schema, named, body, wanted, op.missing_default);
+            return Rows::read(self, named, body, wanted, op.missing_default);
         }
         let mut first = Rows { columns: Vec::new(), rows: Vec::new() };
-        Rows::each(self.schema, named, &op.values, (wanted, op.missing_default), |columns, row| {
+        Rows::each(self, named, &op.values, (wanted, op.missing_default), |columns, row| {
             match row {
                 None => first.columns = columns.to_vec(),
                 Some(row) if first.rows.is_empty() => first.rows.push(row),

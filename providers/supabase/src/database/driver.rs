@@ -35,7 +35,7 @@ impl RemoteDatabase {
     pub fn declares() -> Features {
         use DatabaseFeature::{
             Aggregates, CompositeColumns, Embeds, Explain, FullText, Functions, GeoJson, Handlers,
-            MediaHandlers, Partitions, Policies, Ranges, Regex, RequestFacts,
+            MediaHandlers, Partitions, Policies, Ranges, Regex, Representations, RequestFacts,
         };
         let native = [
             Aggregates,
@@ -51,6 +51,7 @@ impl RemoteDatabase {
             Policies,
             Ranges,
             Regex,
+            Representations,
         ];
         // The caller's headers are sent along; path and method are those of the request to the project.
         Features { native: FeatureSet::of(&native), emulated: FeatureSet::of(&[RequestFacts]) }

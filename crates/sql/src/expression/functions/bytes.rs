@@ -89,6 +89,10 @@ fn from_base64(text: &str) -> Result<Vec<u8>> {
                 0
             }
             _ => {
+                if sign == b'=' && ended == 0 {
+                    let message = "unexpected \"=\" while decoding base64 sequence";
+                    return Err(Error::new(ErrorKind::InvalidInput, "22023", message));
+                }
                 let message =
                     format!("invalid symbol \"{}\" found while decoding base64 sequence", char::from(sign));
                 return Err(Error::new(ErrorKind::InvalidInput, "22023", message));

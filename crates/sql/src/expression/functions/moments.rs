@@ -28,6 +28,23 @@ fn as_text(value: &Value) -> Value {
     value.to_text().map_or(Value::Null, Value::Text)
 }
 
+/// Seconds from the beginning of 1970 to 2000, from which PostgreSQL counts.
+const MILLENNIUM: f64 = 946_684_800.0;
+
+/// `to_timestamp(seconds)`, rounded as PostgreSQL rounds.
+pub(super) fn from_epoch(arguments: &[Value]) -> Result<Value> {
+    let seconds = match arguments.first() {
+        Some(Value::Float(seconds)) => *seconds,
+        _ => return Err(Error::internal("a function was called with something else than a float")),
+    };
+    let micros = ((seconds - MILLENNIUM) * 1e6).round_ties_even();
+    if !(-211_813_488_000e6..=9_223_371_331_200e6).contains(&micros) {
+        let message = format!("timestamp out of range: \"{seconds}\"");
+        return Err(Error::new(ErrorKind::InvalidInput, "22008", message));
+    }
+    Ok(Value::Int(micros as i64 + MILLENNIUM as i64 * 1_000_000))
+}
+
 /// A timestamp and an interval: months first, then days, then the rest, as PostgreSQL does.
 pub(super) fn shift(arguments: &[Value]) -> Result<Value> {
     shifted(arguments, |same| same, |same| same)

@@ -13,6 +13,35 @@ fn division_by_zero() -> Error {
     Error::new(ErrorKind::InvalidInput, "22012", "division by zero")
 }
 
+/// The number that so many bits are, read from a text as PostgreSQL reads bits: `x1f` in hexadecimal digits,
+/// `b11111` or `11111` in binary ones. What is missing at the end is 0.
+pub(super) fn bits(arguments: &[Value]) -> Result<Value> {
+    let (given, length, width) = (text(arguments, 0)?, integer(arguments, 1)?, integer(arguments, 2)?);
+    let (digits, size, kind) = match given.as_bytes().first() {
+        Some(b'x' | b'X') => (&given[1..], 4, "hexadecimal"),
+        Some(b'b' | b'B') => (&given[1..], 1, "binary"),
+        _ => (given, 1, "binary"),
+    };
+    let (mut number, mut left) = (0_i64, length);
+    for sign in digits.chars() {
+        let Some(digit) = sign.to_digit(1 << size) else {
+            let message = format!("\"{sign}\" is not a valid {kind} digit");
+            return Err(Error::new(ErrorKind::InvalidInput, "22P02", message));
+        };
+        for place in (0..size).rev() {
+            if left == 0 {
+                break;
+            }
+            number = number << 1 | i64::from(digit >> place & 1);
+            left -= 1;
+        }
+    }
+    // As many as 64 are missing where there is no digit.
+    number = u32::try_from(left).ok().and_then(|left| number.checked_shl(left)).unwrap_or(0);
+    let negative = width == 32 && length == 32 && number >> 31 == 1;
+    Ok(Value::Int(if negative { number - (1 << 32) } else { number }))
+}
+
 /// `left op right` of two integers, two floats or two decimals.
 pub(super) fn math(arguments: &[Value]) -> Result<Value> {
     let op = text(arguments, 0)?;
