@@ -18,12 +18,12 @@ pub const MEMORY: &str = "provider = \"memory\"";
 
 /// Each case's gateway keeps connections of its own until the tests end.
 static SERVER: LazyLock<PostgresServer> =
-    LazyLock::new(|| PostgresServer::start(&["max_connections=600"]).expect("PostgreSQL is installed"));
+    LazyLock::new(|| PostgresServer::start(&["max_connections=1000"]).expect("PostgreSQL is installed"));
 
 /// A new database of PostgreSQL.
 pub fn on_postgres() -> String {
     let url = SERVER.new_database().expect("a database");
-    format!("provider = \"postgres\"\nurl = \"{url}\"")
+    format!("provider = \"postgres\"\npool = {{ max = 6 }}\nurl = \"{url}\"")
 }
 
 /// Runs TrustStream's helper script in a project's database, as its owner does.
