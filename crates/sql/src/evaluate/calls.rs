@@ -1,12 +1,13 @@
 //! Calls: PostgreSQL's functions that are computed of values alone, and those of the catalog.
 
-use sqlparser::ast::{DataType, Expr, Function as Called, FunctionArg, FunctionArgExpr, FunctionArguments};
+use sqlparser::ast::{Expr, Function as Called, FunctionArg, FunctionArgExpr, FunctionArguments};
 use truststream_kernel::{Error, Result, Type, Value};
 use truststream_services::database::Function;
 
 use super::convert::{Target, converted};
 use super::node::{Node, Operation};
 use super::read::{Reader, Typed};
+use crate::expression::bits::Bits;
 use crate::expression::functions::FUNCTIONS;
 use crate::expression::{TEXTS, Unsupported, parameter_type};
 
@@ -160,22 +161,7 @@ impl<'c> Reader<'c> {
 
     /// `text::bit(n)::int`; `None` for what is no such cast.
     pub(super) fn bits(&mut self, expr: &Expr, ty: &Type) -> Result<Option<Typed>, Unsupported> {
-        let width = match ty {
-            Type::Int4 => 32,
-            Type::Int8 => 64,
-            _ => return Ok(None),
-        };
-        let mut inner = expr;
-        while let Expr::Nested(nested) = inner {
-            inner = nested;
-        }
-        let Expr::Cast { expr: digits, data_type: DataType::Bit(length), .. } = inner else {
-            return Ok(None);
-        };
-        let length = length.unwrap_or(1);
-        if length > width {
-            return Err(Unsupported::new(expr, "more bits than the number has"));
-        }
+        let Some(Bits { digits, length, width }) = Bits::of(expr, ty)? else { return Ok(None) };
         let digits = self.expr(digits)?;
         let digits = converted(self.catalog, digits, &Type::Text, Target::Coerced)?.node;
         let numbers =

@@ -10,7 +10,7 @@
 
 mod aggregates;
 mod arithmetic;
-mod bits;
+pub(crate) mod bits;
 mod calls;
 mod caseless;
 mod cast;
