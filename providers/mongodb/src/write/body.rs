@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
-use truststream_kernel::{Error, ErrorKind, Result, Value};
+use truststream_kernel::{Body, Error, ErrorKind, Result, Value};
 use truststream_services::database::{CastDirection, Column, TableName};
 use truststream_sql::composite::Composite;
 use truststream_sql::evaluate::Computed;
@@ -15,6 +15,7 @@ use crate::represent::cast_of;
 use crate::schema::Schema;
 use crate::storage;
 use crate::term::checked;
+use crate::work::Work;
 
 /// Rows to write.
 #[derive(Clone, Debug)]
@@ -24,6 +25,22 @@ pub(crate) struct Rows<'t> {
     pub(crate) columns: Vec<&'t Column>,
     /// A value for each column; `None` takes the default.
     pub(crate) rows: Vec<Vec<Option<Value>>>,
+}
+
+impl Work {
+    /// The rows of a request's body, with the columns that it names and whether what is missing takes its default.
+    ///
+    /// # Errors
+    /// As [`Rows::read`].
+    pub(super) async fn rows_of<'t>(
+        &mut self,
+        schema: &Schema,
+        target: (&TableName, &Through<'t>),
+        (body, columns, missing_default): (&Body, Option<&[String]>, bool),
+    ) -> Result<Rows<'t>> {
+        let body = body.collect(usize::MAX).await?;
+        Rows::read(&mut self.planner(schema), target, &body, columns, missing_default)
+    }
 }
 
 impl<'t> Rows<'t> {

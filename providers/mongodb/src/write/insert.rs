@@ -39,15 +39,8 @@ impl Work {
         self.planner(&schema).check_relations(&op.table, &op.query)?;
         // A caller without the right learns nothing of the columns.
         self.may_insert(&op.table)?;
-        let columns = op.columns.as_deref();
-        let body = op.rows.collect(usize::MAX).await?;
-        let rows = Rows::read(
-            &mut self.planner(&schema),
-            (&op.table, &through),
-            &body,
-            columns,
-            op.missing_default,
-        )?;
+        let given = (&op.rows, op.columns.as_deref(), op.missing_default);
+        let rows = self.rows_of(&schema, (&op.table, &through), given).await?;
         self.may_write_through((&op.table, &through), PolicyCommand::Insert, &rows)?;
         let key = conflict_key(op, &through)?;
         let readable = op.options.returning == Returning::Representation || key.is_some();

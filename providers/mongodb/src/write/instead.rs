@@ -8,7 +8,7 @@ use truststream_services::database::{
 
 use super::insert::location;
 use super::through::Through;
-use super::{Named, Rows, counted_for};
+use super::{Named, counted_for};
 use crate::access::Access;
 use crate::names::{CATALOG, field};
 use crate::plan::{Place, Plan};
@@ -34,15 +34,8 @@ impl Work {
         let schema = std::sync::Arc::clone(&self.schema);
         self.planner(&schema).check_relations(&op.table, &op.query)?;
         self.may_fire(&schema, view.0, PolicyCommand::Insert)?;
-        let body = op.rows.collect(usize::MAX).await?;
-        let through = Through::itself(view);
-        let rows = Rows::read(
-            &mut self.planner(&schema),
-            (view.0, &through),
-            &body,
-            op.columns.as_deref(),
-            op.missing_default,
-        )?;
+        let given = (&op.rows, op.columns.as_deref(), op.missing_default);
+        let rows = self.rows_of(&schema, (view.0, &Through::itself(view)), given).await?;
         self.may_write(view.0, PolicyCommand::Insert, &rows.names())?;
         let event = Event { command: "insert", before: true, columns: None };
         let mut written = Vec::new();
@@ -66,15 +59,8 @@ impl Work {
     pub(super) async fn update_instead(&mut self, op: &Update, view: Named<'_>) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
         self.planner(&schema).check_relations(&op.table, &op.query)?;
-        let body = op.values.collect(usize::MAX).await?;
-        let through = Through::itself(view);
-        let values = Rows::read(
-            &mut self.planner(&schema),
-            (view.0, &through),
-            &body,
-            op.columns.as_deref(),
-            op.missing_default,
-        )?;
+        let given = (&op.values, op.columns.as_deref(), op.missing_default);
+        let values = self.rows_of(&schema, (view.0, &Through::itself(view)), given).await?;
         let names = values.names();
         self.may_fire(&schema, view.0, PolicyCommand::Update)?;
         self.may_write(view.0, PolicyCommand::Update, &names)?;

@@ -4,10 +4,10 @@ use mongodb::bson::Document;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Page, PolicyCommand, Returning, Update};
 
+use super::Named;
 use super::instead;
 use super::rules::Defaults;
 use super::through::Through;
-use super::{Named, Rows};
 use crate::names::field;
 use crate::storage;
 use crate::work::Work;
@@ -23,15 +23,8 @@ impl Work {
         let through = Through::find(&schema, &op.table)?;
         let (named, table) = (through.named, through.named.1);
         self.planner(&schema).check_relations(&op.table, &op.query)?;
-        let columns = op.columns.as_deref();
-        let body = op.values.collect(usize::MAX).await?;
-        let values = Rows::read(
-            &mut self.planner(&schema),
-            (&op.table, &through),
-            &body,
-            columns,
-            op.missing_default,
-        )?;
+        let given = (&op.values, op.columns.as_deref(), op.missing_default);
+        let values = self.rows_of(&schema, (&op.table, &through), given).await?;
         self.may_write_through((&op.table, &through), PolicyCommand::Update, &values)?;
         if !through.is_view()
             && let Some(page) = self.update_there(named, op, &values).await?
