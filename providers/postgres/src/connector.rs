@@ -31,6 +31,10 @@ const SESSION: &[(&str, &str)] = &[
     ("bytea_output", "hex"),
 ];
 
+/// A migration, a copy or a large schema takes longer than a request may, whether the configuration or
+/// the connecting role says how long that is.
+pub(crate) const NO_TIMEOUT: &str = "set local statement_timeout = 0";
+
 /// A connection as it comes from the network.
 type Encrypted = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 
@@ -132,9 +136,10 @@ impl Connection {
         format!("begin{mode}{}", self.opening)
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction of TrustStream's own, which no time set for requests ends.
     pub(crate) async fn begin(&self, mode: &str) -> Result<()> {
-        self.client.batch_execute(&self.beginning(mode)).await.map_err(failed)
+        let beginning = format!("{}; {NO_TIMEOUT}", self.beginning(mode));
+        self.client.batch_execute(&beginning).await.map_err(failed)
     }
 
     /// Asks the server to stop what it does here, unless it has ended.

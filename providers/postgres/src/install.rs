@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 use truststream_kernel::{Error, Result};
 use truststream_sql::printed::with_change_log;
 
+use crate::connector::NO_TIMEOUT;
 use crate::error::failed;
 
 /// Set-ups of several processes wait for one another.
@@ -54,7 +55,7 @@ fn met_another(error: &Error) -> bool {
 }
 
 async fn install_once(client: &Client, set_up: bool) -> Result<()> {
-    client.batch_execute("begin").await.map_err(failed)?;
+    client.batch_execute(&format!("begin; {NO_TIMEOUT}")).await.map_err(failed)?;
     let installed = install_within(client, set_up).await;
     let end = if installed.is_ok() { "commit" } else { "rollback" };
     client.batch_execute(end).await.map_err(failed)?;

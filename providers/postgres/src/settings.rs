@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     /// Whether anything that runs when something is read may look at the request's method, path, headers or
     /// cookies.
     pub(crate) reads_request: bool,
+    /// What a statement of a session may take that says nothing else, in milliseconds; 0 is no limit.
+    pub(crate) statement_timeout: u64,
     roles: HashMap<String, RoleSettings>,
 }
 
@@ -41,6 +43,7 @@ pub(crate) struct RoleSettings {
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Stored {
     reads_request: bool,
+    statement_timeout: u64,
     roles: HashMap<String, RoleSettings>,
     own: BTreeMap<String, String>,
 }
@@ -53,6 +56,7 @@ impl Settings {
             extra_search_path: config.extra_search_path.clone(),
             app: config.app_settings.clone(),
             reads_request: stored.reads_request,
+            statement_timeout: config.statement_timeout_ms.unwrap_or(stored.statement_timeout),
             roles: stored.roles,
         };
         if config.role_config {
@@ -92,6 +96,7 @@ mod tests {
     fn the_database_counts_before_the_configuration_unless_it_is_not_asked() {
         let stored = || Stored {
             reads_request: false,
+            statement_timeout: 0,
             roles: HashMap::new(),
             own: [
                 ("db_pre_request", "checks.run"),

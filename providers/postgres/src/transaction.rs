@@ -21,7 +21,7 @@ use crate::connector::{Connection, Session};
 use crate::error::{failed, is_stale_statement};
 use crate::pool::Connections;
 use crate::replica::{Lsn, Replica};
-use crate::settings::{RoleSettings, Settings};
+use crate::settings::Settings;
 use crate::sql::Sql;
 
 pub(crate) use open::Open;
@@ -279,7 +279,7 @@ impl Transactions {
             set("timezone", zone.clone());
         }
         let role = standing.of(cx);
-        if let Some(timeout) = self.statement_timeout(cx, role) {
+        if let Some(timeout) = statement_timeout(cx, standing) {
             set("statement_timeout", timeout.to_string());
         }
         if lasting == Lasting::Session {
@@ -294,18 +294,6 @@ impl Transactions {
             sql.push(lasting.end()).push(" AS ").name(name);
         }
         sql
-    }
-
-    /// Milliseconds, unless what the session has holds. What is left of the request's time may not
-    /// lengthen what is set for the role or configured.
-    fn statement_timeout(&self, cx: &Context, role: Option<&RoleSettings>) -> Option<u128> {
-        let of_role = role.and_then(|role| role.statement_timeout).map(u128::from);
-        let configured = self.config.statement_timeout().map(|timeout| timeout.as_millis());
-        let limit = of_role.or(configured).filter(|limit| *limit > 0);
-        match cx.remaining() {
-            Some(left) => Some(limit.map_or(left.as_millis(), |limit| limit.min(left.as_millis())).max(1)),
-            None => of_role,
-        }
     }
 }
 
@@ -323,6 +311,18 @@ async fn one_by_one<O, T>(
     let opened = opened?;
     prepared?;
     Ok((opened, running.await?))
+}
+
+/// Milliseconds, unless what the session has holds. What is left of the request's time may not lengthen
+/// what is set for the role, configured or set for the database.
+fn statement_timeout(cx: &Context, standing: &Settings) -> Option<u128> {
+    let of_role = standing.of(cx).and_then(|role| role.statement_timeout);
+    let limit =
+        Some(of_role.unwrap_or(standing.statement_timeout)).filter(|limit| *limit > 0).map(u128::from);
+    match cx.remaining() {
+        Some(left) => Some(limit.map_or(left.as_millis(), |limit| limit.min(left.as_millis())).max(1)),
+        None => of_role.map(u128::from),
+    }
 }
 
 fn search_path(schema: &str, extra: &[String]) -> String {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use truststream_kernel::{Context, ErrorKind};
 use truststream_postgres::{Config, PostgresDriver};
-use truststream_services::database::{DatabaseDriver, Ping, Raw};
+use truststream_services::database::{DatabaseDriver, Migrate, Ping, Raw};
 
 use crate::support::{client, database, start};
 
@@ -115,13 +115,22 @@ async fn requests_wait_in_turn_and_not_for_ever() {
 }
 
 #[tokio::test]
-async fn a_deadline_does_not_lengthen_the_statement_timeout() {
-    let config = Config { statement_timeout_ms: Some(1000), ..Config::new(database().await) };
-    let driver = PostgresDriver::connect(config).await.unwrap();
-    let later = Context { deadline: Some(Instant::now() + Duration::from_secs(60)), ..Context::system() };
-    for cx in [Context::system(), later] {
-        let error = driver.raw(&cx, &raw("select pg_sleep(30)")).await.unwrap_err();
-        assert_eq!(error.code(), "57014", "{error:?}");
+async fn a_timeout_ends_requests_and_nothing_else() {
+    let url = database().await;
+    let limited = "do $$ begin
+        execute format('alter database %I set statement_timeout = ''2s''', current_database());
+    end $$";
+    client(&url).await.batch_execute(limited).await.unwrap();
+    for configured in [Some(2_000), None] {
+        let config = Config { statement_timeout_ms: configured, ..Config::new(&*url) };
+        let driver = PostgresDriver::connect(config).await.unwrap();
+        let later = Context { deadline: Some(Instant::now() + Duration::from_secs(60)), ..Context::system() };
+        for cx in [Context::system(), later] {
+            let error = driver.raw(&cx, &raw("select pg_sleep(30)")).await.unwrap_err();
+            assert_eq!(error.code(), "57014", "{configured:?}: {error:?}");
+        }
+        let op = Migrate { name: "1.sql".into(), sql: "select pg_sleep(3)".into(), dry_run: true };
+        driver.migrate(&Context::system(), &op).await.unwrap();
     }
 }
 

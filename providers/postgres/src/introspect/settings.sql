@@ -40,6 +40,8 @@ trees as (
 select json_build_object(
   'reads_request', exists (select from bodies where text ~ 'request\.(?!jwt)')
     or exists (select from trees where tree ~ '114 101 113 117 101 115 116 46 (?!106 119 116 )'),
+  -- What a session of the connecting role has, whatever set it.
+  'statement_timeout', (select reset_val::bigint from pg_settings where name = 'statement_timeout'),
   'roles', coalesce((
     select json_object_agg(role, json_build_object('isolation', isolation, 'statement_timeout', timeout, 'others', others))
     from (
