@@ -13,7 +13,7 @@ use crate::support;
 async fn conformance() {
     run("postgres", database::CASES, || async {
         let mut config = Config::new(support::database().await);
-        config.pool.max = 4;
+        (config.pool.max, config.pool.wait_ms) = (4, 120_000);
         let stack: Stack<DatabaseService> = Arc::new(Driven(PostgresDriver::connect(config).await?));
         Ok(stack)
     })

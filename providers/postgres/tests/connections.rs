@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use truststream_kernel::{Context, ErrorKind};
 use truststream_postgres::{Config, PostgresDriver};
-use truststream_services::database::{DatabaseDriver, Migrate, Ping, Raw};
+use truststream_services::database::{Begin, DatabaseDriver, Migrate, Ping, Raw};
 
-use crate::support::{client, database, start};
+use crate::support::{PATIENCE, client, database, is_cancelled, runs, start, until};
 
 fn raw(sql: &str) -> Raw {
     Raw { sql: sql.to_owned(), parameters: vec![], read_only: true }
@@ -83,16 +83,8 @@ async fn a_statement_whose_caller_is_gone_is_cancelled() {
     let url = database().await;
     let watcher = client(&url).await;
     let driver = PostgresDriver::connect(Config::new(&*url)).await.unwrap();
-    let (cx, slow) = (Context::system(), raw("select 'left behind', pg_sleep(60)"));
-    let running = tokio::time::timeout(Duration::from_millis(500), driver.raw(&cx, &slow));
-    assert!(running.await.is_err(), "it should still run");
-    let count = "select count(*) from pg_stat_activity
-                 where query like '%left behind%' and state = 'active' and pid <> pg_backend_pid()";
-    let until = Instant::now() + Duration::from_secs(30);
-    while watcher.query_one(count, &[]).await.unwrap().get::<_, i64>(0) > 0 {
-        assert!(Instant::now() < until, "the statement still runs");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let (cx, slow) = (Context::system(), raw("select 'left behind', pg_sleep(3600)"));
+    is_cancelled(&watcher, "left behind", driver.raw(&cx, &slow)).await;
 }
 
 #[tokio::test]
@@ -100,17 +92,17 @@ async fn requests_wait_in_turn_and_not_for_ever() {
     let mut config = Config::new(database().await);
     config.pool.max = 1;
     config.pool.wait_ms = 300;
+    // Nobody else uses the connection.
+    config.schema_check_s = 0;
     let driver = PostgresDriver::connect(config).await.unwrap();
-    let (cx, slow) = (Context::system(), raw("select pg_sleep(3)"));
-    let waiting = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        driver.raw(&cx, &raw("select 1 as one")).await
-    };
-    let (slow, waited) = tokio::join!(driver.raw(&cx, &slow), waiting);
-    slow.unwrap();
-    let error = waited.unwrap_err();
+    let cx = Context::system();
+    let open = driver.begin(&cx, &Begin { isolation: None, read_only: true }).await.unwrap();
+    let began = Instant::now();
+    let error = driver.raw(&cx, &raw("select 1 as one")).await.unwrap_err();
+    assert!(began.elapsed() >= Duration::from_millis(300), "it waits");
     assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, "PGRST003"));
     assert!(error.hint().unwrap().contains("again"), "{error:?}");
+    open.rollback().await.unwrap();
     driver.raw(&cx, &raw("select 1 as one")).await.unwrap();
 }
 
@@ -118,19 +110,21 @@ async fn requests_wait_in_turn_and_not_for_ever() {
 async fn a_timeout_ends_requests_and_nothing_else() {
     let url = database().await;
     let limited = "do $$ begin
-        execute format('alter database %I set statement_timeout = ''2s''', current_database());
+        execute format('alter database %I set statement_timeout = ''5s''', current_database());
     end $$";
     client(&url).await.batch_execute(limited).await.unwrap();
-    for configured in [Some(2_000), None] {
+    for configured in [Some(5_000), None] {
         let config = Config { statement_timeout_ms: configured, ..Config::new(&*url) };
         let driver = PostgresDriver::connect(config).await.unwrap();
-        let later = Context { deadline: Some(Instant::now() + Duration::from_secs(60)), ..Context::system() };
-        for cx in [Context::system(), later] {
-            let error = driver.raw(&cx, &raw("select pg_sleep(30)")).await.unwrap_err();
+        let (cx, later) = (Context::system(), Context::system().within(PATIENCE));
+        let slow = raw("select pg_sleep(3600)");
+        let op = Migrate { name: "1.sql".into(), sql: "select pg_sleep(7)".into(), dry_run: true };
+        let (one, other, migrated) =
+            tokio::join!(driver.raw(&cx, &slow), driver.raw(&later, &slow), driver.migrate(&cx, &op));
+        for error in [one.unwrap_err(), other.unwrap_err()] {
             assert_eq!(error.code(), "57014", "{configured:?}: {error:?}");
         }
-        let op = Migrate { name: "1.sql".into(), sql: "select pg_sleep(3)".into(), dry_run: true };
-        driver.migrate(&Context::system(), &op).await.unwrap();
+        migrated.unwrap();
     }
 }
 
@@ -141,9 +135,10 @@ async fn a_server_that_starts_again_is_found_again() {
     assert_eq!(body(&driver, "select 1 as one").await, json!([{ "one": 1 }]));
     let under_way = {
         let driver = driver.clone();
-        tokio::spawn(async move { driver.raw(&Context::system(), &raw("select pg_sleep(60)")).await })
+        tokio::spawn(async move { driver.raw(&Context::system(), &raw("select pg_sleep(3600)")).await })
     };
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let watcher = client(&server.url()).await;
+    until("it runs", async || runs(&watcher, "pg_sleep(3600)").await).await;
     tokio::task::block_in_place(|| server.restart());
     let lost = under_way.await.unwrap().unwrap_err();
     assert_eq!(lost.kind(), ErrorKind::Unavailable, "{lost:?}");

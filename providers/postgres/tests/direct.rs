@@ -77,16 +77,25 @@ async fn what_is_being_written_is_waited_for() {
     // One that does not end in time keeps it open.
     let error = driver.fence(&Context::system(), &fence(2, CLOSE)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    let began = Instant::now();
-    let ends = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        writer.batch_execute("insert into notes values (3, 'still'); commit").await.unwrap();
-    };
     let closing = fence(2, CLOSE);
     let cx = Context::system();
-    let (closed, ()) = tokio::join!(driver.fence(&cx, &closing), ends);
-    closed.unwrap();
-    assert!(began.elapsed() >= Duration::from_millis(300));
+    let began = Instant::now();
+    loop {
+        let ends = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            writer.batch_execute("update notes set body = 'still' where id = 1; commit").await.unwrap();
+        };
+        let asked = Instant::now();
+        let (closed, ()) = tokio::join!(driver.fence(&cx, &closing), ends);
+        let Err(error) = closed else {
+            assert!(asked.elapsed() >= Duration::from_millis(300));
+            break;
+        };
+        // On a busy machine the end may come too late, and then it is told so as before.
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        assert!(began.elapsed() < support::PATIENCE, "it never waits");
+        writer.batch_execute("begin; update notes set body = 'under way'").await.unwrap();
+    }
     let error = writer.batch_execute("insert into notes values (4, 'late')").await.unwrap_err();
     assert_eq!(code(&error), "25006");
 }

@@ -2,7 +2,7 @@
 //! other clients use ours.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Map, json};
 use truststream_conformance::{database, run};
@@ -12,7 +12,7 @@ use truststream_services::database::{
     Begin, DatabaseDriver, DatabaseService, Migrate, Query, Raw, Select, Step, TableName,
 };
 
-use crate::support::{Pooler, client, database as new_database};
+use crate::support::{Pooler, client, database as new_database, is_cancelled, until};
 
 fn config(pooler: &Pooler, url: &str) -> Config {
     let mut config = Config { pooler: Some(Mode::Transaction), ..Config::new(pooler.url(url)) };
@@ -37,7 +37,7 @@ async fn conformance_through_pgbouncer() {
         async move {
             let url = new_database().await;
             let mut config = config(&pooler, &url);
-            config.pool.max = 6;
+            (config.pool.max, config.pool.wait_ms) = (6, 120_000);
             let stack: Stack<DatabaseService> = Arc::new(Driven(PostgresDriver::connect(config).await?));
             Ok(stack)
         }
@@ -106,23 +106,12 @@ async fn statements_are_cancelled_and_changes_heard_of_around_the_pooler() {
     let (url, pooler) = (new_database().await, Pooler::start(2));
     let settings = Config { schema_check_s: 0, ..config(&pooler, &url) };
     let driver = PostgresDriver::connect(settings).await.unwrap();
-    let (cx, slow) = (Context::system(), raw("select 'left in the pooler', pg_sleep(60)"));
-    let running = tokio::time::timeout(Duration::from_millis(500), driver.raw(&cx, &slow));
-    assert!(running.await.is_err(), "it should still run");
     let watcher = client(&url).await;
-    let count = "select count(*) from pg_stat_activity
-                 where query like '%left in the pooler%' and state = 'active' and pid <> pg_backend_pid()";
-    let until = Instant::now() + Duration::from_secs(30);
-    while watcher.query_one(count, &[]).await.unwrap().get::<_, i64>(0) > 0 {
-        assert!(Instant::now() < until, "the statement still runs");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let (cx, slow) = (Context::system(), raw("select 'left in the pooler', pg_sleep(3600)"));
+    is_cancelled(&watcher, "left in the pooler", driver.raw(&cx, &slow)).await;
 
     watcher.batch_execute("create table told (id int primary key)").await.unwrap();
-    let until = Instant::now() + Duration::from_secs(30);
     let told = TableName::public("told");
-    while driver.describe(&cx, &Default::default()).await.unwrap().table(&told).is_none() {
-        assert!(Instant::now() < until, "the new table was not heard of");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let is_known = async || driver.describe(&cx, &Default::default()).await.unwrap().table(&told).is_some();
+    until("the new table is heard of", is_known).await;
 }

@@ -10,7 +10,7 @@ use truststream_services::database::{
     DatabaseDriver, Insert, Migrate, Query, Select, TableName, WriteOptions,
 };
 
-use crate::support::{client, replica_of, start};
+use crate::support::{PATIENCE, client, replica_of, start};
 
 const SCHEMA: &str = "create table notes (id int primary key);
     create view place as select pg_is_in_recovery() as replica, (select count(*) from notes) as notes;
@@ -29,7 +29,7 @@ async fn place(driver: &PostgresDriver, cx: &Context) -> (bool, u64) {
 }
 
 async fn until_at(driver: &PostgresDriver, cx: &Context, replica: bool) -> u64 {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + PATIENCE;
     loop {
         let (found, notes) = place(driver, cx).await;
         if found == replica {

@@ -35,8 +35,9 @@ fn call(function: &str) -> Invoke {
 
 /// Roles belong to the whole server: these are of this file alone.
 const SCHEMA: &str = "
-    create role settled; create role plain_one;
-    alter role settled set statement_timeout = '250ms';
+    create role settled; create role plain_one; create role hasty;
+    alter role settled set statement_timeout = '100s';
+    alter role hasty set statement_timeout = '250ms';
     alter role settled set default_transaction_isolation = 'repeatable read';
     alter role settled set intervalstyle = 'iso_8601';
     alter role settled set search_path = 'nowhere';
@@ -45,8 +46,8 @@ const SCHEMA: &str = "
         interval '1 day'::text as day, current_setting('search_path') as path,
         coalesce(current_setting('app.settings.mark', true), '') as mark;
     grant select on standing to settled, plain_one;
-    create function nap() returns text language sql as $$ select pg_sleep(2)::text $$;
-    create function nap_longer() returns text language sql set statement_timeout = '5s'
+    create function nap() returns text language sql as $$ select pg_sleep(3600)::text $$;
+    create function nap_longer() returns text language sql set statement_timeout = '100s'
         as $$ select pg_sleep(0.5)::text $$;
     create function as_owner() returns text language sql set role = 'postgres' as $$ select 'ran' $$;
     revoke execute on function as_owner() from public;
@@ -64,16 +65,16 @@ async fn a_role_s_settings_are_those_of_its_requests() {
     let settled = row(&driver, "settled").await;
     assert_eq!(
         settled,
-        json!({ "who": "settled", "timeout": "250ms", "isolation": "repeatable read", "day": "P1D",
+        json!({ "who": "settled", "timeout": "100s", "isolation": "repeatable read", "day": "P1D",
                 "path": "\"public\", \"extensions\"", "mark": "" })
     );
     let other = row(&driver, "plain_one").await;
     assert_eq!((&other["timeout"], &other["isolation"]), (&json!("0"), &json!("read committed")));
 
-    let slow = driver.invoke(&caller("settled"), &call("nap")).await.unwrap_err();
+    let slow = driver.invoke(&caller("hasty"), &call("nap")).await.unwrap_err();
     assert_eq!(slow.code(), "57014");
     // What a function sets counts more; what it would run as does not count before it may be called.
-    driver.invoke(&caller("settled"), &call("nap_longer")).await.unwrap();
+    driver.invoke(&caller("hasty"), &call("nap_longer")).await.unwrap();
     let refused = driver.invoke(&caller("settled"), &call("as_owner")).await.unwrap_err();
     assert_eq!(refused.code(), "42501");
 }

@@ -1,7 +1,6 @@
 //! Rows taken as values, and statements that are transactions by themselves.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 use truststream_kernel::{Caller, Context, Identity};
@@ -11,7 +10,7 @@ use truststream_services::database::{
     language::parse_parameters,
 };
 
-use crate::support::{client, database};
+use crate::support::{client, database, is_cancelled};
 
 const SCHEMA: &str = r#"
     create type mood as enum ('sad', 'so "so"', 'a,b');
@@ -37,7 +36,7 @@ const SCHEMA: &str = r#"
          null, '::1', false);
     create function wrote() returns int language sql volatile as 'insert into parents values (99, ''no'') returning id';
     create view writing as select wrote() as id;
-    create view sleeping as select pg_sleep(30)::text as slept;
+    create view sleeping as select pg_sleep(3600)::text as slept;
     create table late (id int primary key, parent int references parents deferrable initially deferred)"#;
 
 /// A driver with one connection, which all that is asked has to share.
@@ -174,18 +173,6 @@ async fn what_fails_at_the_commit_is_told() {
 async fn a_read_that_nobody_waits_for_is_cancelled() {
     let (url, driver) = opened().await;
     let op = Select { as_values: true, ..select("sleeping", "select=slept") };
-    let ended =
-        tokio::time::timeout(Duration::from_millis(300), driver.select(&Context::system(), &op)).await;
-    assert!(ended.is_err(), "it sleeps for longer");
     let watcher = client(&url).await;
-    let sql = "select count(*) from pg_stat_activity where datname = current_database() \
-               and query like '%sleeping%' and state = 'active' and pid <> pg_backend_pid()";
-    for _ in 0..400 {
-        let active: i64 = watcher.query_one(sql, &[]).await.unwrap().get(0);
-        if active == 0 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("the statement goes on");
+    is_cancelled(&watcher, "sleeping", driver.select(&Context::system(), &op)).await;
 }

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use tokio_postgres::NoTls;
 use truststream_conformance::port::free_port;
 
+/// How long what has to happen may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A PostgreSQL server.
 pub struct Server {
     port: u16,
@@ -41,6 +44,7 @@ impl Server {
     fn control(&self, what: &[&str]) {
         let status = command(&binaries().join("pg_ctl"), is_root())
             .args(what)
+            .args(["-t", &PATIENCE.as_secs().to_string()])
             .arg("-D")
             .arg(self.data())
             .stdout(Stdio::null())
@@ -71,6 +75,35 @@ pub async fn client(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
+}
+
+/// Asks until it is so.
+pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < PATIENCE, "not after {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Whether the server runs a statement with these words for somebody else.
+pub async fn runs(watcher: &tokio_postgres::Client, words: &str) -> bool {
+    let sql = "select count(*) from pg_stat_activity where datname = current_database()
+               and strpos(query, $1) > 0 and state = 'active' and pid <> pg_backend_pid()";
+    watcher.query_one(sql, &[&words]).await.unwrap().get::<_, i64>(0) > 0
+}
+
+/// Gives up what runs a statement with these words while the server runs it, which then has to end it.
+pub async fn is_cancelled<T: std::fmt::Debug>(
+    watcher: &tokio_postgres::Client,
+    words: &str,
+    running: impl Future<Output = T>,
+) {
+    tokio::select! {
+        ended = running => panic!("it should still run: {ended:?}"),
+        () = until("it runs", async || runs(watcher, words).await) => {}
+    }
+    until("it is cancelled", async || !runs(watcher, words).await).await;
 }
 
 fn url(port: u16, database: &str) -> String {
@@ -119,7 +152,7 @@ pub fn replica_of(primary: &Server) -> Server {
 fn serve(folder: tempfile::TempDir, data: &Path) -> Server {
     let port = free_port().unwrap();
     let server = format!(
-        "{} -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 -c jit=off \
+        "{} -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=500 -c jit=off \
          -c autovacuum=off & \
          read -r _; kill -INT $(head -n 1 {}/postmaster.pid); wait; rm -rf {}",
         binaries().join("postgres").display(),
@@ -139,7 +172,7 @@ fn serve(folder: tempfile::TempDir, data: &Path) -> Server {
     };
     let began = Instant::now();
     while !is_ready() {
-        assert!(began.elapsed() < Duration::from_secs(60), "PostgreSQL did not get ready");
+        assert!(began.elapsed() < PATIENCE, "PostgreSQL did not get ready");
         std::thread::sleep(Duration::from_millis(20));
     }
     Server { port, folder, _process: process }
@@ -215,7 +248,7 @@ fn watched(line: &str) -> Process {
 }
 
 fn until_listening(port: u16, what: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(Instant::now() < deadline, "{what} did not start");
         std::thread::sleep(Duration::from_millis(20));
