@@ -37,6 +37,8 @@ FLOORS = {
     "sqlite": {"base": 549, "other": 55},
     "mongodb": {"base": 543, "other": 54},
 }
+# How long a server may take to start or to end on a busy machine, in seconds.
+PATIENCE = 120
 COUNTS = r"^(\d+) passed, (\d+) failed, (\d+) of them refused in words$"
 ROLES = """
 create role "Postgrest_Test_Authenticator" login noinherit;
@@ -101,7 +103,8 @@ class Postgres:
         self.process = subprocess.Popen(
             as_postgres(self.bin / "postgres", "-D", data, *settings), stderr=subprocess.DEVNULL, cwd="/tmp"
         )
-        for _ in range(300):
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
             ready = subprocess.run([self.bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)])
             if ready.returncode == 0:
                 return
@@ -128,7 +131,7 @@ class Postgres:
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
 
 
 class Gateway:
@@ -147,7 +150,7 @@ class Gateway:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
 
 
 def replay(folder, database, others):
@@ -193,7 +196,8 @@ class Mongo:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
         self.process = subprocess.Popen([program, *where], **quiet)
         self.url = f"mongodb://127.0.0.1:{port}/?directConnection=true"
-        for _ in range(600):
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     return

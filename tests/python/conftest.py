@@ -4,9 +4,14 @@ import os
 import uuid
 from dataclasses import dataclass
 
+import httpx
 import pytest
-from servers import BACKENDS, running_app
+from servers import BACKENDS, PATIENCE, running_app
 from supabase import AsyncClientOptions, Client, ClientOptions, acreate_client, create_client
+
+
+# How the clients make their own connections, but for the time that a busy machine may take to answer.
+AS_THE_CLIENTS_DO = {"timeout": PATIENCE, "follow_redirects": True, "http2": True}
 
 
 def pytest_generate_tests(metafunc):
@@ -36,7 +41,10 @@ def connect(app):
     """Makes async clients: `await connect()` with the anon key, `await connect(key)` with another."""
 
     async def make(key=None):
-        options = AsyncClientOptions(auto_refresh_token=False, persist_session=False)
+        http = httpx.AsyncClient(**AS_THE_CLIENTS_DO)
+        options = AsyncClientOptions(
+            auto_refresh_token=False, persist_session=False, httpx_client=http, realtime={"timeout": PATIENCE}
+        )
         return await acreate_client(app.url, key or app.anon_key, options)
 
     return make
@@ -67,4 +75,6 @@ def new_user(app, service):
 
 
 def client(app, key: str) -> Client:
-    return create_client(app.url, key, ClientOptions(auto_refresh_token=False, persist_session=False))
+    http = httpx.Client(**AS_THE_CLIENTS_DO)
+    options = ClientOptions(auto_refresh_token=False, persist_session=False, httpx_client=http)
+    return create_client(app.url, key, options)

@@ -19,7 +19,10 @@ from ports import free_port
 
 TESTS = Path(__file__).resolve().parent.parent
 BACKENDS = ("sqlite", "postgres")
-PATIENCE = 60.0
+# How long anything may take on a busy machine, in seconds.
+PATIENCE = 120
+# A busy machine is not a provider that is down.
+PATIENT = '[health]\ntimeout = "120s"\nlatency = "120s"\n'
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,14 @@ def running_app(backend: str) -> Iterator[App]:
     """A copy of the fixture project with a gateway of its own."""
     with temporary_folder("project") as folder:
         shutil.copytree(TESTS / "fixtures" / "app", folder, dirs_exist_ok=True)
+        settings = folder / "truststream.toml"
         if backend == "sqlite":
+            settings.write_text(PATIENT)
             with gateway(folder) as ready:
                 yield app_of(backend, ready)
             return
         with postgres() as url:
-            (folder / "truststream.toml").write_text(on_postgres(url))
+            settings.write_text(on_postgres(url) + PATIENT)
             with gateway(folder) as ready:
                 yield app_of(backend, ready)
 
@@ -155,7 +160,7 @@ def stop(process: subprocess.Popen, how: signal.Signals) -> None:
         return
     process.send_signal(how)
     try:
-        process.wait(timeout=10)
+        process.wait(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 from realtime import RealtimeSubscribeStates
-
-PATIENCE = 45
+from servers import PATIENCE
 
 
 class Inbox:

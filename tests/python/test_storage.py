@@ -5,6 +5,7 @@ import uuid
 
 import httpx
 import pytest
+from servers import PATIENCE
 from storage3.exceptions import StorageApiError
 
 TEXT = {"content-type": "text/plain"}
@@ -63,7 +64,7 @@ def test_signed_urls(anon, service, bucket):
     files = service.storage.from_(bucket)
     files.upload("s.txt", b"signed", TEXT)
     signed = files.create_signed_url("s.txt", 60)["signedUrl"]
-    assert httpx.get(signed).content == b"signed"
+    assert httpx.get(signed, timeout=PATIENCE).content == b"signed"
     ticket = files.create_signed_upload_url("by-mail.txt")
     anon.storage.from_(bucket).upload_to_signed_url("by-mail.txt", ticket["token"], b"posted", TEXT)
     assert files.download("by-mail.txt") == b"posted"
@@ -73,9 +74,9 @@ def test_public_and_private_buckets(service, bucket):
     files = service.storage.from_(bucket)
     files.upload("p.txt", b"public", TEXT)
     url = files.get_public_url("p.txt")
-    assert httpx.get(url).status_code == 400
+    assert httpx.get(url, timeout=PATIENCE).status_code == 400
     service.storage.update_bucket(bucket, {"public": True})
-    assert httpx.get(url).content == b"public"
+    assert httpx.get(url, timeout=PATIENCE).content == b"public"
     assert refused(409, lambda: service.storage.delete_bucket(bucket))
     service.storage.empty_bucket(bucket)
     service.storage.delete_bucket(bucket)
