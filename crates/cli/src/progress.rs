@@ -8,13 +8,14 @@ use truststream_switch::{Phase, Progress};
 
 use crate::text::thousands;
 
-/// Least time between two plain lines of one phase.
+/// Least time between two plain lines of one phase, and between two that say the same.
 const PLAIN: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// Shows a switch's progress on stderr.
 pub struct Shown {
     bar: Option<ProgressBar>,
-    last: Option<(Phase, Instant)>,
+    last: Option<(Phase, String, Instant)>,
 }
 
 impl Shown {
@@ -40,10 +41,12 @@ impl Shown {
             bar.set_message(line);
             return;
         }
-        let due = self.last.is_none_or(|(phase, at)| phase != progress.phase || at.elapsed() >= PLAIN);
+        let due = self.last.as_ref().is_none_or(|(phase, said, at)| {
+            *phase != progress.phase || at.elapsed() >= if *said == line { AGAIN } else { PLAIN }
+        });
         if due {
             eprintln!("{}: {line}", progress.phase.name());
-            self.last = Some((progress.phase, Instant::now()));
+            self.last = Some((progress.phase, line, Instant::now()));
         }
     }
 

@@ -15,6 +15,7 @@ pub mod migration;
 mod migration_down;
 mod migration_files;
 mod migration_repair;
+mod next_step;
 pub mod remote;
 pub mod report;
 pub mod start;

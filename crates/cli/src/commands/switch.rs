@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 use truststream_switch::{Phase, Progress, Record, TableReport};
 
-use super::switch_text::{compared, print_plan, print_record, print_rehearsal};
+use super::next_step::next_step;
+use super::switch_text::{compared, heading, print_plan, print_record, print_rehearsal};
 use crate::Common;
 use crate::client::AdminClient;
 use crate::failure::{Done, Failure};
@@ -179,8 +180,7 @@ impl Start {
         });
         let started = client.post("switch", &body).await?;
         if self.detach {
-            println!("{started}");
-            return Ok(());
+            return under_way(&started, common);
         }
         to_its_end(client, common).await
     }
@@ -190,11 +190,19 @@ impl Resume {
     async fn run(&self, client: &AdminClient, common: &Common) -> Done {
         let resumed = client.post("switch/resume", &Json::Null).await?;
         if self.detach {
-            println!("{resumed}");
-            return Ok(());
+            return under_way(&resumed, common);
         }
         to_its_end(client, common).await
     }
+}
+
+/// Prints a switch that goes on without anybody watching.
+fn under_way(answer: &Json, common: &Common) -> Done {
+    match read_record(answer).filter(|_| !common.json) {
+        Some(record) => print!("{}{}", heading(&record), next_step(&record)),
+        None => println!("{answer}"),
+    }
+    Ok(())
 }
 
 /// Watches a switch until it has committed, was paused or ended, and prints its report.

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 use truststream_switch::{PartReport, ReadReport, Record, Rehearsal, StrayLog, TableReport};
 
+use super::next_step::next_step;
 use crate::failure::Done;
 use crate::text::{bytes, table, thousands};
 
@@ -47,7 +48,7 @@ pub fn print_plan(plan: &Json, as_json: bool) -> Done {
         );
     }
     match plan["problems"].as_array().filter(|problems| !problems.is_empty()) {
-        None => println!("nothing stands in the way; start it with `truststream switch start`"),
+        None => println!("nothing stands in the way; start it with `truststream switch start {to}`"),
         Some(problems) => {
             println!("in the way:");
             for problem in problems {
@@ -102,7 +103,14 @@ pub fn print_record(record: &Record, shown: &Json, as_json: bool) {
         if let Ok(strays) = serde_json::from_value::<StrayLog>(shown["strays"].clone()) {
             print!("{}", strays_of(record, &strays));
         }
+        print!("{}", next_step(record));
     }
+}
+
+/// Which switch it is and how far.
+pub fn heading(record: &Record) -> String {
+    let paused = if record.paused { ", paused" } else { "" };
+    format!("switch {}: {} → {}, {}{paused}\n", record.id, record.from, record.to, record.phase.name())
 }
 
 /// What was written directly to the database that served before.
@@ -140,9 +148,7 @@ fn strays_of(record: &Record, strays: &StrayLog) -> String {
 /// The report of a switch as text.
 pub fn report(record: &Record) -> String {
     let report = &record.report;
-    let paused = if record.paused { ", paused" } else { "" };
-    let mut text =
-        format!("switch {}: {} → {}, {}{paused}\n", record.id, record.from, record.to, record.phase.name());
+    let mut text = heading(record);
     text.push_str(&format!(
         "  copied    {} rows ({}), {} objects ({})\n",
         thousands(report.rows),

@@ -57,8 +57,12 @@ impl Conduct<'_> {
         }
         self.follow_for(Some(trial), step).await?;
         let began = Instant::now();
-        let is_enough = || trial.report().compared() >= options.comparisons;
-        while !is_enough() && began.elapsed() < step * LONGER && !self.is_wanted_elsewhere() {
+        while began.elapsed() < step * LONGER && !self.is_wanted_elsewhere() {
+            let (compared, enough) = (trial.report().compared(), options.comparisons);
+            if compared >= enough {
+                break;
+            }
+            self.meter.note(format!("{compared} of {enough} reads compared on both sides: {name}"));
             self.follow_for(Some(trial), WAIT).await?;
         }
         self.hear(trial).await?;
