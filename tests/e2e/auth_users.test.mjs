@@ -119,8 +119,8 @@ describe('sign in', () => {
     const { id, email, password } = await app.user('signs-in')
     const { user, session } = ok(await app.anon().auth.signInWithPassword({ email: email.toUpperCase(), password }))
     assert.equal(user.id, id)
-    assert.ok(Math.abs(Date.parse(user.last_sign_in_at) - Date.now()) < 60_000)
-    assert.ok(Math.abs(session.expires_at - now(3600)) < 60)
+    assert.ok(Math.abs(Date.parse(user.last_sign_in_at) - Date.now()) < 600_000)
+    assert.ok(Math.abs(session.expires_at - now(3600)) < 600)
   })
 
   test('a wrong password and an unknown address are not told apart', async () => {
@@ -154,7 +154,7 @@ describe('the access token', () => {
     assert.equal(claims.is_anonymous, false)
     assert.match(claims.session_id, UUID)
     assert.equal(claims.amr[0].method, 'password')
-    assert.ok(Math.abs(claims.amr[0].timestamp - now()) < 60)
+    assert.ok(Math.abs(claims.amr[0].timestamp - now()) < 600)
     assert.equal(claims.exp - claims.iat, 3600)
     assert.match(claims.iss, /\/auth\/v1$/)
     assert.equal(claims.user_metadata.color, 'green')

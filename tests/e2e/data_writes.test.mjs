@@ -36,7 +36,7 @@ describe('insert', () => {
     assert.deepEqual(rest, {
       sku: 'in-2', name: 'two', price: 0, stock: 0, attrs: {}, tags: [], discontinued: false, updated_at: null,
     })
-    assert.ok(Math.abs(Date.parse(created) - before) < 60_000, created)
+    assert.ok(Math.abs(Date.parse(created) - before) < 600_000, created)
   })
 
   test('uuid, serial, date and text defaults', async () => {

@@ -6,6 +6,7 @@ import { after, describe, test } from 'node:test'
 import { startApp } from './support/app.mjs'
 import { answers, column, fails, ok, refuses } from './support/expect.mjs'
 import { BACKEND } from './support/project.mjs'
+import { eventually } from './support/waiting.mjs'
 
 async function withFaults(rules) {
   const list = rules.map((rule) => `  { ${rule} },`).join('\n')
@@ -77,7 +78,9 @@ describe('latency and rates', () => {
       return performance.now() - began
     }
     assert.ok((await took('slow-1')) >= 2_000)
-    assert.ok((await took('slow-2')) < 2_000)
+    // On a busy machine others may take as long, but not all of them.
+    let n = 2
+    await eventually(async () => (await took(`slow-${n++}`)) < 2_000, { what: 'an insert that is not late' })
   })
 
   test('a part of the writes fails, and what the client was told is what is there', async () => {

@@ -47,8 +47,8 @@ function runFiles(backend, files) {
   const args = [
     '--test',
     '--test-reporter=spec',
-    '--test-timeout=600000',
-    '--test-force-exit', // the realtime client leaves a timer of ten seconds behind
+    '--test-timeout=1800000',
+    '--test-force-exit', // the realtime client leaves a timer behind
     `--test-concurrency=${Math.max(2, availableParallelism())}`,
     ...files,
   ]

@@ -1,6 +1,8 @@
 // The gateway killed in the middle of a switch, and after it.
 
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
 import { startApp } from './support/app.mjs'
@@ -21,13 +23,22 @@ storage = { provider = "fs", root = "cloud-objects" }
 after(() => app.stop())
 
 const ROWS = 20_000
+const SLOW = '[layers.faults]\nrules = [{ operations = ["database.apply", "database.load"], latency = "200ms" }]\n'
+
+/** From the next start on a copy takes so long that it can be hit, or no longer than it needs. */
+function copySlowly(slowly) {
+  const file = join(app.folder, 'truststream.toml')
+  const others = readFileSync(file, 'utf8').replace(SLOW, '')
+  writeFileSync(file, slowly ? others + SLOW : others)
+}
+
 const status = () => truststream(app.folder, 'status')
 const count = async () => (await app.service().from('feedback').select('*', { count: 'exact', head: true })).count
 const progress = async () => (await truststream(app.folder, 'switch', 'status')).progress
 const copying = (rows) =>
-  eventually(async () => (await progress())?.rows_done >= rows, { pause: 5, patience: 60_000, what: `copying row ${rows}` })
+  eventually(async () => (await progress())?.rows_done >= rows, { pause: 5, patience: 300_000, what: `copying row ${rows}` })
 const reached = (phase) =>
-  eventually(async () => (await status()).switch.phase === phase, { pause: 50, patience: 60_000, what: phase })
+  eventually(async () => (await status()).switch.phase === phase, { pause: 50, patience: 600_000, what: phase })
 
 before(async () => {
   for (let n = 0; n < ROWS; n += 2_000) {
@@ -38,9 +49,11 @@ before(async () => {
 
 describe('killed', () => {
   test('while copying: it goes on from where it stood, and commits', async () => {
-    // Small chunks and a throttle make the copy last long enough to be hit.
-    await truststream(app.folder, 'switch', 'start', 'cloud', '--chunk', '40', '--throttle', '60', '--detach')
+    copySlowly(true)
+    await app.restart()
+    await truststream(app.folder, 'switch', 'start', 'cloud', '--chunk', '100', '--detach')
     await copying(2_000)
+    copySlowly(false)
     await app.restart('SIGKILL')
     ok(await app.service().from('feedback').insert({ message: 'it goes on' }))
     await reached('committed')
@@ -71,11 +84,10 @@ describe('killed', () => {
 })
 
 describe('stopped by the operator', () => {
-  const start = (...more) =>
-    truststream(app.folder, 'switch', 'start', 'cloud', '--chunk', '40', '--throttle', '60', '--detach', ...more)
-
   test('paused, it copies nothing, not even after a restart; resumed, it goes on', async () => {
-    await start()
+    copySlowly(true)
+    await app.restart()
+    await truststream(app.folder, 'switch', 'start', 'cloud', '--chunk', '100', '--detach')
     await copying(1_000)
     await truststream(app.folder, 'switch', 'pause')
     await app.restart('SIGKILL')

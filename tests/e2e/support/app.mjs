@@ -45,7 +45,8 @@ class App {
   client(key = this.anonKey, { token, realtime } = {}) {
     const client = createClient(this.url, key, {
       auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-      realtime: { transport: WebSocket, ...realtime },
+      // By itself it gives a join up after ten seconds.
+      realtime: { transport: WebSocket, timeout: 120_000, ...realtime },
       ...(token && { accessToken: async () => token }),
     })
     this.#clients.push(client)

@@ -11,6 +11,18 @@ import { startPostgres } from './postgres.mjs'
 const FILES = '{ provider = "fs", root = ".truststream/objects" }'
 const NATIVE = '{ provider = "native" }'
 
+/** A busy machine is neither a provider that is down nor a pause that is too long. */
+export const PATIENT = `
+[health]
+timeout = "120s"
+latency = "120s"
+[switch]
+hold = "120s"
+max_pause = "60s"
+`
+/** Nor is one of these down when it connects, or gives a connection back, late. */
+export const UNHURRIED = { postgres: 'pool = { wait_ms = 120000 }', mongodb: 'connect_timeout_s = 120' }
+
 /**
  * By name: takes the project's folder, starts what the backend needs, and says what `truststream.toml` has
  * of it (`settings`) and how it ends (`stop`).
@@ -62,7 +74,7 @@ auth = ${auth}
 }
 
 function onServer(provider, server) {
-  const database = `{ provider = "${provider}", url = "${server.url}" }`
+  const database = `{ provider = "${provider}", url = "${server.url}", ${UNHURRIED[provider]} }`
   return { settings: main(database, FILES, NATIVE), stop: () => server.stop() }
 }
 
@@ -72,7 +84,7 @@ async function startRemote(folder) {
   const there = temporaryFolder('remote')
   cpSync(folder, there, { recursive: true })
   const { settings } = onServer('postgres', server)
-  writeFileSync(join(there, 'truststream.toml'), `${settings}\n[rest]\ntx_end = "commit-allow-override"\n`)
+  writeFileSync(join(there, 'truststream.toml'), `${settings}${PATIENT}\n[rest]\ntx_end = "commit-allow-override"\n`)
   for (const name of ['migrations', 'seed.sql']) rmSync(join(folder, 'supabase', name), { recursive: true })
   const gateway = await startGateway(there)
   const keys = `service_key = "${gateway.service_role_key}", anon_key = "${gateway.anon_key}"`

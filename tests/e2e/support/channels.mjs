@@ -6,7 +6,7 @@ import { Inbox } from './events.mjs'
  * Subscribes and waits until the server says that it follows the database
  * (`changes`), or that one has joined. Fails with the client's error.
  */
-export function join(channel, { changes = false, patience = 45_000 } = {}) {
+export function join(channel, { changes = false, patience = 120_000 } = {}) {
   return new Promise((resolve, reject) => {
     const missing = new Set(changes ? ['subscribed', 'following'] : ['subscribed'])
     const timer = setTimeout(() => reject(new Error(`no ${[...missing].join(' and ')} within ${patience} ms`)), patience)

@@ -25,7 +25,7 @@ export function stopWithUs(child, signal) {
 }
 
 /** Asks a child to end, waits, and kills it when it does not. Returns how it ended. */
-export async function stopChild(child, signal, patience = 60_000) {
+export async function stopChild(child, signal, patience = 120_000) {
   if (child.exitCode !== null || child.signalCode !== null) {
     return { code: child.exitCode, signal: child.signalCode, killed: false }
   }

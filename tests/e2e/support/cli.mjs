@@ -10,6 +10,6 @@ const DEFAULT_BINARY = fileURLToPath(new URL('../../../target/release/truststrea
 /** Runs `truststream ...args --project folder --json` and returns what it prints; fails when it fails. */
 export async function truststream(folder, ...args) {
   const binary = resolve(process.env.TRUSTSTREAM_BIN ?? DEFAULT_BINARY)
-  const { stdout } = await promisify(execFile)(binary, [...args, '--project', folder, '--json'], { timeout: 110_000 })
+  const { stdout } = await promisify(execFile)(binary, [...args, '--project', folder, '--json'], { timeout: 900_000 })
   return JSON.parse(stdout)
 }

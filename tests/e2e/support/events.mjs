@@ -16,7 +16,7 @@ export class Inbox {
     one.resolve(event)
   }
 
-  next(matches = () => true, { patience = 45_000, what = 'the event' } = {}) {
+  next(matches = () => true, { patience = 120_000, what = 'the event' } = {}) {
     const index = this.#events.findIndex(matches)
     if (index !== -1) return Promise.resolve(this.#events.splice(index, 1)[0])
     return new Promise((resolve, reject) => {

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { stopChild, stopWithUs } from './cleanup.mjs'
 
 const DEFAULT_BINARY = fileURLToPath(new URL('../../../target/release/truststream', import.meta.url))
-const PATIENCE = 60_000
+const PATIENCE = 120_000
 
 /** Starts a gateway on a project folder and waits until it says that it is ready. */
 export async function startGateway(folder) {

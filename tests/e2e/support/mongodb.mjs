@@ -26,7 +26,7 @@ async function tryToStart() {
   let log = ''
   child.stderr.on('data', (chunk) => (log = (log + chunk).slice(-20_000)))
 
-  if (!(await accepts(port, child, undefined, 60_000))) {
+  if (!(await accepts(port, child))) {
     await stopChild(child, 'SIGKILL')
     removeFolder(folder)
     if (/address already in use/i.test(log)) return null

@@ -35,7 +35,7 @@ function listens(port, host) {
 }
 
 /** Waits for `ready` (what the server's log says, say), and for the port. False when the server gave up. */
-export async function accepts(port, child, ready = () => true, patience = 60_000) {
+export async function accepts(port, child, ready = () => true, patience = 120_000) {
   const until = Date.now() + patience
   while (child.exitCode === null && Date.now() < until) {
     if (ready() && (await connects(port))) return true

@@ -4,7 +4,7 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { startBackend } from './backends.mjs'
+import { PATIENT, startBackend } from './backends.mjs'
 import { removeFolder, temporaryFolder } from './cleanup.mjs'
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url))
@@ -28,8 +28,7 @@ export async function createProject({ fixture = 'app', config = {}, settings = '
   writeFileSync(file, text)
 
   const server = await startBackend(BACKEND, folder)
-  const toml = [server.settings, settings].filter(Boolean).join('\n')
-  if (toml) writeFileSync(join(folder, 'truststream.toml'), toml)
+  writeFileSync(join(folder, 'truststream.toml'), [server.settings, settings, PATIENT].join('\n'))
 
   return {
     backend: BACKEND,

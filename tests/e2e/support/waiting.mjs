@@ -1,7 +1,7 @@
 // For the few things that only time brings about.
 
 /** Calls `probe` until it gives something true, and gives that. */
-export async function eventually(probe, { patience = 60_000, pause = 100, what = 'it' } = {}) {
+export async function eventually(probe, { patience = 120_000, pause = 100, what = 'it' } = {}) {
   const until = Date.now() + patience
   for (;;) {
     const found = await probe()
