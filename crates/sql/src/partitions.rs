@@ -2,10 +2,11 @@
 
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{
-    Catalog, Partition, PartitionBound, PartitionBy, Partitioning, Table, TableName,
+    Catalog, Partition, PartitionBound, PartitionBy, Partitioning, PolicyCommand, Table, TableName,
 };
 
 use crate::expression::{Scope, condition, file_name};
+use crate::grants::{denied, granted};
 use crate::quote::{literal, quote};
 
 /// How the file names the constraint that every row is in a partition.
@@ -19,6 +20,20 @@ pub fn constraint(file: &str) -> String {
 /// The table in the file that such a constraint is of.
 pub fn constrained(constraint: &str) -> Option<&str> {
     constraint.strip_prefix(CONSTRAINT)
+}
+
+/// Whether a partition's rows are open to a command by the partition's own name. What policies of its table
+/// say is not asked, and it has none of its own: where row-level security is on no row is open.
+///
+/// # Errors
+/// 42501 if it is closed to the role.
+pub fn open(partition: &Partition, role: Option<&str>, command: PolicyCommand) -> Result<bool> {
+    let Some(role) = role else { return Ok(true) };
+    let own = Table { grants: partition.grants.clone(), ..Table::default() };
+    if granted(&own, role, command) {
+        return Ok(!partition.row_security);
+    }
+    Err(denied(&own, &partition.name))
 }
 
 /// The condition that a row is in some partition, as SQLite's SQL.
@@ -53,6 +68,12 @@ pub fn rows(catalog: &Catalog, table: &TableName, partition: &Partition) -> Resu
 /// # Errors
 /// What only PostgreSQL knows.
 pub fn only(catalog: &Catalog, table: &TableName, partition: &Partition) -> Result<String> {
+    only_of(&Scope::of_table(catalog, table), table, partition)
+}
+
+/// The same where columns of the table are named as a scope says.
+pub(crate) fn only_of(scope: &Scope<'_>, table: &TableName, partition: &Partition) -> Result<String> {
+    let catalog = scope.catalog;
     let known = catalog.table(table).and_then(|table| table.partitioning.as_ref());
     let Some(partitioning) = known else { return Err(Error::internal("a partition of no table")) };
     let text = match &partition.bound {
@@ -76,7 +97,7 @@ pub fn only(catalog: &Catalog, table: &TableName, partition: &Partition) -> Resu
         }
         _ => of_any(partitioning, std::slice::from_ref(partition)),
     };
-    condition(&text, &Scope::of_table(catalog, table)).map_err(Error::from)
+    condition(&text, scope).map_err(Error::from)
 }
 
 /// The condition that a row is in one of these, as PostgreSQL's SQL. It is never null.

@@ -11,7 +11,7 @@ use truststream_services::database::{Column, TableName};
 use truststream_sql::schema::{Statement, column_of_sequence, table_name};
 
 use crate::cast::cast;
-use crate::partition::refuse_write;
+use crate::partition::Target;
 use crate::plan::Planner;
 use crate::schema::Schema;
 use crate::sequence;
@@ -30,7 +30,7 @@ pub(crate) enum Data<'s> {
 /// A statement that inserts rows.
 #[derive(Debug)]
 pub(crate) struct Seed<'s> {
-    name: TableName,
+    target: Target<'s>,
     rows: Rows<'s>,
     /// The key whose rows are passed over if they exist.
     passing_over: Option<Vec<String>>,
@@ -55,11 +55,8 @@ pub(crate) fn read<'s>(schema: &'s Schema, statement: &Statement) -> Result<Data
     };
     let TableObject::TableName(name) = &insert.table else { return Err(refused()) };
     let name = table_name(name);
-    refuse_write(&schema.catalog, &name)?;
-    let table = schema
-        .catalog
-        .table(&name)
-        .ok_or_else(|| fault("42P01", format!("relation \"{}\" does not exist", name.name)))?;
+    let target = Target::find(&schema.catalog, &name)?;
+    let table = target.table;
     let column = |wanted: &String| {
         let message = format!("column \"{wanted}\" of relation \"{}\" does not exist", name.name);
         table.column(wanted).ok_or_else(|| fault("42703", message))
@@ -83,7 +80,7 @@ pub(crate) fn read<'s>(schema: &'s Schema, statement: &Statement) -> Result<Data
         rows.push(cells.collect::<Result<_>>()?);
     }
     let passing_over = conflict(&insert, &table.primary_key).ok_or_else(refused)?;
-    Ok(Data::Seed(Seed { name, rows: Rows { given: Vec::new(), columns, rows }, passing_over }))
+    Ok(Data::Seed(Seed { target, rows: Rows { given: Vec::new(), columns, rows }, passing_over }))
 }
 
 /// `select setval('table_column_seq', number, was_given)`
@@ -164,8 +161,11 @@ impl Work {
         match read(&schema, statement)? {
             Data::Counted(table, column, last) => sequence::set(&self.database, table, column, last).await,
             Data::Seed(seed) => {
-                let table = schema.table(&seed.name)?;
-                self.seed((&seed.name, table), &seed.rows, seed.passing_over.as_deref()).await
+                let named = (seed.target.name, seed.target.table);
+                self.share = seed.target.share();
+                let done = self.seed(named, &seed.rows, seed.passing_over.as_deref()).await;
+                self.share = None;
+                done
             }
         }
     }

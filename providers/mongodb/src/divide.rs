@@ -33,8 +33,13 @@ impl Work {
         for (name, table) in base_tables(catalog) {
             let Some(old) = before.table(name) else { continue };
             for partition in gone(old, table) {
-                let rows = self.meeting_of(&collection(name), only(before, name, partition)?, None).await?;
-                self.remove(&collection(name), &rows).await?;
+                let keys = self.meeting_of(&collection(name), only(before, name, partition)?, None).await?;
+                if let Some(own) = catalog.table(&partition.name) {
+                    let met = doc! { "_id": { "$in": keys.clone() } };
+                    let mut rows = self.found(&collection(name), met).await?;
+                    self.put_new((&partition.name, own), &mut rows).await?;
+                }
+                self.remove(&collection(name), &keys).await?;
             }
             self.refuse_moved(catalog, (name, table), old).await?;
         }

@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::value::decimal;
-use truststream_kernel::{Error, Result, Type, Value};
+use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{
-    Catalog, Partition, PartitionBound, PartitionBy, Partitioning, PolicyCommand, Table, TableName,
+    Catalog, Partition, PartitionBound, PartitionBy, Partitioning, PolicyCommand, Table, TableKind, TableName,
 };
-use truststream_sql::grants::{denied, granted};
+use truststream_sql::partitions::open;
 
 use crate::names::{collection, field};
 use crate::plan::{Place, Plan, Planner};
@@ -172,34 +172,77 @@ fn is_whole(partitioning: &Partitioning) -> bool {
     moduli.map(|modulus| largest / modulus).sum::<u64>() == largest
 }
 
-/// Refuses to write to a partition by its own name.
-///
-/// # Errors
-/// 0A000.
-pub(crate) fn refuse_write(catalog: &Catalog, name: &TableName) -> Result<()> {
-    match catalog.partition(name) {
-        None => Ok(()),
-        Some((table, _)) => Err(Error::unsupported(format!(
-            "writing to partition {name} runs on PostgreSQL only: write to {table}"
-        ))),
+/// What a statement on rows names: a table, or a partition of one by its own name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'s> {
+    /// The table that the rows are in.
+    pub(crate) name: &'s TableName,
+    pub(crate) table: &'s Table,
+    pub(crate) partition: Option<&'s Partition>,
+}
+
+impl<'s> Target<'s> {
+    /// # Errors
+    /// 42P01 if there is nothing of the name, 0A000 for views and for partitions that go by a hash.
+    pub(crate) fn find(catalog: &'s Catalog, named: &TableName) -> Result<Self> {
+        let (name, partition) = match catalog.partition(named) {
+            Some((name, partition)) => (name, Some(partition)),
+            None => (named, None),
+        };
+        let missing = || {
+            let message = format!("relation \"{}\" does not exist", named.name);
+            Error::new(ErrorKind::NotFound, "42P01", message)
+        };
+        let (name, table) = catalog.tables.get_key_value(name).ok_or_else(missing)?;
+        if table.kind != TableKind::Table {
+            return Err(Error::unsupported(format!(
+                "statements on rows write to tables only, not to view {name}"
+            )));
+        }
+        partition.map(|partition| only(catalog, name, partition)).transpose()?;
+        Ok(Target { name, table, partition })
+    }
+
+    /// What is written by the name of a partition.
+    pub(crate) fn share(&self) -> Option<Share> {
+        let partition = self.partition?.clone();
+        Some(Share { table: self.name.clone(), partition })
+    }
+}
+
+/// A table's share that a statement writes by the name of a partition.
+#[derive(Clone, Debug)]
+pub(crate) struct Share {
+    pub(crate) table: TableName,
+    pub(crate) partition: Partition,
+}
+
+impl Share {
+    /// Whether a row of the table is in it.
+    ///
+    /// # Errors
+    /// 0A000 where only PostgreSQL knows.
+    pub(crate) fn has(&self, table: &Table, row: &Document) -> Result<bool> {
+        let goes = goes(&self.table, table, row)?;
+        Ok(matches!(goes, Goes::Into(partition) if partition.name == self.partition.name))
     }
 }
 
 impl Planner<'_> {
-    /// The rows of a partition by its own name: who may read them is a matter of its own grants, and what its
-    /// table's policies say is not asked.
+    /// The rows of a partition by its own name that are open to commands: who may is a matter of its own
+    /// grants, and what its table's policies say is not asked.
     ///
     /// # Errors
     /// 42501 if it is closed to the caller, 0A000 for what only PostgreSQL knows.
-    pub(crate) fn partition(&self, name: &TableName, partition: &Partition) -> Result<Plan> {
+    pub(crate) fn partition(
+        &self,
+        name: &TableName,
+        partition: &Partition,
+        commands: &[PolicyCommand],
+    ) -> Result<Plan> {
         let mut conditions = vec![only(&self.schema.catalog, name, partition)?];
-        if let Some(role) = self.access.role() {
-            let own = Table { grants: partition.grants.clone(), ..Table::default() };
-            if !granted(&own, role, PolicyCommand::Select) {
-                return Err(denied(&own, &partition.name));
-            }
-            if partition.row_security {
-                // It has no policies of its own.
+        for command in commands {
+            if !open(partition, self.access.role(), *command)? {
                 conditions.push(false.into());
             }
         }

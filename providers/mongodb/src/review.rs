@@ -143,13 +143,13 @@ fn changed(before: &Catalog, after: &Catalog, unchecked: bool) -> Vec<String> {
     found
 }
 
-/// Partitions that can't be dropped.
+/// Partitions that can't be dropped or become tables.
 fn parted(before: &Catalog, name: &TableName, (was, table): (&Table, &Table)) -> Vec<String> {
     let mut others = before.tables.values().flat_map(|table| &table.foreign_keys);
     let referred = others.any(|key| key.references == *name);
     let fault = |partition: &Partition| match only(before, name, partition) {
         Ok(_) if referred => {
-            Some(format!("dropping partition {} of a table that others refer to", partition.name))
+            Some(format!("taking partition {} from a table that others refer to", partition.name))
         }
         Ok(_) => None,
         Err(error) => Some(error.message().to_owned()),

@@ -17,6 +17,7 @@ use crate::driver::Shared;
 use crate::error::{DUPLICATE_KEY, convert, unreadable};
 use crate::judge::Judged;
 use crate::names;
+use crate::partition::Share;
 use crate::plan::{Plan, Planner};
 use crate::schema::Schema;
 
@@ -38,6 +39,8 @@ pub(crate) struct Work {
     pub(crate) owner: bool,
     /// What was judged before the request at hand was planned.
     pub(crate) known: Judged,
+    /// The share of a table that the statement at hand writes by the name of a partition.
+    pub(crate) share: Option<Share>,
     /// How many triggers led here.
     pub(crate) depth: usize,
     /// What functions set for the rest of the transaction.
@@ -118,6 +121,7 @@ impl Shared {
             watch: Watch::new(&self.client),
             owner: false,
             known: Judged::default(),
+            share: None,
             depth: 0,
             settings: HashMap::new(),
         })

@@ -36,6 +36,7 @@ pub(crate) fn change(
         return run(conn, &format!("ALTER TABLE {} RENAME TO {}", physical(old), physical(new)));
     }
     partitions::leave(conn, before, after)?;
+    let detached = |name: &TableName| before.partition(name).is_some();
     let attached = |name: &&&TableName| after.partition(name).is_some();
     for name in missing.iter().filter(|name| !attached(name)) {
         run(conn, &format!("DROP TABLE {}", physical(name)))?;
@@ -51,13 +52,8 @@ pub(crate) fn change(
             continue;
         }
         match before.tables.get(name) {
-            None => {
-                run(conn, &create(after, name, table, &physical_name(name))?)?;
-                if let Some(number) = numbers::before_first(after, name, table) {
-                    sequence::seed(conn, &physical_name(name), number)?;
-                }
-                indexes(conn, after, name, table)?;
-            }
+            None if detached(name) => {}
+            None => make(conn, after, name, table)?,
             Some(old) if stored_alike(old, table) && counted_alike(before, after, name) => {}
             Some(old) => {
                 partitions::refuse_moved(conn, after, name, (old, table))?;
@@ -69,6 +65,15 @@ pub(crate) fn change(
         .into_iter()
         .filter(|name| attached(&name))
         .try_for_each(|name| partitions::enter(conn, after, name))
+}
+
+/// Makes a table that is new.
+fn make(conn: &Connection, catalog: &Catalog, name: &TableName, table: &Table) -> Result<()> {
+    run(conn, &create(catalog, name, table, &physical_name(name))?)?;
+    if let Some(number) = numbers::before_first(catalog, name, table) {
+        sequence::seed(conn, &physical_name(name), number)?;
+    }
+    indexes(conn, catalog, name, table)
 }
 
 /// Writes the new label of an enum wherever the old one stands.

@@ -12,9 +12,16 @@ const MARK: &str = "\u{1}ts\u{1}";
 /// Marks the code of an error that a function raises by its own words.
 const OWN: char = '!';
 
+/// Marks the details of an error behind its message.
+const DETAILS: &str = "\u{1}ts details\u{1}";
+
 /// Raises an error from within a function that SQL calls.
 pub(crate) fn raise(error: &Error) -> rusqlite::Error {
-    let text = format!("{MARK}{}\u{1}{}", error.code(), error.message());
+    let mut text = format!("{MARK}{}\u{1}{}", error.code(), error.message());
+    if let Some(details) = error.details().and_then(|details| details.as_str()) {
+        text.push_str(DETAILS);
+        text.push_str(details);
+    }
     rusqlite::Error::UserFunctionError(text.into())
 }
 
@@ -48,7 +55,11 @@ pub(crate) fn convert(error: rusqlite::Error) -> Error {
         if let Some(code) = code.strip_prefix(OWN) {
             return raised(code, message.to_owned());
         }
-        return Error::new(kind_of(code), code.to_owned(), message.to_owned());
+        let error = |message: &str| Error::new(kind_of(code), code.to_owned(), message.to_owned());
+        return match message.split_once(DETAILS) {
+            Some((message, details)) => error(message).with_details(details.to_owned()),
+            None => error(message),
+        };
     }
     if text.starts_with(CLOSED) {
         return Error::new(ErrorKind::Fenced, "BACKEND_006", text);

@@ -1,11 +1,8 @@
 //! The seam to the translation of PostgreSQL's expressions.
 
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{
-    Catalog, Function, Partition, PolicyCommand, Table, TableKind, TableName,
-};
+use truststream_services::database::{Catalog, Function, Partition, PolicyCommand, TableKind, TableName};
 use truststream_sql::expression::{self, Scope, Unsupported};
-use truststream_sql::grants::{denied, granted};
 use truststream_sql::partitions;
 use truststream_sql::schema::view_query;
 
@@ -78,13 +75,28 @@ fn of_partition(
     access: Access<'_>,
 ) -> Result<String> {
     let rows = partitions::rows(&schema.catalog, table, partition)?;
-    let Some(role) = access.role() else { return Ok(rows) };
-    let own = Table { grants: partition.grants.clone(), ..Table::default() };
-    if !granted(&own, role, PolicyCommand::Select) {
-        return Err(denied(&own, &partition.name));
+    let open = partitions::open(partition, access.role(), PolicyCommand::Select)?;
+    Ok(if open { rows } else { format!("(SELECT * FROM {rows} WHERE 0)") })
+}
+
+/// The condition under which a statement that names a table or a partition may touch existing rows; `None` if
+/// all are open.
+///
+/// # Errors
+/// 42501 if it is closed to the caller, PGRST205 if there is none.
+pub(crate) fn guard(
+    schema: &Schema,
+    name: &TableName,
+    command: PolicyCommand,
+    access: Access<'_>,
+) -> Result<Option<String>> {
+    match schema.catalog.partition(name) {
+        Some((_, partition)) => {
+            let open = partitions::open(partition, access.role(), command)?;
+            Ok((!open).then(|| "0".to_owned()))
+        }
+        None => access.using(schema, name, command),
     }
-    // It has no policies of its own.
-    Ok(if partition.row_security { format!("(SELECT * FROM {rows} WHERE 0)") } else { rows })
 }
 
 /// A view's rows with the row ids of the table written through it: those that a command may touch, or

@@ -98,28 +98,33 @@ pub(super) fn like(
         table.comment.clone_from(&from.comment);
     }
     if including.indexes {
-        table.primary_key.clone_from(&from.primary_key);
-        let taken = |table: &Table, called: &str| {
-            let own = table.unique_keys.iter().any(|key| key.name == called)
-                || table.indexes.iter().any(|index| index.name == called);
-            own || relation_taken(catalog, &name.schema, called)
-        };
-        for key in &from.unique_keys {
-            let called = generated(&name.name, &key.columns, "key", |called| taken(&table, called));
-            table.unique_keys.push(UniqueKey { name: called, ..key.clone() });
-        }
-        for index in &from.indexes {
-            let plain =
-                |term: &String| from.column(term.trim_matches('"')).map_or("expr".into(), |c| c.name.clone());
-            let columns: Vec<String> = index.terms.iter().map(plain).collect();
-            let called = generated(&name.name, &columns, "idx", |called| taken(&table, called));
-            table.indexes.push(Index { name: called, ..index.clone() });
-        }
+        keys(catalog, from, name, &mut table);
     }
     table.grants = defaults::of_table(catalog, name);
     catalog.schemas.entry(name.schema.clone()).or_default();
     catalog.tables.insert(name.clone(), table);
     Ok(())
+}
+
+/// Gives a new table the keys and indexes of another, under names of its own.
+pub(super) fn keys(catalog: &Catalog, from: &Table, name: &TableName, table: &mut Table) {
+    table.primary_key.clone_from(&from.primary_key);
+    let taken = |table: &Table, called: &str| {
+        let own = table.unique_keys.iter().any(|key| key.name == called)
+            || table.indexes.iter().any(|index| index.name == called);
+        own || relation_taken(catalog, &name.schema, called)
+    };
+    for key in &from.unique_keys {
+        let called = generated(&name.name, &key.columns, "key", |called| taken(table, called));
+        table.unique_keys.push(UniqueKey { name: called, ..key.clone() });
+    }
+    for index in &from.indexes {
+        let plain =
+            |term: &String| from.column(term.trim_matches('"')).map_or("expr".into(), |c| c.name.clone());
+        let columns: Vec<String> = index.terms.iter().map(plain).collect();
+        let called = generated(&name.name, &columns, "idx", |called| taken(table, called));
+        table.indexes.push(Index { name: called, ..index.clone() });
+    }
 }
 
 /// The table that holds what a query finds.

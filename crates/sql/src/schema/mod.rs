@@ -15,6 +15,7 @@ mod copy;
 mod create;
 mod defaults;
 mod dependents;
+mod detach;
 mod domains;
 mod drop;
 mod follow;

@@ -32,6 +32,8 @@ pub(crate) enum Own {
     Refresh(TableName),
     /// `alter table … attach partition …`
     Attach { parent: TableName, name: TableName, values: ast::ForValues },
+    /// `alter table … detach partition …`
+    Detach { parent: TableName, name: TableName },
     /// `alter index … attach partition …`
     AttachIndex,
     /// `create cast …`
@@ -124,6 +126,7 @@ pub(super) fn apply(catalog: &mut Catalog, own: &Own) -> Result<()> {
         Own::DropCast(cast) => casts::drop(catalog, cast),
         Own::Domain { domain, not_null } => super::domains::create(catalog, domain, *not_null),
         Own::Attach { parent, name, values } => super::partitions::attach(catalog, parent, name, values),
+        Own::Detach { parent, name } => super::detach::detach(catalog, parent, name),
         // The one reads and writes rows, the other follows from the tables.
         Own::Refresh(_) | Own::AttachIndex => Ok(()),
     }

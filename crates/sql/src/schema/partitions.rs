@@ -7,6 +7,7 @@ use sqlparser::ast::{
     AlterTable, AlterTableOperation as Operation, CreateTable, Expr, ForValues, FunctionArg, FunctionArgExpr,
     FunctionArguments, PartitionBoundValue, Statement, UnaryOperator,
 };
+use sqlparser::tokenizer::Token;
 use truststream_kernel::value::decimal;
 use truststream_kernel::{Error, Result, Type, Value};
 use truststream_services::database::{
@@ -354,7 +355,10 @@ pub(super) fn read(words: &mut Words<'_>, index: bool) -> Option<Result<Own, Str
     words.take("only");
     let parent = words.relation()?;
     if words.skip(&["detach", "partition"]) {
-        return Some(Err("detaching a partition runs on PostgreSQL only: its rows are in the table".into()));
+        let name = words.relation()?;
+        // PostgreSQL takes the words behind it outside of transactions only, which migrations are.
+        let whole = words.peek().is_none_or(|token| *token == Token::SemiColon);
+        return Some(if whole { Ok(Own::Detach { parent, name }) } else { Err(unreadable("\"detach\"")) });
     }
     if !words.skip(&["attach", "partition"]) {
         return None;

@@ -5,7 +5,8 @@ use truststream_kernel::{Error, Result};
 use truststream_services::database::{Catalog, TableName};
 
 use super::numbers;
-use super::write::{Rules, known, write};
+use super::target::Target;
+use super::write::{Rules, write};
 use crate::expression::{Scope, Translator, file_name};
 use crate::quote::quote;
 use crate::schema::{Own, Statement, table_name};
@@ -37,7 +38,11 @@ fn truncate(catalog: &Catalog, truncate: &Truncate) -> Result<Vec<String>> {
     let cascade = truncate.cascade == Some(CascadeOption::Cascade);
     let mut at = 0;
     while let Some(name) = names.get(at).cloned() {
-        known(catalog, &name)?;
+        let target = Target::find(catalog, &name)?;
+        if target.is_partition() {
+            let message = format!("truncating partition {name} runs on PostgreSQL only: delete its rows");
+            return Err(Error::unsupported(message));
+        }
         for (other, table) in &catalog.tables {
             let refers = table.foreign_keys.iter().any(|key| key.references == name);
             if !refers || names.contains(other) {
@@ -58,7 +63,7 @@ fn truncate(catalog: &Catalog, truncate: &Truncate) -> Result<Vec<String>> {
         names.iter().rev().map(|name| format!("DELETE FROM {}", quote(&file_name(name)))).collect();
     if truncate.identity == Some(TruncateIdentityOption::Restart) {
         for name in &names {
-            statements.extend(numbers::restarted(catalog, name, known(catalog, name)?));
+            statements.extend(numbers::restarted(catalog, name, Target::find(catalog, name)?.table));
         }
     }
     Ok(statements)

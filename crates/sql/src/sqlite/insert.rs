@@ -4,12 +4,11 @@ use sqlparser::ast::{
     ConflictTarget, Insert, OnConflict, OnConflictAction, OnInsert, Query, SetExpr, TableObject,
 };
 use truststream_kernel::{Error, Result, Type};
-use truststream_services::database::{Catalog, Column, PolicyCommand, Table, TableName};
+use truststream_services::database::{Column, PolicyCommand, Table, TableName};
 
+use super::target::Target;
 use super::trigger;
-use super::write::{
-    Rules, Write, assignments, column, fitted, known, last, returning, target, value, within,
-};
+use super::write::{self, Rules, Write, assignments, fitted, last, returning, value, within};
 use crate::expression::{Columns, Relation, Term, TermType, Translator, file_name};
 use crate::quote::quote;
 use crate::schema::ident;
@@ -18,71 +17,77 @@ pub(super) fn insert(translator: &mut Translator<'_>, insert: &Insert, rules: &R
     let TableObject::TableName(name) = &insert.table else {
         return Err(Error::unsupported("an insert into anything but a table"));
     };
-    let name = translator.table_named(name);
     let catalog = translator.catalog();
-    let table = known(catalog, &name)?;
-    trigger::refuse(catalog, (&name, table), "insert")?;
+    let target = Target::find(catalog, &translator.table_named(name))?;
+    trigger::refuse(catalog, target.pair(), "insert")?;
     if let Some(guard) = rules.guard {
-        guard(&name, PolicyCommand::Insert)?;
+        guard(target.named(), PolicyCommand::Insert)?;
     }
     let names: Vec<String> = insert.columns.iter().map(last).collect();
     let columns = match names.is_empty() {
-        true => table.columns.iter().filter(|column| column.generated.is_none()).collect(),
-        false => names.iter().map(|given| column(table, &name, given)).collect::<Result<Vec<_>>>()?,
+        true => target.table.columns.iter().filter(|column| column.generated.is_none()).collect(),
+        false => names.iter().map(|given| target.column(given)).collect::<Result<Vec<_>>>()?,
     };
-    let (columns, rows) = match &insert.source {
+    let given = match &insert.source {
         None => (Vec::new(), "DEFAULT VALUES".to_owned()),
-        Some(source) => self::rows(translator, (&name, table), &columns, source)?,
+        Some(source) => self::rows(translator, target.pair(), &columns, source)?,
     };
-    let mut sql = inserted(translator.catalog(), (&name, table), &columns, rows, rules)?;
-    let alias = insert.table_alias.as_ref().map(|alias| ident(&alias.alias));
-    let target = target(&name, table, alias);
+    let mut sql = inserted(translator, &target, target.decided(catalog, given)?, rules)?;
+    let relation = target.relation(insert.table_alias.as_ref().map(|alias| ident(&alias.alias)));
     let mut upserts = false;
     match &insert.on {
         None => {}
         Some(OnInsert::OnConflict(rule)) => {
             upserts = matches!(rule.action, OnConflictAction::DoUpdate(_));
-            sql.push_str(&on_conflict(translator, &name, table, &target, rule)?);
+            sql.push_str(&on_conflict(translator, &target, &relation, rule)?);
         }
         Some(_) => return Err(Error::unsupported("this rule for conflicts")),
     }
-    let returning = returning(translator, target, insert.returning.as_deref())?;
-    Ok(Write { table: name, command: PolicyCommand::Insert, sql, returning, upserts })
+    let returning = returning(translator, relation, insert.returning.as_deref())?;
+    Ok(Write { upserts, ..target.write(PolicyCommand::Insert, sql, returning) })
 }
 
 /// The insert of rows, as the table's triggers make them.
 fn inserted(
-    catalog: &Catalog,
-    (name, table): (&TableName, &Table),
-    columns: &[&Column],
-    rows: String,
+    translator: &Translator<'_>,
+    target: &Target<'_>,
+    (columns, rows): (Vec<&Column>, String),
     rules: &Rules<'_>,
 ) -> Result<String> {
-    let file = quote(&file_name(name));
+    let catalog = translator.catalog();
+    let file = quote(&file_name(target.name));
     let names: Vec<String> = columns.iter().map(|column| quote(&column.name)).collect();
     let names = names.join(", ");
     let cells: Vec<_> = columns
         .iter()
         .map(|column| (column.name.clone(), format!("\"q\".{}", quote(&column.name))))
         .collect();
-    let from =
-        (!columns.is_empty()).then(|| format!("(WITH q({names}) AS ({rows}) SELECT * FROM q) AS \"q\""));
-    let only_if = rules.only_if.map(|condition| format!(" AND {condition}")).unwrap_or_default();
+    // What is looked at once more is not computed once more.
+    let whole = if target.is_partition() { " LIMIT -1" } else { "" };
+    let from = (!columns.is_empty())
+        .then(|| format!("(WITH q({names}) AS ({rows}) SELECT * FROM q{whole}) AS \"q\""));
+    let only_if = rules.only_if.map(str::to_owned);
     if let Some(before) =
-        trigger::before(catalog, (name, table), PolicyCommand::Insert, &cells, from.as_deref())?
+        trigger::before(catalog, target.pair(), PolicyCommand::Insert, &cells, from.as_deref())?
     {
+        let admits = target.admits(translator, PolicyCommand::Insert, |column| Ok(write::whole(column)))?;
+        let conditions = only_if.into_iter().chain(admits).map(|condition| format!(" AND {condition}"));
+        let conditions: String = conditions.collect();
         let columns: Vec<_> = before.columns.iter().map(|column| quote(column)).collect();
-        return Ok(format!("INSERT INTO {file} ({}) {}{only_if}", columns.join(", "), before.sql));
+        return Ok(format!("INSERT INTO {file} ({}) {}{conditions}", columns.join(", "), before.sql));
     }
-    Ok(match (columns.is_empty(), rules.only_if) {
-        (true, None) => format!("INSERT INTO {file} {rows}"),
-        (true, Some(_)) => {
+    let cell = |column: &Column| target.proposed(catalog, &columns, column);
+    let admits = target.admits(translator, PolicyCommand::Insert, cell)?;
+    let conditions: Vec<String> = only_if.into_iter().chain(admits).collect();
+    Ok(match (columns.is_empty(), conditions.is_empty()) {
+        (true, true) => format!("INSERT INTO {file} {rows}"),
+        (true, false) => {
             return Err(Error::unsupported("an insert of nothing but defaults under a condition"));
         }
-        (false, None) => format!("INSERT INTO {file} ({names}) {rows}"),
-        (false, Some(condition)) => {
-            let from = from.unwrap_or_default();
-            format!("INSERT INTO {file} ({names}) SELECT * FROM {from} WHERE {condition}")
+        (false, true) => format!("INSERT INTO {file} ({names}) {rows}"),
+        (false, false) => {
+            let (from, conditions) = (from.unwrap_or_default(), conditions.join(" AND "));
+            format!("INSERT INTO {file} ({names}) SELECT * FROM {from} WHERE {conditions}")
         }
     })
 }
@@ -142,15 +147,15 @@ fn too_many() -> Error {
 
 fn on_conflict(
     translator: &mut Translator<'_>,
-    name: &TableName,
-    table: &Table,
+    target: &Target<'_>,
     into: &Relation,
     rule: &OnConflict,
 ) -> Result<String> {
-    let target = match &rule.conflict_target {
+    let table = target.table;
+    let key = match &rule.conflict_target {
         None => String::new(),
         Some(ConflictTarget::Columns(columns)) => {
-            let columns = columns.iter().map(|given| Ok(quote(&column(table, name, &ident(given))?.name)));
+            let columns = columns.iter().map(|given| Ok(quote(&target.column(&ident(given))?.name)));
             format!(" ({})", columns.collect::<Result<Vec<_>>>()?.join(", "))
         }
         Some(ConflictTarget::OnConstraint(constraint)) => {
@@ -161,15 +166,15 @@ fn on_conflict(
         }
     };
     let OnConflictAction::DoUpdate(update) = &rule.action else {
-        return Ok(format!(" ON CONFLICT{target} DO NOTHING"));
+        return Ok(format!(" ON CONFLICT{key} DO NOTHING"));
     };
-    trigger::refuse(translator.catalog(), (name, table), "update")?;
+    trigger::refuse(translator.catalog(), target.pair(), "update")?;
     let excluded = Relation::of_table(&TableName::public("excluded"), table).aliased("excluded");
     // A level of its own: names that are not qualified mean the table.
     within(translator, vec![excluded], |translator| {
         within(translator, vec![into.clone()], |translator| {
-            let changes = assignments(translator, name, table, &update.assignments)?;
-            let mut sql = format!(" ON CONFLICT{target} DO UPDATE SET {changes}");
+            let changes = assignments(translator, target, &update.assignments)?;
+            let mut sql = format!(" ON CONFLICT{key} DO UPDATE SET {changes}");
             if let Some(condition) = &update.selection {
                 sql.push_str(&format!(" WHERE {}", translator.condition(condition)?));
             }

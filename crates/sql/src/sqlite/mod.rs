@@ -8,6 +8,7 @@ pub mod program;
 pub mod raw;
 mod review;
 pub mod routine;
+mod target;
 pub mod trigger;
 mod write;
 

@@ -27,6 +27,8 @@ pub struct Step {
 pub struct Written {
     /// Rows of this table.
     pub table: TableName,
+    /// The name that they are called by: the table's, or that of a partition.
+    pub named: TableName,
     /// By this command.
     pub command: PolicyCommand,
     /// Whether it may update rows instead of inserting them.
@@ -102,6 +104,7 @@ fn step(
         sql: format!("{} RETURNING {}", done.sql, cells.join(", ")),
         written: Some(Written {
             table: done.table,
+            named: done.named,
             command: done.command,
             upserts: done.upserts,
             returns: columns.is_some(),

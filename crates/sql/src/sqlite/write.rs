@@ -10,10 +10,11 @@ use sqlparser::parser::Parser;
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{Catalog, Column, PolicyCommand, Table, TableName};
 
+use super::target::Target;
 use super::{numbers, trigger};
 use crate::expression::{Relation, Scope, Term, Translator, Unsupported, file_name};
 use crate::quote::{literal, quote};
-use crate::schema::{ident, no_such_column, no_such_table, parts};
+use crate::schema::{ident, parts};
 
 /// The condition under which a command may touch existing rows of a table.
 pub type Guard<'a> = dyn Fn(&TableName, PolicyCommand) -> Result<Option<String>> + 'a;
@@ -44,6 +45,8 @@ pub(crate) fn statement_of(sql: &str) -> Result<Parsed, Unsupported> {
 pub(crate) struct Write {
     /// The table whose rows it writes.
     pub(crate) table: TableName,
+    /// The name that it calls them by: the table's, or that of a partition.
+    pub(crate) named: TableName,
     /// What it does to them.
     pub(crate) command: PolicyCommand,
     /// The statement without `returning`.
@@ -67,35 +70,9 @@ pub(crate) fn write(translator: &mut Translator<'_>, statement: &Parsed, rules: 
     }
 }
 
-pub(super) fn known<'a>(catalog: &'a Catalog, name: &TableName) -> Result<&'a Table> {
-    if let Some((table, _)) = catalog.partition(name) {
-        let message = format!("writing to partition {name} runs on PostgreSQL only: write to {table}");
-        return Err(Error::unsupported(message));
-    }
-    let table = catalog.table(name).ok_or_else(|| no_such_table(name))?;
-    match table.kind {
-        truststream_services::database::TableKind::Table => Ok(table),
-        _ => Err(Error::unsupported(format!("writing through view {name} runs on PostgreSQL only"))),
-    }
-}
-
-pub(super) fn column<'a>(table: &'a Table, name: &TableName, column: &str) -> Result<&'a Column> {
-    table.column(column).ok_or_else(|| no_such_column(column, name))
-}
-
 /// The column a name in an assignment or a list of columns means.
 pub(super) fn last(name: &ObjectName) -> String {
     parts(name).pop().unwrap_or_default()
-}
-
-/// The written table as what columns come from: under its own name, which is all that SQLite takes
-/// within triggers.
-pub(super) fn target(name: &TableName, table: &Table, alias: Option<String>) -> Relation {
-    let relation = Relation::of_table(name, table).aliased(file_name(name));
-    match alias {
-        Some(alias) => Relation { name: alias, schema: None, ..relation },
-        None => relation,
-    }
 }
 
 /// Runs a translation within one more level of names.
@@ -112,11 +89,11 @@ pub(super) fn within<'a, T>(
 
 pub(super) fn returning(
     translator: &mut Translator<'_>,
-    target: Relation,
+    written: Relation,
     items: Option<&[SelectItem]>,
 ) -> Result<Vec<(String, Term)>> {
     let Some(items) = items else { return Ok(Vec::new()) };
-    within(translator, vec![target], |translator| Ok(translator.items(items)?))
+    within(translator, vec![written], |translator| Ok(translator.items(items)?))
 }
 
 pub(super) fn value(
@@ -194,31 +171,58 @@ pub(super) fn fitted(
 
 pub(super) fn assignments(
     translator: &mut Translator<'_>,
-    name: &TableName,
-    table: &Table,
+    target: &Target<'_>,
     assignments: &[Assignment],
 ) -> Result<String> {
     let one = |assignment: &Assignment| {
-        let AssignmentTarget::ColumnName(target) = &assignment.target else {
+        let AssignmentTarget::ColumnName(name) = &assignment.target else {
             return Err(Error::unsupported("an assignment of a row"));
         };
-        let column = column(table, name, &last(target))?;
-        Ok((column.name.clone(), value(translator, (name, table), column, &assignment.value)?))
+        let column = target.column(&last(name))?;
+        Ok((column.name.clone(), value(translator, target.pair(), column, &assignment.value)?))
     };
     let cells = assignments.iter().map(one).collect::<Result<Vec<_>>>()?;
     let catalog = translator.catalog();
-    if let Some(before) = trigger::before(catalog, (name, table), PolicyCommand::Update, &cells, None)? {
+    if let Some(before) = trigger::before(catalog, target.pair(), PolicyCommand::Update, &cells, None)? {
         let columns: Vec<_> = before.columns.iter().map(|column| quote(column)).collect();
-        return Ok(format!("({}) = ({})", columns.join(", "), before.sql));
+        let written: Vec<&str> = before.columns.iter().map(String::as_str).collect();
+        let admits = match target.decides(&written) {
+            Some(_) => target.admits(translator, PolicyCommand::Update, |column| Ok(whole(column)))?,
+            None => None,
+        };
+        let admits = admits.map(|admits| format!(" AND {admits}")).unwrap_or_default();
+        return Ok(format!("({}) = ({}{admits})", columns.join(", "), before.sql));
     }
-    let changes: Vec<_> = cells.iter().map(|(name, cell)| format!("{} = {cell}", quote(name))).collect();
-    Ok(changes.join(", "))
+    let change = |(name, cell): &(String, String)| {
+        let quoted = quote(name);
+        if target.decides(&[name.as_str()]).is_none() {
+            return Ok(format!("{quoted} = {cell}"));
+        }
+        let file = quote(&file_name(target.name));
+        let admits = target.admits(translator, PolicyCommand::Update, |column| {
+            let given = cells.iter().find(|(given, _)| *given == column.name);
+            Ok(match given {
+                Some((given, _)) if given == name => Some(quoted.clone()),
+                Some((_, cell)) => Some(cell.clone()),
+                None if column.generated.is_some() => None,
+                None => Some(format!("{file}.{}", quote(&column.name))),
+            })
+        })?;
+        let admits = admits.unwrap_or_else(|| "1".into());
+        Ok(format!("{quoted} = (SELECT {quoted} FROM (SELECT {cell} AS {quoted} LIMIT -1) WHERE {admits})"))
+    };
+    Ok(cells.iter().map(change).collect::<Result<Vec<_>>>()?.join(", "))
+}
+
+/// A column as it is named among all that a row is to hold.
+pub(super) fn whole(column: &Column) -> Option<String> {
+    column.generated.is_none().then(|| quote(&column.name))
 }
 
 /// ` WHERE` with the statement's own condition and the caller's policies.
 fn conditions(
     translator: &mut Translator<'_>,
-    name: &TableName,
+    target: &Target<'_>,
     selection: Option<&Expr>,
     commands: &[PolicyCommand],
     rules: &Rules<'_>,
@@ -226,9 +230,10 @@ fn conditions(
     let mut conditions: Vec<String> = rules.only_if.map(str::to_owned).into_iter().collect();
     if let Some(guard) = rules.guard {
         for command in commands {
-            conditions.extend(guard(name, *command)?);
+            conditions.extend(guard(target.named(), *command)?);
         }
     }
+    conditions.extend(target.rows(translator.catalog())?);
     if let Some(condition) = selection {
         conditions.push(translator.condition(condition)?);
     }
@@ -254,10 +259,9 @@ fn update(translator: &mut Translator<'_>, update: &Update, rules: &Rules<'_>) -
     let TableFactor::Table { name, alias, .. } = &update.table.relation else {
         return Err(Error::unsupported("an update of anything but a table"));
     };
-    let name = translator.table_named(name);
-    let table = known(translator.catalog(), &name)?;
-    trigger::refuse(translator.catalog(), (&name, table), "update")?;
-    let relation = target(&name, table, alias.as_ref().map(|alias| ident(&alias.name)));
+    let target = Target::find(translator.catalog(), &translator.table_named(name))?;
+    trigger::refuse(translator.catalog(), target.pair(), "update")?;
+    let relation = target.relation(alias.as_ref().map(|alias| ident(&alias.name)));
     let sql = within(translator, vec![relation.clone()], |translator| {
         let from = match &update.from {
             None => String::new(),
@@ -265,13 +269,13 @@ fn update(translator: &mut Translator<'_>, update: &Update, rules: &Rules<'_>) -
                 format!(" FROM {}", others(translator, from)?)
             }
         };
-        let changes = assignments(translator, &name, table, &update.assignments)?;
+        let changes = assignments(translator, &target, &update.assignments)?;
         let commands = commands(PolicyCommand::Update, &update.selection, &update.returning);
-        let rows = conditions(translator, &name, update.selection.as_ref(), &commands, rules)?;
-        Ok(format!("UPDATE {} SET {changes}{from}{rows}", quote(&file_name(&name))))
+        let rows = conditions(translator, &target, update.selection.as_ref(), &commands, rules)?;
+        Ok(format!("UPDATE {} SET {changes}{from}{rows}", quote(&file_name(target.name))))
     })?;
     let returning = returning(translator, relation, update.returning.as_deref())?;
-    Ok(Write { table: name, command: PolicyCommand::Update, sql, returning, upserts: false })
+    Ok(target.write(PolicyCommand::Update, sql, returning))
 }
 
 fn delete(translator: &mut Translator<'_>, delete: &Delete, rules: &Rules<'_>) -> Result<Write> {
@@ -280,22 +284,21 @@ fn delete(translator: &mut Translator<'_>, delete: &Delete, rules: &Rules<'_>) -
     let TableFactor::Table { name, alias, .. } = &only.relation else {
         return Err(Error::unsupported("a delete of anything but rows of a table"));
     };
-    let name = translator.table_named(name);
-    let table = known(translator.catalog(), &name)?;
-    trigger::refuse(translator.catalog(), (&name, table), "delete")?;
-    let file = quote(&file_name(&name));
-    let relation = target(&name, table, alias.as_ref().map(|alias| ident(&alias.name)));
+    let target = Target::find(translator.catalog(), &translator.table_named(name))?;
+    trigger::refuse(translator.catalog(), target.pair(), "delete")?;
+    let file = quote(&file_name(target.name));
+    let relation = target.relation(alias.as_ref().map(|alias| ident(&alias.name)));
     let sql = within(translator, vec![relation.clone()], |translator| {
         let commands = commands(PolicyCommand::Delete, &delete.selection, &delete.returning);
         let Some(using) = &delete.using else {
-            let rows = conditions(translator, &name, delete.selection.as_ref(), &commands, rules)?;
+            let rows = conditions(translator, &target, delete.selection.as_ref(), &commands, rules)?;
             return Ok(format!("DELETE FROM {file}{rows}"));
         };
         // SQLite deletes by a condition on the rows alone.
         let from = others(translator, using)?;
-        let met = conditions(translator, &name, delete.selection.as_ref(), &commands, rules)?;
+        let met = conditions(translator, &target, delete.selection.as_ref(), &commands, rules)?;
         Ok(format!("DELETE FROM {file} WHERE EXISTS (SELECT 1 FROM {from}{met})"))
     })?;
     let returning = returning(translator, relation, delete.returning.as_deref())?;
-    Ok(Write { table: name, command: PolicyCommand::Delete, sql, returning, upserts: false })
+    Ok(target.write(PolicyCommand::Delete, sql, returning))
 }

@@ -6,13 +6,13 @@ use sqlparser::ast::{
     OnInsert, Query, SelectItem, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update,
 };
 use truststream_kernel::{Error, ErrorKind, Result, Value};
-use truststream_services::database::{Column, Function, PolicyCommand, Table, TableKind, TableName};
+use truststream_services::database::{Column, Function, PolicyCommand, Table, TableName};
 use truststream_sql::schema::table_name;
 
 use super::{Called, Columns};
 use crate::cast::cast;
 use crate::names::{collection, field};
-use crate::partition::refuse_write;
+use crate::partition::Target;
 use crate::plan::Planner;
 use crate::schema::Schema;
 use crate::sql::{Changes, Translator, ident, meant, unbounded};
@@ -38,8 +38,7 @@ enum Parts<'s> {
 }
 
 struct Read<'s> {
-    name: TableName,
-    table: &'s Table,
+    target: Target<'s>,
     /// What the table is called in the statement.
     alias: String,
     parts: Parts<'s>,
@@ -57,18 +56,12 @@ fn read<'s>(schema: &'s Schema, function: &Function, statement: &'s Statement) -
     let catalog = &schema.catalog;
     let exists = |one: &TableName| catalog.tables.contains_key(one) || catalog.partition(one).is_some();
     let named = |name: &ObjectName| meant(name, near, exists);
-    let found = |name: TableName| -> Result<(TableName, &'s Table)> {
-        refuse_write(catalog, &name)?;
-        let table = schema.table(&name)?;
-        if table.kind != TableKind::Table {
-            return Err(Error::unsupported(format!("functions write to tables only, not to view {name}")));
-        }
-        Ok((name, table))
-    };
     match statement {
         Statement::Insert(insert) => {
             let TableObject::TableName(name) = &insert.table else { return Err(refused(statement)) };
-            let (name, table) = found(named(name))?;
+            let name = named(name);
+            let target = Target::find(catalog, &name)?;
+            let table = target.table;
             let source = insert.source.as_deref().ok_or_else(|| refused(statement))?;
             let mut columns = columns(table, &name, insert)?;
             if let (true, SetExpr::Values(values)) = (insert.columns.is_empty(), source.body.as_ref()) {
@@ -79,21 +72,21 @@ fn read<'s>(schema: &'s Schema, function: &Function, statement: &'s Statement) -
             let alias =
                 insert.table_alias.as_ref().map_or_else(|| name.name.clone(), |one| ident(&one.alias));
             let parts = Parts::Insert { columns, source, conflict };
-            Ok(Read { name, table, alias, parts, returning: insert.returning.as_deref() })
+            Ok(Read { target, alias, parts, returning: insert.returning.as_deref() })
         }
         Statement::Update(Update { table, assignments, from: None, selection, returning, .. }) => {
             let (name, alias) = target(table, named).ok_or_else(|| refused(statement))?;
-            let (name, table) = found(name)?;
+            let target = Target::find(catalog, &name)?;
             let parts = Parts::Update { assignments, selection: selection.as_ref() };
-            Ok(Read { name, table, alias, parts, returning: returning.as_deref() })
+            Ok(Read { target, alias, parts, returning: returning.as_deref() })
         }
         Statement::Delete(Delete { from, using: None, selection, returning, .. }) => {
             let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = from;
             let [table] = from.as_slice() else { return Err(refused(statement)) };
             let (name, alias) = target(table, named).ok_or_else(|| refused(statement))?;
-            let (name, table) = found(name)?;
+            let target = Target::find(catalog, &name)?;
             let parts = Parts::Delete { selection: selection.as_ref() };
-            Ok(Read { name, table, alias, parts, returning: returning.as_deref() })
+            Ok(Read { target, alias, parts, returning: returning.as_deref() })
         }
         other => Err(refused(other)),
     }
@@ -164,7 +157,7 @@ struct Made {
 }
 
 fn made(planner: &mut Planner<'_>, (function, arguments): Called<'_>, read: &Read<'_>) -> Result<Made> {
-    let table = (&read.name, read.alias.as_str());
+    let target = (read.target, read.alias.as_str());
     match &read.parts {
         Parts::Insert { columns, source, .. } => {
             let declared: Vec<_> =
@@ -176,13 +169,13 @@ fn made(planner: &mut Planner<'_>, (function, arguments): Called<'_>, read: &Rea
             let mut set = Vec::new();
             for one in *assignments {
                 let AssignmentTarget::ColumnName(name) = &one.target else { return Err(refused(one)) };
-                set.push((column(read.table, &read.name, &table_name(name).name)?, &one.value));
+                set.push((column(read.target.table, read.target.name, &table_name(name).name)?, &one.value));
             }
             let changes = Translator::changes(
                 planner,
                 function,
                 arguments,
-                table,
+                target,
                 (PolicyCommand::Update, *selection),
                 &set,
             )?;
@@ -193,7 +186,7 @@ fn made(planner: &mut Planner<'_>, (function, arguments): Called<'_>, read: &Rea
                 planner,
                 function,
                 arguments,
-                table,
+                target,
                 (PolicyCommand::Delete, *selection),
                 &[],
             )?;
@@ -232,7 +225,7 @@ fn returned(
             None => Ok(None),
         };
     };
-    let table = (&read.name, read.alias.as_str());
+    let table = (read.target.name, read.alias.as_str());
     Translator::returning(planner, function, arguments, table, items, columns).map(Some)
 }
 
@@ -246,23 +239,37 @@ impl Work {
         columns: Columns<'_>,
     ) -> Result<Vec<Document>> {
         let read = read(schema, called.0, statement)?;
+        let outer = std::mem::replace(&mut self.share, read.target.share());
+        let done = self.written(schema, called, &read, columns).await;
+        self.share = outer;
+        done
+    }
+
+    /// Writes what a statement says.
+    async fn written(
+        &mut self,
+        schema: &Schema,
+        called: Called<'_>,
+        read: &Read<'_>,
+        columns: Columns<'_>,
+    ) -> Result<Vec<Document>> {
         let (made, stages) = {
             let mut planner = self.planner(schema);
-            let stages = returned(&mut planner, called, &read, columns)?;
-            (made(&mut planner, called, &read)?, stages)
+            let stages = returned(&mut planner, called, read, columns)?;
+            (made(&mut planner, called, read)?, stages)
         };
-        let named = (&read.name, read.table);
+        let named = (read.target.name, read.target.table);
         let (readable, returns) = (made.changes.is_some(), stages.is_some());
         let rows = match (&read.parts, made) {
             (Parts::Insert { columns, conflict, .. }, Made { source: Some(rows), .. }) => {
                 let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-                self.may_write(&read.name, PolicyCommand::Insert, &names)?;
+                self.may_write(named.0, PolicyCommand::Insert, &names)?;
                 let found =
                     self.documents(crate::plan::Plan { collection: rows.from, stages: rows.stages }).await?;
                 let rows = values(schema, columns, &found)?;
-                let conflict = conflict.as_ref().map(|(merge, key)| {
-                    (*merge, key.clone().unwrap_or_else(|| read.table.primary_key.clone()))
-                });
+                let conflict = conflict
+                    .as_ref()
+                    .map(|(merge, key)| (*merge, key.clone().unwrap_or_else(|| named.1.primary_key.clone())));
                 self.put_given(
                     named,
                     &rows,
@@ -278,7 +285,7 @@ impl Work {
                     for (key, name) in &changes.set {
                         new.remove(key);
                         let value = old.remove(key).unwrap_or(Bson::Null);
-                        let value = written(schema, column(read.table, &read.name, name)?, &value)?;
+                        let value = written(schema, column(named.1, named.0, name)?, &value)?;
                         new.insert(field(name), value.1);
                     }
                 }
@@ -290,12 +297,12 @@ impl Work {
                 let old = self.documents(changes.plan).await?;
                 let old = self.before_delete(named, old).await?;
                 let keys: Vec<Bson> = old.iter().map(key_of).collect();
-                self.remove(&collection(&read.name), &keys).await?;
+                self.remove(&collection(named.0), &keys).await?;
                 self.release(named, &old, None).await?;
                 self.after_delete(named, &old).await?;
                 old
             }
-            _ => return Err(refused(statement)),
+            _ => return Err(Error::internal("a statement without what it writes")),
         };
         match stages {
             Some(stages) if !rows.is_empty() => self.evaluated(&rows, stages).await,

@@ -9,6 +9,7 @@ use super::frame::{Argument, Frame, Relation};
 use super::select::{Rows, Shown, stored_form};
 use super::{Translator, unsupported};
 use crate::names::field;
+use crate::partition::Target;
 use crate::plan::{Place, Plan, Planner};
 use crate::term::{Term, Want};
 
@@ -33,6 +34,19 @@ impl<'p, 'a> Translator<'p, 'a> {
         self.relation_of(&Place::of(table), alias)
     }
 
+    /// The rows of a target that are open to a command, and those it may read where it does.
+    fn touched(&mut self, target: Target<'_>, command: PolicyCommand, reads: bool) -> Result<Plan> {
+        if let Some(partition) = target.partition {
+            let commands = [command, PolicyCommand::Select];
+            return self.planner.partition(target.name, partition, &commands[..=usize::from(reads)]);
+        }
+        let mut plan = self.planner.origin(target.name, command)?;
+        if reads {
+            plan.stages.extend(self.planner.guarded(target.name, PolicyCommand::Select)?);
+        }
+        Ok(plan)
+    }
+
     /// The rows that a statement of a function is about, and their new values.
     ///
     /// # Errors
@@ -41,24 +55,22 @@ impl<'p, 'a> Translator<'p, 'a> {
         planner: &'p mut Planner<'a>,
         function: &Function,
         arguments: &[Term],
-        table: (&TableName, &str),
+        (target, alias): (Target<'_>, &str),
         (command, selection): (PolicyCommand, Option<&Expr>),
         set: &[(&Column, &Expr)],
     ) -> Result<Changes> {
         let mut translator = Translator::new(planner);
         let arguments = arguments.iter().cloned().map(Argument::Value).collect();
         translator.within(function, arguments, |body| {
-            let mut plan = body.planner.origin(table.0, command)?;
-            if selection.is_some() || !set.is_empty() {
-                plan.stages.extend(body.planner.guarded(table.0, PolicyCommand::Select)?);
-            }
-            body.frames.push(Frame::of(body.target(table)?));
+            let reads = selection.is_some() || !set.is_empty();
+            let mut plan = body.touched(target, command, reads)?;
+            body.frames.push(Frame::of(body.target((target.name, alias))?));
             if let Some(selection) = selection {
                 let condition = body.truth(selection, Want::True)?;
                 body.top().push(doc! { "$match": { "$expr": condition } });
             }
             let mut kept = Document::new();
-            for column in &body.planner.schema.table(table.0)?.columns {
+            for column in &target.table.columns {
                 kept.insert(field(&column.name), 1);
             }
             let mut named = Vec::new();

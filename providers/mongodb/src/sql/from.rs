@@ -119,7 +119,9 @@ impl Translator<'_, '_> {
                 let of = part.map_or(&table, |(divided, _)| divided);
                 let mut relation = self.relation_of(&Place::of(of), &called)?;
                 let origin = match part {
-                    Some((divided, partition)) => self.planner.partition(divided, partition)?,
+                    Some((divided, partition)) => {
+                        self.planner.partition(divided, partition, &[PolicyCommand::Select])?
+                    }
                     None => self.planner.origin(&table, PolicyCommand::Select)?,
                 };
                 if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {

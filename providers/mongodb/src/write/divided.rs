@@ -2,11 +2,14 @@
 
 use mongodb::bson::Document;
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::TableName;
+use truststream_services::database::{PolicyCommand, Table, TableName};
+use truststream_sql::partitions::open;
 
 use super::Named;
-use super::fault::texts;
-use crate::partition::{Goes, goes};
+use super::fault::{failing_row, texts};
+use crate::access::Access;
+use crate::partition::{Goes, Share, goes};
+use crate::work::Work;
 
 /// The relation that errors name for a row: its partition, or the table.
 ///
@@ -25,6 +28,28 @@ pub(super) fn relation<'t>((name, table): Named<'t>, row: &Document) -> Result<&
                 texts(table, &columns, row)
             )))
         }
+    }
+}
+
+/// The error of a row that is not in the partition it was to be written to by name.
+pub(super) fn outside(partition: &TableName, table: &Table, row: &Document) -> Error {
+    let message = format!("new row for relation \"{}\" violates partition constraint", partition.name);
+    Error::new(ErrorKind::Constraint, "23514", message).with_details(failing_row(table, row))
+}
+
+impl Work {
+    /// The share of a table that is written by the name of a partition.
+    pub(super) fn share_of(&self, name: &TableName) -> Option<&Share> {
+        self.share.as_ref().filter(|share| share.table == *name)
+    }
+
+    /// Whether rows of such a share are open to a command of the caller.
+    ///
+    /// # Errors
+    /// 42501 if it is closed to them.
+    pub(super) fn is_open(&self, share: &Share, command: PolicyCommand) -> Result<bool> {
+        let role = if self.owner { None } else { Access::of(&self.cx).role() };
+        open(&share.partition, role, command)
     }
 }
 

@@ -21,9 +21,10 @@ impl Work {
         }
         let mut kept = Vec::with_capacity(rows.len());
         for mut row in rows {
-            let into = relation(named, &row)?;
+            let by_name = self.share_of(named.0).is_some();
+            let into = if by_name { named.0 } else { relation(named, &row)? };
             if self.fire(named, event, None, Some(&mut row)).await? == Fired::Kept {
-                if relation(named, &row)? != into {
+                if !by_name && relation(named, &row)? != into {
                     let message = "moving row to another partition during a BEFORE FOR EACH ROW trigger is not supported";
                     return Err(Error::unsupported(message));
                 }

@@ -5,7 +5,7 @@ use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{Column, PolicyCommand, Table, TableName};
 
 use super::Named;
-use super::divided::relation;
+use super::divided::{outside, relation};
 use super::fault::failing_row;
 use crate::cast::cast;
 use crate::names::field;
@@ -107,12 +107,32 @@ impl Work {
         if rows.is_empty() {
             return Ok(());
         }
+        // What foreign keys do no policy concerns, and no name that a statement has.
+        let share = self.share_of(name).filter(|_| !policies.is_empty()).cloned();
+        let mut open = true;
+        if let Some(share) = &share {
+            for (command, _) in policies {
+                open &= self.is_open(share, *command)?;
+            }
+        }
+        let inserts = policies.iter().any(|(command, _)| *command == PolicyCommand::Insert);
+        let policies = if share.is_some() { &[] } else { policies };
         let verdicts = self.verdicts((name, table), rows, policies).await?;
         for (at, row) in rows.iter().enumerate() {
-            let relation = relation((name, table), row)?;
+            let relation = match &share {
+                Some(share) if !open => return Err(violated(&share.partition.name)),
+                Some(share) => &share.partition.name,
+                None => relation((name, table), row)?,
+            };
             let holds = |key: &str| verdicts.get(at).is_none_or(|one| one.get_bool(key).unwrap_or(true));
             if !holds("p") {
                 return Err(violated(name));
+            }
+            let is_inside = share.as_ref().map_or(Ok(true), |share| share.has(table, row))?;
+            let outside = || if is_inside { Ok(()) } else { Err(outside(relation, table, row)) };
+            // Of a row that was there PostgreSQL asks first whether it stays.
+            if !inserts {
+                outside()?;
             }
             not_null((relation, table), row)?;
             for (number, check) in table.checks.iter().enumerate() {
@@ -125,6 +145,7 @@ impl Work {
                     return Err(error.with_details(failing_row(table, row)));
                 }
             }
+            outside()?;
         }
         Ok(())
     }

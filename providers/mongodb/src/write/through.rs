@@ -125,6 +125,9 @@ impl Work {
         if self.owner {
             return Ok(());
         }
-        Access::of(&self.cx).may_write((name, self.schema.table(name)?), command, columns)
+        match self.share_of(name) {
+            Some(share) => self.is_open(share, command).map(drop),
+            None => Access::of(&self.cx).may_write((name, self.schema.table(name)?), command, columns),
+        }
     }
 }

@@ -9,7 +9,7 @@ use truststream_sql::quote::quote;
 use crate::error::convert;
 use crate::schema::physical;
 
-/// Deletes the rows of partitions that are dropped.
+/// Deletes the rows of partitions that are dropped, and moves those of partitions that become tables.
 pub(super) fn leave(conn: &Connection, before: &Catalog, after: &Catalog) -> Result<()> {
     for (name, old) in &before.tables {
         let Some(new) = after.table(name) else { continue };
@@ -18,8 +18,15 @@ pub(super) fn leave(conn: &Connection, before: &Catalog, after: &Catalog) -> Res
                 continue;
             }
             let condition = only(before, name, partition)?;
-            let sql = format!("DELETE FROM {} WHERE {condition}", physical(name));
-            conn.execute_batch(&sql).map_err(convert)?;
+            let file = physical(name);
+            if let Some(table) = after.table(&partition.name) {
+                super::make(conn, after, &partition.name, table)?;
+                let (own, columns) = (physical(&partition.name), written(table));
+                let sql =
+                    format!("INSERT INTO {own} ({columns}) SELECT {columns} FROM {file} WHERE {condition}");
+                conn.execute_batch(&sql).map_err(convert)?;
+            }
+            conn.execute_batch(&format!("DELETE FROM {file} WHERE {condition}")).map_err(convert)?;
         }
     }
     Ok(())
@@ -61,12 +68,15 @@ pub(super) fn enter(conn: &Connection, after: &Catalog, part: &TableName) -> Res
         let message = format!("partition constraint of relation \"{}\" is violated by some row", part.name);
         return Err(Error::new(ErrorKind::Constraint, "23514", message));
     }
-    let columns = after.table(name).map(|table| &table.columns).into_iter().flatten();
-    let columns: Vec<_> =
-        columns.filter(|column| column.generated.is_none()).map(|column| quote(&column.name)).collect();
-    let (into, columns) = (physical(name), columns.join(", "));
+    let (into, columns) = (physical(name), after.table(name).map(written).unwrap_or_default());
     let sql = format!("INSERT INTO {into} ({columns}) SELECT {columns} FROM {file}; DROP TABLE {file}");
     conn.execute_batch(&sql).map_err(|error| super::existing::violated(after, error))
+}
+
+/// The columns that rows are taken over with.
+fn written(table: &Table) -> String {
+    let columns = table.columns.iter().filter(|column| column.generated.is_none());
+    columns.map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ")
 }
 
 fn partitions(table: &Table) -> &[Partition] {

@@ -21,6 +21,7 @@ use rusqlite::{Connection, Result};
 use crate::collation;
 use crate::error::{raise, raise_own};
 use crate::session::Session;
+use crate::write::outside;
 
 /// A pure function: the planner may move it.
 const PURE: FunctionFlags = FunctionFlags::SQLITE_UTF8
@@ -70,6 +71,10 @@ fn about_the_caller(conn: &Connection, session: &Session) -> Result<()> {
     conn.create_scalar_function("ts_raise", 2, FRESH, |call: &Context<'_>| -> Result<Option<i64>> {
         let (code, message): (String, String) = (call.get(0)?, call.get(1)?);
         Err(raise_own(&code, &message))
+    })?;
+    conn.create_scalar_function("ts_outside", -1, FRESH, |call: &Context<'_>| -> Result<Option<i64>> {
+        let cells = (1..call.len()).map(|at| call.get(at)).collect::<Result<Vec<Option<String>>>>()?;
+        Err(raise(&outside(&call.get::<String>(0)?, cells)))
     })?;
     conn.create_scalar_function("ts_refuse", 1, FRESH, |call: &Context<'_>| -> Result<Option<i64>> {
         Err(raise(&truststream_kernel::Error::unsupported(call.get::<String>(0)?)))

@@ -73,7 +73,8 @@ impl Write<'_> {
         let source = |name: &TableName| {
             translate::source(self.schema, name, access).map_err(|error| Unsupported::carried(&error))
         };
-        let guard = |name: &TableName, command: PolicyCommand| access.using(self.schema, name, command);
+        let guard =
+            |name: &TableName, command: PolicyCommand| translate::guard(self.schema, name, command, access);
         let catalog = &self.schema.catalog;
         let candidates = |table: &TableName, alias: &str, document: &Document, query: &str| {
             Words::on(catalog, table, alias, document).map(|words| words.condition(alias, query))

@@ -172,7 +172,8 @@ impl Write<'_> {
     ) -> Result<Vec<Vec<Cell>>> {
         let table = self.schema.table(&written.table)?;
         let judged = !function.security_definer && Access::of(self.cx).role().is_some();
-        if judged && written.upserts && table.row_security {
+        let whole = written.named == written.table;
+        if judged && written.upserts && whole && table.row_security {
             return Err(Error::unsupported(format!(
                 "\"on conflict do update\" of a table with policies in function {}: declare it security definer",
                 function.name
@@ -193,7 +194,7 @@ impl Write<'_> {
             })
             .collect();
         if judged && written.command != PolicyCommand::Delete {
-            self.check(&written.table, &ids, written.command, written.returns)?;
+            self.check(&written.named, &ids, written.command, written.returns)?;
         }
         Ok(rows)
     }

@@ -114,16 +114,32 @@ fn texts(columns: &[&str], given: &Given<'_>) -> Option<String> {
 }
 
 fn shown(value: &Value, column: &Column) -> String {
-    /// As much of a value as an error shows.
+    clipped(value.to_text_as(&column.ty))
+}
+
+/// As much of a value as an error shows.
+fn clipped(text: Option<String>) -> String {
     const LONGEST: usize = 64;
 
-    let mut text = value.to_text_as(&column.ty).unwrap_or_else(|| "null".to_owned());
+    let mut text = text.unwrap_or_else(|| "null".to_owned());
     if text.len() > LONGEST {
         let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         text.truncate(end);
         text.push_str("...");
     }
     text
+}
+
+/// The error of a row that is not in the partition it was to be written to by name; its cells as texts, or
+/// none where they are not known.
+pub(crate) fn outside(partition: &str, cells: Vec<Option<String>>) -> Error {
+    let message = format!("new row for relation \"{partition}\" violates partition constraint");
+    let error = Error::new(ErrorKind::Constraint, "23514", message);
+    if cells.is_empty() {
+        return error;
+    }
+    let texts: Vec<String> = cells.into_iter().map(clipped).collect();
+    error.with_details(format!("Failing row contains ({}).", texts.join(", ")))
 }
 
 /// Adds the row that failed.

@@ -17,6 +17,7 @@ use truststream_services::database::{
     Batch, Media, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions,
     expected,
 };
+use truststream_sql::partitions;
 
 use crate::access::Access;
 use crate::connection::Conn;
@@ -29,7 +30,7 @@ use crate::session::in_zone;
 use crate::writer::Fate;
 
 pub(crate) use body::Rows;
-pub(crate) use fault::explain;
+pub(crate) use fault::{explain, outside};
 
 /// One request being written.
 pub(crate) struct Write<'a> {
@@ -120,7 +121,7 @@ impl<'a> Write<'a> {
         Ok(page)
     }
 
-    /// Checks new rows against the policies of a command.
+    /// Checks new rows against the policies of a command, under the name that the command calls them by.
     ///
     /// # Errors
     /// 42501 if one does not meet them.
@@ -132,6 +133,13 @@ impl<'a> Write<'a> {
         readable: bool,
     ) -> Result<()> {
         let access = Access::of(self.cx).by_columns();
+        if let Some((_, partition)) = self.schema.catalog.partition(name) {
+            let open = partitions::open(partition, access.role(), command)?;
+            if readable {
+                partitions::open(partition, access.role(), PolicyCommand::Select)?;
+            }
+            return if open || written.is_empty() { Ok(()) } else { Err(violated(name)) };
+        }
         let mut conditions = Vec::new();
         conditions.extend(access.check(self.schema, name, command)?);
         if readable {

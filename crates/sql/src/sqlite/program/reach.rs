@@ -43,6 +43,11 @@ pub(super) fn mentioned<'t>(catalog: &Catalog, texts: impl Iterator<Item = &'t s
                 waiting.push(self::words(definition));
             }
         }
+        let parts = catalog.tables.iter().filter(|(_, table)| {
+            let partitions = table.partitioning.iter().flat_map(|known| &known.partitions);
+            partitions.into_iter().any(|one| words.contains(&one.name.name.to_lowercase()))
+        });
+        found.extend(parts.map(|(name, _)| name.clone()));
         for function in &catalog.functions {
             if words.contains(&function.name.name.to_lowercase()) && through.insert(&function.name) {
                 waiting.extend(function.body.as_deref().map(self::words));

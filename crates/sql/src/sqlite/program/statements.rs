@@ -117,6 +117,7 @@ impl Compiler<'_, '_, '_> {
         let written = Written {
             returns: !done.returning.is_empty(),
             table: done.table,
+            named: done.named,
             command: done.command,
             upserts: done.upserts,
         };
