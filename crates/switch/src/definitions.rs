@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use truststream_kernel::{Error, ErrorKind, Result, Retry};
-use truststream_services::database::{AppliedMigration, Describe, Migrations, Table, TableKind};
+use truststream_services::database::{AppliedMigration, Describe, MigrationNames, Table, TableKind};
 
 use crate::Side;
 
@@ -24,7 +24,7 @@ pub struct Definitions {
 impl Definitions {
     pub(crate) async fn of(side: &Side) -> Result<Self> {
         // First: whatever is applied before the tables are looked at is found by its name.
-        let migrations = names(&side.database.send(Migrations).await?);
+        let migrations = names(side).await?;
         let catalog = side.database.send(Describe { fresh: true }).await?;
         let tables = catalog.tables.iter().filter(|(_, table)| table.kind == TableKind::Table);
         let tables = tables.map(|(name, table)| (name.to_string(), mark(table))).collect();
@@ -46,20 +46,23 @@ impl Definitions {
 
     /// The same of migrations alone, which are soon looked at.
     pub(crate) async fn no_migration_since(&self, side: &Side) -> Result<()> {
-        self.are_of(side, &side.database.send(Migrations).await?)
+        self.are_named(side, &names(side).await?)
     }
 
     /// The same of migrations that were just read.
     pub(crate) fn are_of(&self, side: &Side, migrations: &[AppliedMigration]) -> Result<()> {
-        let changed = &self.migrations ^ &names(migrations);
+        self.are_named(side, &migrations.iter().map(|migration| migration.name.clone()).collect())
+    }
+
+    fn are_named(&self, side: &Side, applied: &BTreeSet<String>) -> Result<()> {
+        let changed = &self.migrations ^ applied;
         refuse(side, &changed.into_iter().map(|name| format!("migration {name}")).collect())
     }
 }
 
 /// Whether migrations of one side are not those of the other.
 pub(crate) async fn is_behind(target: &Side, source: &Side) -> Result<bool> {
-    let source = names(&source.database.send(Migrations).await?);
-    let target = names(&target.database.send(Migrations).await?);
+    let (source, target) = (names(source).await?, names(target).await?);
     Ok(!source.is_subset(&target))
 }
 
@@ -68,8 +71,9 @@ pub(crate) fn is_redefined(error: &Error) -> bool {
     error.code() == REDEFINED && error.kind() == ErrorKind::Conflict
 }
 
-fn names(migrations: &[AppliedMigration]) -> BTreeSet<String> {
-    migrations.iter().map(|migration| migration.name.clone()).collect()
+/// Without their texts: writes may be held meanwhile.
+async fn names(side: &Side) -> Result<BTreeSet<String>> {
+    Ok(side.database.send(MigrationNames).await?.into_iter().collect())
 }
 
 /// The same for tables whose columns are.

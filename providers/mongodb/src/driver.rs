@@ -12,8 +12,8 @@ use truststream_kernel::{Context, Error, FeatureSet, Features, Result};
 use truststream_services::database::{
     Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
     ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Introspect,
-    Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping, Position,
-    Prepare, PrepareClaimed, Problem, Review, Scan, Select, Update, Weigh, WriteOptions,
+    Introspection, Invoke, Migrate, MigrationNames, MigrationOutcome, Migrations, OpenTransaction, Page,
+    Ping, Position, Prepare, PrepareClaimed, Problem, Review, Scan, Select, Update, Weigh, WriteOptions,
 };
 
 use crate::config::Config;
@@ -186,9 +186,9 @@ impl DatabaseDriver for MongoDriver {
     }
 
     async fn review(&self, _: &Context, op: &Review) -> Result<Vec<Problem>> {
-        let applied = internal::migrations(&self.shared.database).await?;
+        let applied = internal::migration_names(&self.shared.database).await?;
         let mut fresh = op.migrations.clone();
-        fresh.retain(|one| !applied.iter().any(|known| known.name == one.name));
+        fresh.retain(|one| !applied.contains(&one.name));
         Ok(migrate::review(&self.shared.schema().catalog, &fresh))
     }
 
@@ -202,6 +202,10 @@ impl DatabaseDriver for MongoDriver {
 
     async fn migrations(&self, _: &Context, _: &Migrations) -> Result<Vec<AppliedMigration>> {
         internal::migrations(&self.shared.database).await
+    }
+
+    async fn migration_names(&self, _: &Context, _: &MigrationNames) -> Result<Vec<String>> {
+        internal::migration_names(&self.shared.database).await
     }
 
     async fn introspect(&self, _: &Context, op: &Introspect) -> Result<Introspection> {

@@ -70,14 +70,20 @@ pub(crate) async fn keep(
 
 /// Migrations applied, in order.
 pub(crate) async fn migrations(database: &Database) -> Result<Vec<AppliedMigration>> {
-    let cursor = database
-        .collection::<Document>(MIGRATIONS)
-        .find(doc! {})
-        .sort(doc! { "at": 1 })
-        .await
-        .map_err(convert)?;
-    let found: Vec<Document> = cursor.try_collect().await.map_err(convert)?;
-    Ok(found.iter().filter_map(applied).collect())
+    Ok(recorded(database, doc! {}).await?.iter().filter_map(applied).collect())
+}
+
+/// Their names alone, without reading texts.
+pub(crate) async fn migration_names(database: &Database) -> Result<Vec<String>> {
+    let found = recorded(database, doc! { "_id": 1 }).await?;
+    Ok(found.iter().filter_map(|document| document.get_str("_id").ok()).map(str::to_owned).collect())
+}
+
+/// What is recorded of each migration, in order.
+async fn recorded(database: &Database, fields: Document) -> Result<Vec<Document>> {
+    let migrations = database.collection::<Document>(MIGRATIONS);
+    let cursor = migrations.find(doc! {}).projection(fields).sort(doc! { "at": 1 }).await.map_err(convert)?;
+    cursor.try_collect().await.map_err(convert)
 }
 
 fn applied(document: &Document) -> Option<AppliedMigration> {

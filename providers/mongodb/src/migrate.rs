@@ -175,7 +175,7 @@ async fn carry_out(
         made.collections.push(collection(name));
         ddl::create(&shared.database, catalog, (name, table), receiving).await?;
     }
-    let at = internal::migrations(&shared.database).await?.len();
+    let at = internal::migration_names(&shared.database).await?.len();
     let plan = Plan { before, after, migration, steps, at, receiving };
     shared.transact(cx, &plan, |work, plan| work.migrated(plan).boxed()).await
 }

@@ -10,9 +10,9 @@ use truststream_kernel::{Context, FeatureSet, Features, Result};
 use truststream_services::database::{
     Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
     ChangeBatch, Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Fence, Insert,
-    Introspect, Introspection, Invoke, Load, Migrate, MigrationOutcome, Migrations, OpenTransaction, Packed,
-    Packing, Page, Ping, Position, Prepare, PrepareClaimed, Raw, Rehearse, Revert, Scan, Select, Unload,
-    Update,
+    Introspect, Introspection, Invoke, Load, Migrate, MigrationNames, MigrationOutcome, Migrations,
+    OpenTransaction, Packed, Packing, Page, Ping, Position, Prepare, PrepareClaimed, Raw, Rehearse, Revert,
+    Scan, Select, Unload, Update,
 };
 
 use crate::config::Config;
@@ -207,6 +207,10 @@ impl DatabaseDriver for PostgresDriver {
 
     async fn migrations(&self, _cx: &Context, _op: &Migrations) -> Result<Vec<AppliedMigration>> {
         self.applied_migrations().await.map_err(|error| error.during("migrations", PROVIDER))
+    }
+
+    async fn migration_names(&self, _cx: &Context, _op: &MigrationNames) -> Result<Vec<String>> {
+        self.names_of_migrations().await.map_err(|error| error.during("migration_names", PROVIDER))
     }
 
     async fn ping(&self, _cx: &Context, _op: &Ping) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use serde_json::json;
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::{Client, Row, SimpleQueryMessage};
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Adopt, AppliedMigration, Migrate, MigrationOutcome, Revert};
 
@@ -62,37 +62,50 @@ impl PostgresDriver {
     }
 
     pub(crate) async fn applied_migrations(&self) -> Result<Vec<AppliedMigration>> {
+        let rows = self.recorded(OWN_TEXT, SUPABASE_TEXT).await?;
+        let one = |row: &Row| {
+            let name = row.try_get(0).map_err(failed)?;
+            Ok(AppliedMigration { name, sql: row.try_get(1).map_err(failed)? })
+        };
+        rows.iter().map(one).collect()
+    }
+
+    pub(crate) async fn names_of_migrations(&self) -> Result<Vec<String>> {
+        let rows = self.recorded("", "").await?;
+        rows.iter().map(|row| row.try_get(0).map_err(failed)).collect()
+    }
+
+    /// Names of the migrations that TrustStream or the supabase CLI recorded, in order, and what else
+    /// is to be selected of each.
+    async fn recorded(&self, of_own: &str, of_supabase: &str) -> Result<Vec<Row>> {
         let connection = self.own().await?;
-        let sql = "select name, sql from truststream.migrations order by position";
-        let mut applied = migrations_of(&connection, sql).await?;
+        let own = format!("select m.name{of_own} from truststream.migrations m order by m.position");
+        let mut rows = connection.query_typed(&own, &[]).await.map_err(failed)?;
         if flag(&connection, HAS_SUPABASE).await? {
-            applied.extend(migrations_of(&connection, OF_SUPABASE).await?);
+            let supabase = format!("select {SUPABASE_NAME}{of_supabase} {OF_SUPABASE}");
+            rows.extend(connection.query_typed(&supabase, &[]).await.map_err(failed)?);
         }
         connection.give_back();
-        Ok(applied)
+        Ok(rows)
     }
 }
 
 /// Whether the supabase CLI has recorded migrations here.
 const HAS_SUPABASE: &str = "select to_regclass('supabase_migrations.schema_migrations') is not null";
 
-/// What the supabase CLI has recorded and TrustStream has not, named as the CLI names its files.
+/// A migration's text where TrustStream recorded it, and where the supabase CLI did.
+const OWN_TEXT: &str = ", m.sql";
+const SUPABASE_TEXT: &str = ", coalesce(array_to_string(s.statements, E';\\n'), '')";
+
+/// A migration's name, as the supabase CLI names its file.
+const SUPABASE_NAME: &str = "s.version || coalesce('_' || nullif(s.name, ''), '') || '.sql'";
+
+/// What the supabase CLI has recorded and TrustStream has not.
 const OF_SUPABASE: &str = "
-    select s.version || coalesce('_' || nullif(s.name, ''), '') || '.sql',
-           coalesce(array_to_string(s.statements, E';\\n'), '')
     from supabase_migrations.schema_migrations s
     where not exists (select from truststream.migrations m
                       where m.name = s.version || '.sql' or starts_with(m.name, s.version || '_'))
     order by s.version";
-
-async fn migrations_of(client: &Client, sql: &str) -> Result<Vec<AppliedMigration>> {
-    let rows = client.query_typed(sql, &[]).await.map_err(failed)?;
-    let one = |row: &tokio_postgres::Row| {
-        let name = row.try_get(0).map_err(failed)?;
-        Ok(AppliedMigration { name, sql: row.try_get(1).map_err(failed)? })
-    };
-    rows.iter().map(one).collect()
-}
 
 /// Number and name of a migration's file, as the supabase CLI records them.
 fn numbered(name: &str) -> Option<(&str, &str)> {

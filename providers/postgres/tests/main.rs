@@ -7,6 +7,7 @@ mod connections;
 mod direct;
 mod exact;
 mod feed;
+mod migrations;
 mod pooler;
 mod replica;
 mod requests;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use rusqlite::types::Value as Cell;
-use truststream_kernel::{Context, Error, FeatureSet, Features, Result};
+use truststream_kernel::{Context, Error, Features, Result};
 use truststream_services::database::{
     Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
-    ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, DatabaseFeature, Delete, Describe, Fence, Insert,
-    Introspect, Introspection, Invoke, Migrate, MigrationOutcome, Migrations, OpenTransaction, Page, Ping,
-    Position, Prepare, PrepareClaimed, Problem, Raw, Rehearse, Revert, Review, Scan, Select, Step, Table,
-    Update, Weigh,
+    ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, Delete, Describe, Fence, Insert, Introspect,
+    Introspection, Invoke, Migrate, MigrationNames, MigrationOutcome, Migrations, OpenTransaction, Page,
+    Ping, Position, Prepare, PrepareClaimed, Problem, Raw, Rehearse, Revert, Review, Scan, Select, Step,
+    Table, Update, Weigh,
 };
 
 use crate::config::{Config, MemoryConfig, Synchronous};
@@ -57,45 +57,6 @@ impl Shared {
 }
 
 impl SqliteDriver {
-    /// What SQLite can do, and what is done for it in process.
-    pub(crate) fn declares() -> Features {
-        use DatabaseFeature::{
-            Aggregates, ChangeFeed, CompositeColumns, Embeds, Explain, Fences, FullText, Functions, Handlers,
-            Partitions, Policies, Ranges, RawQueries, Regex, Representations, RequestFacts, Snapshots,
-            Transactions,
-        };
-        Features {
-            native: FeatureSet::of(&[
-                Embeds,
-                Aggregates,
-                ChangeFeed,
-                Explain,
-                Fences,
-                Snapshots,
-                Transactions,
-            ]),
-            emulated: FeatureSet::of(&[
-                CompositeColumns,
-                FullText,
-                Functions,
-                Handlers,
-                Partitions,
-                Policies,
-                Ranges,
-                RawQueries,
-                Regex,
-                Representations,
-                RequestFacts,
-            ]),
-        }
-    }
-
-    /// The same in memory, where a reader waits for the transaction that writes.
-    pub(crate) fn declares_in_memory() -> Features {
-        let declared = SqliteDriver::declares();
-        Features { native: declared.native.without(DatabaseFeature::Snapshots), ..declared }
-    }
-
     /// Opens a database; it is made if it is missing.
     ///
     /// # Errors
@@ -351,6 +312,10 @@ impl DatabaseDriver for SqliteDriver {
 
     async fn migrations(&self, cx: &Context, _: &Migrations) -> Result<Vec<AppliedMigration>> {
         self.shared.read(cx, |conn| internal::migrations(&conn.sql)).await
+    }
+
+    async fn migration_names(&self, cx: &Context, _: &MigrationNames) -> Result<Vec<String>> {
+        self.shared.read(cx, |conn| internal::migration_names(&conn.sql)).await
     }
 
     async fn ping(&self, cx: &Context, _: &Ping) -> Result<()> {

@@ -63,6 +63,14 @@ pub(crate) fn migrations(conn: &Connection) -> Result<Vec<AppliedMigration>> {
     rows.collect::<rusqlite::Result<_>>().map_err(convert)
 }
 
+/// Their names alone, without reading texts.
+pub(crate) fn migration_names(conn: &Connection) -> Result<Vec<String>> {
+    let mut statement =
+        conn.prepare_cached("SELECT name FROM truststream_migrations ORDER BY rowid").map_err(convert)?;
+    let names = statement.query_map([], |row| row.get(0)).map_err(convert)?;
+    names.collect::<rusqlite::Result<_>>().map_err(convert)
+}
+
 /// Forgets that a migration was applied.
 pub(crate) fn forget(conn: &Connection, name: &str) -> Result<()> {
     conn.execute("DELETE FROM truststream_migrations WHERE name = ?1", [name]).map(drop).map_err(convert)

@@ -18,6 +18,7 @@ mod derived;
 mod driver;
 mod error;
 mod explain;
+mod features;
 mod feed;
 mod fence;
 mod functions;

@@ -33,7 +33,7 @@ pub(crate) async fn revert(shared: &Shared, cx: &Context, op: &Revert) -> Result
     let (planner, after, op) = (shared.clone(), shared.clone(), op.clone());
     let work = move |conn: &Conn| {
         let mut catalog = planner.schema().catalog.as_ref().clone();
-        if !internal::migrations(&conn.sql)?.iter().any(|one| one.name == op.name) {
+        if !internal::migration_names(&conn.sql)?.contains(&op.name) {
             return Err(fault(&op.name, "is not applied"));
         }
         if let Some(sql) = &op.sql {

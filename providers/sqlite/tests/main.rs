@@ -10,6 +10,7 @@ mod durability;
 mod feed;
 mod materialized;
 mod memory;
+mod migrations;
 mod plans;
 mod projects;
 mod schema;

@@ -2,7 +2,8 @@
 
 use truststream_kernel::Type;
 use truststream_services::database::{
-    DatabaseService, Describe, Migrate, MigrationOutcome, Migrations, Query, ReferentialAction,
+    DatabaseService, Describe, Migrate, MigrationNames, MigrationOutcome, Migrations, Query,
+    ReferentialAction,
 };
 
 use super::build::{ids, insert, ready, refused, table};
@@ -69,6 +70,25 @@ pub(super) async fn are_listed_in_order(env: Env<DatabaseService>) -> Outcome {
     let listed: Vec<(&str, &str)> = listed.iter().map(|one| (one.name.as_str(), one.sql.as_str())).collect();
     assert_eq!(listed, all);
     insert(database, "a", r#"{"id":1,"b":"x"}"#).await?;
+    Ok(())
+}
+
+pub(super) async fn are_named_without_texts(env: Env<DatabaseService>) -> Outcome {
+    let database = env.service();
+    let mut told = database.send(MigrationNames).await?;
+    let all = ["1_a.sql", "2_ä b.sql", "10_c.sql"];
+    for (at, name) in all.into_iter().enumerate() {
+        let sql = format!("create table t{at} (id int primary key); -- {}", "text ".repeat(1_000));
+        database.send(migration(name, &sql)).await?;
+        told.push(name.to_owned());
+    }
+    let trial = Migrate { dry_run: true, ..migration("3_d.sql", "create table d (id int primary key);") };
+    database.send(trial).await?;
+    let named = database.send(MigrationNames).await?;
+    let listed = database.send(Migrations).await?;
+    assert_eq!(named, told);
+    assert_eq!(named, listed.iter().map(|one| one.name.as_str()).collect::<Vec<_>>());
+    assert!(listed[listed.len() - all.len()..].iter().all(|one| one.sql.len() > 5_000));
     Ok(())
 }
 

@@ -55,6 +55,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     migrations::with_another_text_are_refused,
     migrations::can_be_tried,
     migrations::are_listed_in_order,
+    migrations::are_named_without_texts,
     migrations::describe_the_catalog,
     schemas::as_pg_dump_writes_them,
     schemas::rename_what_rows_stand_in,

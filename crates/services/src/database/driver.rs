@@ -8,8 +8,9 @@ use truststream_kernel::{Context, Error, Features, Result};
 use super::{
     Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
     ChangeBatch, Changes, Chunk, Cost, Delete, Describe, Fence, Insert, Introspect, Introspection, Invoke,
-    Load, Migrate, MigrationOutcome, Migrations, OpenTransaction, Packed, Packing, Page, Ping, Position,
-    Prepare, PrepareClaimed, Problem, Raw, Rehearse, Revert, Review, Scan, Select, Unload, Update, Weigh,
+    Load, Migrate, MigrationNames, MigrationOutcome, Migrations, OpenTransaction, Packed, Packing, Page,
+    Ping, Position, Prepare, PrepareClaimed, Problem, Raw, Rehearse, Revert, Review, Scan, Select, Unload,
+    Update, Weigh,
 };
 
 /// A database.
@@ -94,6 +95,21 @@ pub trait DatabaseDriver: Send + Sync + 'static {
         cx: &Context,
         op: &Migrations,
     ) -> impl Future<Output = Result<Vec<AppliedMigration>>> + Send;
+
+    /// Their names alone.
+    ///
+    /// # Behavior
+    /// An engine that can leave the texts unread does; by default they are read and dropped.
+    fn migration_names(
+        &self,
+        cx: &Context,
+        _op: &MigrationNames,
+    ) -> impl Future<Output = Result<Vec<String>>> + Send {
+        async move {
+            let applied = self.migrations(cx, &Migrations).await?;
+            Ok(applied.into_iter().map(|migration| migration.name).collect())
+        }
+    }
 
     /// Takes a migration back and forgets it.
     ///

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
+use truststream_kernel::ErrorKind;
+use truststream_layers::Fault;
 use truststream_runtime::{Config, Runtime};
 use truststream_services::database::{Insert, Migrate, Query, Select, TableName};
 use truststream_switch::{Options, Phase, Record};
@@ -86,5 +88,23 @@ async fn what_is_defined_while_rows_are_copied_is_not_left_behind() {
     runtime.database().send(insert).await.unwrap();
     runtime.switcher().finalize().await.unwrap();
     assert_eq!((rows(&runtime, "more").await, rows(&runtime, "notes").await), (3, 2_000));
+    runtime.close(PATIENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_migrations_are_not_read_again_once_they_are_applied_to_the_target() {
+    let runtime = project().await;
+    // It rests for most of its time.
+    let slowly = Options { chunk: 100, throttle: 3, ..runtime.switch_options() };
+    runtime.switcher().start("cloud", slowly).await.unwrap();
+    until(&runtime, |record| record.phase == Phase::Copying).await;
+    let texts = runtime.faults().add(Fault::error(ErrorKind::Unavailable).on("database.migrations"));
+    let names = runtime.faults().add(Fault::default().on("database.migration_names"));
+    let record = until(&runtime, |record| has_ended(record.phase)).await;
+    assert_eq!((record.phase, record.report.failure), (Phase::Committed, None));
+    let back = runtime.switcher().back().await.unwrap();
+    assert_eq!(back.phase, Phase::RolledBack);
+    assert_eq!(runtime.faults().remove(texts), Some(0));
+    assert!(runtime.faults().remove(names).unwrap() > 0);
     runtime.close(PATIENCE).await;
 }

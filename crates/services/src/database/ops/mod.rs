@@ -51,6 +51,7 @@ operations! {
         Weigh => weigh -> Vec<Cost>, Admin, true;
         Migrate => migrate -> MigrationOutcome, Admin, true;
         Migrations => migrations -> Vec<AppliedMigration>, Admin, true;
+        MigrationNames => migration_names -> Vec<String>, Admin, true;
         Revert => revert -> (), Admin, false;
         Adopt => adopt -> (), Admin, true;
         Introspect => introspect -> Introspection, Admin, true;

@@ -109,6 +109,13 @@ pub struct Migrations;
 
 impl Requires for Migrations {}
 
+/// Asks for the names of the migrations applied so far, in order. Their texts, which [`Migrations`] tells,
+/// are not read: they may be megabytes, and writes may be held until the answer is there.
+#[derive(Clone, Debug, Default)]
+pub struct MigrationNames;
+
+impl Requires for MigrationNames {}
+
 /// One migration that was applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedMigration {
