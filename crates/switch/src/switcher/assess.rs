@@ -1,0 +1,106 @@
+//! What a switch would do, and what two backends hold: looked at, with nothing changing hands.
+
+use truststream_kernel::{Error, Result};
+use truststream_services::database::Describe;
+
+use super::{Running, Switcher, not_over};
+use crate::forward::keys;
+use crate::plan::{Plan, moved, plan};
+use crate::progress::Meter;
+use crate::rehearse::{Rehearsal, rehearse};
+use crate::reverse::Reverse;
+use crate::signal::Signal;
+use crate::verify::Comparison;
+use crate::{Options, Phase, Record, TableReport};
+
+impl Switcher {
+    /// What a switch to `to` would do.
+    ///
+    /// # Errors
+    /// When a side does not answer.
+    pub async fn plan(&self, to: &str) -> Result<Plan> {
+        let route = self.shared.routes.gate().route();
+        if route.owner == to {
+            return Err(Error::invalid_input(format!("`{to}` serves already")));
+        }
+        plan(&self.shared.sides.side(&route.owner).await?, &self.shared.sides.side(to).await?).await
+    }
+
+    /// Tries a switch to `to` on some rows of every table, and removes them again.
+    ///
+    /// # Errors
+    /// When a switch is not over, a side does not answer, or the target holds rows already.
+    pub async fn rehearse(&self, to: &str) -> Result<Rehearsal> {
+        let _nothing_else = self.running.lock().await;
+        let latest = self.shared.records.latest().await?;
+        // What a switch that went back left on its target is discarded by finalizing it.
+        let holds = |record: &&Record| !matches!(record.phase, Phase::Finalized | Phase::Aborted);
+        if let Some(latest) = latest.as_ref().filter(holds) {
+            return Err(not_over(latest));
+        }
+        let plan = self.plan(to).await?;
+        let (source, target) = (self.shared.sides.side(&plan.from).await?, self.shared.sides.side(to).await?);
+        self.shared.as_leader(rehearse(&self.shared, &source, &target, plan)).await
+    }
+
+    /// Compares two backends row by row. Between the sides of a committed switch the way back is
+    /// followed meanwhile; of others, rows that change while they are read may be said to differ.
+    ///
+    /// # Errors
+    /// `BACKEND_009` naming rows that differ; when a switch is on its way, which compares by itself;
+    /// when the backend that serves is the one that would be repaired.
+    pub async fn verify(&self, source: &str, target: &str, options: &Options) -> Result<Vec<TableReport>> {
+        let mut running = self.running.lock().await;
+        let latest = self.shared.records.latest().await?;
+        if let Some(latest) = latest.as_ref().filter(|latest| latest.phase.is_before_commit()) {
+            return Err(not_over(latest));
+        }
+        self.settle(&mut running).await;
+        if options.repair && self.shared.routes.stored().await?.route.owner == target {
+            let message = format!("`{target}` serves: its rows are not made what another backend's are");
+            return Err(Error::invalid_input(message));
+        }
+        let committed = latest.filter(|latest| {
+            latest.phase == Phase::Committed && latest.to == source && latest.from == target
+        });
+        let id = committed.as_ref().map_or(0, |latest| latest.id);
+        let meter = Meter::new(id, source, target, Phase::Verifying);
+        let (_wish, signal) = Signal::beside(self.shared.routes.gate());
+        let reverse = match std::mem::replace(&mut *running, Running::Nothing) {
+            Running::Reverse(reverse) if committed.is_some() => reverse,
+            other => {
+                *running = other;
+                let (source, target) =
+                    (self.shared.sides.side(source).await?, self.shared.sides.side(target).await?);
+                let catalog = source.database.send(Describe { fresh: true }).await?;
+                let tables: Vec<_> = moved(&catalog, &source, &target)
+                    .filter(|(_, table)| !table.primary_key.is_empty())
+                    .map(|(name, _)| name.clone())
+                    .collect();
+                let keys = keys(&catalog, &tables);
+                return Comparison::between((source, target), keys, options, &meter, &signal)
+                    .run(&tables)
+                    .await
+                    .map_err(of_no_switch);
+            }
+        };
+        let progress = reverse.meter();
+        let (mut follower, _) = reverse.stop().await?;
+        let tables = committed.map(|latest| latest.tables).unwrap_or_default();
+        let compared = Comparison::of(&mut follower, options, &meter, &signal).run(&tables).await;
+        follower.watched = None;
+        *running = Running::Reverse(Reverse::spawn(follower, progress));
+        compared.map_err(of_no_switch)
+    }
+}
+
+/// What to do about rows that differ while nothing is switched.
+fn of_no_switch(error: Error) -> Error {
+    match error.code() {
+        "BACKEND_009" => error.with_hint(
+            "if the first one named is right, `truststream verify` with `--repair` makes the other the same; what \
+             was written in between may be among them",
+        ),
+        _ => error,
+    }
+}
