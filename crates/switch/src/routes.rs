@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(state.switch.unwrap().phase, Phase::Aborting);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_fence_needs_both_sides_compared_and_ends_by_itself() {
         let routes = open(&Arc::default()).await;
         let plan = Act::Plan { id: 1, to: "cloud".into(), strategy: Strategy::default(), must_verify: true };

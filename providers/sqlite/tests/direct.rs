@@ -27,7 +27,7 @@ async fn what_they_write_is_captured() {
     let capture = Capture { consumer: "test".into(), tables: vec![notes()] };
     let start = driver.capture(&Context::system(), &capture).await.unwrap();
     let direct = Connection::open(folder.path().join("data.db")).unwrap();
-    direct.busy_timeout(Duration::from_secs(5)).unwrap();
+    direct.busy_timeout(Duration::from_secs(120)).unwrap();
     driver.insert(&Context::system(), &note(1)).await.unwrap();
     direct.execute_batch("insert into notes (id, body) values (2, 'it''s direct')").unwrap();
     direct
@@ -51,7 +51,7 @@ async fn they_are_refused_in_words_while_it_is_closed() {
     let cx = Context::system();
     driver.fence(&cx, &fence(1, FenceStep::Install)).await.unwrap();
     let direct = Connection::open(folder.path().join("data.db")).unwrap();
-    direct.busy_timeout(Duration::from_secs(5)).unwrap();
+    direct.busy_timeout(Duration::from_secs(120)).unwrap();
     direct.execute_batch("insert into notes (id, body) values (1, 'in time')").unwrap();
     driver.fence(&cx, &fence(2, FenceStep::Close { hold: None })).await.unwrap();
     for sql in [

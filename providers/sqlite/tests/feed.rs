@@ -25,6 +25,11 @@ async fn a_trimmed_position_is_refused() {
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     // Whoever reads, trims what is too old, and whoever has read it is not harmed.
     driver.insert(&cx, &note(2)).await.unwrap();
+    // It is kept however long this takes.
+    let direct = rusqlite::Connection::open(folder.path().join("data.db")).unwrap();
+    direct.busy_timeout(Duration::from_secs(120)).unwrap();
+    let later = "update truststream_changes set made_at = made_at + 3600000000 where new like '%note 2%'";
+    assert_eq!(direct.execute(later, []).unwrap(), 1);
     let second = driver.changes(&cx, &after(&first.position)).await.unwrap();
     assert_eq!(second.changes.len(), 1);
     assert!(driver.changes(&cx, &after(&second.position)).await.unwrap().changes.is_empty());

@@ -1,7 +1,7 @@
 //! A database in memory: one for all connections, gone with the driver, isolated as a file is.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use truststream_kernel::Context;
 use truststream_services::database::{Batch, DatabaseDriver, Step};
@@ -29,24 +29,32 @@ async fn readers_see_all_of_a_transaction_or_nothing_while_writes_go_on() {
     let readers: Vec<_> = (0..4)
         .map(|_| {
             let (driver, done) = (Arc::clone(&driver), Arc::clone(&done));
-            tokio::spawn(async move {
-                let mut reads = 0;
+            let reads = Arc::new(AtomicU32::new(0));
+            let count = Arc::clone(&reads);
+            let reader = tokio::spawn(async move {
                 while !done.load(Ordering::Relaxed) {
                     let seen = ids(&driver).await.len();
                     assert_eq!(seen % 2, 0, "half of a batch was seen");
-                    reads += 1;
+                    count.fetch_add(1, Ordering::Relaxed);
                 }
-                reads
-            })
+            });
+            (reader, reads)
         })
         .collect();
-    for pair in 0..200 {
-        let steps = [2 * pair, 2 * pair + 1].map(|id| Step::Insert(note(id))).into();
+    // Each of them has to read meanwhile, whenever its thread gets a processor.
+    let waits = || {
+        let has_not_read = |reads: &AtomicU32| reads.load(Ordering::Relaxed) == 0;
+        readers.iter().any(|(reader, reads)| has_not_read(reads) && !reader.is_finished())
+    };
+    let mut pairs = 0;
+    while pairs < 200 || waits() {
+        let steps = [2 * pairs, 2 * pairs + 1].map(|id| Step::Insert(note(id))).into();
         driver.batch(&Context::system(), &Batch::new(steps)).await.unwrap();
+        pairs += 1;
     }
     done.store(true, Ordering::Relaxed);
-    for reader in readers {
-        assert!(reader.await.unwrap() > 0);
+    for (reader, _) in readers {
+        reader.await.unwrap();
     }
-    assert_eq!(ids(&driver).await.len(), 400);
+    assert_eq!(ids(&driver).await.len() as i64, 2 * pairs);
 }

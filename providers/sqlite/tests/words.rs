@@ -134,14 +134,14 @@ async fn insert(driver: &SqliteDriver, table: &str, rows: serde_json::Value) {
 
 fn beside(folder: &Path) -> Connection {
     let conn = Connection::open(folder.join("data.db")).unwrap();
-    conn.busy_timeout(Duration::from_secs(5)).unwrap();
+    conn.busy_timeout(Duration::from_secs(120)).unwrap();
     conn
 }
 
 /// Waits until the words of all rows are in the index.
 async fn settled(folder: &Path, index: &str) {
     let conn = beside(folder);
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(120);
     let sql = format!("select count(*) from \"truststream_words_marks/{index}\"");
     while conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap() > 0 {
         assert!(Instant::now() < until, "words are not put into {index}");

@@ -66,7 +66,7 @@ async fn a_pause_moves_the_log_into_the_database() {
     for id in 0..100 {
         driver.insert(&Context::system(), &note(id)).await.unwrap();
     }
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         // The file alone, without its log.
         let copy = tempfile::tempdir().unwrap();

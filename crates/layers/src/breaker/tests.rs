@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::fake::{Fake, admin, read, write};
@@ -19,15 +19,35 @@ async fn ask(breaker: &Arc<Breaker>, fake: &Fake, times: usize) -> Vec<bool> {
 
 #[tokio::test]
 async fn a_provider_that_is_down_is_left_alone_until_one_call_finds_it_back() {
-    let breaker = breaker(Duration::from_millis(50));
+    // What is asked while it is open has to be asked before another call may try: where the machine stood
+    // still for so long, it is asked again of one that is open for longer.
+    let mut open = Duration::from_millis(50);
+    while !is_left_alone(open).await {
+        assert!(open < Duration::from_secs(30), "there was never time to ask while it was open");
+        open *= 6;
+    }
+}
+
+/// Whether there was time to ask while it was open.
+async fn is_left_alone(open: Duration) -> bool {
+    let breaker = breaker(open);
     let fake = Fake::failing(4, || Error::unavailable("gone"));
-    assert_eq!(ask(&breaker, &fake, 10).await, [false; 10]);
-    assert_eq!((fake.calls(), breaker.state()), (3, BreakerState::Open));
+    let began = Instant::now();
+    let answers = ask(&breaker, &fake, 10).await;
+    let state = (fake.calls(), breaker.state());
+    if began.elapsed() >= open {
+        return false;
+    }
+    assert_eq!((answers, state), (vec![false; 10], (3, BreakerState::Open)));
     assert!(breaker.down_for().is_some());
-    tokio::time::sleep(Duration::from_millis(60)).await;
-    assert_eq!(ask(&breaker, &fake, 5).await, [false; 5], "the one that tried found it down");
-    assert_eq!(fake.calls(), 4);
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    tokio::time::sleep(open + Duration::from_millis(10)).await;
+    let began = Instant::now();
+    let (answers, calls) = (ask(&breaker, &fake, 5).await, fake.calls());
+    if began.elapsed() >= open {
+        return false;
+    }
+    assert_eq!((answers, calls), (vec![false; 5], 4), "the one that tried found it down");
+    tokio::time::sleep(open + Duration::from_millis(10)).await;
     assert_eq!(ask(&breaker, &fake, 5).await, [true; 5]);
     let status = breaker.status();
     assert_eq!((status.state, status.failures, status.down_since_ms), (BreakerState::Closed, 0, None));
@@ -35,18 +55,19 @@ async fn a_provider_that_is_down_is_left_alone_until_one_call_finds_it_back() {
     let states: Vec<_> = status.history.iter().map(|transition| transition.to).collect();
     assert_eq!(states, [BreakerState::Open, BreakerState::Closed]);
     assert_eq!(status.history[0].reason, "3 failures in a row, the last: gone");
+    true
 }
 
 #[tokio::test]
 async fn what_it_refuses_was_not_applied_and_says_when_to_come_back() {
-    let breaker = breaker(Duration::from_secs(60));
+    let breaker = breaker(Duration::from_secs(3600));
     (0..3).for_each(|_| breaker.failed("gone"));
     let fake = Fake::default();
     let stack = BreakerLayer::new(Arc::clone(&breaker), &[]).wrap(fake.stack());
     let error = stack.call(&Context::system(), &write()).await.unwrap_err();
     assert_eq!(error.outcome(), truststream_kernel::Outcome::NotApplied);
     let truststream_kernel::Retry::Later(Some(wait)) = error.retry() else { panic!("{error:?}") };
-    assert!(wait > Duration::from_secs(50));
+    assert!(wait > Duration::from_secs(3000) && wait <= Duration::from_secs(3600), "{wait:?}");
     assert_eq!(fake.calls(), 0);
     stack.call(&Context::system(), &admin()).await.unwrap();
     assert_eq!(breaker.state(), BreakerState::Closed, "administration found it back");

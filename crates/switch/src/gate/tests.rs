@@ -9,7 +9,7 @@ fn gate() -> Arc<Gate> {
     Gate::new(Route::first("main"), Held { time: Duration::from_millis(200), count: 1 })
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_fence_waits_for_writes_in_flight_and_holds_new_ones() {
     let gate = gate();
     let in_flight = gate.admit(Effect::Write).await.unwrap();
@@ -32,7 +32,7 @@ async fn a_fence_waits_for_writes_in_flight_and_holds_new_ones() {
     assert_eq!(gate.take_held().0, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_write_held_too_long_is_refused_without_effect() {
     let gate = gate();
     gate.adopt(gate.route().fence(Hold::of(Duration::MAX)));
@@ -41,7 +41,7 @@ async fn a_write_held_too_long_is_refused_without_effect() {
     assert_eq!(error.outcome(), truststream_kernel::Outcome::NotApplied);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_lease_writes_wait_and_those_in_flight_are_broken_off() {
     let gate = gate();
     gate.begin_anew(Route::first("main"), Instant::now() + Duration::from_millis(50));
@@ -63,7 +63,7 @@ async fn without_a_lease_writes_wait_and_those_in_flight_are_broken_off() {
     assert_eq!(error.code(), "BACKEND_015", "it was admitted under the lease before");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_in_flight_goes_on_as_long_as_the_lease_is_renewed() {
     let gate = gate();
     gate.begin_anew(Route::first("main"), Instant::now() + Duration::from_millis(60));
@@ -80,7 +80,7 @@ async fn what_is_in_flight_goes_on_as_long_as_the_lease_is_renewed() {
     assert_eq!(done.unwrap(), 7);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_a_lost_backend_did_is_counted_and_not_acknowledged() {
     let gate = gate();
     let (before, read) = (gate.admit(Effect::Write).await.unwrap(), gate.admit(Effect::Read).await.unwrap());
@@ -93,7 +93,7 @@ async fn what_a_lost_backend_did_is_counted_and_not_acknowledged() {
     assert_eq!(gate.acknowledged(), 2, "whoever asks after the change of route knows of both");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_route_that_comes_late_changes_nothing() {
     let gate = gate();
     let (open, fenced) = (gate.route(), gate.route().fence(Hold::of(Duration::MAX)));
