@@ -6,16 +6,18 @@ mod writer;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use truststream_kernel::{Row, Value};
+use truststream_layers::{Fault, FaultId};
 use truststream_runtime::{Config, Runtime};
 use truststream_services::database::{
     Database, Filter, Insert, Migrate, Query, Scan, Select, TableName, Update,
 };
 use truststream_switch::{Options, Phase, Stray};
 
+use super::PATIENT;
 use writer::{Place, Program};
 
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -23,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// A project between two databases, with a table of notes.
 async fn project(main: &Place, cloud: &Place) -> Arc<Runtime> {
     let auth = "[auth]\njwt_secret = \"a-secret-of-at-least-thirty-two-characters\"\n";
-    let text = format!("active = \"main\"\n{auth}{}{}", main.settings("main"), cloud.settings("cloud"));
+    let (main, cloud) = (main.settings("main"), cloud.settings("cloud"));
+    let text = format!("active = \"main\"\n{auth}{PATIENT}{main}{cloud}");
     let config = Config::from_text(Path::new(""), &text).unwrap();
     let runtime = Runtime::open_in_memory(config).await.unwrap();
     let sql = "create table notes (id bigint primary key, body text not null);
@@ -43,6 +46,11 @@ async fn insert(database: &Database, rows: Json) -> truststream_kernel::Result<(
     database.send(Insert::new(notes(), rows.to_string())).await.map(drop)
 }
 
+/// Makes a copy take its time until the fault is removed.
+fn slow_copy(runtime: &Runtime) -> FaultId {
+    runtime.faults().add(Fault::latency(Duration::from_secs(1)).on("database.apply"))
+}
+
 /// Starts a switch and waits until it has flipped.
 async fn flip(runtime: &Arc<Runtime>, options: Options) {
     runtime.switcher().start("cloud", options).await.unwrap();
@@ -55,6 +63,13 @@ async fn flipped(runtime: &Arc<Runtime>) {
     let ended = tokio::time::timeout(PATIENCE, ended).await.unwrap().unwrap().clone();
     assert_eq!((ended.phase, ended.failure), (Phase::Committed, None));
     assert_eq!(runtime.route().owner, "cloud");
+}
+
+/// Waits until some rows are copied.
+async fn copying(runtime: &Runtime) {
+    let mut progress = runtime.switcher().watch().unwrap();
+    let copying = progress.wait_for(|progress| progress.phase == Phase::Copying && progress.rows_done > 0);
+    tokio::time::timeout(PATIENCE, copying).await.unwrap().unwrap();
 }
 
 async fn ids(runtime: &Runtime, backend: &str) -> BTreeSet<i64> {
@@ -70,12 +85,16 @@ async fn ids(runtime: &Runtime, backend: &str) -> BTreeSet<i64> {
 async fn all_of_a_switch(main: Place, cloud: Place) {
     let runtime = project(&main, &cloud).await;
     let program = Program::start(&main, 1_000_000).await;
-    flip(&runtime, Options { chunk: 100, ..runtime.switch_options() }).await;
+    let slow = slow_copy(&runtime);
+    let options = Options { chunk: 100, ..runtime.switch_options() };
+    runtime.switcher().start("cloud", options).await.unwrap();
+    copying(&runtime).await;
+    program.writes_on(6).await;
+    runtime.faults().remove(slow);
+    flipped(&runtime).await;
     // It goes on for as long as it is let, and every row that it was told is stored has come along.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let (written, refused) = program.finish().await;
-    assert!(refused.as_ref().is_some_and(|text| text.contains("another backend serves")), "{refused:?}");
-    assert!(written.len() > 5, "it wrote while rows were copied");
+    let (written, refused) = tokio::time::timeout(PATIENCE, program.is_refused()).await.unwrap();
+    assert!(refused.contains("another backend serves"), "{refused}");
     let there = ids(&runtime, "cloud").await;
     assert!(written.iter().all(|id| there.contains(id)), "a row written directly is missing");
     assert_eq!(there.len(), 3000 + written.len());
@@ -110,7 +129,8 @@ async fn from_sqlite_they_are_followed_and_then_refused() {
 
 /// Waits until so many strays were seen.
 async fn seen(runtime: &Runtime, count: u64) -> truststream_switch::StrayLog {
-    for _ in 0..200 {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
         if let Some(log) = runtime.switcher().strays().await.unwrap().filter(|log| log.seen >= count) {
             return log;
         }
@@ -197,16 +217,17 @@ async fn a_program_that_holds_rows_delays_the_flip_and_nothing_else() {
     let runtime = project(&main, &cloud).await;
     let direct = main.connect().await;
     direct.run("insert into notes values (-1, 'first')").await.unwrap();
-    // Slow enough that the program has its rows before the end.
-    let options = Options { max_pause_ms: 300, chunk: 100, throttle: 10, ..runtime.switch_options() };
+    // The program has its rows before the end.
+    let slow = slow_copy(&runtime);
+    let options = Options { max_pause_ms: 1_500, chunk: 100, ..runtime.switch_options() };
     runtime.switcher().start("cloud", options).await.unwrap();
-    let mut progress = runtime.switcher().watch().unwrap();
-    let copying = progress.wait_for(|progress| progress.phase == Phase::Copying && progress.rows_done > 0);
-    tokio::time::timeout(PATIENCE, copying).await.unwrap().unwrap();
+    copying(&runtime).await;
     direct.run("begin; update notes set body = 'held' where id = -1").await.unwrap();
+    runtime.faults().remove(slow);
+    let mut progress = runtime.switcher().watch().unwrap();
     let noted = progress.wait_for(|progress| progress.note.is_some());
     let noted = tokio::time::timeout(PATIENCE, noted).await.unwrap().unwrap().clone();
-    assert!(noted.note.unwrap().contains("writes could not be held for less than 300 ms"));
+    assert!(noted.note.unwrap().contains("writes could not be held for less than 1500 ms"));
     // The source serves as before.
     insert(runtime.database(), json!({ "id": -2, "body": "meanwhile" })).await.unwrap();
     assert_eq!(runtime.route().owner, "main");

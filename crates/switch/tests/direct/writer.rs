@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -68,7 +68,7 @@ impl Direct {
                 let (file, sql) = (file.clone(), sql.to_owned());
                 tokio::task::spawn_blocking(move || {
                     let sqlite = Connection::open(file).unwrap();
-                    sqlite.busy_timeout(Duration::from_secs(10)).unwrap();
+                    sqlite.busy_timeout(Duration::from_secs(120)).unwrap();
                     sqlite.execute_batch(&sql).map_err(|error| error.to_string())
                 })
                 .await
@@ -81,6 +81,7 @@ impl Direct {
 /// Inserts rows one after the other until it is refused, or told to stop.
 pub struct Program {
     stop: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
     task: JoinHandle<(Vec<i64>, Option<String>)>,
 }
 
@@ -88,7 +89,8 @@ impl Program {
     /// A program whose rows have ids from `first` on.
     pub async fn start(place: &Place, first: i64) -> Self {
         let (direct, stop) = (place.connect().await, Arc::new(AtomicBool::new(false)));
-        let stopped = Arc::clone(&stop);
+        let count = Arc::new(AtomicUsize::new(0));
+        let (stopped, written) = (Arc::clone(&stop), Arc::clone(&count));
         let task = tokio::spawn(async move {
             let mut acknowledged = Vec::new();
             for id in first.. {
@@ -100,11 +102,27 @@ impl Program {
                     return (acknowledged, Some(refused));
                 }
                 acknowledged.push(id);
+                written.fetch_add(1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(3)).await;
             }
             (acknowledged, None)
         });
-        Program { stop, task }
+        Program { stop, count, task }
+    }
+
+    /// Waits until it was told that so many more rows are stored.
+    pub async fn writes_on(&self, rows: usize) {
+        let wanted = self.count.load(Ordering::SeqCst) + rows;
+        while self.count.load(Ordering::SeqCst) < wanted {
+            assert!(!self.task.is_finished(), "it was refused after {:?} rows", self.count);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until it is refused: what it was told is stored, and how.
+    pub async fn is_refused(self) -> (Vec<i64>, String) {
+        let (written, refused) = self.task.await.unwrap();
+        (written, refused.unwrap())
     }
 
     /// What it was told is stored, and how it was refused if it was.

@@ -7,11 +7,12 @@ use truststream_runtime::{Config, Runtime};
 use truststream_services::database::{Insert, Migrate, TableName};
 use truststream_switch::Phase;
 
+use super::PATIENT;
 use super::pairs::servers::{Engine, Servers};
 
 async fn project(servers: &Servers, from: Engine, to: Engine) -> Arc<Runtime> {
     let text = format!(
-        "active = \"main\"\n[auth]\njwt_secret = \"a-secret-of-at-least-thirty-two-characters\"\n{}{}",
+        "active = \"main\"\n[auth]\njwt_secret = \"a-secret-of-at-least-thirty-two-characters\"\n{PATIENT}{}{}",
         servers.backend("main", from),
         servers.backend("cloud", to)
     );

@@ -10,6 +10,7 @@ use truststream_runtime::{Config, Runtime};
 use truststream_services::database::Migrate;
 
 use super::PATIENCE;
+use crate::PATIENT;
 
 /// The gateways, of which the first leads what it starts, and the URL of the database `cloud`.
 pub async fn fleet_of(schema: &str) -> ([Arc<Runtime>; 2], String) {
@@ -35,7 +36,7 @@ async fn open(shared: &Path, name: &str, backends: &str) -> Arc<Runtime> {
     let control = shared.join("control.db");
     let text = format!(
         "active = \"main\"\n[auth]\njwt_secret = \"a-secret-of-at-least-thirty-two-characters\"\n\
-         [control]\npath = {control:?}\nname = \"{name}\"\nlease = \"1500ms\"\n{backends}"
+         {PATIENT}[control]\npath = {control:?}\nname = \"{name}\"\nlease = \"15s\"\n{backends}"
     );
     Runtime::open(Config::from_text(&project, &text).unwrap()).await.unwrap()
 }

@@ -16,7 +16,7 @@ use truststream_services::database::{
 };
 use truststream_switch::{Options, PartPhase, Phase, ReadOptions, Record, Strategy};
 
-use super::record::{committed, compared, flips, latest, no_strays, ready, until};
+use super::record::{are_compared, committed, flips, latest, no_strays, ready, until};
 use super::{PATIENCE, of, project_of};
 
 mod fleet;
@@ -92,7 +92,7 @@ async fn write(
 ) -> BTreeMap<i64, i64> {
     let mut told = BTreeMap::new();
     for id in first.. {
-        if stop.load(Ordering::SeqCst) {
+        if stop.load(Ordering::SeqCst) && told.len() > 20 {
             break;
         }
         let began = Instant::now();
@@ -162,12 +162,12 @@ async fn read_of(runtime: &Runtime, backend: Option<&str>, table: &str) -> BTree
 
 async fn begin(by_hand: bool) -> Arc<Runtime> {
     let (runtime, _) = project_of(SCHEMA).await;
-    start(&runtime, by_hand).await;
+    start(&runtime, by_hand, 400).await;
     runtime
 }
 
-async fn start(runtime: &Runtime, by_hand: bool) {
-    let reads = ReadOptions { sample: 100, comparisons: 5, step_ms: 400 };
+async fn start(runtime: &Runtime, by_hand: bool, step_ms: u64) {
+    let reads = ReadOptions { sample: 100, comparisons: 5, step_ms };
     let options = Options { strategy: Strategy::Gradual, reads, by_hand, ..runtime.switch_options() };
     runtime.steering().start("cloud", options).await.unwrap();
 }
@@ -188,17 +188,28 @@ async fn moves(runtime: &Runtime, part: &str, there: bool) {
 async fn parts_move_one_after_the_other_and_nothing_is_lost() {
     let runtime = begin(false).await;
     let writers = Writers::start(&runtime);
-    let record = committed(&runtime).await;
-    let parts: Vec<_> = record.report.parts.iter().map(|part| (&*part.name, part.tables.len())).collect();
-    assert_eq!(parts, [("authors", 2), ("orders", 1), ("stock", 2)]);
-    for part in &record.report.parts {
-        assert_eq!((part.phase, part.flips.len()), (PartPhase::Moved, 1), "{}", part.name);
-        let reads = part.reads.as_ref().unwrap();
-        compared(reads, 5);
+    let mut step_ms = 400;
+    loop {
+        let record = committed(&runtime).await;
+        let parts: Vec<_> = record.report.parts.iter().map(|part| (&*part.name, part.tables.len())).collect();
+        assert_eq!(parts, [("authors", 2), ("orders", 1), ("stock", 2)]);
+        let mut enough = true;
+        for part in &record.report.parts {
+            assert_eq!((part.phase, part.flips.len()), (PartPhase::Moved, 1), "{}", part.name);
+            enough &= are_compared(part.reads.as_ref().unwrap(), 5);
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        runtime.switcher().back().await.unwrap();
+        assert_eq!(runtime.route().owner, "main");
+        if enough {
+            break;
+        }
+        // A busy machine needs more time for as many.
+        assert!(step_ms < 10_000, "{:?}", record.report);
+        step_ms *= 4;
+        runtime.switcher().finalize().await.unwrap();
+        start(&runtime, false, step_ms).await;
     }
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    runtime.switcher().back().await.unwrap();
-    assert_eq!(runtime.route().owner, "main");
     let longest = writers.finish(&runtime).await;
     println!("longest write {longest:?}");
     runtime.close(PATIENCE).await;
@@ -284,17 +295,21 @@ async fn what_crosses_two_backends_is_refused_in_words_and_changes_nothing() {
 }
 
 /// Follows the feed of the project as a subscriber does, whatever serves.
-fn subscriber(runtime: &Arc<Runtime>, stop: &Arc<AtomicBool>) -> JoinHandle<Vec<(String, ChangeKind, i64)>> {
+async fn subscriber(
+    runtime: &Arc<Runtime>,
+    stop: &Arc<AtomicBool>,
+) -> JoinHandle<Vec<(String, ChangeKind, i64)>> {
     let (database, stop) = (runtime.database().clone(), Arc::clone(stop));
+    let tables = WRITTEN.iter().map(|table| TableName::public(*table)).collect();
+    let mut at = database.send(Capture { consumer: "test".into(), tables }).await.unwrap();
     tokio::spawn(async move {
-        let tables = WRITTEN.iter().map(|table| TableName::public(*table)).collect();
-        let mut at = database.send(Capture { consumer: "test".into(), tables }).await.unwrap();
         let mut seen = Vec::new();
         let mut last_looks = 20;
         while last_looks > 0 {
-            last_looks -= u32::from(stop.load(Ordering::SeqCst));
+            let is_over = stop.load(Ordering::SeqCst);
             let ask = Changes { after: Some(at), limit: 100, wait: Duration::from_millis(50) };
             let batch = database.send(ask).await.unwrap();
+            last_looks -= u32::from(is_over && batch.changes.is_empty());
             for change in batch.changes {
                 let row = change.new.as_ref().or(change.old.as_ref()).unwrap();
                 let id = row.get("id").unwrap().to_text().unwrap().parse().unwrap();
@@ -310,8 +325,7 @@ fn subscriber(runtime: &Arc<Runtime>, stop: &Arc<AtomicBool>) -> JoinHandle<Vec<
 async fn subscribers_of_a_part_see_every_change_once_and_in_order() {
     let runtime = begin(true).await;
     let stop = Arc::new(AtomicBool::new(false));
-    let reader = subscriber(&runtime, &stop);
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let reader = subscriber(&runtime, &stop).await;
     let writers = Writers::start(&runtime);
     ready(&runtime).await;
     for (part, there) in [("orders", true), ("stock", true), ("orders", false), ("orders", true)] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json, json};
 use tokio::task::JoinHandle;
@@ -17,7 +17,7 @@ use truststream_switch::{Options, Phase, ReadOptions, Record, Strategy, TenantOp
 
 use members::Members;
 
-use super::record::{committed, compared, flips, latest, no_strays, ready, until};
+use super::record::{are_compared, committed, flips, latest, no_strays, ready, until};
 use super::{PATIENCE, project_of};
 
 mod fleet;
@@ -128,16 +128,30 @@ pub async fn moves(runtime: &Runtime, org: &str, is_there: bool) -> Record {
     until(runtime, &part, |record| flips(record, &part).len() > before).await
 }
 
+/// Moves a tenant there whose reads are compared, and answered there before the writes are: once more if
+/// there were too few on a busy machine.
+async fn moves_under_reads(runtime: &Runtime, org: &str) -> Record {
+    let began = Instant::now();
+    loop {
+        let record = moves(runtime, org, true).await;
+        let name = format!("tenant:{org}");
+        let part = record.report.parts.iter().find(|part| part.name == name).unwrap();
+        let reads = part.reads.as_ref().unwrap();
+        if are_compared(reads, 5) && reads.served > 0 {
+            return record;
+        }
+        assert!(began.elapsed() < PATIENCE, "{reads:?}");
+        moves(runtime, org, false).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tenants_move_return_and_take_the_rest_along_and_nothing_is_lost() {
     let runtime = begin().await;
     let members = Members::start(&runtime);
-    let record = moves(&runtime, "acme", true).await;
+    let record = moves_under_reads(&runtime, "acme").await;
     let named: Vec<_> = record.report.parts.iter().map(|part| (&*part.name, part.tables.len())).collect();
     assert_eq!(named, [("tenant:acme", 3)], "the others cost nothing");
-    let reads = record.report.parts[0].reads.clone().unwrap();
-    assert!(reads.served > 0, "{reads:?}");
-    compared(&reads, 5);
     moves(&runtime, "globex", true).await;
     let database = runtime.database();
     for org in ORGS {
@@ -276,9 +290,10 @@ async fn subscribers_see_every_change_of_a_tenant_once_and_in_order() {
         async move {
             let (mut seen, mut last_looks) = (Vec::new(), 20);
             while last_looks > 0 {
-                last_looks -= u32::from(stop.load(Ordering::SeqCst));
+                let is_over = stop.load(Ordering::SeqCst);
                 let ask = Changes { after: Some(at), limit: 100, wait: Duration::from_millis(50) };
                 let batch = database.send(ask).await.unwrap();
+                last_looks -= u32::from(is_over && batch.changes.is_empty());
                 seen.extend(batch.changes);
                 at = batch.position;
             }

@@ -18,7 +18,7 @@ async fn from_postgres() -> Arc<Runtime> {
     let folder = truststream_conformance::scratch::folder_of_the_run().unwrap();
     let url = PostgresServer::of_the_run().new_database().unwrap();
     let text = format!(
-        "active = \"main\"\n[auth]\njwt_secret = \"a-secret-of-at-least-thirty-two-characters\"\n\
+        "active = \"main\"\n[auth]\njwt_secret = \"a-secret-of-at-least-thirty-two-characters\"\n{PATIENT}\
          [backend.main.database]\nprovider = \"postgres\"\nurl = \"{url}\"\n[backend.main.storage]\nprovider = \"memory\"\n\
          [backend.cloud.database]\nprovider = \"sqlite\"\npath = {:?}\n[backend.cloud.storage]\nprovider = \"memory\"\n",
         folder.join("from_postgres.db")

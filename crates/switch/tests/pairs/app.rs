@@ -236,7 +236,7 @@ impl Ticker {
         let (runtime, over, seen) = (Arc::clone(runtime), Arc::clone(&stop), Arc::clone(&acknowledged));
         let task = tokio::spawn(async move {
             for n in 0.. {
-                if over.load(Ordering::Relaxed) {
+                if over.load(Ordering::Relaxed) && seen.lock().len() > 3 {
                     return;
                 }
                 let insert = Insert::new(TableName::public("ticks"), json!({ "n": n }).to_string());

@@ -17,13 +17,14 @@ use super::app::{App, migrate_all};
 use super::content::{read, same};
 use super::servers::{Engine, Servers};
 use super::story::live;
+use crate::PATIENT;
 
 const SECRET: &str = "a-secret-of-at-least-thirty-two-characters";
 
 const SCHEMA: &str = "create table notes (id bigint primary key, body text not null);";
 
 /// Longest that one strategy may take.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A project that serves as long as this value lives: our own gateway, on PostgreSQL.
 struct Remote {
@@ -35,7 +36,7 @@ struct Remote {
 
 impl Remote {
     async fn start(database: &str) -> Self {
-        let text = format!("[auth]\njwt_secret = \"{SECRET}\"\n{database}");
+        let text = format!("{PATIENT}[auth]\njwt_secret = \"{SECRET}\"\n{database}");
         let config = Config::from_text(Path::new(""), &text).unwrap();
         let settings = Settings::read(&config).unwrap();
         let listening = Listening::bind(0).await.unwrap();
@@ -105,7 +106,7 @@ async fn between(near: Engine, to_the_project: bool) {
         let far = if to_the_project { "cloud" } else { "main" };
         let near_name = if to_the_project { "main" } else { "cloud" };
         let text = format!(
-            "active = \"main\"\n[auth]\njwt_secret = \"{SECRET}\"\n{}{}",
+            "active = \"main\"\n{PATIENT}[auth]\njwt_secret = \"{SECRET}\"\n{}{}",
             beside(&servers, near_name, near, &remote),
             remote.settings(far, ALL)
         );
@@ -174,7 +175,7 @@ async fn refused(active: &str, to: &str) {
     let remote = Remote::start(&servers.backend("main", Engine::Postgres)).await;
     fill(&remote.inside).await;
     let (near, far) = (servers.backend("near", Engine::Postgres), remote.settings("far", ALL));
-    let text = format!("active = \"{active}\"\n[auth]\njwt_secret = \"{SECRET}\"\n{near}{far}");
+    let text = format!("active = \"{active}\"\n{PATIENT}[auth]\njwt_secret = \"{SECRET}\"\n{near}{far}");
     let runtime = Runtime::open_in_memory(Config::from_text(Path::new(""), &text).unwrap()).await.unwrap();
     if active == "near" {
         fill(&runtime).await;

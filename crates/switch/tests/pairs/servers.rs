@@ -56,7 +56,9 @@ impl Servers {
             Engine::Mongodb => {
                 let server = self.mongodb.as_ref().unwrap();
                 let (url, database) = (server.url(), server.new_database());
-                format!("provider = \"mongodb\"\nurl = \"{url}\"\ndatabase = \"{database}\"")
+                format!(
+                    "provider = \"mongodb\"\nurl = \"{url}\"\ndatabase = \"{database}\"\nconnect_timeout_s = 120"
+                )
             }
             Engine::Memory => "provider = \"memory\"".to_owned(),
         };

@@ -12,6 +12,7 @@ use super::app::{App, Ticker, rows};
 use super::content::{Content, read, same};
 use super::parts;
 use super::servers::{Engine, Servers};
+use crate::PATIENT;
 
 /// Longest that any step may take.
 pub const PATIENCE: Duration = Duration::from_secs(180);
@@ -50,7 +51,7 @@ pub async fn live(runtime: &Arc<Runtime>, mut app: App<'_>, strategy: Strategy) 
 async fn open(servers: &Servers, source: Engine, target: Engine) -> Result<Arc<Runtime>, String> {
     let auth = "[auth]\njwt_secret = \"a-secret-of-at-least-thirty-two-characters\"\n";
     let (main, cloud) = (servers.backend("main", source), servers.backend("cloud", target));
-    let text = format!("active = \"main\"\n{auth}{main}{cloud}");
+    let text = format!("active = \"main\"\n{auth}{PATIENT}{main}{cloud}");
     let config = Config::from_text(Path::new(""), &text).map_err(|error| error.to_string())?;
     Runtime::open_in_memory(config).await.map_err(|error| format!("{error:?}"))
 }
@@ -78,7 +79,8 @@ async fn steps(runtime: &Arc<Runtime>, app: &mut App<'_>, strategy: Strategy) ->
 
 /// Begins, and gives up while rows are being copied.
 async fn given_up(runtime: &Arc<Runtime>, before: &Content, strategy: Strategy) -> Result<(), String> {
-    let slow = runtime.faults().add(Fault::latency(Duration::from_millis(100)).on("database.apply"));
+    let slow = Fault::latency(Duration::from_secs(1)).on("database.apply").on("database.load");
+    let slow = runtime.faults().add(slow);
     start(runtime, strategy).await?;
     tokio::time::sleep(Duration::from_millis(150)).await;
     let record = runtime.switcher().abort().await.map_err(|error| format!("abort: {error:?}"))?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -11,6 +11,7 @@ use truststream_runtime::{Config, Runtime};
 use truststream_services::database::{Database, Insert, Migrate, Query, Select, TableName};
 use truststream_switch::{Options, Phase, Progress};
 
+use super::PATIENT;
 use super::pairs::servers::{Engine, Servers};
 
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -28,7 +29,7 @@ async fn project(servers: &Servers, (main, cloud): (Engine, Engine), rows: i64) 
 
 async fn serving(active: &str, backends: &str) -> Arc<Runtime> {
     let auth = "[auth]\njwt_secret = \"a-secret-of-at-least-thirty-two-characters\"\n";
-    let text = format!("active = \"{active}\"\n{auth}{backends}");
+    let text = format!("active = \"{active}\"\n{auth}{PATIENT}{backends}");
     let config = Config::from_text(Path::new(""), &text).unwrap();
     let runtime = Runtime::open_in_memory(config).await.unwrap();
     migrate(runtime.database()).await;
@@ -88,7 +89,8 @@ async fn a_copy_ends_although_rows_come_faster_than_it_reads_them() {
     // Ten notes in 20 ms at most, of which the writer adds more than that.
     let slow = runtime.faults().add(Fault::latency(Duration::from_millis(20)).on("database.scan"));
     let (stop, writer) = (Arc::new(AtomicBool::new(false)), Arc::clone(&runtime));
-    let over = Arc::clone(&stop);
+    let (over, rounds) = (Arc::clone(&stop), Arc::new(AtomicU64::new(0)));
+    let round = Arc::clone(&rounds);
     let writer = tokio::spawn(async move {
         let mut next = 1_000;
         while !over.load(Ordering::Relaxed) {
@@ -96,14 +98,23 @@ async fn a_copy_ends_although_rows_come_faster_than_it_reads_them() {
             insert(writer.database(), "notes", json!(notes)).await;
             insert(writer.database(), "tokens", json!({ "id": scattered(next), "note": next })).await;
             next += 100;
+            round.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         next
     });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // Nothing is copied before there is something behind where the copy ends.
+    let held = runtime.faults().add(Fault::latency(Duration::from_secs(1)).on("database.apply"));
     // As fast as it can beside a writer that never rests.
     let options = Options { chunk: 10, max_slowdown: u16::MAX, ..runtime.switch_options() };
     runtime.switcher().start("cloud", options).await.unwrap();
+    reached(&runtime, |progress| progress.phase == Phase::Copying && progress.rows_done > 0).await;
+    let before = rounds.load(Ordering::Relaxed);
+    while rounds.load(Ordering::Relaxed) < before + 5 {
+        assert!(!writer.is_finished(), "the writer stopped");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    runtime.faults().remove(held);
     reached(&runtime, is_past_copying).await;
     runtime.faults().remove(slow);
     flipped(&runtime).await;
@@ -126,7 +137,9 @@ async fn a_copy_ends_although_rows_come_faster_than_it_reads_them() {
 async fn a_switch_is_paused_while_it_copies_and_while_it_compares() {
     let servers = Servers::start(&[]);
     let runtime = project(&servers, (Engine::Sqlite, Engine::Sqlite), 400).await;
-    let slow = runtime.faults().add(Fault::latency(Duration::from_millis(20)).on("database.scan"));
+    let slow =
+        |operation: &str, ms| runtime.faults().add(Fault::latency(Duration::from_millis(ms)).on(operation));
+    let mut slows = slow("database.apply", 1_000);
     let options = Options { chunk: 20, ..runtime.switch_options() };
     runtime.switcher().start("cloud", options).await.unwrap();
     let mut copied = 0;
@@ -138,9 +151,12 @@ async fn a_switch_is_paused_while_it_copies_and_while_it_compares() {
         tokio::time::sleep(Duration::from_millis(150)).await;
         assert_eq!(rows(&runtime, "cloud", "notes").await.len(), before, "it goes on while {phase:?}");
         copied = copied.max(paused.report.rows);
+        runtime.faults().remove(slows);
+        if phase == Phase::Copying {
+            slows = slow("database.scan", 300);
+        }
         runtime.switcher().resume().await.unwrap();
     }
-    runtime.faults().remove(slow);
     flipped(&runtime).await;
     let record = runtime.switcher().latest().await.unwrap().unwrap();
     assert!(record.report.rows >= 800 && copied > 0, "{} rows, {copied} before", record.report.rows);

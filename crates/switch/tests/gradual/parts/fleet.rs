@@ -13,7 +13,8 @@ async fn parts_move_there_and_back_under_writes_through_every_gateway() {
     let (gateways, _) = fleet_of(SCHEMA).await;
     let writers = [(0, 1_000), (1, 1_000_000)].map(|(one, first)| Writers::start_at(&gateways[one], first));
     let [leader, other] = &gateways;
-    start(leader, true).await;
+    // Long enough for each part to be read meanwhile.
+    start(leader, true, 1_000).await;
     ready(other).await;
     // Whoever is asked.
     moves(other, "ledger", true).await;
@@ -26,7 +27,7 @@ async fn parts_move_there_and_back_under_writes_through_every_gateway() {
     let record = committed(other).await;
     for part in &record.report.parts {
         let reads = part.reads.as_ref().unwrap();
-        compared(reads, 1);
+        assert!(are_compared(reads, 1), "{}: {reads:?}", part.name);
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     other.steering().back().await.unwrap();
@@ -70,20 +71,32 @@ async fn write_here_read_there(here: Arc<Runtime>, there: Arc<Runtime>, first: i
 async fn what_is_written_through_one_gateway_is_read_through_the_other_while_reads_move() {
     let (gateways, _) = fleet_of(SCHEMA).await;
     let [leader, other] = &gateways;
-    start(leader, true).await;
+    start(leader, true, 400).await;
     ready(other).await;
-    let client = tokio::spawn(write_here_read_there(Arc::clone(leader), Arc::clone(other), 1));
-    moves(leader, "orders", true).await;
-    assert!(client.await.unwrap() > 20);
-    moves(other, "ledger", true).await;
-    let record = latest(leader).await;
-    let reads_of = |part: &str| {
-        record.report.parts.iter().find(|report| report.name == part).unwrap().reads.clone().unwrap()
+    let reads_of = async |part: &str| {
+        let parts = latest(leader).await.report.parts;
+        parts.into_iter().find(|report| report.name == part).unwrap().reads.unwrap()
     };
-    let reads = reads_of("orders");
-    assert!(reads.served > 0, "by the gateway that does not lead: {reads:?}");
-    compared(&reads, 1);
-    let reads = reads_of("ledger");
+    let (began, mut first) = (Instant::now(), 1);
+    loop {
+        let client = write_here_read_there(Arc::clone(leader), Arc::clone(other), first);
+        let client = tokio::spawn(client);
+        moves(leader, "orders", true).await;
+        let (written, reads) = (client.await.unwrap(), reads_of("orders").await);
+        // Served by the gateway that does not lead.
+        if are_compared(&reads, 1) && reads.served > 0 && written > 20 {
+            break;
+        }
+        // On a busy machine it may have left before there was as much.
+        assert!(began.elapsed() < PATIENCE, "{written} written, {reads:?}");
+        moves(leader, "orders", false).await;
+        for gateway in &gateways {
+            knows(gateway, &[("authors", false), ("ledger", false), ("orders", false)]).await;
+        }
+        first += 10_000;
+    }
+    moves(other, "ledger", true).await;
+    let reads = reads_of("ledger").await;
     assert_eq!((reads.served, reads.equal), (0, 0), "what was found before is not counted again");
     // Both are served the moved part by its new owner.
     for gateway in &gateways {
@@ -103,7 +116,8 @@ async fn an_answer_that_differs_is_found_by_the_gateway_that_does_not_lead() {
     let (gateways, cloud) = fleet_of(SCHEMA).await;
     let [leader, other] = &gateways;
     insert(leader, "orders", 7, 7).await.unwrap();
-    start(leader, true).await;
+    // It ends with the first answer that differs.
+    start(leader, true, 20_000).await;
     ready(other).await;
     let (direct, connection) = tokio_postgres::connect(&cloud, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -133,7 +147,7 @@ async fn an_answer_that_differs_is_found_by_the_gateway_that_does_not_lead() {
 async fn what_one_gateway_saw_written_together_moves_together() {
     let (gateways, _) = fleet_of(SCHEMA).await;
     let [leader, other] = &gateways;
-    start(leader, true).await;
+    start(leader, true, 400).await;
     ready(other).await;
     // Only this one has seen it.
     other.database().send(orders_and_stock(1)).await.unwrap();

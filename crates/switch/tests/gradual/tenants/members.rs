@@ -9,6 +9,8 @@ struct Pace {
     pause: Duration,
     /// What each pause is of the one before.
     growth: f64,
+    /// How long what loses to others is repeated, if longer than a provider does by itself.
+    patience: Option<Duration>,
 }
 
 /// Members that write, each of whom reads at once what was written, and one who only reads.
@@ -25,19 +27,26 @@ impl Members {
 
     /// Their rows are numbered from here on.
     pub fn start_at(runtime: &Arc<Runtime>, first: i64) -> Self {
-        Members::start_with(runtime, first, Pace { pause: Duration::from_millis(5), growth: 1.0 })
+        let pace = Pace { pause: Duration::from_millis(5), growth: 1.0, patience: None };
+        Members::start_with(runtime, first, pace)
     }
 
     /// They write the less the more rows there are: SecantusDB looks through all rows of a table for a key
     /// of several columns.
     pub fn start_slowly(runtime: &Arc<Runtime>) -> Self {
-        Members::start_with(runtime, 1000, Pace { pause: Duration::from_millis(100), growth: 1.02 })
+        let patience = Some(PATIENCE * 5);
+        let pace = Pace { pause: Duration::from_millis(100), growth: 1.02, patience };
+        Members::start_with(runtime, 1000, pace)
     }
 
     fn start_with(runtime: &Arc<Runtime>, first: i64, pace: Pace) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let tasks = ORGS.map(|org| {
-            let (database, stop) = (runtime.database().with(member(org)), Arc::clone(&stop));
+            let cx = match pace.patience {
+                Some(patience) => member(org).within(patience),
+                None => member(org),
+            };
+            let (database, stop) = (runtime.database().with(cx), Arc::clone(&stop));
             (org, tokio::spawn(write(database, (org, first), pace, stop)))
         });
         let database = runtime.database().with(named_member("acme", "who reads"));
@@ -76,7 +85,7 @@ async fn write(
     let mut told = BTreeMap::new();
     let mut pause = pace.pause;
     for id in first.. {
-        if stop.load(Ordering::SeqCst) {
+        if stop.load(Ordering::SeqCst) && told.len() > 10 {
             break;
         }
         database.send(author(org, id, "new")).await.unwrap();

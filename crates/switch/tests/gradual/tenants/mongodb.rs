@@ -1,14 +1,13 @@
 //! Tenants between MongoDB and other engines: its policies are kept by TrustStream.
 
-use std::time::Instant;
-
 use super::*;
+use crate::PATIENT;
 use crate::pairs::servers::{Engine, Servers};
 
 /// The same as elsewhere; MongoDB has no numbers that start behind those of another side by themselves.
 async fn project(servers: &Servers, from: Engine, to: Engine) -> Arc<Runtime> {
     let text = format!(
-        "active = \"main\"\n[auth]\njwt_secret = \"a-secret-of-at-least-thirty-two-characters\"\n{}{}",
+        "active = \"main\"\n[auth]\njwt_secret = \"a-secret-of-at-least-thirty-two-characters\"\n{PATIENT}{}{}",
         servers.backend("main", from),
         servers.backend("cloud", to)
     );
