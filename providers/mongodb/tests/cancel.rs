@@ -9,11 +9,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use truststream_conformance::mongodb_server::MongoServer;
 use truststream_kernel::Context;
-use truststream_mongodb::{Config, MongoDriver};
+use truststream_mongodb::MongoDriver;
 use truststream_services::database::{DatabaseDriver, Insert, Migrate, Query, Select, TableName};
 
+use crate::server::config;
+
 /// How long what is asked of the server may take to get there.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Stands before a server: it notes what is asked, and keeps replies back while it is told to.
 #[derive(Clone, Default)]
@@ -79,8 +81,7 @@ impl Between {
 async fn a_request_that_is_cut_short_is_ended_on_the_server() {
     let server = MongoServer::start().unwrap();
     let (between, url) = Between::start(&server).await;
-    let database = Some(server.new_database());
-    let driver = Arc::new(MongoDriver::open(Config { database, ..Config::new(url) }).await.unwrap());
+    let driver = Arc::new(MongoDriver::open(config(url, server.new_database())).await.unwrap());
     let system = Context::system();
     let op = Migrate { name: "1".into(), sql: "create table t (id int primary key);".into(), dry_run: false };
     driver.migrate(&system, &op).await.unwrap();

@@ -8,7 +8,9 @@ use truststream_services::database::{
 };
 
 use truststream_conformance::mongodb_server::MongoServer;
-use truststream_mongodb::{Config, MongoDriver};
+use truststream_mongodb::MongoDriver;
+
+use crate::server::config;
 
 async fn others_made(url: &str) {
     let database = Client::with_uri_str(url).await.unwrap().database("theirs");
@@ -40,7 +42,7 @@ async fn introspected(database: &Database, sample: Option<usize>) -> Introspecti
 async fn documents_give_a_proposed_schema() {
     let server = MongoServer::start().unwrap();
     others_made(&server.url()).await;
-    let config = Config { database: Some("theirs".into()), ..Config::new(server.url()) };
+    let config = config(server.url(), "theirs");
     let driver = MongoDriver::open(config).await.unwrap();
     let stack: Stack<DatabaseService> = std::sync::Arc::new(Driven(driver));
     let database = Handle::new(stack, Context::system());

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use mongodb::bson::{Document, doc};
 use truststream_conformance::mongodb_server::MongoServer;
 use truststream_kernel::{Context, Row, Value};
-use truststream_mongodb::{Config, MongoDriver};
+use truststream_mongodb::MongoDriver;
 use truststream_services::database::{
     Applied, AppliedMigration, Apply, Change, ChangeKind, DatabaseDriver, Mark, Position, Prepare, TableName,
 };
+
+use crate::server::config;
 
 const SCHEMA: &str = "
 create type mood as enum ('sad', 'happy');
@@ -43,7 +45,7 @@ fn inserted(row: Row) -> Change {
 async fn rows_that_a_table_can_not_have_are_refused_whoever_looks() {
     let server = MongoServer::start().unwrap();
     let (name, cx) = (server.new_database(), Context::system());
-    let config = Config { database: Some(name.clone()), ..Config::new(server.url()) };
+    let config = config(server.url(), name.as_str());
     let driver = MongoDriver::open(config).await.unwrap();
     let raw = mongodb::Client::with_uri_str(server.url()).await.unwrap();
     let people = raw.database(&name).collection::<Document>("public.people");

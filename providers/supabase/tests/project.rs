@@ -10,13 +10,13 @@ use truststream_services::auth::{Authenticate, SignInWithPassword, SignUp};
 use truststream_services::database::{Insert, Migrate, Query, Select, TableName};
 use truststream_services::storage::{BucketSettings, CreateBucket, ListBuckets};
 
-use crate::support::{MEMORY, Remote, SECRET};
+use crate::support::{MEMORY, PATIENT, Remote, SECRET};
 
 async fn open(remote: &Remote, services: &[&str], more: &str) -> Result<Arc<Runtime>> {
     let keys = &remote.keys;
     let (url, service) = (&keys.url, keys.service_key.expose());
     let anon = keys.anon_key.as_ref().map(|key| key.expose()).unwrap_or_default();
-    let mut text = format!("[auth]\njwt_secret = \"{SECRET}\"\n{more}\n");
+    let mut text = format!("{PATIENT}[auth]\njwt_secret = \"{SECRET}\"\n{more}\n");
     for service_name in services {
         text.push_str(&format!(
             "[backend.main.{service_name}]\nprovider = \"supabase\"\nurl = \"{url}\"\nservice_key = \"{service}\"\n\

@@ -13,6 +13,9 @@ use truststream_supabase::{Config, helper_script};
 /// The secret that the project signs with.
 pub const SECRET: &str = "a-secret-of-at-least-thirty-two-characters";
 
+/// No provider is taken for down because the machine is busy.
+pub const PATIENT: &str = "[health]\ntimeout = \"120s\"\nlatency = \"120s\"\n";
+
 /// A database in memory.
 pub const MEMORY: &str = "provider = \"memory\"";
 
@@ -23,7 +26,7 @@ static SERVER: LazyLock<PostgresServer> =
 /// A new database of PostgreSQL.
 pub fn on_postgres() -> String {
     let url = SERVER.new_database().expect("a database");
-    format!("provider = \"postgres\"\npool = {{ max = 6 }}\nurl = \"{url}\"")
+    format!("provider = \"postgres\"\npool = {{ max = 6, wait_ms = 120000 }}\nurl = \"{url}\"")
 }
 
 /// Runs TrustStream's helper script in a project's database, as its owner does.
@@ -46,7 +49,7 @@ impl Remote {
     pub async fn start(database: &str) -> Remote {
         let text = format!(
             "[backend.main.database]\n{database}\n[backend.main.storage]\nprovider = \"memory\"\n\
-             [auth]\njwt_secret = \"{SECRET}\"\n\
+             {PATIENT}[auth]\njwt_secret = \"{SECRET}\"\n\
              [rest]\naggregates = true\nplan = true\ntx_end = \"commit-allow-override\"\n"
         );
         let config = ProjectConfig::from_text(Path::new(""), &text).unwrap();

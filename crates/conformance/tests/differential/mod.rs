@@ -218,8 +218,9 @@ fn mongodb_answers_as_postgres_does() {
     let server = MongoServer::start().unwrap();
     compare(Scope { functions: true }, 20, async || {
         let database = Some(server.new_database());
-        let config =
+        let mut config =
             truststream_mongodb::Config { database, ..truststream_mongodb::Config::new(server.url()) };
+        config.connect_timeout_s = 120;
         Ok(Arc::new(Driven(MongoDriver::open(config).await?)) as Stack<DatabaseService>)
     });
 }
