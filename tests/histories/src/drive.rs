@@ -11,7 +11,7 @@ use crate::schedule::{Fault, Goal, Moment, Schedule};
 use crate::wire::Condition;
 
 /// How long a run may take to come to its goal after what went wrong.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The step that is only there when catching up takes too long, and what makes it so.
 const LIFTED: &str = "lifted";

@@ -28,12 +28,14 @@ pub use schedule::{Kind, Schedule, Share};
 
 /// How long leases last in these runs.
 const LEASE: Duration = Duration::from_millis(1_500);
+/// And where nothing is to go wrong, so that they are renewed in time on a busy machine.
+const UNHURRIED: Duration = Duration::from_secs(20);
 /// Long enough for everybody to take a lease as over.
 const AWAY: Duration = Duration::from_millis(4_000);
 /// How soon after that a gateway is in touch again.
 const BACK: Duration = Duration::from_millis(2_500);
 /// How long a run may take to come to its goal.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a run is made of.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +142,7 @@ impl Fleet {
         let backends = backends.replace("root = \"", &format!("root = \"{}/", objects.path().display()));
         let database = control.as_ref().map(PostgresServer::new_database).transpose()?.unwrap_or_default();
         let more = if setup.kind == Kind::Backend { failover::SETTINGS } else { "" };
+        let lease = if schedule.fault == Fault::Nothing { UNHURRIED } else { LEASE };
         let mut members = Vec::new();
         for number in 0..setup.gateways {
             let (place, wire) = match &control {
@@ -151,7 +154,7 @@ impl Fleet {
             };
             let settings = format!(
                 "active = \"main\"\n\n[control]\n{place}\nname = \"g{number}\"\nlease = \"{}ms\"\n\n{backends}{more}",
-                LEASE.as_millis()
+                lease.as_millis()
             );
             let home = network.as_ref().map_or_else(Home::here, |network| network.home(number));
             // The first one leads.
@@ -290,20 +293,26 @@ impl Fleet {
     async fn settle(&self) -> Result<()> {
         let started = Instant::now();
         loop {
-            let mut routes = Vec::new();
+            let (mut routes, mut failed) = (Vec::new(), None);
             for member in &self.members {
-                let status = member.gateway.cli(&["status"]).await?;
-                let all = status["gateways"].as_array().map_or(0, Vec::len);
-                routes.push((all, status["route"]["epoch"].clone(), status["route"]["fenced"].clone()));
+                match member.gateway.cli(&["status"]).await {
+                    Ok(status) => {
+                        let all = status["gateways"].as_array().map_or(0, Vec::len);
+                        let route = &status["route"];
+                        routes.push((all, route["epoch"].clone(), route["fenced"].clone()));
+                    }
+                    Err(error) => failed = Some(error),
+                }
             }
-            let (all, epoch, _) = routes[0].clone();
-            if all == self.members.len()
-                && routes.iter().all(|route| *route == (all, epoch.clone(), false.into()))
-            {
+            let agreed = |(all, epoch, _): &(usize, Json, Json)| {
+                let one = (self.members.len(), epoch.clone(), Json::from(false));
+                *all == one.0 && routes.len() == one.0 && routes.iter().all(|route| *route == one)
+            };
+            if routes.first().is_some_and(agreed) {
                 return Ok(());
             }
             if started.elapsed() > PATIENCE {
-                bail!("the gateways do not agree: {routes:?}");
+                bail!("the gateways do not agree: {routes:?}, {failed:?}");
             }
             sleep(Duration::from_millis(50)).await;
         }

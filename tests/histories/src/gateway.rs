@@ -16,7 +16,7 @@ use truststream_conformance::port::free_port;
 use crate::clock::Clock;
 use crate::namespaces::Home;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Settings that the clients need: they refresh their sessions more often than people do.
 const SUPABASE: &str = "[auth.rate_limit]\ntoken_refresh = 30000\nsign_in_sign_ups = 30000\n";

@@ -17,6 +17,8 @@ use crate::namespaces::Home;
 use crate::schedule::{Fault, Schedule};
 use crate::workload::{Load, MIGRATION, Workload, prepare, read_state};
 
+const PATIENT: &str = "\n[health]\ntimeout = \"60s\"\nlatency = \"60s\"\n";
+
 /// What came of a run.
 pub struct Verdict {
     pub operations: usize,
@@ -41,7 +43,9 @@ pub async fn run(
     let disk = matches!(schedule.fault, Fault::TargetFull(_)).then(Disk::mount).transpose()?;
     let source = Side::start("main", pair.0, Ipv4Addr::LOCALHOST, None).await?;
     let target = Side::start("cloud", pair.1, Ipv4Addr::LOCALHOST, disk).await?;
-    let settings = format!("active = \"main\"\n\n{}{}", source.settings(), target.settings());
+    // Where nothing may fail, a busy machine is no database that is down.
+    let patient = if schedule.may_fail() { "" } else { PATIENT };
+    let settings = format!("active = \"main\"\n\n{}{}{patient}", source.settings(), target.settings());
     let end_at = match schedule.fault {
         Fault::EndAt(step) => Some(step),
         _ => None,

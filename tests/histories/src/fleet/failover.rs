@@ -19,7 +19,8 @@ failover = \"2s\"
 
 [health]
 interval = \"250ms\"
-timeout = \"1s\"
+timeout = \"10s\"
+latency = \"10s\"
 ";
 
 /// How exactly it is known when a backend answered last, and time for what was under way then.

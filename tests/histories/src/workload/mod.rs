@@ -5,6 +5,7 @@ mod session;
 mod state;
 mod subscriber;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -77,6 +78,17 @@ impl Log {
 
     fn is_over(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether a subscription was told of every note that was acknowledged since it began, if nothing kept it
+    /// from that.
+    fn is_told(&self, subscription: &Subscription) -> bool {
+        let told: HashSet<&str> = subscription.events.iter().map(|event| event.id.as_str()).collect();
+        let operations = self.operations.lock();
+        let mut due = operations.iter().filter(|one| one.is_done() && one.began > subscription.since);
+        subscription.broken
+            || due
+                .all(|one| !matches!(&one.action, Action::AddNote { id, .. } if !told.contains(id.as_str())))
     }
 }
 

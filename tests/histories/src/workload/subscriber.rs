@@ -18,6 +18,8 @@ const TOPIC: &str = "realtime:notes";
 /// After the clients have stopped, so long without an event is the end. A gateway whose network was cut
 /// hears of the last ones when it has given up the connections on which answers were lost.
 const QUIET: Duration = Duration::from_secs(4);
+/// The same if an event is still due: on a busy machine it may take that long.
+const DUE: Duration = Duration::from_secs(30);
 
 /// Follows until the clients have stopped; says `ready` at the first subscription. A connection that
 /// breaks is made again, as the official clients do.
@@ -48,7 +50,8 @@ async fn connect(
     let mut over = None;
     loop {
         let since = if log.is_over() { *over.get_or_insert_with(Instant::now) } else { Instant::now() };
-        if since.max(heard).elapsed() > QUIET {
+        let quiet = since.max(heard).elapsed();
+        if quiet > DUE || quiet > QUIET && log.is_told(subscription) {
             return Ok(());
         }
         if beat.elapsed() > Duration::from_secs(10) {
