@@ -158,8 +158,9 @@ mod tests {
         let app = Router::new()
             .route("/slow", axum::routing::get(slow))
             .route("/broken", axum::routing::get(broken));
-        let listening = Listening::bind(0).await.unwrap();
-        let port = listening.port();
+        // A port that nobody else gets when it is free again.
+        let port = truststream_conformance::port::free_port().unwrap();
+        let listening = Listening::bind(port).await.unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tokio::spawn(listening.serve(app, async move {
             let _ = stopped.await;

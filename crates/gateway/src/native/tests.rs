@@ -72,7 +72,8 @@ pub(crate) async fn sites() -> [Site; 2] {
 pub(crate) async fn site(database: &str) -> Site {
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
-        "[auth]\njwt_secret = \"a secret of at least thirty-two characters\"\n[backend.main.database]\n{database}\n"
+        "[health]\ntimeout = \"120s\"\nlatency = \"120s\"\n\
+         [auth]\njwt_secret = \"a secret of at least thirty-two characters\"\n[backend.main.database]\n{database}\n"
     );
     let runtime = Runtime::open(Config::from_text(folder.path(), &text).unwrap()).await.unwrap();
     let migrate = Migrate { name: "1.sql".into(), sql: SCHEMA.into(), dry_run: false };

@@ -17,6 +17,11 @@ alter table kept enable row level security;
 create policy all_may on kept to anon using (true) with check (true);
 create function read_slowly(seconds float) returns text language sql stable
   as $$ select pg_sleep(seconds)::text || 'read' $$;
+create table pause (seconds float not null);
+insert into pause values (3600);
+grant select on pause to anon;
+create function read_after_a_pause() returns text language sql stable
+  as $$ select pg_sleep(seconds)::text || 'read' from pause $$;
 create function write_slowly(seconds float) returns void language sql
   as $$ insert into kept values (1); select pg_sleep(seconds) $$;
 ";
@@ -60,7 +65,7 @@ async fn active(site: &Site, what: &str) -> u64 {
 }
 
 async fn until_active(site: &Site, what: &str, wanted: u64) {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(120);
     while active(site, what).await != wanted {
         assert!(Instant::now() < until, "{wanted} statements of {what} were expected on the server");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -72,8 +77,8 @@ async fn a_client_that_goes_takes_its_statement_along() {
     let site = site(&format!("provider = \"postgres\"\nurl = \"{}\"", new_database())).await;
     let port = serving(&site).await;
     let (reading, writing) = (
-        sent(port, "GET /rest/v1/rpc/read_slowly?seconds=60", "").await,
-        sent(port, "POST /rest/v1/rpc/write_slowly", r#"{"seconds":60}"#).await,
+        sent(port, "GET /rest/v1/rpc/read_slowly?seconds=3600", "").await,
+        sent(port, "POST /rest/v1/rpc/write_slowly", r#"{"seconds":3600}"#).await,
     );
     until_active(&site, "read_slowly", 1).await;
     until_active(&site, "write_slowly", 1).await;
@@ -89,15 +94,18 @@ async fn a_client_that_goes_takes_its_statement_along() {
 async fn a_database_that_crashes_costs_the_writes_under_way_and_no_read() {
     let mut server = PostgresServer::start(&["synchronous_commit=on"]).unwrap();
     let url = server.new_database().unwrap();
-    let retry = "[layers.retry]\nattempts = 60\nlongest_wait = \"200ms\"";
+    let retry = "[layers.retry]\nattempts = 5000\nlongest_wait = \"200ms\"";
     let site = site(&format!("provider = \"postgres\"\nurl = \"{url}\"\n{retry}")).await;
     let port = serving(&site).await;
     let (reading, writing) = (
-        sent(port, "GET /rest/v1/rpc/read_slowly?seconds=1", "").await,
-        sent(port, "POST /rest/v1/rpc/write_slowly", r#"{"seconds":60}"#).await,
+        sent(port, "GET /rest/v1/rpc/read_after_a_pause", "").await,
+        sent(port, "POST /rest/v1/rpc/write_slowly", r#"{"seconds":3600}"#).await,
     );
-    until_active(&site, "read_slowly", 1).await;
+    until_active(&site, "read_after_a_pause", 1).await;
     until_active(&site, "write_slowly", 1).await;
+    // The next time it need not last.
+    let sql = "update pause set seconds = 0".to_owned();
+    site.runtime.database().send(Raw { sql, parameters: vec![], read_only: false }).await.unwrap();
     let mut server = tokio::task::spawn_blocking(move || {
         server.crash().unwrap();
         server

@@ -168,32 +168,64 @@ impl ControlStore for PostgresStore {
 mod tests {
     use serde_json::json;
     use truststream_conformance::postgres_server::PostgresServer;
+    use truststream_kernel::ErrorKind;
 
     use super::*;
+
+    /// Asks again while there is no answer in time, as on a busy machine.
+    async fn answered<T>(ask: impl AsyncFn() -> Result<T>) -> Result<T> {
+        let began = std::time::Instant::now();
+        loop {
+            match ask().await {
+                Err(error)
+                    if error.kind() == ErrorKind::Unavailable
+                        && began.elapsed() < Duration::from_secs(60) => {}
+                answer => return answer,
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What a store has under a key.
+    async fn of(store: &PostgresStore, key: &str) -> Option<Entry> {
+        answered(async || store.get(key).await).await.unwrap()
+    }
+
+    /// Puts a value. Of what was not answered in time nobody knows whether it was done.
+    async fn put(store: &PostgresStore, value: Json, expected: i64) {
+        let done = Entry { version: expected + 1, value: value.clone() };
+        match answered(async || store.put("route", value.clone(), expected).await).await {
+            Err(error) if error.code() == "BACKEND_007" => assert_eq!(of(store, "route").await, Some(done)),
+            put => put.unwrap(),
+        }
+    }
 
     #[tokio::test]
     async fn several_processes_change_entries_in_turns_and_hear_of_it() {
         let mut server = PostgresServer::start(&["synchronous_commit=off"]).unwrap();
         let url = Secret::new(server.new_database().unwrap());
-        let (one, other) = tokio::join!(PostgresStore::open(url.clone()), PostgresStore::open(url));
+        let open = async || answered(async || PostgresStore::open(url.clone()).await).await;
+        let (one, other) = tokio::join!(open(), open());
         let (one, other) = (one.unwrap(), other.unwrap());
         let mut changes = other.watch();
-        one.put("route", json!({ "owner": "main" }), 0).await.unwrap();
+        put(&one, json!({ "owner": "main" }), 0).await;
         tokio::time::timeout(Duration::from_secs(60), changes.changed()).await.unwrap().unwrap();
-        let entry = other.get("route").await.unwrap().unwrap();
+        let entry = of(&other, "route").await.unwrap();
         assert_eq!(entry, Entry { version: 1, value: json!({ "owner": "main" }) });
-        other.put("route", json!({ "owner": "cloud" }), 1).await.unwrap();
-        assert_eq!(one.put("route", json!({}), 1).await.unwrap_err().code(), "BACKEND_007");
-        assert_eq!(one.put("route", json!({}), 0).await.unwrap_err().code(), "BACKEND_007");
+        put(&other, json!({ "owner": "cloud" }), 1).await;
+        for taken in [1, 0] {
+            let late = answered(async || one.put("route", json!({}), taken).await).await;
+            assert_eq!(late.unwrap_err().code(), "BACKEND_007");
+        }
 
         server.crash().unwrap();
         assert!(one.get("route").await.is_err());
         server.restart().unwrap();
-        let entry = one.get("route").await.unwrap().unwrap();
+        let entry = of(&one, "route").await.unwrap();
         assert_eq!(entry, Entry { version: 2, value: json!({ "owner": "cloud" }) });
-        assert_eq!(one.list("rou").await.unwrap().len(), 1);
-        assert!(one.list("_").await.unwrap().is_empty());
-        one.remove("route").await.unwrap();
-        assert_eq!(other.get("route").await.unwrap(), None);
+        let listed = async |prefix: &str| answered(async || one.list(prefix).await).await.unwrap().len();
+        assert_eq!((listed("rou").await, listed("_").await), (1, 0));
+        answered(async || one.remove("route").await).await.unwrap();
+        assert_eq!(of(&other, "route").await, None);
     }
 }
