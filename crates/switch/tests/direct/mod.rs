@@ -93,7 +93,7 @@ async fn all_of_a_switch(main: Place, cloud: Place) {
     runtime.faults().remove(slow);
     flipped(&runtime).await;
     // It goes on for as long as it is let, and every row that it was told is stored has come along.
-    let (written, refused) = tokio::time::timeout(PATIENCE, program.is_refused()).await.unwrap();
+    let (written, refused) = tokio::time::timeout(PATIENCE, program.until_refused()).await.unwrap();
     assert!(refused.contains("another backend serves"), "{refused}");
     let there = ids(&runtime, "cloud").await;
     assert!(written.iter().all(|id| there.contains(id)), "a row written directly is missing");

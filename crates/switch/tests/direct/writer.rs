@@ -120,7 +120,7 @@ impl Program {
     }
 
     /// Waits until it is refused: what it was told is stored, and how.
-    pub async fn is_refused(self) -> (Vec<i64>, String) {
+    pub async fn until_refused(self) -> (Vec<i64>, String) {
         let (written, refused) = self.task.await.unwrap();
         (written, refused.unwrap())
     }
