@@ -73,11 +73,15 @@ fn new_database() -> String {
     SERVER.get_or_init(start).new_database().unwrap()
 }
 
+/// A busy machine is neither a provider that is down nor a pause that is too long.
+pub const PATIENT: &str = "[switch]\nhold = \"120s\"\nmax_pause = \"60s\"\n\
+    [health]\ntimeout = \"120s\"\nlatency = \"120s\"\n";
+
 /// An open project with these databases, and the folder it lives in.
 pub async fn open(databases: &[String]) -> (TrustStream, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
-        "[auth]\njwt_secret = \"a secret of at least thirty-two characters\"\n{}",
+        "{PATIENT}[auth]\njwt_secret = \"a secret of at least thirty-two characters\"\n{}",
         databases.concat()
     );
     let db = TrustStream::open_with(Config::from_text(folder.path(), &text).unwrap()).await.unwrap();
