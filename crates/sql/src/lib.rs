@@ -31,6 +31,7 @@ pub mod diff;
 pub mod evaluate;
 pub mod expression;
 pub mod grants;
+pub mod numeric;
 pub mod partitions;
 pub mod pattern;
 pub mod payload;

@@ -54,6 +54,17 @@ pub(super) async fn give_one_value(env: Env<DatabaseService>) -> Outcome {
     assert_eq!(call(&database, "shout", r#"{"words":null}"#).await?, "null");
     assert_eq!(call(&database, "quadruple", r#"{"n":3}"#).await?, "12");
     assert_eq!(call(&database, "total", r#"{"numbers":[1,2,3]}"#).await?, "6");
+    for (part, whole, share, rest) in [
+        ("1", "3", "0.33333333333333333333", "1"),
+        ("-7.5", "2", "-3.7500000000000000", "-1.5"),
+        ("100000", "7", "14285.714285714286", "5"),
+        ("12345678901234567891.1", "0.5", "24691357802469135782.2", "0.1"),
+    ] {
+        let arguments = format!(r#"{{"part":{part},"whole":{whole}}}"#);
+        assert_eq!(call(&database, "share", &arguments).await?, share);
+        assert_eq!(call(&database, "rest", &arguments).await?, rest);
+    }
+    refused(call(&database, "share", r#"{"part":1,"whole":0.0}"#).await, "22012");
     assert_eq!(call(&database, "only_strict", r#"{"a":1,"b":null}"#).await?, "null");
     assert_eq!(call(&database, "only_strict", r#"{"a":1,"b":2}"#).await?, "3");
     assert_eq!(call(&database, "echo", r#"{"a":{"b":[1,2]}}"#).await?, r#"{"b":[1,2]}"#);

@@ -7,6 +7,8 @@ create function twice(n text) returns text language sql immutable return n || n;
 create function quadruple(n int) returns int language sql immutable as 'select twice(twice($1))';
 create function total(variadic numbers int[]) returns bigint language sql immutable
   as 'select sum(n) from unnest(numbers) as n';
+create function share(part numeric, whole numeric) returns numeric language sql immutable as 'select part / whole';
+create function rest(part numeric, whole numeric) returns numeric language sql immutable as 'select part % whole';
 create function only_strict(a int, b int) returns int language sql immutable strict as 'select coalesce(a, 0) + coalesce(b, 0)';
 create function echo(jsonb) returns jsonb language sql immutable as 'select $1 -> ''a''';
 

@@ -10,7 +10,7 @@ use super::calls::pure;
 use super::convert::{Target, converted};
 use super::node::Node;
 use super::read::{Reader, Typed};
-use crate::expression::{Unsupported, is_text};
+use crate::expression::{NO_REST_OF_FLOATS, Unsupported, is_text};
 
 impl Reader<'_> {
     pub(super) fn binary(&mut self, left: &Expr, op: &Binary, right: &Expr) -> Result<Typed, Unsupported> {
@@ -121,8 +121,8 @@ impl Reader<'_> {
             (true, true) => None,
         };
         let ty = ty.ok_or_else(|| Unsupported::new(op, "arithmetic of other than numbers"))?;
-        if matches!((op, &ty), (Binary::Divide, Type::Numeric(_))) {
-            return Err(Unsupported::new(op, "a division of decimals is not computed in process"));
+        if matches!((op, &ty), (Binary::Modulo, Type::Float4 | Type::Float8)) {
+            return Err(Unsupported::new(op, NO_REST_OF_FLOATS));
         }
         let as_one = |value| Ok(converted(self.catalog, value, &ty, Target::Coerced)?.node);
         let sign = Node::Constant(Value::Text(op.to_string()));

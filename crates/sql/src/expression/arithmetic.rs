@@ -8,6 +8,9 @@ use super::cast::{is_float, is_integer, is_text};
 use super::translate::Translator;
 use super::{Term, TermType, Unsupported};
 
+/// Why `%` of floats is refused.
+pub(crate) const NO_REST_OF_FLOATS: &str = "PostgreSQL has no rest of a division of floats";
+
 impl Translator<'_> {
     pub(super) fn arithmetic(
         &mut self,
@@ -22,13 +25,15 @@ impl Translator<'_> {
         }
         let (left, right, ty) = self.unified(left, right)?;
         let refuse = |why: &str| Err(Unsupported::new(&shown, why));
-        match &ty {
-            Type::Numeric(_) if matches!(op, BinaryOperator::Divide | BinaryOperator::Modulo) => {
-                return refuse("division of numeric");
+        let ty = match ty {
+            // Results have digits of their own, whatever the operands may hold.
+            Type::Numeric(_) => Type::Numeric(None),
+            ty if is_float(&ty) && *op == BinaryOperator::Modulo => {
+                return refuse(NO_REST_OF_FLOATS);
             }
-            ty if is_integer(ty) || is_float(ty) || matches!(ty, Type::Numeric(_)) => {}
+            ty if is_integer(&ty) || is_float(&ty) => ty,
             _ => return refuse("this operator is for numbers, moments and intervals here"),
-        }
+        };
         Ok(Term::new(format!("ts_math('{op}', {}, {})", left.sql, right.sql), ty))
     }
 

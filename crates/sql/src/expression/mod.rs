@@ -44,6 +44,7 @@ use truststream_kernel::{Error, Type};
 use truststream_services::database::{Catalog, Index, TableName};
 
 pub(crate) use aggregates::is_aggregate;
+pub(crate) use arithmetic::NO_REST_OF_FLOATS;
 pub(crate) use calls::TEXTS;
 pub use caseless::{compared_type, is_caseless};
 pub(crate) use cast::is_text;
