@@ -84,7 +84,7 @@ async fn a_statement_whose_caller_is_gone_is_cancelled() {
     let watcher = client(&url).await;
     let driver = PostgresDriver::connect(Config::new(&*url)).await.unwrap();
     let (cx, slow) = (Context::system(), raw("select 'left behind', pg_sleep(3600)"));
-    is_cancelled(&watcher, "left behind", driver.raw(&cx, &slow)).await;
+    is_cancelled(&watcher, "left behind", Box::pin(driver.raw(&cx, &slow))).await;
 }
 
 #[tokio::test]

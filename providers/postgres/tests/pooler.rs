@@ -108,7 +108,7 @@ async fn statements_are_cancelled_and_changes_heard_of_around_the_pooler() {
     let driver = PostgresDriver::connect(settings).await.unwrap();
     let watcher = client(&url).await;
     let (cx, slow) = (Context::system(), raw("select 'left in the pooler', pg_sleep(3600)"));
-    is_cancelled(&watcher, "left in the pooler", driver.raw(&cx, &slow)).await;
+    is_cancelled(&watcher, "left in the pooler", Box::pin(driver.raw(&cx, &slow))).await;
 
     watcher.batch_execute("create table told (id int primary key)").await.unwrap();
     let told = TableName::public("told");

@@ -174,5 +174,5 @@ async fn a_read_that_nobody_waits_for_is_cancelled() {
     let (url, driver) = opened().await;
     let op = Select { as_values: true, ..select("sleeping", "select=slept") };
     let watcher = client(&url).await;
-    is_cancelled(&watcher, "sleeping", driver.select(&Context::system(), &op)).await;
+    is_cancelled(&watcher, "sleeping", Box::pin(driver.select(&Context::system(), &op))).await;
 }
