@@ -44,6 +44,10 @@ pub enum Engine {
 /// The engines that every command of the catalog works on.
 pub const ENGINES: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
 
+/// A busy machine is neither a provider that is down nor a pause that is too long.
+const PATIENT: &str = "[switch]\nhold = \"120s\"\nmax_pause = \"60s\"\n\
+    [health]\ntimeout = \"120s\"\nlatency = \"120s\"\n";
+
 /// A project with one backend, `main`.
 pub struct Project {
     pub engine: Engine,
@@ -57,7 +61,8 @@ impl Project {
         let database = (engine == Engine::Postgres).then(new_database);
         let project = Project { engine, folder: tempfile::tempdir().unwrap(), database };
         let secret = "a secret of at least thirty-two characters";
-        project.write("truststream.toml", &format!("active = \"main\"\n[auth]\njwt_secret = \"{secret}\"\n"));
+        let auth = format!("[auth]\njwt_secret = \"{secret}\"\n");
+        project.write("truststream.toml", &format!("active = \"main\"\n{PATIENT}{auth}"));
         project.also("main", &project);
         project
     }
@@ -141,7 +146,7 @@ impl Project {
         let mut command = self.command(&["start", "--port", "0"]);
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let serving = Serving { process, told: self.path(".truststream/gateway.json") };
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_secs(120);
         while self.run(&["status", "--json"]).code != 0 {
             assert!(Instant::now() < until, "the gateway did not start");
             std::thread::sleep(Duration::from_millis(50));
