@@ -81,10 +81,10 @@ pub(super) async fn is_not_closed_by_who_comes_late(env: Env<DatabaseService>) -
 pub(super) async fn opens_by_itself_when_it_is_due(env: Env<DatabaseService>) -> Outcome {
     let database = filled(&env).await?;
     database.send(fence(1, FenceStep::Install)).await?;
-    let hold = Some(Duration::from_secs(4));
+    let hold = Some(Duration::from_secs(8));
     database.send(fence(2, FenceStep::Close { hold })).await?;
     assert_closed(&database).await;
-    tokio::time::sleep(Duration::from_millis(4_100)).await;
+    tokio::time::sleep(Duration::from_millis(8_100)).await;
     insert(&database, "genres", r#"{"code":"n","name":"New"}"#).await?;
     Ok(())
 }

@@ -145,10 +145,10 @@ pub(super) async fn that_lose_are_told_so(env: Env<DatabaseService>) -> Outcome 
 
 pub(super) async fn that_last_too_long_are_undone(env: Env<DatabaseService>) -> Outcome {
     let database = filled(&env).await?;
-    let cx = Context::system().within(Duration::from_millis(1_500));
+    let cx = Context::system().within(Duration::from_secs(5));
     let mut open = database.with(cx).send(Begin::default()).await?;
     open.step(&Context::system(), &genre("x")).await?;
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
     assert!(open.commit().await.is_err(), "its deadline has passed");
     assert_eq!(codes(&database).await?, THREE);
     database.send(Insert::new(table("genres"), r#"{"code":"x","name":"x"}"#)).await?;
