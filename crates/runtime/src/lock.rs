@@ -10,7 +10,7 @@ use truststream_kernel::{Error, ErrorKind, Result};
 /// it ends.
 #[derive(Debug)]
 pub(crate) struct ProjectLock {
-    _file: File,
+    file: File,
 }
 
 impl ProjectLock {
@@ -37,7 +37,15 @@ impl ProjectLock {
         }
         file.set_len(0).map_err(failed)?;
         write!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(ProjectLock { _file: file })
+        Ok(ProjectLock { file })
+    }
+}
+
+impl Drop for ProjectLock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that is being started has the open file too, for a moment. What can't
+        // be unlocked here is when it is closed.
+        let _ = self.file.unlock();
     }
 }
 
@@ -51,7 +59,10 @@ mod tests {
         let first = ProjectLock::take(folder.path()).unwrap();
         let error = ProjectLock::take(folder.path()).unwrap_err();
         assert!(error.message().contains(&std::process::id().to_string()), "{error}");
+        // As a child has it until it runs its own program.
+        let inherited = first.file.try_clone().unwrap();
         drop(first);
         ProjectLock::take(folder.path()).unwrap();
+        drop(inherited);
     }
 }

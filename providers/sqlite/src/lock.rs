@@ -10,7 +10,7 @@ use truststream_kernel::{Error, ErrorKind, Result};
 /// Held as long as the database is open; the operating system frees it when the process ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -43,7 +43,15 @@ impl Lock {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         file.set_len(0).map_err(failed)?;
         write!(file, "pid {}, since {now}", std::process::id()).map_err(failed)?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that is being started has the open file too, for a moment. What can't
+        // be unlocked here is when it is closed.
+        let _ = self.file.unlock();
     }
 }
 
