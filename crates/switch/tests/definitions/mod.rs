@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use truststream_kernel::ErrorKind;
-use truststream_layers::Fault;
+use truststream_layers::{Fault, FaultId};
 use truststream_runtime::{Config, Runtime};
 use truststream_services::database::{Insert, Migrate, Query, Select, TableName};
 use truststream_switch::{Options, Phase, Record};
@@ -52,19 +52,33 @@ async fn until(runtime: &Runtime, holds: impl Fn(&Record) -> bool) -> Record {
     }
 }
 
+/// Begins a switch whose copy takes its time until [`hurry`].
+async fn copying(runtime: &Runtime) -> [FaultId; 2] {
+    let slow = ["database.apply", "database.load"]
+        .map(|operation| runtime.faults().add(Fault::latency(Duration::from_secs(1)).on(operation)));
+    let options = Options { chunk: 100, ..runtime.switch_options() };
+    runtime.switcher().start("cloud", options).await.unwrap();
+    until(runtime, |record| record.phase == Phase::Copying).await;
+    slow
+}
+
+fn hurry(runtime: &Runtime, slow: [FaultId; 2]) {
+    for fault in slow {
+        runtime.faults().remove(fault);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_defined_while_rows_are_copied_is_not_left_behind() {
     let runtime = project().await;
-    // It rests for most of its time.
-    let slowly = Options { chunk: 100, throttle: 3, ..runtime.switch_options() };
-    runtime.switcher().start("cloud", slowly).await.unwrap();
-    until(&runtime, |record| record.phase == Phase::Copying).await;
+    let slow = copying(&runtime).await;
     migrate(
         &runtime,
         "2.sql",
         "create table more (id bigint primary key); insert into more values (1), (2);",
     )
     .await;
+    hurry(&runtime, slow);
     let record = until(&runtime, |record| has_ended(record.phase)).await;
     let failure = record.report.failure.unwrap_or_default();
     assert_eq!((record.phase, runtime.route().owner.as_str()), (Phase::Aborted, "main"));
@@ -94,12 +108,10 @@ async fn what_is_defined_while_rows_are_copied_is_not_left_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_of_migrations_are_not_read_again_once_they_are_applied_to_the_target() {
     let runtime = project().await;
-    // It rests for most of its time.
-    let slowly = Options { chunk: 100, throttle: 3, ..runtime.switch_options() };
-    runtime.switcher().start("cloud", slowly).await.unwrap();
-    until(&runtime, |record| record.phase == Phase::Copying).await;
+    let slow = copying(&runtime).await;
     let texts = runtime.faults().add(Fault::error(ErrorKind::Unavailable).on("database.migrations"));
     let names = runtime.faults().add(Fault::default().on("database.migration_names"));
+    hurry(&runtime, slow);
     let record = until(&runtime, |record| has_ended(record.phase)).await;
     assert_eq!((record.phase, record.report.failure), (Phase::Committed, None));
     let back = runtime.switcher().back().await.unwrap();
