@@ -1,7 +1,7 @@
 //! Arithmetic of PostgreSQL's `numeric`: exact, with as many digits behind the point as PostgreSQL gives its
 //! results.
 
-use std::ops::{Add, Mul, Neg, Sub};
+use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
 use num_bigint::{BigInt, Sign};
 use truststream_kernel::value::decimal;
@@ -133,6 +133,17 @@ impl Add for &Numeric {
     }
 }
 
+impl AddAssign<&Numeric> for Numeric {
+    fn add_assign(&mut self, other: &Numeric) {
+        // What is added up has one scale, most often.
+        if self.scale == other.scale {
+            self.mantissa += &other.mantissa;
+        } else {
+            *self = &*self + other;
+        }
+    }
+}
+
 impl Neg for &Numeric {
     type Output = Numeric;
 
@@ -194,5 +205,8 @@ mod tests {
         assert_eq!(shown(&number("1.5") * &number("-1.50")), "-2.250");
         assert_eq!(shown(number("-7.5").modulo(&number("2")).unwrap()), "-1.5");
         assert_eq!(shown(&number("5") - &number("5.00")), "0.00");
+        let mut sum = number("1.5");
+        ["2.5", "0.25", "-0.25"].iter().for_each(|text| sum += &number(text));
+        assert_eq!(shown(sum), "4.00");
     }
 }

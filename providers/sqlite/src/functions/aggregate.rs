@@ -58,7 +58,7 @@ impl Aggregate<Option<Sum>, Option<String>> for Exact {
 impl Sum {
     fn add(&mut self, number: &Numeric) {
         self.count += 1;
-        self.total = &self.total + number;
+        self.total += number;
     }
 
     fn add_text(&mut self, text: &str) -> Result<()> {
