@@ -98,7 +98,9 @@ impl ControlConfig {
 }
 
 fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::unavailable("the control store did not answer").with_source(error)
+    Error::unavailable("the control store did not answer")
+        .with_source(error)
+        .with_hint("look whether the database that [control] names is up and can be reached")
 }
 
 fn entry(version: i64, text: &str) -> Result<truststream_switch::Entry> {

@@ -13,7 +13,6 @@ mod failover;
 mod feed;
 mod health;
 mod legs;
-mod lock;
 mod measures;
 mod mirror;
 mod observed;

@@ -9,18 +9,18 @@ use truststream_kernel::{Context, Driven, Result, Service, Stack};
 use truststream_layers::{
     BreakerState, Faults, GuardLayer, MetricsLayer, Observed, RetryLayer, TraceLayer, fold,
 };
+use truststream_lock::Lock;
 use truststream_services::auth::{Auth, AuthService};
 use truststream_services::database::Database;
 use truststream_services::realtime::Realtime;
 use truststream_services::storage::{Storage, StorageService};
 use truststream_switch::{
-    ControlStore, Fleet, Gate, Held, Mirrors, Options, Route, Routes, Steering, Strategy, Switcher, Verify,
+    ControlStore, Fleet, Gate, Held, Mirrors, Options, Route, Routes, Steering, Switcher,
 };
 
 use crate::backends::Backends;
 use crate::control::SqliteStore;
 use crate::feed::RoutedDatabase;
-use crate::lock::ProjectLock;
 use crate::mirror::{Fallback, ToMirror};
 use crate::routed::Routed;
 use crate::status::Readiness;
@@ -31,7 +31,7 @@ pub const STATE_FOLDER: &str = ".truststream";
 
 /// A project that is open. Closing it ([`Runtime::close`]) keeps nothing unfinished.
 pub struct Runtime {
-    _lock: Option<ProjectLock>,
+    _lock: Option<Lock>,
     config: Arc<Config>,
     backends: Arc<Backends>,
     gate: Arc<Gate>,
@@ -58,7 +58,9 @@ impl Runtime {
             truststream_kernel::Error::configuration(format!("{} can't be made: {error}", state.display()))
                 .with_source(error)
         })?;
-        let lock = ProjectLock::take(&state)?;
+        let what = format!("the project in {}", state.display());
+        let hint = "stop that process, or use another folder with --project";
+        let lock = Lock::take(&state.join("lock"), &what, hint)?;
         let control = config.file.control.open(&config.project, &state).await?;
         let fleet = config.file.control.fleet(&config.project);
         Self::open_with(config, control, fleet, Some(lock)).await
@@ -78,41 +80,23 @@ impl Runtime {
         config: Arc<Config>,
         control: Arc<dyn ControlStore>,
         fleet: Option<Fleet>,
-        lock: Option<ProjectLock>,
+        lock: Option<Lock>,
     ) -> Result<Arc<Runtime>> {
         let keys = Arc::new(Keys::load(&config.section("auth")?, config.development)?);
         let backends = Arc::new(Backends::new(Arc::clone(&config), Arc::clone(&keys)));
-        let held = Held { time: config.file.switch.hold, ..Held::default() };
-        let first = Route::first(&config.file.active);
-        let routes = match fleet {
-            None => Routes::open(Arc::clone(&control), first, held).await?,
-            Some(fleet) => {
-                Routes::join(Arc::clone(&control), first, held, fleet, Arc::clone(&backends) as _).await?
-            }
-        };
+        let consumers = fleet.as_ref().map(|fleet| fleet.label.clone());
+        let routes = open_routes(&config, &control, fleet, &backends).await?;
         let gate = Arc::clone(routes.gate());
         let (pairs, options) = (mirror::pairs(&config), mirror::options(&config));
         let mirrors =
             Mirrors::new(Arc::clone(&control), routes.clone(), Arc::clone(&backends) as _, pairs, options);
         failover::open_owner(&config, &gate, &backends, &mirrors).await?;
-        let route = gate.route();
-        let before = route.handover.as_ref().map(|handover| &handover.from);
-        let of_parts = route.division.as_ref().filter(|division| division.has_moved());
-        for name in before.into_iter().chain(of_parts.map(|division| &division.to)) {
-            if let Err(error) = backends.get(name).await {
-                tracing::warn!(
-                    ?error,
-                    backend = name,
-                    "a backend that served, or serves a part, can't be reached"
-                );
-            }
-        }
+        connect_others(&gate.route(), &backends).await;
         // It ends with the backends.
         tokio::spawn(health::watch(Arc::downgrade(&backends), config.file.health.clone()));
         let fallback: Arc<dyn Fallback> = ToMirror::new(Arc::clone(&mirrors), &config);
         let steering = Steering::new(control, routes, Arc::clone(&backends) as _);
         steering.steer_mirrors(&mirrors);
-        let consumers = config.file.control.fleet(&config.project).map(|fleet| fleet.label);
         let routed = RoutedDatabase::new(Arc::clone(&gate), Arc::clone(&backends) as _);
         let routed = Arc::new(routed.with_consumers_of(consumers).with_fallback(Arc::clone(&fallback)));
         let routed = steering.switcher().reads().over(routed);
@@ -120,16 +104,11 @@ impl Runtime {
         let database = fold(&edge_layers(routed, &config), &[&observed]);
         let database = Database::new(database, Context::system());
         let auth = Routed::<AuthService>::new(Arc::clone(&gate), Arc::clone(&backends) as _);
-        let auth = Auth::new(
-            edge_layers(Arc::new(auth.with_fallback(Arc::clone(&fallback))), &config),
-            Context::system(),
-        );
+        let auth = edge_layers(Arc::new(auth.with_fallback(Arc::clone(&fallback))), &config);
         let storage = Routed::<StorageService>::new(Arc::clone(&gate), Arc::clone(&backends) as _);
-        let storage =
-            Storage::new(edge_layers(Arc::new(storage.with_fallback(fallback)), &config), Context::system());
+        let storage = edge_layers(Arc::new(storage.with_fallback(fallback)), &config);
         // Realtime stands above the route: its subscriptions outlive every switch.
-        let realtime = Arc::new(Driven(RealtimeEngine::new(database.clone())));
-        let realtime = Realtime::new(edge_layers(realtime, &config), Context::system());
+        let realtime = edge_layers(Arc::new(Driven(RealtimeEngine::new(database.clone()))), &config);
         let runtime = Arc::new(Runtime {
             _lock: lock,
             config,
@@ -140,9 +119,9 @@ impl Runtime {
             keys,
             observed,
             database,
-            auth,
-            storage,
-            realtime,
+            auth: Auth::new(auth, Context::system()),
+            storage: Storage::new(storage, Context::system()),
+            realtime: Realtime::new(realtime, Context::system()),
         });
         if let Err(error) = runtime.steering.recover().await {
             tracing::warn!(
@@ -234,16 +213,8 @@ impl Runtime {
         Options {
             chunk: settings.chunk,
             max_pause_ms: u64::try_from(settings.max_pause.as_millis()).unwrap_or(u64::MAX),
-            verify: match settings.verify.as_str() {
-                "none" => Verify::None,
-                "sample" => Verify::Sample,
-                _ => Verify::Full,
-            },
-            strategy: match settings.strategy.as_str() {
-                "immediate" => Strategy::Immediate,
-                "gradual" => Strategy::Gradual,
-                _ => Strategy::BlueGreen,
-            },
+            verify: settings.verify,
+            strategy: settings.strategy,
             ..Options::default()
         }
     }
@@ -282,6 +253,36 @@ impl Runtime {
         }
         self.mirrors.close().await;
         self.steering.close(drained).await;
+    }
+}
+
+/// Who serves, as it is stored: by one process, or by a fleet.
+async fn open_routes(
+    config: &Config,
+    control: &Arc<dyn ControlStore>,
+    fleet: Option<Fleet>,
+    backends: &Arc<Backends>,
+) -> Result<Routes> {
+    let held = Held { time: config.file.switch.hold, ..Held::default() };
+    let first = Route::first(&config.file.active);
+    match fleet {
+        None => Routes::open(Arc::clone(control), first, held).await,
+        Some(fleet) => Routes::join(Arc::clone(control), first, held, fleet, Arc::clone(backends) as _).await,
+    }
+}
+
+/// Connects the backends besides the owner that a route leads to. Without them it serves as well.
+async fn connect_others(route: &Route, backends: &Backends) {
+    let before = route.handover.as_ref().map(|handover| &handover.from);
+    let of_parts = route.division.as_ref().filter(|division| division.has_moved());
+    for name in before.into_iter().chain(of_parts.map(|division| &division.to)) {
+        if let Err(error) = backends.get(name).await {
+            tracing::warn!(
+                ?error,
+                backend = name,
+                "a backend that served, or serves a part, can't be reached"
+            );
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Context, Error, Features, Result};
+use truststream_lock::Lock;
 use truststream_services::database::{
     Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
     ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, Delete, Describe, Fence, Insert, Introspect,
@@ -16,7 +17,6 @@ use truststream_services::database::{
 
 use crate::config::{Config, MemoryConfig, Synchronous};
 use crate::connection::Conn;
-use crate::lock::Lock;
 use crate::place::Place;
 use crate::readers::Readers;
 use crate::schema::Schema;
@@ -69,8 +69,7 @@ impl SqliteDriver {
                         .with_source(error)
                 })?;
             }
-            let lock = Lock::take(&config.path)?;
-            SqliteDriver::open_at(&Place::File(config.path.clone()), Some(lock), &config)
+            SqliteDriver::open_at(&Place::File(config.path.clone()), &config)
         })
         .await
     }
@@ -84,10 +83,11 @@ impl SqliteDriver {
         // A commit in memory has nothing to wait for.
         let synchronous = Synchronous::Normal;
         let config = Config { readers, feed_retention_s, estimate_above, synchronous, ..Config::default() };
-        opening(move || SqliteDriver::open_at(&Place::memory(), None, &config)).await
+        opening(move || SqliteDriver::open_at(&Place::memory(), &config)).await
     }
 
-    fn open_at(place: &Place, lock: Option<Lock>, config: &Config) -> Result<Self> {
+    fn open_at(place: &Place, config: &Config) -> Result<Self> {
+        let lock = place.lock()?;
         let first = Conn::writer(place, config.synchronous)?;
         internal::create(&first.sql)?;
         let catalog = internal::catalog(&first.sql)?;

@@ -24,7 +24,6 @@ mod fence;
 mod functions;
 mod internal;
 mod introspect;
-mod lock;
 mod migrate;
 mod place;
 mod plan;

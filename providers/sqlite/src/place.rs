@@ -1,11 +1,12 @@
 //! Where a database is: in a file, or in the memory of this process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::{Connection, OpenFlags};
 use truststream_kernel::Result;
+use truststream_lock::Lock;
 
 use crate::error::convert;
 
@@ -26,6 +27,18 @@ impl Place {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // Names that begin with a slash are shared by the connections of a process.
         Place::Memory(format!("/truststream-{}", NEXT.fetch_add(1, Ordering::Relaxed)).into())
+    }
+
+    /// Keeps other processes from the file by a lock beside it. What is in memory they can't reach.
+    ///
+    /// # Errors
+    /// `BACKEND_014` if another process has it.
+    pub(crate) fn lock(&self) -> Result<Option<Lock>> {
+        let Place::File(path) = self else { return Ok(None) };
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".lock");
+        let hint = "stop that process, or open a database in another file";
+        Lock::take(Path::new(&beside), &path.display().to_string(), hint).map(Some)
     }
 
     /// Opens a connection.

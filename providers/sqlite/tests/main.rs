@@ -59,7 +59,7 @@ async fn a_second_process_is_refused() {
     let first = SqliteDriver::open(config.clone()).await.expect("the first opens");
     let error = SqliteDriver::open(config.clone()).await.expect_err("the second is refused");
     assert_eq!(error.code(), "BACKEND_014");
-    assert!(error.message().contains(&format!("pid {}", std::process::id())), "{error}");
+    assert!(error.message().contains(&format!("process {}", std::process::id())), "{error}");
     drop(first);
     SqliteDriver::open(config).await.expect("it is free again");
 }

@@ -121,7 +121,7 @@ impl Default for PasswordSettings {
 
 /// `[auth.rate_limit]`: requests of one client address; also how many it can make at once.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct RateLimits {
     /// Sign-ups, and likewise sign-ins, in 5 minutes.
     pub sign_in_sign_ups: u32,
@@ -129,12 +129,10 @@ pub struct RateLimits {
     pub token_refresh: u32,
     /// Anonymous users in an hour.
     pub anonymous_users: u32,
-    /// Verifications of codes and links in 5 minutes.
-    pub token_verifications: u32,
 }
 
 impl Default for RateLimits {
     fn default() -> Self {
-        RateLimits { sign_in_sign_ups: 30, token_refresh: 150, anonymous_users: 30, token_verifications: 30 }
+        RateLimits { sign_in_sign_ups: 30, token_refresh: 150, anonymous_users: 30 }
     }
 }

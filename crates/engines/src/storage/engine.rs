@@ -20,7 +20,7 @@ use super::tokens::{Grant, Purpose, Tokens};
 
 /// `[storage]` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct StorageSettings {
     /// Largest object, unless its bucket has a lower limit.
     #[serde(with = "units::bytes")]

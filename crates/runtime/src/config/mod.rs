@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use truststream_kernel::{Error, Result, units};
 use truststream_layers::{FaultsConfig, LayersConfig};
+use truststream_switch::{Strategy, Verify};
 
 use source::Sources;
 
@@ -28,7 +29,7 @@ pub use health::HealthConfig;
 pub use mirror::MirrorConfig;
 
 /// Sections of the file that belong to a service or an edge; each is read by its owner.
-const SECTIONS: &[&str] = &["auth", "gateway", "realtime", "rest", "storage"];
+const SECTIONS: &[&str] = &["auth", "gateway", "rest", "storage"];
 
 /// The configuration of one project.
 #[derive(Debug)]
@@ -95,8 +96,8 @@ pub struct BackendConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SwitchConfig {
-    /// How the move is made; `blue-green` copies, follows and verifies all, then flips at once.
-    pub strategy: String,
+    /// How the move is made: `blue-green` copies, follows and verifies all, then flips at once; `immediate`; `gradual`.
+    pub strategy: Strategy,
     /// Longest time a write waits at the fence before it is refused (retry later).
     #[serde(with = "units::time")]
     pub hold: Duration,
@@ -104,10 +105,7 @@ pub struct SwitchConfig {
     #[serde(with = "units::time")]
     pub max_pause: Duration,
     /// `full` compares every row, `sample` some, `none` nothing.
-    pub verify: String,
-    /// How long the way back stays open.
-    #[serde(with = "units::time")]
-    pub rollback_window: Duration,
+    pub verify: Verify,
     /// Rows in a chunk of the copy.
     pub chunk: usize,
 }
@@ -115,11 +113,10 @@ pub struct SwitchConfig {
 impl Default for SwitchConfig {
     fn default() -> Self {
         SwitchConfig {
-            strategy: "blue-green".to_owned(),
+            strategy: Strategy::default(),
             hold: Duration::from_secs(2),
             max_pause: Duration::from_secs(1),
-            verify: "full".to_owned(),
-            rollback_window: Duration::from_secs(24 * 3600),
+            verify: Verify::default(),
             chunk: 1000,
         }
     }

@@ -20,12 +20,12 @@ const KNOWN: &[(&str, &str)] = &[
     ("auth.minimum_password_length", "auth.minimum_password_length"),
     ("auth.enable_refresh_token_rotation", "auth.enable_refresh_token_rotation"),
     ("auth.refresh_token_reuse_interval", "auth.refresh_token_reuse_interval"),
-    ("auth.rate_limit", "auth.rate_limit"),
+    ("auth.rate_limit.sign_in_sign_ups", "auth.rate_limit.sign_in_sign_ups"),
+    ("auth.rate_limit.token_refresh", "auth.rate_limit.token_refresh"),
+    ("auth.rate_limit.anonymous_users", "auth.rate_limit.anonymous_users"),
     ("auth.email.enable_signup", "auth.email.enable_signup"),
     ("auth.email.enable_confirmations", "auth.email.enable_confirmations"),
     ("storage.file_size_limit", "storage.file_size_limit"),
-    ("storage.buckets", "storage.buckets"),
-    ("realtime.enabled", "realtime.enabled"),
 ];
 
 /// Lays what is understood of the file, if it is there, under everything else.

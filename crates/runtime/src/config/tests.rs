@@ -1,3 +1,6 @@
+use truststream_engines::auth::AuthSettings;
+use truststream_engines::storage::StorageSettings;
+
 use super::*;
 
 fn load(text: &str) -> Result<Config> {
@@ -19,9 +22,12 @@ fn an_error_names_file_line_and_what_was_expected() {
     for (text, line, expected) in [
         ("active = \"main\"\n\n[switch]\nhold = \"soon\"\n", 4, "expected a number with ms, s, m or h"),
         ("[switch]\nholds = \"1s\"\n", 2, "unknown field `holds`, expected one of"),
+        ("[switch]\nstrategy = \"green-blue\"\n", 2, "expected one of `blue-green`, `immediate`, `gradual`"),
+        ("[switch]\nchunk = 9\nverify = \"some\"\n", 3, "expected one of `none`, `sample`, `full`"),
         ("\nactive = \"cloud\"\n[backend.main]\n", 2, "no backend `cloud`; expected one of main"),
         ("[backend.main]\ndatabase = \"sqlite\"\n", 2, "expected a map"),
         ("[backend\n", 1, ""),
+        ("\n[realtime]\nenabled = false\n", 2, "unknown field `realtime`, expected one of"),
         ("rest = 1\n", 1, "expected a table"),
         (
             "[backend.main.mirror]\nreads = true\nto = \"spare\"\n",
@@ -81,12 +87,30 @@ fn faults_are_refused_outside_of_development_unless_they_are_meant() {
 fn a_supabase_project_is_understood_in_development_only() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("supabase")).unwrap();
-    let text = "project_id = \"x\"\n[api]\nmax_rows = 17\n[auth]\njwt_expiry = 60\n[studio]\nport = 1\n";
+    let text = "project_id = \"x\"\n[api]\nmax_rows = 17\n[auth]\njwt_expiry = 60\n[auth.rate_limit]\n\
+                email_sent = 2\ntoken_refresh = 9\n[storage.buckets.images]\npublic = true\n[studio]\nport = 1\n";
     std::fs::write(folder.path().join("supabase/config.toml"), text).unwrap();
     let read = |development| {
         let options = LoadOptions { development, ..LoadOptions::default() };
-        Config::load(folder.path(), &options).unwrap().section::<toml::Table>("rest").unwrap()
+        Config::load(folder.path(), &options).unwrap()
     };
-    assert_eq!(read(true).get("max_rows").and_then(toml::Value::as_integer), Some(17));
-    assert!(read(false).is_empty());
+    let rest = |config: &Config| config.section::<toml::Table>("rest").unwrap();
+    let (development, production) = (read(true), read(false));
+    assert_eq!(rest(&development).get("max_rows").and_then(toml::Value::as_integer), Some(17));
+    // What it says besides is for other programs.
+    assert_eq!(development.section::<AuthSettings>("auth").unwrap().rate_limit.token_refresh, 9);
+    assert!(development.section::<StorageSettings>("storage").is_ok());
+    assert!(rest(&production).is_empty());
+}
+
+#[test]
+fn what_a_section_does_not_know_is_refused() {
+    let config = load("[storage]\nbuckets = 1\n\n[auth.rate_limit]\nsign_ups = 1\n").unwrap();
+    let refused = [
+        (config.section::<StorageSettings>("storage").unwrap_err(), "unknown field `buckets`"),
+        (config.section::<AuthSettings>("auth").unwrap_err(), "unknown field `sign_ups`"),
+    ];
+    for (error, expected) in refused {
+        assert!(error.code() == "BACKEND_002" && error.message().contains(expected), "{error}");
+    }
 }

@@ -84,10 +84,11 @@ impl PostgresStore {
     async fn connect(&self) -> Result<Client> {
         let (client, messages) = truststream_postgres::connect(&self.url).await?;
         tokio::spawn(hear(messages, self.changed.clone()));
-        client
-            .batch_execute(OPEN)
-            .await
-            .map_err(|error| Error::unavailable("the control store can't be opened").with_source(error))?;
+        client.batch_execute(OPEN).await.map_err(|error| {
+            Error::unavailable("the control store can't be opened")
+                .with_source(error)
+                .with_hint("the user of `url` in [control] must be able to make a schema and a table")
+        })?;
         Ok(client)
     }
 
