@@ -43,6 +43,23 @@ impl<'s> Callable<'s> {
         Ok(Callable { function, query })
     }
 
+    /// Refuses a call that its caller may not make, or that asks how many rows it may affect of a function that
+    /// returns one value. No role may call everything.
+    ///
+    /// # Errors
+    /// 42501 and PGRST128.
+    pub fn check(&self, op: &Invoke, role: Option<&str>) -> Result<()> {
+        if role.is_some_and(|role| !self.function.is_open_to(role)) {
+            let message = format!("permission denied for function {}", self.function.name.name);
+            return Err(Error::permission_denied(message));
+        }
+        if op.transaction.max_affected.is_some() && !self.function.returns.set {
+            let message = "Function must return SETOF or TABLE when max-affected preference is used with handling=strict";
+            return Err(Error::new(ErrorKind::InvalidInput, "PGRST128", message));
+        }
+        Ok(())
+    }
+
     /// Whether it runs in a read-only transaction.
     pub fn reads_only(&self, op: &Invoke) -> bool {
         op.read_only || self.function.reads_only

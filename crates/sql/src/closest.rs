@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use truststream_kernel::{Error, ErrorKind};
+use truststream_services::database::{Catalog, TableName};
+
 /// Names less alike than this are no suggestion.
 const ALIKE: f64 = 0.33;
 /// Names more alike than this differ by a slip.
@@ -22,6 +25,17 @@ pub fn misspelt<'a>(candidates: impl IntoIterator<Item = &'a str>, word: &str) -
 /// The candidate most like `word` but not equal to it.
 pub fn closest_other<'a>(candidates: impl IntoIterator<Item = &'a str>, word: &str) -> Option<&'a str> {
     ranked(candidates, word).into_iter().find(|(score, _)| *score < 1.0).map(|(_, name)| name)
+}
+
+/// The error of a name that is no table's, with the one that was probably meant: PGRST205.
+pub fn unknown_table(catalog: &Catalog, name: &TableName) -> Error {
+    let message = format!("Could not find the table '{name}' in the schema cache");
+    let error = Error::new(ErrorKind::NotFound, "PGRST205", message);
+    let same = catalog.tables.keys().filter(|table| table.schema == name.schema);
+    match misspelt(same.map(|table| table.name.as_str()), &name.name) {
+        Some(near) => error.with_hint(format!("Perhaps you meant the table '{}.{near}'", name.schema)),
+        None => error,
+    }
 }
 
 /// Candidates that are alike, best first, each with its likeness between 0 and 1.

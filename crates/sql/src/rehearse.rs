@@ -1,8 +1,34 @@
-//! What migrations make of an empty database, without one.
+//! What migrations make of a database, found without one.
 
-use truststream_services::database::{AppliedMigration, Catalog, Introspection};
+use truststream_services::database::{AppliedMigration, Catalog, Introspection, Problem};
 
-use crate::schema::{self, Kind};
+use crate::schema::{self, Kind, Statement};
+
+/// What `find` says of each statement of migrations, with file and line; it is told whether bodies of functions
+/// go unchecked there. A script that can't be cut into statements is one problem.
+pub fn problems(
+    migrations: &[AppliedMigration],
+    mut find: impl FnMut(&Statement, bool) -> Vec<String>,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for migration in migrations {
+        let problem =
+            |line, statement, reason| Problem { migration: migration.name.clone(), line, statement, reason };
+        match schema::parse(&migration.sql) {
+            Ok(statements) => {
+                let mut unchecked = false;
+                for statement in statements {
+                    unchecked = statement.unchecks_bodies().unwrap_or(unchecked);
+                    let found = find(&statement, unchecked);
+                    let named = |reason| problem(statement.line, statement.excerpt(), reason);
+                    problems.extend(found.into_iter().map(named));
+                }
+            }
+            Err(error) => problems.push(problem(1, String::new(), error.message().to_owned())),
+        }
+    }
+    problems
+}
 
 /// Applies migrations to an empty catalog. What a catalog can't hold is noted with its line.
 ///

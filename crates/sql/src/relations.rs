@@ -2,6 +2,7 @@
 //!
 //! The rules are PostgREST's: <https://docs.postgrest.org/en/v14/references/api/resource_embedding.html>.
 
+mod embedded;
 mod error;
 mod find;
 mod shown;

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Catalog, Column, Function, Table, TableKind, TableName};
-use truststream_sql::closest::misspelt;
+use truststream_kernel::{Result, Type};
+use truststream_services::database::{Catalog, Column, Function, Table, TableKind, TableName, errors};
+use truststream_sql::closest::unknown_table;
 use truststream_sql::computed;
 use truststream_sql::expression::result_table;
 use truststream_sql::relations::Relations;
@@ -38,17 +38,8 @@ impl Schema {
     /// # Errors
     /// PGRST205 if there is none.
     pub(crate) fn table(&self, name: &TableName) -> Result<&Table> {
-        self.catalog.table(name).or_else(|| self.results.get(name)).ok_or_else(|| {
-            let message = format!("Could not find the table '{name}' in the schema cache");
-            let error = Error::new(ErrorKind::NotFound, "PGRST205", message);
-            let same = self.catalog.tables.keys().filter(|table| table.schema == name.schema);
-            match misspelt(same.map(|table| table.name.as_str()), &name.name) {
-                Some(near) => {
-                    error.with_hint(format!("Perhaps you meant the table '{}.{near}'", name.schema))
-                }
-                None => error,
-            }
-        })
+        let found = self.catalog.table(name).or_else(|| self.results.get(name));
+        found.ok_or_else(|| unknown_table(&self.catalog, name))
     }
 }
 
@@ -86,10 +77,7 @@ pub(crate) fn labels<'c>(catalog: &'c Catalog, ty: &Type) -> Option<&'c [String]
 /// # Errors
 /// 42703 if there is none.
 pub(crate) fn column<'t>(table: &'t Table, name: &TableName, column: &str) -> Result<&'t Column> {
-    table.column(column).ok_or_else(|| {
-        let message = format!("column {}.{column} does not exist", name.name);
-        Error::new(ErrorKind::InvalidInput, "42703", message)
-    })
+    table.column(column).ok_or_else(|| errors::no_column(name, column))
 }
 
 /// Tables that have rows of their own.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use truststream_kernel::{Context, Result};
-use truststream_services::database::{Policy, PolicyCommand, Table, TableName};
+use truststream_services::database::{Policy, PolicyCommand, Table, TableName, is_above_policies};
 use truststream_sql::grants::{columns_granted, denied, granted, policies};
 
 use crate::schema::Schema;
@@ -36,7 +36,7 @@ pub(crate) struct Access<'a> {
 impl<'a> Access<'a> {
     pub(crate) fn of(cx: &'a Context) -> Self {
         let role = cx.identity().map(|identity| identity.role.as_str());
-        let role = role.filter(|role| !matches!(*role, "service_role" | "postgres" | "supabase_admin"));
+        let role = role.filter(|role| !is_above_policies(role));
         Access { role, depth: 0, by_columns: false }
     }
 

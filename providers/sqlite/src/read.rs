@@ -7,7 +7,7 @@ use crate::connection::Conn;
 use crate::error::convert;
 use crate::explain::explain;
 use crate::plan::{self, Purpose, Source, Statement};
-use crate::render::{Rendered, in_format, not_one, render};
+use crate::render::{Rendered, in_format, render};
 use crate::rows;
 use crate::schema::Schema;
 use crate::total;
@@ -55,9 +55,7 @@ fn values(conn: &Conn, statement: &Statement, format: &Format) -> Result<Page> {
     }
     let values = rows::values(conn, statement)?;
     let rows = values.len() as u64;
-    if format.media == Media::Object && rows != 1 {
-        return Err(not_one(rows));
-    }
+    format.check_rows(rows)?;
     Ok(Page { rows, values: Some(values), ..Page::default() })
 }
 

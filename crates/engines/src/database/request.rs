@@ -1,10 +1,9 @@
 //! The operations of applications as steps, and the pages of steps as replies.
 
 use truststream_kernel::{Context, Error, Result};
-use truststream_services::database::{DatabaseOp, DatabaseReply, Page, Step, WriteOptions};
-
-/// Roles that may do what no policy judges, besides TrustStream itself.
-const PRIVILEGED: &[&str] = &["service_role", "postgres", "supabase_admin"];
+use truststream_services::database::{
+    DatabaseOp, DatabaseReply, Page, Step, WriteOptions, is_above_policies,
+};
 
 /// Whether an operation is as the provider takes it: no key, no version, no SQL.
 pub(super) fn needs_nothing(cx: &Context, op: &DatabaseOp) -> bool {
@@ -93,7 +92,7 @@ pub(super) fn options(step: &Step) -> Option<&WriteOptions> {
 pub(super) fn permit(cx: &Context, step: &Step) -> Result<()> {
     let Step::Raw(_) = step else { return Ok(()) };
     match cx.identity() {
-        Some(identity) if !PRIVILEGED.contains(&identity.role.as_str()) => {
+        Some(identity) if !is_above_policies(&identity.role) => {
             let message = format!("permission denied: role \"{}\" may not send SQL", identity.role);
             Err(Error::permission_denied(message).with_hint("the service role may"))
         }

@@ -87,6 +87,19 @@ pub enum AggregateFunction {
     Sum,
 }
 
+impl AggregateFunction {
+    /// Its name, which the column that it gives has too.
+    pub fn name(self) -> &'static str {
+        match self {
+            AggregateFunction::Avg => "avg",
+            AggregateFunction::Count => "count",
+            AggregateFunction::Max => "max",
+            AggregateFunction::Min => "min",
+            AggregateFunction::Sum => "sum",
+        }
+    }
+}
+
 /// One item of a `select` list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Item {

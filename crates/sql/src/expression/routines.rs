@@ -337,7 +337,7 @@ pub(crate) fn query_of(function: &Function) -> Result<Query, Unsupported> {
 }
 
 /// The expression that a query without a table is.
-pub(crate) fn lone_expression(query: &Query) -> Option<&Expr> {
+pub fn lone_expression(query: &Query) -> Option<&Expr> {
     let SetExpr::Select(select) = query.body.as_ref() else { return None };
     let bare = query.with.is_none()
         && query.limit_clause.is_none()

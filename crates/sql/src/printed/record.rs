@@ -55,16 +55,21 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
 /// A record of these fields, as PostgreSQL prints it.
 pub fn printed(fields: &[Option<String>]) -> String {
     let mut out = String::from("(");
+    push_fields(&mut out, fields);
+    out.push(')');
+    out
+}
+
+/// Appends fields as they stand in a record, which is how a line of PostgREST's CSV has them.
+pub fn push_fields(out: &mut String, fields: &[Option<String>]) {
     for (at, field) in fields.iter().enumerate() {
         if at > 0 {
             out.push(',');
         }
         if let Some(field) = field {
-            part::push(&mut out, field, &['(', ')', ',']);
+            part::push(out, field, &['(', ')', ',']);
         }
     }
-    out.push(')');
-    out
 }
 
 /// The texts of so many fields of a record as a person may write it: quotes may stand anywhere, a

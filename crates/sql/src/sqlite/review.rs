@@ -8,6 +8,7 @@ use truststream_services::database::{
 
 use crate::composite::Composite;
 use crate::expression::{self, Scope, Unsupported, file_name};
+use crate::rehearse::problems;
 use crate::schema::{self, Kind, Statement};
 
 /// Extensions whose functions are known here, or that change nothing.
@@ -48,24 +49,7 @@ const HELD: &[&str] = &["citext", "money", "tsvector", "tsquery"];
 /// file, line and reason.
 pub fn review(catalog: &Catalog, migrations: &[AppliedMigration]) -> Vec<Problem> {
     let mut catalog = catalog.clone();
-    let mut problems = Vec::new();
-    for migration in migrations {
-        let problem =
-            |line, statement, reason| Problem { migration: migration.name.clone(), line, statement, reason };
-        match schema::parse(&migration.sql) {
-            Ok(statements) => {
-                let mut unchecked = false;
-                for statement in statements {
-                    unchecked = statement.unchecks_bodies().unwrap_or(unchecked);
-                    let found = problems_of(&mut catalog, &statement, unchecked);
-                    let named = |reason| problem(statement.line, statement.excerpt(), reason);
-                    problems.extend(found.into_iter().map(named));
-                }
-            }
-            Err(error) => problems.push(problem(1, String::new(), error.message().to_owned())),
-        }
-    }
-    problems
+    problems(migrations, |statement, unchecked| problems_of(&mut catalog, statement, unchecked))
 }
 
 fn problems_of(catalog: &mut Catalog, statement: &Statement, unchecked: bool) -> Vec<String> {

@@ -7,10 +7,7 @@ use sqlparser::ast::{
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
-use truststream_services::database::{Policy, PolicyCommand, Table, TableName};
-
-/// Roles that policies do not hold back.
-const ABOVE: [&str; 3] = ["service_role", "postgres", "supabase_admin"];
+use truststream_services::database::{Policy, PolicyCommand, Table, TableName, is_above_policies};
 
 /// Types that a tenant's value may be cast to without becoming another one.
 const CASTS: [&str; 9] =
@@ -23,7 +20,7 @@ pub(super) fn is_pinned(name: &TableName, table: &Table, column: &str, claim: &s
         text.as_deref().is_some_and(|text| Pin { table: name, column, claim }.is_in(text))
     };
     let concerns = |policy: &&Policy| {
-        policy.roles.is_empty() || policy.roles.iter().any(|role| !ABOVE.contains(&role.as_str()))
+        policy.roles.is_empty() || policy.roles.iter().any(|role| !is_above_policies(role))
     };
     let keeps = |policy: &Policy| {
         let new = || pins(if policy.check.is_some() { &policy.check } else { &policy.using });

@@ -95,16 +95,9 @@ impl Work {
     pub(crate) async fn invoke(&mut self, op: &Invoke) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
         let callable = Callable::find(&schema.catalog, op)?;
-        let function = callable.function;
         let role = self.cx.identity().map(|identity| identity.role.as_str());
-        if role.is_some_and(|role| !function.is_open_to(role)) {
-            let message = format!("permission denied for function {}", function.name.name);
-            return Err(Error::permission_denied(message));
-        }
-        if op.transaction.max_affected.is_some() && !function.returns.set {
-            let message = "Function must return SETOF or TABLE when max-affected preference is used with handling=strict";
-            return Err(Error::new(ErrorKind::InvalidInput, "PGRST128", message));
-        }
+        callable.check(op, role)?;
+        let function = callable.function;
         self.settings.retain(|name, _| !name.starts_with("response."));
         let values = arguments::values(&schema, &self.cx, function, &op.arguments).await?;
         let rows = match function.strict && values.contains(&Value::Null) {
@@ -195,13 +188,8 @@ impl Work {
             Some(_) => Some(self.counted(rows, &place, query).await?),
             None => None,
         };
-        if let Some(most) = op.transaction.max_affected {
-            let affected = self.counted(rows, &place, query).await?;
-            if affected > most {
-                let message = "Query result exceeds max-affected preference constraint";
-                return Err(Error::new(ErrorKind::InvalidInput, "PGRST124", message)
-                    .with_details(format!("The query affects {affected} rows")));
-            }
+        if op.transaction.max_affected.is_some() {
+            op.transaction.check_affected(self.counted(rows, &place, query).await?)?;
         }
         let level = self.planner(&schema).by_columns(false).level(&place, query)?;
         let mut renderer = Renderer::new(&schema.catalog, &level.shape, &op.format)?;

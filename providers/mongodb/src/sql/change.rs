@@ -2,8 +2,8 @@
 
 use mongodb::bson::{Bson, Document, doc};
 use sqlparser::ast::{Expr, Query, SelectItem, Values};
-use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Column, Function, PolicyCommand, TableName};
+use truststream_kernel::{Result, Type};
+use truststream_services::database::{Column, Function, PolicyCommand, TableName, errors};
 
 use super::frame::{Argument, Frame, Relation};
 use super::select::{Rows, Shown, stored_form};
@@ -75,10 +75,7 @@ impl<'p, 'a> Translator<'p, 'a> {
             }
             let mut named = Vec::new();
             for (column, expr) in set {
-                if column.generated.is_some() {
-                    let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
-                    return Err(Error::new(ErrorKind::InvalidInput, "428C9", message));
-                }
+                errors::refuse_changed(column)?;
                 let term = body.value(expr, Some(&column.ty))?;
                 let term = body.assigned(term, &unbounded(&column.ty))?;
                 let key = body.planner.temporary();

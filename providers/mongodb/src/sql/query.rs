@@ -1,8 +1,9 @@
 //! Sub-selects as `$lookup`, with the policies of their tables.
 
 use mongodb::bson::{Bson, Document, doc};
-use sqlparser::ast::{Expr, GroupByExpr, Query, SelectItem, SetExpr};
+use sqlparser::ast::{Expr, Query};
 use truststream_kernel::{Result, Type};
+use truststream_sql::expression;
 
 use super::select::{Rows, Shown};
 use super::value::{Family, family};
@@ -99,21 +100,7 @@ pub(super) fn lookup(from: String, lets: Document, pipeline: Vec<Document>, into
     doc! { "$lookup": { "from": from, "let": lets, "pipeline": pipeline, "as": into } }
 }
 
-/// The expression that a query without a table is.
+/// The expression that a query without a table is, and no aggregate.
 pub(crate) fn lone_expression(query: &Query) -> Option<&Expr> {
-    let SetExpr::Select(select) = query.body.as_ref() else { return None };
-    let bare = query.with.is_none()
-        && query.limit_clause.is_none()
-        && select.from.is_empty()
-        && select.selection.is_none()
-        && select.having.is_none()
-        && matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
-    match select.projection.as_slice() {
-        [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }]
-            if bare && !super::aggregates::within(expr) =>
-        {
-            Some(expr)
-        }
-        _ => None,
-    }
+    expression::lone_expression(query).filter(|expr| !super::aggregates::within(expr))
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use mongodb::bson::{Bson, Document};
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{
-    Column, Identity, Insert, OnConflict, Page, PolicyCommand, Returning, Table, TableName,
+    Insert, OnConflict, Page, PolicyCommand, Returning, Table, TableName, errors,
 };
 
 use super::rules::Defaults;
@@ -151,7 +151,7 @@ impl Work {
                 let given = rows.columns.iter().position(|one| one.name == column.name);
                 let value = match given.and_then(|given| row[given].as_ref()) {
                     Some(value) => {
-                        refuse_generated(column)?;
+                        errors::refuse_given(column)?;
                         storage::stored(&schema.catalog, value, &column.ty)?
                     }
                     None if column.identity.is_some() => {
@@ -198,7 +198,7 @@ impl Work {
             if let Some(key) = &keys[at] {
                 if seen.contains(&key) {
                     if rule.merge {
-                        return Err(twice());
+                        return Err(errors::upserted_twice());
                     }
                     continue;
                 }
@@ -301,28 +301,4 @@ pub(super) fn location(table: &Table, row: &Document) -> Vec<(String, String)> {
         Some((name.clone(), value.to_text_as(&column.ty).unwrap_or_default()))
     };
     table.primary_key.iter().filter_map(literal).collect()
-}
-
-fn refuse_generated(column: &Column) -> Result<()> {
-    let why = if column.generated.is_some() {
-        "is a generated column."
-    } else if column.identity == Some(Identity::Always) {
-        "is an identity column defined as GENERATED ALWAYS."
-    } else {
-        return Ok(());
-    };
-    let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
-    Err(Error::new(ErrorKind::InvalidInput, "428C9", message)
-        .with_details(format!("Column \"{}\" {why}", column.name)))
-}
-
-fn twice() -> Error {
-    Error::new(
-        ErrorKind::InvalidInput,
-        "21000",
-        "ON CONFLICT DO UPDATE command cannot affect row a second time",
-    )
-    .with_hint(
-        "Ensure that no rows proposed for insertion within the same command have duplicate constrained values.",
-    )
 }

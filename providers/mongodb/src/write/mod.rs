@@ -19,14 +19,14 @@ use mongodb::bson::raw::RawDocumentBuf;
 use mongodb::bson::{Bson, Document};
 use truststream_kernel::{Error, ErrorKind, Result, Retry};
 use truststream_services::database::{
-    Batch, Format, Isolation, Media, Page, PolicyCommand, Query, Returning, Step, Table, TableKind,
-    TableName, WriteOptions,
+    Batch, Format, Isolation, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName,
+    WriteOptions,
 };
 
 use crate::error::unreadable;
 use crate::judge::is_needed;
 use crate::plan::{Place, Planner, Source};
-use crate::render::{Renderer, not_one};
+use crate::render::Renderer;
 use crate::work::Work;
 use crate::zone;
 
@@ -58,20 +58,15 @@ fn expect(expected: u64, before: Option<&Page>) -> Result<()> {
 /// # Errors
 /// PGRST124 if they are too many.
 fn counted(rows: u64, options: &WriteOptions) -> Result<Page> {
-    if let Some(most) = options.transaction.max_affected
-        && rows > most
-    {
-        let message = "Query result exceeds max-affected preference constraint";
-        return Err(Error::new(ErrorKind::InvalidInput, "PGRST124", message)
-            .with_details(format!("The query affects {rows} rows")));
-    }
+    options.transaction.check_affected(rows)?;
     Ok(Page { rows, total: options.count.map(|_| rows), ..Page::default() })
 }
 
 /// The same of rows that are told: a reply of one object needs one.
 fn counted_for(rows: u64, options: &WriteOptions) -> Result<Page> {
     let page = counted(rows, options)?;
-    if options.format.media == Media::Object && rows != 1 { Err(not_one(rows)) } else { Ok(page) }
+    options.format.check_rows(rows)?;
+    Ok(page)
 }
 
 /// The names under which stages show columns as they are stored, and the columns' fields; `None` for stages

@@ -1,7 +1,7 @@
 //! Tables that are written, by their own name or through a view.
 
-use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Column, PolicyCommand, Table, TableKind, TableName};
+use truststream_kernel::{Error, Result};
+use truststream_services::database::{Column, PolicyCommand, Table, TableKind, TableName, errors};
 use truststream_sql::updatable::{self, Base};
 
 use super::{Named, Rows};
@@ -67,11 +67,7 @@ impl<'s> Through<'s> {
                 None => None,
             },
         };
-        found.ok_or_else(|| {
-            let message =
-                format!("Could not find the '{column}' column of '{}' in the schema cache", name.name);
-            Error::new(ErrorKind::InvalidInput, "PGRST204", message)
-        })
+        found.ok_or_else(|| errors::unknown_column(name, column))
     }
 
     /// Columns of a key by the names that the table has for them.

@@ -1,8 +1,8 @@
 //! Updates.
 
 use mongodb::bson::Document;
-use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Page, PolicyCommand, Returning, Update};
+use truststream_kernel::Result;
+use truststream_services::database::{Page, PolicyCommand, Returning, Update, errors};
 
 use super::Named;
 use super::instead;
@@ -41,10 +41,7 @@ impl Work {
             let mut planner = self.planner(&schema);
             let defaults = Defaults::new(&mut planner, table)?;
             for (column, value) in values.columns.iter().zip(row) {
-                if column.generated.is_some() {
-                    let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
-                    return Err(Error::new(ErrorKind::InvalidInput, "428C9", message));
-                }
+                errors::refuse_changed(column)?;
                 let at = table.columns.iter().position(|one| one.name == column.name).unwrap_or(0);
                 for row in &mut new {
                     let stored = match value {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use truststream_kernel::value::json::push_string;
-use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Embed, Field, Item, Link, Query, Relationship, TableName};
+use truststream_kernel::{Error, Result, Type};
+use truststream_services::database::{Embed, Field, Link, Relationship};
 use truststream_sql::quote::quote;
 use truststream_sql::{computed, expression};
 
@@ -15,80 +15,10 @@ use super::represented::Key;
 use super::{Planner, Scope};
 use crate::schema::Schema;
 
-/// The embed that a filter or order names.
-pub(super) fn named<'q>(query: &'q Query, name: &str) -> Option<&'q Embed> {
-    query.items.iter().find_map(|item| match item {
-        Item::Embed(embed) if embed.name() == name => Some(embed),
-        _ => None,
-    })
-}
-
-/// Whether nothing of an embed appears in the reply: it is there to filter by.
-fn shows_nothing(embed: &Embed) -> bool {
-    embed.query.items.iter().all(|item| matches!(item, Item::Embed(inner) if shows_nothing(inner)))
-}
-
-/// Whether a query gives one group whatever there is: it aggregates and names nothing to group by.
-fn is_one_group(query: &Query) -> bool {
-    let aggregate = |item: &Item| match item {
-        Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
-        Item::Embed(embed) => shows_nothing(embed) || (embed.spread && is_one_group(&embed.query)),
-        Item::All | Item::Column { .. } => false,
-    };
-    !query.items.is_empty() && query.items.iter().all(aggregate)
-}
-
-/// The embed that an order names.
-///
-/// # Errors
-/// PGRST108 if there is none of the name.
-pub(super) fn ordering<'q>(query: &'q Query, name: &str) -> Result<&'q Embed> {
-    named(query, name).ok_or_else(|| {
-        let message = format!("'{name}' is not an embedded resource in this request");
-        Error::new(ErrorKind::InvalidInput, "PGRST108", message)
-            .with_hint(format!("Verify that '{name}' is included in the 'select' query parameter."))
-    })
-}
-
-/// Refuses an order by an embed of several rows.
-///
-/// # Errors
-/// PGRST118.
-fn check_one(relationship: &Relationship, parent: &TableName, embed: &Embed) -> Result<()> {
-    if relationship.to_one {
-        return Ok(());
-    }
-    let message = format!("A related order on '{}' is not possible", embed.name());
-    let details = format!(
-        "'{}' and '{}' do not form a many-to-one or one-to-one relationship",
-        parent.name,
-        embed.name()
-    );
-    Err(Error::new(ErrorKind::InvalidInput, "PGRST118", message).with_details(details))
-}
-
-/// Refuses embeds of what is not related and orders by them, also where nothing of them is shown.
-///
-/// # Errors
-/// PGRST108, PGRST118, PGRST200, PGRST201.
-pub(crate) fn check_relations(schema: &Schema, table: &TableName, query: &Query) -> Result<()> {
-    for relation in query.order.iter().filter_map(|order| order.relation.as_deref()) {
-        let embed = ordering(query, relation)?;
-        let relationship = schema.relations.resolve(table, &embed.relation, embed.hint.as_deref())?;
-        check_one(relationship, table, embed)?;
-    }
-    for item in &query.items {
-        let Item::Embed(embed) = item else { continue };
-        let relationship = schema.relations.resolve(table, &embed.relation, embed.hint.as_deref())?;
-        check_relations(schema, &relationship.to, &embed.query)?;
-    }
-    Ok(())
-}
-
 impl Planner<'_> {
     /// What an embed adds to the object of its parent.
     pub(super) fn embed(&mut self, parent: &Scope, embed: &Embed) -> Result<Vec<Part>> {
-        if shows_nothing(embed) {
+        if embed.shows_nothing() {
             return Ok(Vec::new());
         }
         let relationship = self.relationship(parent, embed)?;
@@ -134,7 +64,7 @@ impl Planner<'_> {
         let page = if self.counting { String::new() } else { self.page(&embed.query) };
         let hoisted = embed.spread && relationship.to_one;
         let counts = embed.query.items.iter().any(|item| self.counts(&scope, item));
-        if !self.counting && !hoisted && (counts || is_one_group(&embed.query)) {
+        if !self.counting && !hoisted && (counts || embed.query.is_one_group()) {
             return Ok(format!("EXISTS (SELECT count(*) FROM {from} WHERE {conditions}{page})"));
         }
         Ok(format!("EXISTS (SELECT 1 FROM {from} WHERE {conditions}{page})"))
@@ -142,8 +72,7 @@ impl Planner<'_> {
 
     /// A field of a to-one embed, as a term of the parent.
     pub(super) fn embed_field(&mut self, parent: &Scope, embed: &Embed, field: &Field) -> Result<Term> {
-        let relationship = self.relationship(parent, embed)?;
-        check_one(&relationship, &parent.table, embed)?;
+        let relationship = self.schema.relations.ordering(&parent.table, embed)?.clone();
         let scope = self.scope(&relationship.to);
         let (from, mut conditions) = self.related(parent, &scope, &relationship)?;
         // A partner that the embed does not show orders nothing.
@@ -156,7 +85,7 @@ impl Planner<'_> {
     }
 
     fn relationship(&self, parent: &Scope, embed: &Embed) -> Result<Relationship> {
-        self.schema.relations.resolve(&parent.table, &embed.relation, embed.hint.as_deref()).cloned()
+        self.schema.relations.embedded(&parent.table, embed).cloned()
     }
 
     /// The related rows: where they come from, and what ties them to the parent.

@@ -105,7 +105,7 @@ impl Planner<'_> {
         let Comparison { field: Field { name, path }, operand: Operand::Is(is), .. } = one else {
             return Ok(None);
         };
-        let Some(embed) = super::embed::named(query, name).filter(|_| path.is_empty()) else {
+        let Some(embed) = query.embed(name).filter(|_| path.is_empty()) else {
             return Ok(None);
         };
         let exists = self.embed_exists(scope, embed)?;

@@ -1,7 +1,7 @@
 //! Aggregates.
 
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Aggregate, AggregateFunction, Item, Query};
+use truststream_services::database::{Aggregate, AggregateFunction, Item, Query, errors};
 use truststream_sql::quote::quote;
 
 use super::field::{Term, rank, unrank};
@@ -88,13 +88,8 @@ impl Planner<'_> {
 
     fn aggregated(&self, term: &Term, aggregate: &Aggregate) -> Result<Term> {
         let sql = &term.sql;
-        let name = function_name(aggregate.function);
-        let none = || {
-            let message = format!("function {name}({}) does not exist", term.ty);
-            Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
-                "No function matches the given name and argument types. You might need to add explicit type casts.",
-            )
-        };
+        let name = aggregate.function.name();
+        let none = || errors::no_aggregate(name, &term.ty);
         let float = matches!(term.ty, Type::Float4 | Type::Float8);
         let numeric = Type::Numeric(None);
         let (sql, ty) = match aggregate.function {
@@ -138,15 +133,4 @@ fn no_equality(ty: &Type) -> Error {
 /// Whether PostgreSQL has `min` and `max` of a type.
 fn has_extremes(ty: &Type) -> bool {
     !matches!(ty, Type::Bool | Type::Uuid | Type::Bytes | Type::Json | Type::Jsonb | Type::Other(_))
-}
-
-/// An aggregate's name, which is that of its column too.
-pub(super) fn function_name(function: AggregateFunction) -> &'static str {
-    match function {
-        AggregateFunction::Avg => "avg",
-        AggregateFunction::Count => "count",
-        AggregateFunction::Max => "max",
-        AggregateFunction::Min => "min",
-        AggregateFunction::Sum => "sum",
-    }
 }

@@ -25,7 +25,6 @@ use crate::storage;
 
 use cache::Recorder;
 pub(crate) use cache::{Plans, Purpose, statement};
-pub(crate) use embed::check_relations;
 pub(crate) use read::{Out, Source, Statement};
 pub(crate) use returned::{Returned, returned, values};
 

@@ -15,7 +15,7 @@ impl Planner<'_> {
             let term = match &order.relation {
                 None => self.term(scope, &order.field)?,
                 Some(name) => {
-                    let embed = super::embed::ordering(query, name)?;
+                    let embed = query.ordering_embed(name)?;
                     self.embed_field(scope, embed, &order.field)?
                 }
             };

@@ -323,7 +323,7 @@ impl<'a> Planner<'a> {
                     }
                     let term = self.cast(term, cast.as_ref())?;
                     let name = alias.clone().unwrap_or_else(|| match aggregate {
-                        Some(aggregate) => super::group::function_name(aggregate.function).to_owned(),
+                        Some(aggregate) => aggregate.function.name().to_owned(),
                         None => name_of(field),
                     });
                     parts.push(Part { key, ..Part::new(name, term, aggregate.clone()) });

@@ -47,16 +47,9 @@ impl Write<'_> {
     /// Calls a function.
     pub(crate) fn invoke(&self, op: &Invoke) -> Result<Page> {
         let callable = Callable::find(&self.schema.catalog, op)?;
-        let function = callable.function;
         let role = self.cx.identity().map(|identity| identity.role.as_str());
-        if role.is_some_and(|role| !function.is_open_to(role)) {
-            let message = format!("permission denied for function {}", function.name.name);
-            return Err(Error::permission_denied(message));
-        }
-        if op.transaction.max_affected.is_some() && !function.returns.set {
-            let message = "Function must return SETOF or TABLE when max-affected preference is used with handling=strict";
-            return Err(Error::new(ErrorKind::InvalidInput, "PGRST128", message));
-        }
+        callable.check(op, role)?;
+        let function = callable.function;
         let cells = arguments::cells(self, function, &op.arguments)?;
         let mut rows = Returned {
             table: self.result_table(function),
@@ -185,7 +178,7 @@ impl Write<'_> {
             let row = |row: &rusqlite::Row<'_>| (0..width).map(|at| row.get(at)).collect();
             statement.query_map(params_from_iter(&cells[..count]), row)?.collect()
         };
-        let mut rows = run().map_err(|error| explain(self, error, (&written.table, table), &[], &[]))?;
+        let mut rows = run().map_err(|error| explain(self, error, (&written.named, table), &[], &[]))?;
         let ids: Vec<i64> = rows
             .iter_mut()
             .filter_map(|row| match row.remove(0) {
@@ -251,15 +244,8 @@ impl Write<'_> {
             Some(_) => Some(number(self.conn, &plan(Purpose::Count)?)?),
             None => None,
         };
-        if let Some(most) = op.transaction.max_affected
-            && function.returns.set
-        {
-            let affected = number(self.conn, &plan(Purpose::Count)?)?;
-            if affected > most {
-                let message = "Query result exceeds max-affected preference constraint";
-                return Err(Error::new(ErrorKind::InvalidInput, "PGRST124", message)
-                    .with_details(format!("The query affects {affected} rows")));
-            }
+        if op.transaction.max_affected.is_some() {
+            op.transaction.check_affected(number(self.conn, &plan(Purpose::Count)?)?)?;
         }
         let single = match op.format.media {
             Media::Json => !function.returns.set,

@@ -1,8 +1,8 @@
 //! Bodies of writes as typed values.
 
 use serde_json::value::RawValue;
-use truststream_kernel::{Body, Error, ErrorKind, Result, Value};
-use truststream_services::database::{Column, Table, TableName};
+use truststream_kernel::{Body, Result, Value};
+use truststream_services::database::{Column, Table, TableName, errors};
 use truststream_sql::payload::{Object, OwnedObject, Payload, keys_differ};
 
 use super::Write;
@@ -34,7 +34,7 @@ impl<'t> Rows<'t> {
             Some(_) => Payload::any_rows(body)?,
             None => Payload::like_rows(body)?,
         };
-        let column = |column: &str| table.column(column).ok_or_else(|| unknown(name, column));
+        let column = |column: &str| table.column(column).ok_or_else(|| errors::unknown_column(name, column));
         let columns = match (columns, objects.first()) {
             (Some(names), _) => names.iter().map(|name| column(name)).collect::<Result<Vec<_>>>()?,
             (None, Some(first)) => {
@@ -65,7 +65,7 @@ impl<'t> Rows<'t> {
         (wanted, missing_default): (Option<&[String]>, bool),
         mut each: impl FnMut(&[&'t Column], Option<Vec<Option<Value>>>) -> Result<()>,
     ) -> Result<()> {
-        let column = |column: &str| table.column(column).ok_or_else(|| unknown(name, column));
+        let column = |column: &str| table.column(column).ok_or_else(|| errors::unknown_column(name, column));
         let mut known: Option<(Vec<&'t Column>, Values<'_>)> = None;
         let give = |mut object: OwnedObject| {
             let (columns, values) = match &known {
@@ -129,9 +129,4 @@ impl<'w> Values<'w> {
             None => Ok(Some(Value::Null)),
         }
     }
-}
-
-fn unknown(table: &TableName, column: &str) -> Error {
-    let message = format!("Could not find the '{column}' column of '{}' in the schema cache", table.name);
-    Error::new(ErrorKind::InvalidInput, "PGRST204", message)
 }

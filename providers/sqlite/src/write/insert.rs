@@ -6,7 +6,7 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{
-    Column, Identity, Insert, Page, PolicyCommand, Returning, Table, TableName,
+    Column, Insert, Page, PolicyCommand, Returning, Table, TableName, errors,
 };
 use truststream_sql::quote::quote;
 use truststream_sql::sqlite::trigger::before;
@@ -77,7 +77,7 @@ impl Written {
         if upserts {
             let first = self.touched.insert(id);
             match row {
-                Row::Updated(_) if !first => return Err(twice()),
+                Row::Updated(_) if !first => return Err(errors::upserted_twice()),
                 Row::Updated(_) => self.updated.push(id),
                 _ => self.inserted.push(id),
             }
@@ -184,7 +184,7 @@ impl Write<'_> {
     ) -> Result<Row> {
         let given: Vec<(&Column, &Value)> =
             columns.iter().zip(row).filter_map(|(column, value)| Some((*column, value.as_ref()?))).collect();
-        given.iter().try_for_each(|(column, _)| refuse_generated(column))?;
+        given.iter().try_for_each(|(column, _)| errors::refuse_given(column))?;
         Ok(self.insert_fired(named, &given, before)?.map_or(Row::Skipped, Row::Inserted))
     }
 
@@ -199,7 +199,7 @@ impl Write<'_> {
         let (mut names, mut cells) = (Vec::with_capacity(row.len()), Vec::with_capacity(row.len()));
         for (column, value) in columns.iter().zip(row) {
             let Some(value) = value else { continue };
-            refuse_generated(column)?;
+            errors::refuse_given(column)?;
             names.push(column.name.as_str());
             cells.push(storage::bound(value)?);
         }
@@ -311,28 +311,4 @@ pub(super) fn reads(op: &Insert, table: &Table) -> bool {
     let key =
         op.on_conflict.as_ref().is_some_and(|rule| rule.columns.is_some() || !table.primary_key.is_empty());
     key || op.options.returning == Returning::Representation
-}
-
-fn refuse_generated(column: &Column) -> Result<()> {
-    let why = if column.generated.is_some() {
-        "is a generated column."
-    } else if column.identity == Some(Identity::Always) {
-        "is an identity column defined as GENERATED ALWAYS."
-    } else {
-        return Ok(());
-    };
-    let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
-    Err(Error::new(ErrorKind::InvalidInput, "428C9", message)
-        .with_details(format!("Column \"{}\" {why}", column.name)))
-}
-
-fn twice() -> Error {
-    Error::new(
-        ErrorKind::InvalidInput,
-        "21000",
-        "ON CONFLICT DO UPDATE command cannot affect row a second time",
-    )
-    .with_hint(
-        "Ensure that no rows proposed for insertion within the same command have duplicate constrained values.",
-    )
 }

@@ -4,7 +4,7 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{
-    Column, Delete, Insert, Media, Page, PolicyCommand, Query, Returning, Table, TableName, Trigger, Update,
+    Column, Delete, Insert, Page, PolicyCommand, Query, Returning, Table, TableName, Trigger, Update,
     WriteOptions,
 };
 use truststream_sql::sqlite::program::{self, Program};
@@ -13,7 +13,7 @@ use super::{Rows, Write};
 use crate::access::Access;
 use crate::error::convert;
 use crate::plan::{self, Purpose, Returned, Source};
-use crate::render::{in_format, not_one};
+use crate::render::in_format;
 use crate::routine::{MOST, Run, listed};
 use crate::storage;
 
@@ -184,13 +184,11 @@ impl<'a> Write<'a> {
             let plan = |purpose: Purpose| plan::returned(self.schema, self.cx, purpose, &shown, &rows);
             page = in_format(self.conn, &options.format, &plan)?.page();
         } else {
-            plan::check_relations(self.schema, instead.name, query)?;
+            self.schema.relations.check(instead.name, query)?;
         }
         let rows = page.rows;
-        super::affected(options, rows)?;
-        if options.format.media == Media::Object && rows != 1 {
-            return Err(not_one(rows));
-        }
+        options.transaction.check_affected(rows)?;
+        options.format.check_rows(rows)?;
         page.total = options.count.map(|_| rows);
         self.told(page)
     }

@@ -14,8 +14,7 @@ mod update;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{
-    Batch, Media, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions,
-    expected,
+    Batch, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions, expected,
 };
 use truststream_sql::partitions;
 
@@ -24,7 +23,7 @@ use crate::connection::Conn;
 use crate::error::convert;
 use crate::plan::{self, Purpose, Source};
 use crate::read;
-use crate::render::{ids, not_one, render};
+use crate::render::{ids, render};
 use crate::schema::{Schema, physical};
 use crate::session::in_zone;
 use crate::writer::Fate;
@@ -110,13 +109,11 @@ impl<'a> Write<'a> {
             // What inner embeds leave out is written, and neither shown nor counted.
             page = render(self.conn, self.schema, self.cx, (name, query), &source, format)?.page();
         } else {
-            plan::check_relations(self.schema, name, query)?;
+            self.schema.relations.check(name, query)?;
         }
         let rows = page.rows;
-        affected(options, rows)?;
-        if options.format.media == Media::Object && rows != 1 {
-            return Err(not_one(rows));
-        }
+        options.transaction.check_affected(rows)?;
+        options.format.check_rows(rows)?;
         page.total = options.count.map(|_| rows);
         Ok(page)
     }
@@ -164,16 +161,6 @@ impl<'a> Write<'a> {
         }
         Ok(count)
     }
-}
-
-/// Refuses a write of more rows than were meant.
-fn affected(options: &WriteOptions, rows: u64) -> Result<()> {
-    if options.transaction.max_affected.is_none_or(|most| rows <= most) {
-        return Ok(());
-    }
-    let message = "Query result exceeds max-affected preference constraint";
-    Err(Error::new(ErrorKind::InvalidInput, "PGRST124", message)
-        .with_details(format!("The query affects {rows} rows")))
 }
 
 /// The error of a new row that policies don't admit.

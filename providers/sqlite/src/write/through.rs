@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use truststream_kernel::{Body, Context, Error, ErrorKind, Result};
 use truststream_services::database::{
     Delete, Insert, OnConflict, Page, PolicyCommand, Query, Returning, TableKind, TableName, Update,
-    WriteOptions,
+    WriteOptions, errors,
 };
 use truststream_sql::payload::Payload;
 use truststream_sql::updatable::{self, Base};
@@ -131,12 +131,7 @@ impl Through<'_> {
         };
         let known = |name: &&String| !self.base.columns.iter().any(|(column, _)| column == *name);
         match names.iter().find(known) {
-            Some(unknown) => {
-                let view = &self.view.name;
-                let message =
-                    format!("Could not find the '{unknown}' column of '{view}' in the schema cache");
-                Err(Error::new(ErrorKind::InvalidInput, "PGRST204", message))
-            }
+            Some(unknown) => Err(errors::unknown_column(self.view, unknown)),
             None => Ok(names),
         }
     }

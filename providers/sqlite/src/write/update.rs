@@ -2,8 +2,10 @@
 
 use rusqlite::params_from_iter;
 use rusqlite::types::ToSqlOutput;
-use truststream_kernel::{Error, ErrorKind, Result, Value};
-use truststream_services::database::{Column, Page, PolicyCommand, Returning, Table, TableName, Update};
+use truststream_kernel::{Result, Value};
+use truststream_services::database::{
+    Column, Page, PolicyCommand, Returning, Table, TableName, Update, errors,
+};
 use truststream_sql::quote::quote;
 use truststream_sql::sqlite::trigger::before;
 
@@ -89,7 +91,7 @@ impl Write<'_> {
         if before.is_none() && after.is_none() {
             return self.set_all((name, table), given, targets);
         }
-        given.iter().try_for_each(|(column, _)| refuse_generated(column))?;
+        given.iter().try_for_each(|(column, _)| errors::refuse_changed(column))?;
         let (mut ids, mut left) = (Vec::new(), Vec::new());
         for target in targets {
             let old = self.cells(name, table, *target)?;
@@ -117,7 +119,7 @@ impl Write<'_> {
     ) -> Result<Vec<i64>> {
         let (mut terms, mut cells) = (Vec::new(), Vec::new());
         for (column, value) in given {
-            refuse_generated(column)?;
+            errors::refuse_changed(column)?;
             match value {
                 Some(value) => {
                     cells.push(storage::bound(value)?);
@@ -143,12 +145,4 @@ impl Write<'_> {
             explain(self, error, (name, table), &given, targets)
         })
     }
-}
-
-fn refuse_generated(column: &Column) -> Result<()> {
-    if column.generated.is_none() {
-        return Ok(());
-    }
-    let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
-    Err(Error::new(ErrorKind::InvalidInput, "428C9", message))
 }

@@ -7,6 +7,7 @@ use super::filter::{parse_condition, parse_logic};
 use super::name::{name, path};
 use super::order::parse_order;
 use super::select::parse_select;
+use crate::database::errors::not_embedded;
 use crate::database::{Field, Filter, Item, Query};
 
 /// Most parameters of a query string.
@@ -157,9 +158,7 @@ fn embedded<'q>(query: &'q mut Query, embeds: &[String]) -> Result<&'q mut Query
             return embedded(&mut embed.query, rest);
         }
     }
-    let message = format!("'{first}' is not an embedded resource in this request");
-    Err(Error::new(ErrorKind::InvalidInput, "PGRST108", message)
-        .with_hint(format!("Verify that '{first}' is included in the 'select' query parameter.")))
+    Err(not_embedded(first))
 }
 
 fn negative_limit() -> Error {

@@ -4,7 +4,7 @@ use truststream_kernel::{Error, Result};
 
 use super::render_filter::{condition, group};
 use super::render_name::{field, name, path};
-use crate::database::{Aggregate, AggregateFunction, Embed, Filter, Item, Nulls, Order, Query};
+use crate::database::{Aggregate, Embed, Filter, Item, Nulls, Order, Query};
 
 /// A query as the parameters of a query string, not yet percent-encoded. Parsing them gives the
 /// query again.
@@ -62,14 +62,7 @@ fn casted(cast: &Option<String>) -> Result<String> {
 }
 
 fn aggregated(aggregate: &Aggregate) -> Result<String> {
-    let function = match aggregate.function {
-        AggregateFunction::Avg => "avg",
-        AggregateFunction::Count => "count",
-        AggregateFunction::Max => "max",
-        AggregateFunction::Min => "min",
-        AggregateFunction::Sum => "sum",
-    };
-    Ok(format!(".{function}(){}", casted(&aggregate.cast)?))
+    Ok(format!(".{}(){}", aggregate.function.name(), casted(&aggregate.cast)?))
 }
 
 fn embed(embed: &Embed) -> Result<String> {

@@ -1,8 +1,10 @@
 //! How replies are wanted, how transactions are run, and what comes back.
 
 use bytes::Bytes;
-use truststream_kernel::Body;
 use truststream_kernel::value::Rows;
+use truststream_kernel::{Body, Result};
+
+use crate::database::errors;
 
 /// How a reply is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -13,6 +15,16 @@ pub struct Format {
     pub strip_nulls: bool,
     /// The representation may come as [`Page::spooled`] where it is large: for who only passes it on.
     pub spooled: bool,
+}
+
+impl Format {
+    /// Refuses a reply of so many rows where one object is wanted.
+    ///
+    /// # Errors
+    /// PGRST116
+    pub fn check_rows(&self, rows: u64) -> Result<()> {
+        if self.media == Media::Object && rows != 1 { Err(errors::not_one(rows)) } else { Ok(()) }
+    }
 }
 
 /// Representation of a reply.
@@ -54,6 +66,19 @@ pub struct Transaction {
     /// Rows of a table with soft delete take part although they were deleted; a delete then removes
     /// them for good.
     pub include_deleted: bool,
+}
+
+impl Transaction {
+    /// Refuses to have affected so many rows.
+    ///
+    /// # Errors
+    /// PGRST124 if they are more than were to be.
+    pub fn check_affected(&self, rows: u64) -> Result<()> {
+        match self.max_affected {
+            Some(most) if rows > most => Err(errors::too_many_affected(rows)),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a write returns.

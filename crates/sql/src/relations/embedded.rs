@@ -1,0 +1,47 @@
+//! The relationships that the embeds of a query mean.
+
+use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_services::database::{Embed, Item, Query, Relationship, TableName};
+
+use super::Relations;
+
+impl Relations {
+    /// The relationship that an embed in rows of `parent` means.
+    ///
+    /// # Errors
+    /// Those of [`Relations::resolve`].
+    pub fn embedded(&self, parent: &TableName, embed: &Embed) -> Result<&Relationship> {
+        self.resolve(parent, &embed.relation, embed.hint.as_deref())
+    }
+
+    /// The same of an embed that orders the rows of `parent`: it must be of one row.
+    ///
+    /// # Errors
+    /// PGRST118 where it is of several, and those of [`Relations::resolve`].
+    pub fn ordering(&self, parent: &TableName, embed: &Embed) -> Result<&Relationship> {
+        let relationship = self.embedded(parent, embed)?;
+        if relationship.to_one {
+            return Ok(relationship);
+        }
+        let (parent, embed) = (&parent.name, embed.name());
+        let message = format!("A related order on '{embed}' is not possible");
+        let details =
+            format!("'{parent}' and '{embed}' do not form a many-to-one or one-to-one relationship");
+        Err(Error::new(ErrorKind::InvalidInput, "PGRST118", message).with_details(details))
+    }
+
+    /// Refuses embeds of what is not related and orders by them, also where nothing of them is shown.
+    ///
+    /// # Errors
+    /// PGRST108, PGRST118, PGRST200, PGRST201.
+    pub fn check(&self, table: &TableName, query: &Query) -> Result<()> {
+        for relation in query.order.iter().filter_map(|order| order.relation.as_deref()) {
+            self.ordering(table, query.ordering_embed(relation)?)?;
+        }
+        for item in &query.items {
+            let Item::Embed(embed) = item else { continue };
+            self.check(&self.embedded(table, embed)?.to, &embed.query)?;
+        }
+        Ok(())
+    }
+}
