@@ -1,5 +1,7 @@
 //! `truststream gen`
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand, ValueEnum};
 use truststream_gateway::Settings;
 use truststream_kernel::Error;
@@ -67,7 +69,13 @@ impl Types {
             self.schema.clone()
         };
         if let Some(missing) = schemas.iter().find(|schema| !exists(schema)) {
-            return Err(Error::configuration(format!("there is no schema \"{missing}\"")).into());
+            let of_tables = catalog.tables.keys().map(|table| table.schema.as_str());
+            let there: BTreeSet<&str> =
+                catalog.schemas.keys().map(String::as_str).chain(of_tables).chain(["public"]).collect();
+            let names = there.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(Error::configuration(format!("there is no schema \"{missing}\""))
+                .with_hint(format!("the schemas are {names}"))
+                .into());
         }
         match self.lang {
             Language::Typescript => print!("{}", truststream_typegen::typescript(&catalog, &schemas)),

@@ -180,8 +180,13 @@ mod tests {
             ("BACKEND_006", false, 503),
             ("BACKEND_016", false, 412),
             ("BACKEND_017", false, 422),
+            ("BACKEND_021", false, 503),
         ] {
-            let kind = if code == "BACKEND_006" { ErrorKind::Fenced } else { ErrorKind::InvalidInput };
+            let kind = match code {
+                "BACKEND_006" => ErrorKind::Fenced,
+                "BACKEND_021" => ErrorKind::Unavailable,
+                _ => ErrorKind::InvalidInput,
+            };
             let error = Error::new(kind, code, "x");
             assert_eq!(status(&error, anonymous).as_u16(), expected, "{code}");
         }

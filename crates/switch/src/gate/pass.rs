@@ -69,7 +69,7 @@ impl Pass {
     /// meanwhile, and another one took its place, it must not be acknowledged.
     ///
     /// # Errors
-    /// `Unavailable` (`BACKEND_016`), outcome unknown, in that case.
+    /// `Unavailable` (`BACKEND_021`), outcome unknown, in that case.
     pub fn acknowledge(&self) -> Result<()> {
         let Some(Counted { by: gate, .. }) = &self.counted else { return Ok(()) };
         // Counted first: whoever reads the count after a change of route has all that were told.
@@ -115,14 +115,16 @@ impl Counted {
 
 fn lost() -> Error {
     let message = "the backend was lost while it wrote, and another one serves now";
-    Error::new(ErrorKind::Unavailable, "BACKEND_016", message)
+    Error::new(ErrorKind::Unavailable, "BACKEND_021", message)
         .with_outcome(Outcome::Unknown)
         .with_hint("read whether the write is there before repeating it")
 }
 
 fn lapsed() -> Error {
     let message = "this gateway lost touch with the others; the write was broken off";
-    Error::new(ErrorKind::Unavailable, "BACKEND_015", message).with_outcome(Outcome::Unknown)
+    Error::new(ErrorKind::Unavailable, "BACKEND_015", message)
+        .with_outcome(Outcome::Unknown)
+        .with_hint("read whether the write is there before repeating it")
 }
 
 impl Drop for Counted {

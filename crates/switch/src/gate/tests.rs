@@ -88,7 +88,7 @@ async fn what_a_lost_backend_did_is_counted_and_not_acknowledged() {
     let end = truststream_services::database::Position::Sequence(1);
     gate.adopt(gate.route().hand_over("spare", end.clone(), end));
     let error = before.acknowledge().unwrap_err();
-    assert_eq!((error.code(), error.outcome()), ("BACKEND_016", Outcome::Unknown));
+    assert_eq!((error.code(), error.outcome()), ("BACKEND_021", Outcome::Unknown));
     read.acknowledge().unwrap();
     assert_eq!(gate.acknowledged(), 2, "whoever asks after the change of route knows of both");
 }

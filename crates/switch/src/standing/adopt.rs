@@ -56,7 +56,8 @@ impl Mirrors {
         match switch.phase {
             Phase::Committed | Phase::Finalizing => {
                 let message = format!("switch {} keeps it in sync until it is finalized", switch.id);
-                Err(Error::new(ErrorKind::Conflict, "BACKEND_011", message))
+                Err(Error::new(ErrorKind::Conflict, "BACKEND_011", message)
+                    .with_hint("`truststream switch finalize` ends that, and the way back with it"))
             }
             Phase::Finalized => {
                 let mut record = self.new_record(route, to, id);

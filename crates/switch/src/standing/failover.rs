@@ -151,7 +151,8 @@ impl Mirrors {
             Leader::Here | Leader::New => Ok(()),
             Leader::Other(_) => {
                 let message = "another gateway leads, and decides whether a mirror takes over";
-                Err(Error::new(ErrorKind::Conflict, LED_ELSEWHERE, message))
+                Err(Error::new(ErrorKind::Conflict, LED_ELSEWHERE, message)
+                    .with_hint("`truststream status` tells which one leads; ask that one"))
             }
         }
     }

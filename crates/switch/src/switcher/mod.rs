@@ -150,11 +150,13 @@ impl Switcher {
     pub async fn resume(&self) -> Result<Record> {
         let mut running = self.running.lock().await;
         if matches!(&*running, Running::Forward { task, .. } if !task.is_finished()) {
-            return Err(Error::new(ErrorKind::Conflict, "BACKEND_011", "the switch goes on already"));
+            return Err(Error::new(ErrorKind::Conflict, "BACKEND_011", "the switch goes on already")
+                .with_hint("`truststream switch status` shows how far it is"));
         }
         let latest = self.shared.records.latest().await?;
         let Some(mut record) = latest.filter(|record| record.phase.is_before_commit()) else {
-            return Err(Error::new(ErrorKind::NotFound, "BACKEND_011", "no switch is under way"));
+            return Err(Error::new(ErrorKind::NotFound, "BACKEND_011", "no switch is under way")
+                .with_hint("`truststream switch start` begins one"));
         };
         self.shared.routes.act(Act::Resume).await?;
         record.paused = false;
@@ -245,7 +247,8 @@ impl Switcher {
                 self.shared.as_leader(self.shared.abandon(&mut record, "aborted by the operator")).await?;
                 Ok(record)
             }
-            _ => Err(Error::new(ErrorKind::NotFound, "BACKEND_011", "no switch is running")),
+            _ => Err(Error::new(ErrorKind::NotFound, "BACKEND_011", "no switch is running")
+                .with_hint("`truststream switch status` shows where the latest one stands")),
         }
     }
 
