@@ -1,17 +1,20 @@
-//! Rows of migrations and seeds: `insert into … values …`, and where their numbers go on.
+//! Rows of migrations and seeds: `insert into … values …`, `truncate`, and where their numbers go on.
 
 use sqlparser::ast::{
     ConflictTarget, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Insert, OnConflict,
-    OnConflictAction, OnInsert, Query, SetExpr, Statement as Parsed, TableObject, Value as Literal,
+    OnConflictAction, OnInsert, Query, SetExpr, Statement as Parsed, TableObject, TruncateIdentityOption,
+    Value as Literal,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use truststream_kernel::{Context, Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, TableName};
 use truststream_sql::schema::{Statement, column_of_sequence, table_name};
+use truststream_sql::truncate::emptied;
 
 use crate::cast::cast;
-use crate::partition::Target;
+use crate::names::collection;
+use crate::partition::{Target, only};
 use crate::plan::Planner;
 use crate::schema::Schema;
 use crate::sequence;
@@ -25,6 +28,8 @@ pub(crate) enum Data<'s> {
     Seed(Seed<'s>),
     /// The last number that a column was given.
     Counted(&'s TableName, &'s Column, i64),
+    /// Tables and partitions to empty, and whether the numbers of the tables begin anew.
+    Emptied(Vec<Target<'s>>, bool),
 }
 
 /// A statement that inserts rows.
@@ -45,11 +50,19 @@ fn fault(code: &'static str, message: String) -> Error {
 /// # Errors
 /// 42P01 and 42703 for unknown tables and columns, 0A000 for what can't be run here.
 pub(crate) fn read<'s>(schema: &'s Schema, statement: &Statement) -> Result<Data<'s>> {
-    let refused =
-        || Error::unsupported("of statements on rows this database runs insert … values and setval only");
+    let refused = || {
+        let known = "of statements on rows this database runs insert … values, truncate and setval only";
+        Error::unsupported(known)
+    };
     let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &statement.text).map_err(|_| refused())?;
     let insert = match parsed.into_iter().next() {
         Some(Parsed::Insert(insert)) => insert,
+        Some(Parsed::Truncate(truncate)) => {
+            let names = emptied(&schema.catalog, &truncate)?;
+            let targets =
+                names.iter().map(|name| Target::find(&schema.catalog, name)).collect::<Result<_>>()?;
+            return Ok(Data::Emptied(targets, truncate.identity == Some(TruncateIdentityOption::Restart)));
+        }
         Some(Parsed::Query(query)) => return counted(schema, &query).ok_or_else(refused),
         _ => return Err(refused()),
     };
@@ -160,6 +173,12 @@ impl Work {
         let schema = std::sync::Arc::clone(&self.schema);
         match read(&schema, statement)? {
             Data::Counted(table, column, last) => sequence::set(&self.database, table, column, last).await,
+            Data::Emptied(targets, anew) => {
+                for target in targets {
+                    self.empty(target, anew).await?;
+                }
+                Ok(())
+            }
             Data::Seed(seed) => {
                 let named = (seed.target.name, seed.target.table);
                 self.share = seed.target.share();
@@ -168,5 +187,23 @@ impl Work {
                 done
             }
         }
+    }
+
+    /// Deletes all rows of a table or a partition.
+    async fn empty(&mut self, target: Target<'_>, anew: bool) -> Result<()> {
+        let schema = std::sync::Arc::clone(&self.schema);
+        let rows = match target.partition {
+            Some(partition) => only(&schema.catalog, target.name, partition)?,
+            None => true.into(),
+        };
+        let called = collection(target.name);
+        let keys = self.meeting_of(&called, rows, None).await?;
+        self.remove(&called, &keys).await?;
+        // The numbers of a partition are its table's, which goes on.
+        let numbered = target.table.columns.iter().filter(|column| column.identity.is_some());
+        for column in numbered.filter(|_| anew && target.partition.is_none()) {
+            sequence::set(&self.database, target.name, column, 0).await?;
+        }
+        Ok(())
     }
 }

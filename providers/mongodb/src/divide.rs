@@ -5,17 +5,16 @@ use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, Partition, PartitionBound, Table, TableName};
 
 use crate::names::collection;
-use crate::partition::{only, partitions};
+use crate::partition::{Share, only, partitions};
 use crate::plan::Plan;
 use crate::schema::base_tables;
-use crate::term::not;
 use crate::work::Work;
 use crate::write::{Named, key_of};
 
 /// The partitions that a table has no more.
 pub(crate) fn gone<'t>(old: &'t Table, new: &Table) -> impl Iterator<Item = &'t Partition> {
-    let kept: Vec<TableName> = partitions(new).iter().map(|one| one.name.clone()).collect();
-    partitions(old).iter().filter(move |one| !kept.contains(&one.name))
+    let kept: Vec<TableName> = partitions(new).map(|(_, one)| one.name.clone()).collect();
+    partitions(old).map(|(_, one)| one).filter(move |one| !kept.contains(&one.name))
 }
 
 fn violated(message: String) -> Error {
@@ -32,7 +31,8 @@ impl Work {
         let catalog = &schema.catalog;
         for (name, table) in base_tables(catalog) {
             let Some(old) = before.table(name) else { continue };
-            for partition in gone(old, table) {
+            // Parts of a partition that becomes a table go along with it.
+            for partition in gone(old, table).filter(|one| catalog.partition(&one.name).is_none()) {
                 let keys = self.meeting_of(&collection(name), only(before, name, partition)?, None).await?;
                 if let Some(own) = catalog.table(&partition.name) {
                     let met = doc! { "_id": { "$in": keys.clone() } };
@@ -45,14 +45,19 @@ impl Work {
         }
         for (part, _) in base_tables(before) {
             if let Some((name, partition)) = catalog.partition(part) {
-                self.enter(catalog, (name, schema.table(name)?), partition).await?;
+                self.enter((name, schema.table(name)?), partition).await?;
             }
         }
         Ok(())
     }
 
     /// The keys of the documents that meet a condition.
-    async fn meeting_of(&mut self, called: &str, condition: Bson, most: Option<i64>) -> Result<Vec<Bson>> {
+    pub(crate) async fn meeting_of(
+        &mut self,
+        called: &str,
+        condition: Bson,
+        most: Option<i64>,
+    ) -> Result<Vec<Bson>> {
         let mut stages = vec![doc! { "$match": { "$expr": condition } }];
         stages.extend(most.map(|most| doc! { "$limit": most }));
         stages.push(doc! { "$project": { "_id": 1 } });
@@ -60,12 +65,12 @@ impl Work {
         Ok(found.iter().map(key_of).collect())
     }
 
-    /// Refuses a new partition while the default one has rows that would belong to it.
+    /// Refuses a new partition while the default one beside it has rows that would belong to it.
     async fn refuse_moved(&mut self, catalog: &Catalog, (name, table): Named<'_>, old: &Table) -> Result<()> {
-        let Some(default) = partitions(old).iter().find(|one| one.bound == PartitionBound::Default) else {
-            return Ok(());
-        };
-        for partition in gone(table, old) {
+        let known = |name: &TableName| partitions(old).any(|(_, one)| one.name == *name);
+        for (level, partition) in partitions(table).filter(|(_, one)| !known(&one.name)) {
+            let default = level.partitions.iter().find(|one| one.bound == PartitionBound::Default);
+            let Some(default) = default.filter(|one| known(&one.name)) else { continue };
             let rows = self.meeting_of(&collection(name), only(catalog, name, partition)?, Some(1)).await?;
             if !rows.is_empty() {
                 return Err(violated(format!(
@@ -78,19 +83,18 @@ impl Work {
     }
 
     /// Takes over the rows of a table that becomes a partition.
-    async fn enter(&mut self, catalog: &Catalog, named: Named<'_>, partition: &Partition) -> Result<()> {
+    async fn enter(&mut self, named: Named<'_>, partition: &Partition) -> Result<()> {
         let part = collection(&partition.name);
-        // Where the rows of a hash go is PostgreSQL's own matter.
-        if !matches!(partition.bound, PartitionBound::Hash { .. }) {
-            let outside = not(only(catalog, named.0, partition)?);
-            if !self.meeting_of(&part, outside, Some(1)).await?.is_empty() {
+        let mut rows = self.found(&part, doc! {}).await?;
+        let share = Share { table: named.0.clone(), partition: partition.clone() };
+        for row in &rows {
+            if !share.has(named.1, row)? {
                 return Err(violated(format!(
                     "partition constraint of relation \"{}\" is violated by some row",
                     partition.name.name
                 )));
             }
         }
-        let mut rows = self.found(&part, doc! {}).await?;
         let keys: Vec<Bson> = rows.iter().map(key_of).collect();
         self.generate(named, &mut rows).await?;
         self.check(named, &rows, &[]).await?;

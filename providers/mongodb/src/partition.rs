@@ -9,7 +9,9 @@ use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{
     Catalog, Partition, PartitionBound, PartitionBy, Partitioning, PolicyCommand, Table, TableKind, TableName,
 };
-use truststream_sql::partitions::open;
+use truststream_sql::expression::compared_type;
+use truststream_sql::hash;
+use truststream_sql::partitions::{open, takes_all};
 
 use crate::names::{collection, field};
 use crate::plan::{Place, Plan, Planner};
@@ -19,10 +21,10 @@ use crate::term::{Relation, Term, Want, all, any, constant, not};
 /// Where a row is to go.
 #[derive(Debug)]
 pub(crate) enum Goes<'t> {
-    /// To this partition.
+    /// To this partition, which is not divided itself.
     Into(&'t Partition),
-    /// To none of its divided table.
-    Nowhere,
+    /// To none of these, which the table, or a partition of this name, is divided into.
+    Nowhere(&'t Partitioning, Option<&'t TableName>),
     /// The table is not divided, or only PostgreSQL can tell.
     Unknown,
 }
@@ -97,14 +99,14 @@ fn order(one: &Bson, other: &Bson) -> Option<Ordering> {
     }
 }
 
-/// The partitions of a table, in the order they were made in.
-pub(crate) fn partitions(table: &Table) -> &[Partition] {
-    table.partitioning.as_ref().map_or(&[], |known| &known.partitions)
+/// All partitions of a table, with the levels that they are on.
+pub(crate) fn partitions(table: &Table) -> impl Iterator<Item = (&Partitioning, &Partition)> {
+    table.partitioning.iter().flat_map(Partitioning::all)
 }
 
-/// The type of the column that decides, and the column.
-fn deciding<'t>(table: &'t Table, partitioning: &'t Partitioning) -> Result<(&'t str, &'t Type)> {
-    let column = partitioning.columns.first().and_then(|column| table.column(column));
+/// The column that decides on a level, and its type.
+fn deciding<'t>(table: &'t Table, level: &Partitioning) -> Result<(&'t str, &'t Type)> {
+    let column = level.columns.first().and_then(|column| table.column(column));
     let column = column.ok_or_else(|| Error::internal("a table divided by a column that is not there"))?;
     Ok((&column.name, &column.ty))
 }
@@ -112,64 +114,87 @@ fn deciding<'t>(table: &'t Table, partitioning: &'t Partitioning) -> Result<(&'t
 /// The condition that a document of a table is in one of its partitions.
 ///
 /// # Errors
-/// 0A000 for what only PostgreSQL knows.
+/// 0A000 for one that goes by a hash.
 pub(crate) fn only(catalog: &Catalog, name: &TableName, partition: &Partition) -> Result<Bson> {
     let table = catalog.table(name).and_then(|table| Some((table, table.partitioning.as_ref()?)));
     let (table, partitioning) = table.ok_or_else(|| Error::internal("a partition of no table"))?;
-    if partitioning.by == PartitionBy::Hash {
-        let message =
-            format!("which rows are in {} only PostgreSQL knows: it goes by a hash", partition.name);
-        return Err(Error::unsupported(message));
-    }
-    let (column, ty) = deciding(table, partitioning)?;
-    let column = Term::stored(Place::of(name).path(column), ty.clone());
-    let condition = |one: &Partition| {
-        Ok::<_, Error>(Test::of(&one.bound, ty)?.map(|test| test.condition(catalog, &column)))
-    };
-    match condition(partition)? {
-        Some(condition) => Ok(condition),
-        None => {
-            let others = partitioning.partitions.iter().map(condition).collect::<Result<Vec<_>>>()?;
-            Ok(not(any(others.into_iter().flatten().collect())))
+    let mut conditions = Vec::new();
+    for (level, one) in partitioning.path(&partition.name) {
+        if level.by == PartitionBy::Hash {
+            let message =
+                format!("this database can't tell the rows of {}: it goes by a hash", partition.name);
+            return Err(Error::unsupported(message));
         }
+        let (column, ty) = deciding(table, level)?;
+        let column = Term::stored(Place::of(name).path(column), ty.clone());
+        let condition = |one: &Partition| {
+            Ok::<_, Error>(Test::of(&one.bound, ty)?.map(|test| test.condition(catalog, &column)))
+        };
+        conditions.push(match condition(one)? {
+            Some(condition) => condition,
+            None => {
+                let others = level.partitions.iter().map(condition).collect::<Result<Vec<_>>>()?;
+                not(any(others.into_iter().flatten().collect()))
+            }
+        });
     }
+    Ok(all(conditions))
 }
 
 /// Where a row of a table is to go.
 ///
 /// # Errors
 /// 0A000 where only PostgreSQL knows whether it goes anywhere.
-pub(crate) fn goes<'t>(name: &TableName, table: &'t Table, row: &Document) -> Result<Goes<'t>> {
-    let Some(partitioning) = &table.partitioning else { return Ok(Goes::Unknown) };
-    if partitioning.by == PartitionBy::Hash {
-        if is_whole(partitioning) {
-            return Ok(Goes::Unknown);
+pub(crate) fn goes<'t>(table: &'t Table, row: &Document) -> Result<Goes<'t>> {
+    let Some(mut level) = table.partitioning.as_ref() else { return Ok(Goes::Unknown) };
+    let mut within = None;
+    loop {
+        let into = match picked(table, level, row) {
+            Ok(into) => into,
+            Err(_) if takes_all(level) && level.partitions.iter().all(|one| one.partitioning.is_none()) => {
+                return Ok(Goes::Unknown);
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(into) = into else { return Ok(Goes::Nowhere(level, within)) };
+        match &into.partitioning {
+            Some(divided) => (level, within) = (divided, Some(&into.name)),
+            None => return Ok(Goes::Into(into)),
         }
-        let message = format!("partitions of {name} are missing: where rows go only PostgreSQL knows");
-        return Err(Error::unsupported(message));
     }
-    let (column, ty) = deciding(table, partitioning)?;
+}
+
+/// The partition among these that a row goes to.
+fn picked<'t>(table: &Table, level: &'t Partitioning, row: &Document) -> Result<Option<&'t Partition>> {
+    if level.by == PartitionBy::Hash {
+        let hashes = level.columns.iter().map(|column| hashed(table, column, row));
+        let hashes = hashes.collect::<Result<Vec<_>>>()?;
+        let leaves = |one: &&Partition| match one.bound {
+            PartitionBound::Hash { modulus, remainder } => {
+                hash::remainder(hashes.iter().copied(), modulus) == remainder
+            }
+            _ => false,
+        };
+        return Ok(level.partitions.iter().find(leaves));
+    }
+    let (column, ty) = deciding(table, level)?;
     let value = row.get(field(column)).unwrap_or(&Bson::Null);
     let mut default = None;
-    for partition in &partitioning.partitions {
+    for partition in &level.partitions {
         match Test::of(&partition.bound, ty)? {
-            Some(test) if test.holds(value) => return Ok(Goes::Into(partition)),
+            Some(test) if test.holds(value) => return Ok(Some(partition)),
             Some(_) => {}
             None => default = Some(partition),
         }
     }
-    Ok(default.map_or(Goes::Nowhere, Goes::Into))
+    Ok(default)
 }
 
-/// Whether every hash leaves a remainder that some partition takes.
-fn is_whole(partitioning: &Partitioning) -> bool {
-    let moduli = partitioning.partitions.iter().filter_map(|one| match one.bound {
-        PartitionBound::Hash { modulus, .. } => Some(modulus),
-        _ => None,
-    });
-    // Each divides the next larger one, and no two partitions take one remainder.
-    let largest = moduli.clone().max().unwrap_or(1);
-    moduli.map(|modulus| largest / modulus).sum::<u64>() == largest
+/// The hash of a row's value; `None` for null.
+fn hashed(table: &Table, column: &str, row: &Document) -> Result<Option<u64>> {
+    let known = table.column(column).filter(|known| hash::is_hashed(&compared_type(known)));
+    let known = known.ok_or_else(|| hash::unknown(column))?;
+    Ok(hash::of(&storage::value(row.get(field(column)).unwrap_or(&Bson::Null), &known.ty)?))
 }
 
 /// What a statement on rows names: a table, or a partition of one by its own name.
@@ -223,8 +248,13 @@ impl Share {
     /// # Errors
     /// 0A000 where only PostgreSQL knows.
     pub(crate) fn has(&self, table: &Table, row: &Document) -> Result<bool> {
-        let goes = goes(&self.table, table, row)?;
-        Ok(matches!(goes, Goes::Into(partition) if partition.name == self.partition.name))
+        let known = table.partitioning.as_ref();
+        for (level, one) in known.map(|known| known.path(&self.partition.name)).unwrap_or_default() {
+            if picked(table, level, row)?.is_none_or(|into| into.name != one.name) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -270,24 +300,5 @@ mod tests {
         assert!(!amounts.holds(&stored("10.0", &numeric)));
         let kinds = test(PartitionBound::In(vec![Some("a".into()), None]), &Type::Text);
         assert!(kinds.holds(&Bson::Null) && kinds.holds(&"a".into()) && !kinds.holds(&"b".into()));
-    }
-
-    #[test]
-    fn a_hash_is_whole_where_each_remainder_is_taken() {
-        let hash = |parts: &[(u64, u64)]| Partitioning {
-            by: PartitionBy::Hash,
-            columns: vec!["a".into()],
-            partitions: parts
-                .iter()
-                .map(|(modulus, remainder)| Partition {
-                    name: TableName::public("p"),
-                    bound: PartitionBound::Hash { modulus: *modulus, remainder: *remainder },
-                    grants: Vec::new(),
-                    row_security: false,
-                })
-                .collect(),
-        };
-        assert!(is_whole(&hash(&[(2, 0), (4, 1), (4, 3)])));
-        assert!(!is_whole(&hash(&[(2, 0), (4, 1)])) && !is_whole(&hash(&[])));
     }
 }

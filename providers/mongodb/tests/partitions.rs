@@ -64,21 +64,26 @@ async fn what_one_partition_alone_would_have_is_refused_beforehand() {
     let server = MongoServer::start().unwrap();
     let driver = divided(&server).await;
     let sql = "create table h (id int primary key) partition by hash (id);\n\
-        create table h0 partition of h for values with (modulus 2, remainder 0);\n\
+        create table h0 partition of h for values with (modulus 2, remainder 0); \
+        create table h1 partition of h for values with (modulus 2, remainder 1);\n\
         create function put() returns void language sql as $$ insert into h0 values (6) $$;\n\
         create function zero() returns bigint language sql as $$ select count(*) from h0 $$;\n\
         alter table h detach partition h0;\n\
-        drop table h0;\n\
+        truncate h1; drop table h1;\n\
         create table r (id int primary key) partition by range (id);\n\
         create table r0 partition of r for values from (0) to (9);\n\
         create table r1 partition of r for values from (9) to (19);\n\
         create table s (id int primary key, r int references r (id));\n\
         drop table r0;\n\
-        alter table r detach partition r1;\n";
+        alter table r detach partition r1;\n\
+        create table n (id serial, part int, primary key (id, part)) partition by list (part);\n\
+        create table n1 partition of n for values in (1);\n\
+        alter table n detach partition n1;\n\
+        truncate r;\n";
     let migrations = vec![AppliedMigration { name: "2.sql".into(), sql: sql.into() }];
     let problems = driver.review(&Context::system(), &Review { migrations }).await.unwrap();
     let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
-    assert_eq!(lines, [3, 4, 5, 6, 11, 12], "{problems:?}");
+    assert_eq!(lines, [3, 4, 5, 6, 6, 11, 12, 15, 16], "{problems:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,10 +8,10 @@ mod partitions;
 use rusqlite::Connection;
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{
-    Catalog, Column, ForeignKey, Index, PartitionBound, PartitionBy, ReferentialAction, Table, TableKind,
-    TableName, UniqueKey,
+    Catalog, Column, ForeignKey, Index, ReferentialAction, Table, TableKind, TableName, UniqueKey,
 };
 use truststream_sql::expression;
+use truststream_sql::partitions::{constraint, within};
 use truststream_sql::quote::quote;
 use truststream_sql::schema::{Statement, enum_name, row_number, sequence_of};
 use truststream_sql::sqlite::{self, numbers};
@@ -54,10 +54,11 @@ pub(crate) fn change(
         match before.tables.get(name) {
             None if detached(name) => {}
             None => make(conn, after, name, table)?,
-            Some(old) if stored_alike(old, table) && counted_alike(before, after, name) => {}
             Some(old) => {
                 partitions::refuse_moved(conn, after, name, (old, table))?;
-                rebuild(conn, (before, after), statement, name, (old, table))?;
+                if !stored_alike((before, old), (after, table), name)? {
+                    rebuild(conn, (before, after), statement, name, (old, table))?;
+                }
             }
         }
     }
@@ -110,20 +111,19 @@ fn run(conn: &Connection, sql: &str) -> Result<()> {
 }
 
 /// Whether two states of a table differ only in what the planner looks after.
-fn stored_alike(old: &Table, new: &Table) -> bool {
-    old.columns == new.columns
+fn stored_alike(
+    (before, old): (&Catalog, &Table),
+    (after, new): (&Catalog, &Table),
+    name: &TableName,
+) -> Result<bool> {
+    Ok(old.columns == new.columns
         && old.primary_key == new.primary_key
         && old.unique_keys == new.unique_keys
         && old.foreign_keys == new.foreign_keys
         && old.checks == new.checks
         && old.indexes == new.indexes
-        && bounds(old) == bounds(new)
-}
-
-/// What decides whether a row of a divided table is in a partition.
-fn bounds(table: &Table) -> Option<(PartitionBy, Vec<&PartitionBound>)> {
-    let known = table.partitioning.as_ref()?;
-    Some((known.by, known.partitions.iter().map(|one| &one.bound).collect()))
+        && within(before, name, old)? == within(after, name, new)?
+        && counted_alike(before, after, name))
 }
 
 /// Makes a table anew under its name, and takes its rows over.
@@ -231,9 +231,9 @@ fn create(catalog: &Catalog, name: &TableName, table: &Table, called: &str) -> R
         let sql = expression::condition(&check.expression, &of_table(catalog, name)).map_err(Error::from)?;
         parts.push(format!("CONSTRAINT {} CHECK ({sql})", quote(&check.name)));
     }
-    if let Some(within) = truststream_sql::partitions::within(catalog, name, table)? {
-        let constraint = truststream_sql::partitions::constraint(&physical_name(name));
-        parts.push(format!("CONSTRAINT {} CHECK ({within})", quote(&constraint)));
+    for (divided, condition) in within(catalog, name, table)? {
+        let constraint = constraint(&physical_name(divided));
+        parts.push(format!("CONSTRAINT {} CHECK ({condition})", quote(&constraint)));
     }
     parts.extend(table.foreign_keys.iter().map(foreign_key));
     Ok(format!("CREATE TABLE {} ({})", quote(called), parts.join(", ")))

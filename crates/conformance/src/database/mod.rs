@@ -19,6 +19,10 @@ mod migrations;
 mod names;
 mod operators;
 mod packed;
+mod partition_hashes;
+mod partition_levels;
+mod partition_rules;
+mod partition_shares;
 mod partitions;
 mod policies;
 mod prepare;
@@ -184,6 +188,14 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     partitions::are_written_by_those_who_may: Partitions,
     partitions::come_and_go: Partitions,
     partitions::become_tables_of_their_own: Partitions,
+    partition_levels::are_read_and_written_by_their_names: Partitions,
+    partition_levels::come_and_go_with_their_parts: Partitions,
+    partition_rules::are_those_of_the_table_that_is_named: Partitions,
+    partition_rules::are_those_of_the_partition_that_is_named: Partitions,
+    partition_rules::hold_in_programs_too: Partitions,
+    partition_hashes::decide_as_in_postgres: Partitions,
+    partition_shares::by_hashes_are_told_by_name: Partitions,
+    partition_shares::keep_the_numbers_of_their_table: Partitions,
     triggers::change_the_row_before_it_is_written: Functions,
     triggers::fire_on_the_updates_they_are_for: Functions,
     triggers::write_elsewhere_after_it: Functions,

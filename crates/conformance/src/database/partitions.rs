@@ -116,7 +116,7 @@ pub(super) async fn are_read_by_their_names(env: Env<DatabaseService>) -> Outcom
 }
 
 /// A row that would be none of its partition.
-fn outside<T>(outcome: Result<T>, partition: &str, row: &str) {
+pub(super) fn outside<T>(outcome: Result<T>, partition: &str, row: &str) {
     let message = format!("new row for relation \"{partition}\" violates partition constraint");
     let error = refused_saying(outcome, "23514", &message);
     assert_eq!(details(&error), format!("Failing row contains ({row})."));

@@ -47,11 +47,11 @@ impl Catalog {
         self.tables.get(name)
     }
 
-    /// A partition by name, and the table that it is a part of.
+    /// A partition by name, on whatever level, and the table that has its rows.
     pub fn partition(&self, name: &TableName) -> Option<(&TableName, &Partition)> {
         self.tables.iter().find_map(|(table, definition)| {
-            let partitions = &definition.partitioning.as_ref()?.partitions;
-            partitions.iter().find(|one| one.name == *name).map(|found| (table, found))
+            let path = definition.partitioning.as_ref()?.path(name);
+            path.last().map(|(_, found)| (table, *found))
         })
     }
 }

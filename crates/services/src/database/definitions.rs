@@ -27,7 +27,7 @@ pub struct Attribute {
     pub type_name: String,
 }
 
-/// How the rows of a table are divided among partitions.
+/// How the rows of a table, or of a partition, are divided among partitions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Partitioning {
     /// What decides.
@@ -36,6 +36,47 @@ pub struct Partitioning {
     pub columns: Vec<String>,
     /// The partitions in the order they were made in.
     pub partitions: Vec<Partition>,
+}
+
+impl Partitioning {
+    /// All partitions on all levels, each before its own ones, with the level that it is on.
+    pub fn all(&self) -> Vec<(&Partitioning, &Partition)> {
+        let mut all = Vec::new();
+        for one in &self.partitions {
+            all.push((self, one));
+            all.extend(one.partitioning.iter().flat_map(Partitioning::all));
+        }
+        all
+    }
+
+    /// The partitions that rows of the named one are in, the outermost first and itself last, each with the
+    /// level that it is on; empty if there is none of the name.
+    pub fn path(&self, name: &TableName) -> Vec<(&Partitioning, &Partition)> {
+        for one in &self.partitions {
+            if one.name == *name {
+                return vec![(self, one)];
+            }
+            let within = one.partitioning.as_ref().map(|known| known.path(name)).unwrap_or_default();
+            if !within.is_empty() {
+                return std::iter::once((self, one)).chain(within).collect();
+            }
+        }
+        Vec::new()
+    }
+
+    /// A partition by name, on whatever level.
+    pub fn find_mut(&mut self, name: &TableName) -> Option<&mut Partition> {
+        self.partitions.iter_mut().find_map(|one| match one.name == *name {
+            true => Some(one),
+            false => one.partitioning.as_mut()?.find_mut(name),
+        })
+    }
+
+    /// Whether a column decides on some level.
+    pub fn goes_by(&self, column: &str) -> bool {
+        let within = self.partitions.iter().filter_map(|one| one.partitioning.as_ref());
+        self.columns.iter().any(|one| one == column) || within.into_iter().any(|known| known.goes_by(column))
+    }
 }
 
 /// What decides which partition a row is in.
@@ -61,6 +102,9 @@ pub struct Partition {
     /// Whether row-level security is on where it is read by this name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub row_security: bool,
+    /// How its own rows are divided among further partitions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitioning: Option<Partitioning>,
 }
 
 /// Which rows are in a partition; values are texts of the column's type.

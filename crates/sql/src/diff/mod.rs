@@ -127,6 +127,13 @@ fn remade(from: &Introspection, to: &Introspection, before: &[Object], new: &Key
                 || one.refers.as_ref().is_some_and(|table| keys.contains(table)))
     };
     remade.extend(before.iter().filter(goes_along).map(|one| one.key.clone()));
+    // A partition comes before what goes with it.
+    for object in before.iter().filter(|one| new.contains_key(one.key.as_str())) {
+        let partition = object.refers.as_ref().map(|name| format!("partition {name}"));
+        if partition.is_some_and(|key| remade.contains(&key)) {
+            remade.insert(object.key.clone());
+        }
+    }
     remade
 }
 

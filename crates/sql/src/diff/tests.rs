@@ -95,3 +95,23 @@ fn partitions_come_and_go() {
     let gone = diff(&of(&more), &of(""));
     assert_eq!(script(&gone), "drop table public.t;\n");
 }
+
+#[test]
+fn a_partition_that_is_made_anew_is_made_with_its_parts() {
+    let divided = |values: &str| {
+        of(&format!(
+            "create table t (a int, b int) partition by list (a);
+            create table one partition of t for values in ({values}) partition by list (b);
+            create table two partition of one default;
+            grant select on two to anon;"
+        ))
+    };
+    assert_eq!(
+        script(&diff(&divided("1"), &divided("2"))),
+        "drop table public.two;\n\
+         drop table public.one;\n\
+         create table public.one partition of public.t for values in ('2') partition by list (b);\n\
+         create table public.two partition of public.one default;\n\
+         grant select on public.two to anon;\n"
+    );
+}

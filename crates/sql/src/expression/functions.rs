@@ -5,6 +5,7 @@
 //! before the function is called.
 
 mod bytes;
+mod hashes;
 mod json;
 mod moments;
 mod numbers;
@@ -64,6 +65,8 @@ pub const FUNCTIONS: &[Function] = &[
     function("ts_has_all_keys", 2, json::has_all_keys),
     function("ts_has_any_key", 2, json::has_any_key),
     function("ts_has_key", 2, json::has_key),
+    function("ts_hash", 2, hashes::hash),
+    function("ts_hash_remainder", -1, hashes::remainder),
     function("ts_initcap", 1, texts::initcap),
     of_session("ts_instant", 1, moments::instant),
     function("ts_instant_in", 2, moments::instant_in),

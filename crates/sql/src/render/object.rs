@@ -45,7 +45,7 @@ pub struct Object {
     pub schema: String,
     /// The table it is or belongs to.
     pub table: Option<TableName>,
-    /// A table that it refers to.
+    /// A table that it refers to, or the partition that it goes with.
     pub refers: Option<TableName>,
     /// The statement that makes it.
     pub create: String,

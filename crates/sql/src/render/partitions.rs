@@ -20,25 +20,37 @@ pub(super) fn by(partitioning: &Partitioning) -> String {
 }
 
 pub(super) fn partitions(table: &TableName, definition: &Table) -> Vec<Object> {
-    let all = definition.partitioning.iter().flat_map(|partitioning| &partitioning.partitions);
-    all.flat_map(|partition| of(table, partition)).collect()
+    definition.partitioning.iter().flat_map(|known| within(table, None, known)).collect()
 }
 
-fn of(table: &TableName, partition: &Partition) -> Vec<Object> {
+/// The partitions of a table, or of one of its partitions.
+fn within(table: &TableName, parent: Option<&TableName>, level: &Partitioning) -> Vec<Object> {
+    level.partitions.iter().flat_map(|partition| of(table, parent, partition)).collect()
+}
+
+fn of(table: &TableName, parent: Option<&TableName>, partition: &Partition) -> Vec<Object> {
     let name = &partition.name;
     let bound = bound(&partition.bound);
-    let create = format!("create table {} partition of {} {bound}", relation(name), relation(table));
+    let by = partition.partitioning.as_ref().map(by).unwrap_or_default();
+    let of = relation(parent.unwrap_or(table));
+    let create = format!("create table {} partition of {of} {bound}{by}", relation(name));
     let object = |kind, key, create, drop| Object::new(kind, &name.schema, key, create, drop).of(table);
     let drop = format!("drop table {}", relation(name));
-    let mut objects = vec![object(Kind::Partition, format!("partition {name}"), create, drop)];
+    let made = object(Kind::Partition, format!("partition {name}"), create, drop);
+    let mut objects = vec![Object { refers: parent.cloned(), ..made }];
+    let right = |key, create, drop| {
+        let right = object(Kind::Right, key, create, drop);
+        Object { refers: Some(name.clone()), ..right }
+    };
     if partition.row_security {
         let say = |word: &str| format!("alter table {} {word} row level security", relation(name));
-        objects.push(object(Kind::Right, format!("row security of {name}"), say("enable"), say("disable")));
+        objects.push(right(format!("row security of {name}"), say("enable"), say("disable")));
     }
     if !partition.grants.is_empty() {
         let grants = rights::all(&relation(name), &partition.grants);
-        objects.push(object(Kind::Right, format!("grants on {name}"), grants, String::new()));
+        objects.push(right(format!("grants on {name}"), grants, String::new()));
     }
+    objects.extend(partition.partitioning.iter().flat_map(|known| within(table, Some(name), known)));
     objects
 }
 

@@ -5,7 +5,7 @@ use sqlparser::ast::{
     GeneratedAs, Ident, ObjectName, RenameTableNameKind,
 };
 use truststream_kernel::{Error, Result, Type};
-use truststream_services::database::{Catalog, Column, Identity, Partitioning, Table, TableName};
+use truststream_services::database::{Catalog, Column, Identity, Table, TableName};
 
 use super::constraints;
 use super::create::{add_column, number_serially};
@@ -181,8 +181,7 @@ pub(super) fn drop_column(
 
 /// Refuses to change a column that rows are divided by.
 fn refuse_divided(table: &Table, name: &TableName, column: &str, verb: &str) -> Result<()> {
-    let by = |known: &Partitioning| known.columns.iter().any(|one| one == column);
-    if table.partitioning.as_ref().is_some_and(by) {
+    if table.partitioning.as_ref().is_some_and(|known| known.goes_by(column)) {
         let message = format!(
             "cannot {verb} column \"{column}\" because it is part of the partition key of relation \"{}\"",
             name.name

@@ -1,9 +1,9 @@
-//! What depends on what is dropped: views, policies, triggers and casts.
+//! What depends on what is dropped: views, policies, triggers, defaults and casts.
 
 use truststream_kernel::Result;
 use truststream_services::database::{Cast, Catalog, TableKind, TableName};
 
-use super::{casts, fault, views};
+use super::{casts, fault, sequences, views};
 use crate::expression::{self, Scope};
 
 /// Something that can't be without something else.
@@ -12,6 +12,8 @@ enum Dependent {
     View(TableName),
     Policy(TableName, String),
     Trigger(TableName, String),
+    /// The default of a column, which takes numbers of a sequence.
+    Default(TableName, String),
     Cast(Cast),
 }
 
@@ -21,6 +23,9 @@ impl std::fmt::Display for Dependent {
             Dependent::View(name) => write!(f, "view {}", super::shown(name)),
             Dependent::Policy(table, name) => write!(f, "policy {name} on table {}", super::shown(table)),
             Dependent::Trigger(table, name) => write!(f, "trigger {name} on table {}", super::shown(table)),
+            Dependent::Default(table, column) => {
+                write!(f, "default value for column {column} of table {}", super::shown(table))
+            }
             Dependent::Cast(cast) => {
                 let (from, to) = casts::ends(cast, super::shown);
                 write!(f, "cast from {from} to {to}")
@@ -63,6 +68,10 @@ fn drop(catalog: &mut Catalog, dependent: &Dependent) {
         Dependent::Trigger(table, name) => {
             catalog.tables[table].triggers.retain(|trigger| trigger.name != *name)
         }
+        Dependent::Default(table, name) => {
+            let columns = catalog.tables[table].columns.iter_mut();
+            columns.filter(|column| column.name == *name).for_each(|column| column.default = None);
+        }
         Dependent::Cast(cast) => catalog.casts.retain(|one| one != cast),
     }
 }
@@ -83,6 +92,12 @@ fn broken(catalog: &Catalog) -> Vec<Dependent> {
             let texts = [&policy.using, &policy.check];
             if texts.into_iter().flatten().any(|text| expression::condition(text, &scope).is_err()) {
                 found.push(Dependent::Policy(name.clone(), policy.name.clone()));
+            }
+        }
+        for column in table.columns.iter().filter(|column| column.identity.is_none()) {
+            let sequence = column.default.as_deref().and_then(sequences::called);
+            if sequence.is_some_and(|name| !sequences::exists(catalog, &name)) {
+                found.push(Dependent::Default(name.clone(), column.name.clone()));
             }
         }
         for trigger in &table.triggers {

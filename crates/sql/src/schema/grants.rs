@@ -7,7 +7,9 @@ use sqlparser::ast::{
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Catalog, DefaultGrant, Function, Grant as Entry, TableName};
+use truststream_services::database::{
+    Catalog, DefaultGrant, Function, Grant as Entry, Partitioning, TableName,
+};
 
 use super::functions::spelled;
 use super::names::{idents, parts, table_name};
@@ -183,7 +185,7 @@ fn tables(catalog: &Catalog, objects: Option<&GrantObjects>) -> Result<Vec<Table
         Some(GrantObjects::AllTablesInSchema { schemas }) => {
             let schemas: Vec<_> = schemas.iter().map(|name| parts(name).join(".")).collect();
             let partitions = catalog.tables.values().filter_map(|table| table.partitioning.as_ref());
-            let partitions = partitions.flat_map(|known| &known.partitions).map(|one| &one.name);
+            let partitions = partitions.flat_map(Partitioning::all).map(|(_, one)| &one.name);
             let names = catalog.tables.keys().chain(partitions);
             Ok(names.filter(|table| schemas.contains(&table.schema)).cloned().collect())
         }

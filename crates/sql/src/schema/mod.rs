@@ -6,6 +6,7 @@
 
 mod alter;
 mod altered;
+mod attach;
 mod blocks;
 mod casts;
 mod comments;
@@ -15,7 +16,6 @@ mod copy;
 mod create;
 mod defaults;
 mod dependents;
-mod detach;
 mod domains;
 mod drop;
 mod follow;
@@ -54,7 +54,7 @@ pub(crate) use own::Own;
 pub use sequences::{column_of as column_of_sequence, of_column as sequence_of, row_number};
 pub(crate) use sequences::{exists as sequence_exists, sequence_name};
 pub use split::{Piece, split};
-pub use type_names::{enum_name, enum_table, type_named, type_of};
+pub use type_names::{enum_name, enum_table, name_within, type_named, type_of};
 pub use views::{view_query, view_relationships};
 
 /// One statement of a migration.

@@ -125,8 +125,8 @@ pub(super) fn apply(catalog: &mut Catalog, own: &Own) -> Result<()> {
         Own::CreateCast(cast) => casts::apply(catalog, cast),
         Own::DropCast(cast) => casts::drop(catalog, cast),
         Own::Domain { domain, not_null } => super::domains::create(catalog, domain, *not_null),
-        Own::Attach { parent, name, values } => super::partitions::attach(catalog, parent, name, values),
-        Own::Detach { parent, name } => super::detach::detach(catalog, parent, name),
+        Own::Attach { parent, name, values } => super::attach::attach(catalog, parent, name, values),
+        Own::Detach { parent, name } => super::attach::detach(catalog, parent, name),
         // The one reads and writes rows, the other follows from the tables.
         Own::Refresh(_) | Own::AttachIndex => Ok(()),
     }

@@ -11,8 +11,7 @@ use sqlparser::tokenizer::Token;
 use truststream_kernel::value::decimal;
 use truststream_kernel::{Error, Result, Type, Value};
 use truststream_services::database::{
-    Catalog, Column, ForeignKey, Partition, PartitionBound, PartitionBy, Partitioning, Table, TableKind,
-    TableName,
+    Catalog, Partition, PartitionBound, PartitionBy, Partitioning, Table, TableName,
 };
 
 use super::names::{ident, parts, relation_taken, table_name};
@@ -53,108 +52,58 @@ pub(super) fn create(catalog: &mut Catalog, create: &CreateTable, parent: &Table
         }
         return Err(fault("42P07", format!("relation \"{}\" already exists", name.name)));
     }
-    if create.partition_by.is_some() {
-        return Err(Error::unsupported(format!("{name}: a partition that is divided itself")));
-    }
     if !create.columns.is_empty() || !create.constraints.is_empty() {
         return Err(Error::unsupported(format!(
             "{name}: a partition with columns or constraints of its own"
         )));
     }
     let grants = defaults::of_table(catalog, &name);
-    let partition = |bound| Partition { name: name.clone(), bound, grants, row_security: false };
-    let (_, partitioning) = divided(catalog, parent)?;
+    let (_, table, level) = divided(catalog, parent)?;
     let values =
         create.for_values.as_ref().ok_or_else(|| fault("42601", "syntax error at end of input".into()))?;
-    let bound = bound(catalog, parent, partitioning, (&name, values))?;
-    let partition = partition(bound);
-    insert(catalog, parent, partition)
+    let bound = bound(table, level, (&name, values))?;
+    let partitioning = create.partition_by.as_ref().map(|by| self::by(&name, table, by)).transpose()?;
+    insert(catalog, parent, Partition { name, bound, grants, row_security: false, partitioning })
 }
 
-/// `alter table … attach partition … for values …`
-pub(super) fn attach(
-    catalog: &mut Catalog,
-    parent: &TableName,
-    name: &TableName,
-    values: &ForValues,
-) -> Result<()> {
-    let (table, partitioning) = divided(catalog, parent)?;
-    let part = catalog.table(name).ok_or_else(|| no_such_table(name))?;
-    if part.kind != TableKind::Table || part.partitioning.is_some() {
-        return Err(Error::unsupported(format!("attaching {name}, which is no plain table")));
-    }
-    let columns = |table: &Table| {
-        let mut columns: Vec<_> =
-            table.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect();
-        columns.sort_by(|one, other| one.0.cmp(&other.0));
-        columns
-    };
-    if columns(table) != columns(part) {
-        let message = format!("table \"{}\" has other columns than \"{}\"", name.name, parent.name);
-        return Err(fault("42804", message));
-    }
-    if let Some(check) = table.checks.iter().find(|check| !part.checks.contains(check)) {
-        return Err(fault("42804", format!("child table is missing constraint \"{}\"", check.name)));
-    }
-    let taken =
-        |column: &&Column| !column.nullable && part.column(&column.name).is_some_and(|one| one.nullable);
-    if let Some(column) = table.columns.iter().find(taken) {
-        let message = format!("column \"{}\" in child table must be marked NOT NULL", column.name);
-        return Err(fault("42804", message));
-    }
-    if has_rules(table, part) {
-        let message = format!("attaching {name}, which has rules of its own: give them to {parent}");
-        return Err(Error::unsupported(message));
-    }
-    let bound = bound(catalog, parent, partitioning, (name, values))?;
-    let Some(part) = catalog.tables.shift_remove(name) else { return Ok(()) };
-    let partition =
-        Partition { name: name.clone(), bound, grants: part.grants, row_security: part.row_security };
-    insert(catalog, parent, partition)
-}
-
-/// Whether a table has rules that the one it is to be a part of has not.
-fn has_rules(table: &Table, part: &Table) -> bool {
-    let refers =
-        |key: &ForeignKey| (key.columns.clone(), key.references.clone(), key.referenced_columns.clone());
-    let known: Vec<_> = table.foreign_keys.iter().map(refers).collect();
-    let keys: Vec<_> = table.unique_keys.iter().map(|key| &key.columns).chain([&table.primary_key]).collect();
-    let own = part.unique_keys.iter().map(|key| &key.columns).chain([&part.primary_key]);
-    part.checks.iter().any(|check| !table.checks.contains(check))
-        || part.foreign_keys.iter().map(refers).any(|key| !known.contains(&key))
-        || own.into_iter().any(|key| !key.is_empty() && !keys.contains(&key))
-        || part.indexes.iter().any(|index| index.unique)
-        || !part.policies.is_empty()
-        || !part.triggers.is_empty()
-}
-
-fn insert(catalog: &mut Catalog, parent: &TableName, partition: Partition) -> Result<()> {
+/// Makes a partition of a table, or of a partition that is divided.
+pub(super) fn insert(catalog: &mut Catalog, parent: &TableName, partition: Partition) -> Result<()> {
     if relation_taken(catalog, &partition.name.schema, &partition.name.name) {
         return Err(fault("42P07", format!("relation \"{}\" already exists", partition.name.name)));
     }
-    let known = catalog.tables.get_mut(parent).and_then(|table| table.partitioning.as_mut());
-    known.ok_or_else(|| no_such_table(parent))?.partitions.push(partition);
-    Ok(())
+    let top = catalog.partition(parent).map_or(parent, |(top, _)| top).clone();
+    let level = match catalog.tables.get_mut(parent) {
+        Some(table) => table.partitioning.as_mut(),
+        None => named(catalog, parent).and_then(|one| one.partitioning.as_mut()),
+    };
+    level.ok_or_else(|| no_such_table(parent))?.partitions.push(partition);
+    check_keys(catalog, &top)
 }
 
-fn divided<'c>(catalog: &'c Catalog, name: &TableName) -> Result<(&'c Table, &'c Partitioning)> {
-    let table = catalog.table(name).ok_or_else(|| no_such_table(name))?;
-    let partitioning = table.partitioning.as_ref();
+/// What is divided under a name, a table or a partition: the table that has the rows, and the partitions.
+pub(super) fn divided<'c>(
+    catalog: &'c Catalog,
+    name: &TableName,
+) -> Result<(&'c TableName, &'c Table, &'c Partitioning)> {
+    let part = catalog.partition(name);
+    let (top, table) =
+        catalog.tables.get_key_value(part.map_or(name, |(top, _)| top)).ok_or_else(|| no_such_table(name))?;
+    let level = part.map_or(&table.partitioning, |(_, one)| &one.partitioning).as_ref();
     let plain = || fault("42P17", format!("\"{}\" is not partitioned", name.name));
-    Ok((table, partitioning.ok_or_else(plain)?))
+    Ok((top, table, level.ok_or_else(plain)?))
 }
 
 /// Which rows a new partition is to have.
-fn bound(
-    catalog: &Catalog,
-    parent: &TableName,
-    partitioning: &Partitioning,
+pub(super) fn bound(
+    table: &Table,
+    level: &Partitioning,
     (name, values): (&TableName, &ForValues),
 ) -> Result<PartitionBound> {
     let wrong = |message: &str| Err(fault("42P16", message.to_owned()));
-    let column = partitioning.columns.first().and_then(|column| catalog.table(parent)?.column(column));
-    let ty = column.map(|column| &column.ty).ok_or_else(|| no_such_table(parent))?;
-    let bound = match (partitioning.by, values) {
+    let column = level.columns.first().and_then(|column| table.column(column));
+    let column = column.ok_or_else(|| Error::internal("a table divided by a column that is not there"))?;
+    let ty = &column.ty;
+    let bound = match (level.by, values) {
         (PartitionBy::Hash, ForValues::Default) => {
             return wrong("a hash-partitioned table may not have a default partition");
         }
@@ -178,7 +127,7 @@ fn bound(
         }
         _ => return wrong("invalid bound specification for this kind of partitions"),
     };
-    for other in &partitioning.partitions {
+    for other in &level.partitions {
         if overlap(&bound, &other.bound, ty)? {
             let (new, old) = (&name.name, &other.name.name);
             let message = match bound {
@@ -265,7 +214,9 @@ pub(super) fn check_keys(catalog: &Catalog, name: &TableName) -> Result<()> {
     let Some(partitioning) = &table.partitioning else { return Ok(()) };
     let primary = Some(&table.primary_key).filter(|key| !key.is_empty());
     let unique = table.unique_keys.iter().map(|key| &key.columns);
-    let lacks = |key: &Vec<String>| partitioning.columns.iter().any(|column| !key.contains(column));
+    let deciding = table.columns.iter().map(|column| &column.name).filter(|name| partitioning.goes_by(name));
+    let deciding: Vec<_> = deciding.collect();
+    let lacks = |key: &Vec<String>| deciding.iter().any(|column| !key.contains(column));
     if primary.into_iter().chain(unique).any(lacks) {
         let message = "unique constraint on partitioned table must include all partitioning columns";
         return Err(Error::unsupported(message));
@@ -333,19 +284,23 @@ fn altered(catalog: &mut Catalog, alter: &AlterTable) -> Result<bool> {
 
 /// A partition by name.
 pub(super) fn named<'c>(catalog: &'c mut Catalog, name: &TableName) -> Option<&'c mut Partition> {
-    let divided = catalog.tables.values_mut().filter_map(|table| table.partitioning.as_mut());
-    divided.flat_map(|known| &mut known.partitions).find(|one| one.name == *name)
+    let mut divided = catalog.tables.values_mut().filter_map(|table| table.partitioning.as_mut());
+    divided.find_map(|known| known.find_mut(name))
 }
 
 /// Drops a partition with its rows; whether there is one of the name.
 pub(super) fn drop(catalog: &mut Catalog, name: &TableName) -> bool {
-    let mut found = false;
-    for known in catalog.tables.values_mut().filter_map(|table| table.partitioning.as_mut()) {
-        let before = known.partitions.len();
-        known.partitions.retain(|one| one.name != *name);
-        found |= known.partitions.len() < before;
+    let mut divided = catalog.tables.values_mut().filter_map(|table| table.partitioning.as_mut());
+    divided.any(|known| take(known, name).is_some())
+}
+
+/// Takes a partition out, on whatever level it is.
+pub(super) fn take(level: &mut Partitioning, name: &TableName) -> Option<Partition> {
+    if let Some(at) = level.partitions.iter().position(|one| one.name == *name) {
+        return Some(level.partitions.remove(at));
     }
-    found
+    let mut within = level.partitions.iter_mut().filter_map(|one| one.partitioning.as_mut());
+    within.find_map(|known| take(known, name))
 }
 
 /// `alter table [only] … attach partition … {for values … | default}`, `… detach partition …`, and

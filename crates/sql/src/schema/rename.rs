@@ -2,7 +2,7 @@
 
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
-use truststream_services::database::Table;
+use truststream_services::database::{Partitioning, Table};
 
 use crate::quote::quote;
 
@@ -27,6 +27,13 @@ fn names(word: &sqlparser::tokenizer::Word, column: &str) -> bool {
     if word.quote_style.is_some() { word.value == column } else { word.value.to_lowercase() == column }
 }
 
+/// Gives a column its new name among those that decide on partitions.
+fn decides_as(partitioning: &mut Partitioning, old: &str, new: &str) {
+    partitioning.columns.iter_mut().filter(|name| *name == old).for_each(|name| *name = new.to_owned());
+    let within = partitioning.partitions.iter_mut().filter_map(|one| one.partitioning.as_mut());
+    within.for_each(|known| decides_as(known, old, new));
+}
+
 /// Gives a column its new name wherever its own table names it.
 pub(super) fn column_of(table: &mut Table, old: &str, new: &str) {
     let own = table.primary_key.iter_mut();
@@ -35,11 +42,7 @@ pub(super) fn column_of(table: &mut Table, old: &str, new: &str) {
     for name in own.chain(unique).chain(foreign).filter(|name| *name == old) {
         *name = new.to_owned();
     }
-    for name in table.partitioning.iter_mut().flat_map(|known| &mut known.columns) {
-        if *name == old {
-            *name = new.to_owned();
-        }
-    }
+    table.partitioning.iter_mut().for_each(|known| decides_as(known, old, new));
     for grant in &mut table.grants {
         grant.columns.iter_mut().filter(|name| *name == old).for_each(|name| *name = new.to_owned());
     }

@@ -1,15 +1,16 @@
 //! `insert`, `update`, `delete` and `truncate` of migrations and seeds.
 
-use sqlparser::ast::{CascadeOption, Statement as Parsed, Truncate, TruncateIdentityOption};
+use sqlparser::ast::{Statement as Parsed, Truncate, TruncateIdentityOption};
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Catalog, TableName};
+use truststream_services::database::Catalog;
 
 use super::numbers;
 use super::target::Target;
 use super::write::{Rules, write};
 use crate::expression::{Scope, Translator, file_name};
 use crate::quote::quote;
-use crate::schema::{Own, Statement, table_name};
+use crate::schema::{Own, Statement};
+use crate::truncate::emptied;
 
 /// A statement on rows as SQLite's statements, to be run in order.
 ///
@@ -31,39 +32,19 @@ pub fn data(catalog: &Catalog, statement: &Statement) -> Result<Vec<String>> {
     Ok(vec![done.sql])
 }
 
-/// Empties tables: with those that refer to them if that is asked for.
+/// Empties tables and partitions.
 fn truncate(catalog: &Catalog, truncate: &Truncate) -> Result<Vec<String>> {
-    let mut names: Vec<TableName> =
-        truncate.table_names.iter().map(|target| table_name(&target.name)).collect();
-    let cascade = truncate.cascade == Some(CascadeOption::Cascade);
-    let mut at = 0;
-    while let Some(name) = names.get(at).cloned() {
-        let target = Target::find(catalog, &name)?;
-        if target.is_partition() {
-            let message = format!("truncating partition {name} runs on PostgreSQL only: delete its rows");
-            return Err(Error::unsupported(message));
-        }
-        for (other, table) in &catalog.tables {
-            let refers = table.foreign_keys.iter().any(|key| key.references == name);
-            if !refers || names.contains(other) {
-                continue;
-            }
-            if !cascade {
-                let text = "cannot truncate a table referenced in a foreign key constraint";
-                return Err(Error::unsupported(text)
-                    .with_details(format!("Table \"{}\" references \"{}\".", other.name, name.name))
-                    .with_hint("Truncate both at the same time, or use TRUNCATE ... CASCADE."));
-            }
-            names.push(other.clone());
-        }
-        at += 1;
-    }
-    // Those that refer to others go before them.
-    let mut statements: Vec<String> =
-        names.iter().rev().map(|name| format!("DELETE FROM {}", quote(&file_name(name)))).collect();
+    let names = emptied(catalog, truncate)?;
+    let targets = names.iter().map(|name| Target::find(catalog, name)).collect::<Result<Vec<_>>>()?;
+    let emptied = targets.iter().map(|target| {
+        let rows = target.rows(catalog)?.map(|rows| format!(" WHERE {rows}")).unwrap_or_default();
+        Ok(format!("DELETE FROM {}{rows}", quote(&file_name(target.name))))
+    });
+    let mut statements = emptied.collect::<Result<Vec<_>>>()?;
     if truncate.identity == Some(TruncateIdentityOption::Restart) {
-        for name in &names {
-            statements.extend(numbers::restarted(catalog, name, Target::find(catalog, name)?.table));
+        // The numbers of a partition are its table's, which goes on.
+        for target in targets.iter().filter(|target| !target.is_partition()) {
+            statements.extend(numbers::restarted(catalog, target.name, target.table));
         }
     }
     Ok(statements)

@@ -78,39 +78,43 @@ impl<'c> Target<'c> {
         self.partition.map(|partition| only_of(&scope, self.name, partition)).transpose()
     }
 
-    /// Rows to insert, with a column that decides whether they are in the partition.
+    /// Rows to insert, with all columns that decide whether they are in the partition.
     ///
     /// # Errors
     /// A default that can't be translated.
     pub(super) fn decided(
         &self,
         catalog: &Catalog,
-        (mut columns, rows): (Vec<&'c Column>, String),
+        (mut columns, mut rows): (Vec<&'c Column>, String),
     ) -> Result<(Vec<&'c Column>, String)> {
-        let missing = self.deciding().filter(|column| !columns.iter().any(|one| one.name == column.name));
-        let Some(column) = missing else { return Ok((columns, rows)) };
-        let value = numbers::default(catalog, self.pair(), column)?.unwrap_or_else(|| "NULL".into());
-        let rows = match columns.is_empty() {
-            true => format!("SELECT {value}"),
-            false => format!("SELECT *, {value} FROM ({rows}) WHERE true"),
-        };
-        columns.push(column);
+        for column in self.deciding() {
+            if columns.iter().any(|one| one.name == column.name) {
+                continue;
+            }
+            let value = numbers::default(catalog, self.pair(), column)?.unwrap_or_else(|| "NULL".into());
+            rows = match columns.is_empty() {
+                true => format!("SELECT {value}"),
+                false => format!("SELECT *, {value} FROM ({rows}) WHERE true"),
+            };
+            columns.push(column);
+        }
         Ok((columns, rows))
     }
 
-    /// The column that a partition's rows are told by.
-    fn deciding(&self) -> Option<&'c Column> {
-        self.partition?;
-        let columns = &self.table.partitioning.as_ref()?.columns;
-        columns.first().and_then(|column| self.table.column(column))
+    /// The columns that a partition's rows are told by.
+    pub(super) fn deciding(&self) -> Vec<&'c Column> {
+        let known = self.partition.zip(self.table.partitioning.as_ref());
+        let path = known.map(|(partition, known)| known.path(&partition.name)).unwrap_or_default();
+        let decides = |column: &&Column| path.iter().any(|(level, _)| level.columns.contains(&column.name));
+        self.table.columns.iter().filter(decides).collect()
     }
 
-    /// The column, if it is one of those written.
-    pub(super) fn decides(&self, written: &[&str]) -> Option<&'c Column> {
-        self.deciding().filter(|column| written.contains(&column.name.as_str()))
+    /// Whether one of them is among those written.
+    pub(super) fn decides(&self, written: &[&str]) -> bool {
+        self.deciding().iter().any(|column| written.contains(&column.name.as_str()))
     }
 
-    /// The condition that new rows are in the partition, which fails where one is not: the deciding column is
+    /// The condition that new rows are in the partition, which fails where one is not: deciding columns are
     /// named bare in it, others are told as `cell` has them, if all of them are known. `None` for a table.
     ///
     /// # Errors
@@ -124,10 +128,11 @@ impl<'c> Target<'c> {
         let Some(partition) = self.partition else { return Ok(None) };
         let catalog = translator.catalog();
         let mut within = only_of(&Scope::of_table(catalog, self.name), self.name, partition)?;
-        if let Some(column) = self.deciding().filter(|one| command == PolicyCommand::Insert && !one.nullable)
-        {
-            // That it is null is what PostgreSQL tells first of a new row.
-            within = format!("({within}) OR {} IS NULL", quote(&column.name));
+        if command == PolicyCommand::Insert && partition.partitioning.is_none() {
+            // That they are null is what PostgreSQL tells first of a new row that has its place already.
+            let nulls = self.deciding().into_iter().filter(|column| !column.nullable);
+            let nulls: String = nulls.map(|column| format!(" OR {} IS NULL", quote(&column.name))).collect();
+            within = format!("({within}){nulls}");
         }
         let mut told = vec![literal(&partition.name.name)];
         for column in &self.table.columns {

@@ -187,31 +187,37 @@ pub(super) fn assignments(
         let columns: Vec<_> = before.columns.iter().map(|column| quote(column)).collect();
         let written: Vec<&str> = before.columns.iter().map(String::as_str).collect();
         let admits = match target.decides(&written) {
-            Some(_) => target.admits(translator, PolicyCommand::Update, |column| Ok(whole(column)))?,
-            None => None,
+            true => target.admits(translator, PolicyCommand::Update, |column| Ok(whole(column)))?,
+            false => None,
         };
         let admits = admits.map(|admits| format!(" AND {admits}")).unwrap_or_default();
         return Ok(format!("({}) = ({}{admits})", columns.join(", "), before.sql));
     }
-    let change = |(name, cell): &(String, String)| {
+    let deciding = target.deciding();
+    let decides = |name: &str| deciding.iter().any(|column| column.name == name);
+    // One of them fails for all.
+    let first = cells.iter().position(|(name, _)| decides(name));
+    let change = |(at, (name, cell)): (usize, &(String, String))| {
         let quoted = quote(name);
-        if target.decides(&[name.as_str()]).is_none() {
+        if first != Some(at) {
             return Ok(format!("{quoted} = {cell}"));
         }
         let file = quote(&file_name(target.name));
-        let admits = target.admits(translator, PolicyCommand::Update, |column| {
-            let given = cells.iter().find(|(given, _)| *given == column.name);
-            Ok(match given {
-                Some((given, _)) if given == name => Some(quoted.clone()),
-                Some((_, cell)) => Some(cell.clone()),
-                None if column.generated.is_some() => None,
-                None => Some(format!("{file}.{}", quote(&column.name))),
-            })
-        })?;
+        let new = |column: &Column| match cells.iter().find(|(given, _)| *given == column.name) {
+            Some((_, cell)) => cell.clone(),
+            None => format!("{file}.{}", quote(&column.name)),
+        };
+        let row = deciding.iter().map(|column| format!("{} AS {}", new(column), quote(&column.name)));
+        let row = row.collect::<Vec<_>>().join(", ");
+        let told = |column: &Column| match decides(&column.name) {
+            true => Some(quote(&column.name)),
+            false => column.generated.is_none().then(|| new(column)),
+        };
+        let admits = target.admits(translator, PolicyCommand::Update, |column| Ok(told(column)))?;
         let admits = admits.unwrap_or_else(|| "1".into());
-        Ok(format!("{quoted} = (SELECT {quoted} FROM (SELECT {cell} AS {quoted} LIMIT -1) WHERE {admits})"))
+        Ok(format!("{quoted} = (SELECT {quoted} FROM (SELECT {row} LIMIT -1) WHERE {admits})"))
     };
-    Ok(cells.iter().map(change).collect::<Result<Vec<_>>>()?.join(", "))
+    Ok(cells.iter().enumerate().map(change).collect::<Result<Vec<_>>>()?.join(", "))
 }
 
 /// A column as it is named among all that a row is to hold.

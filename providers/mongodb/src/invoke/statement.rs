@@ -230,7 +230,7 @@ fn returned(
 }
 
 impl Work {
-    /// Runs a statement that writes, and gives what it returns.
+    /// Runs a statement that writes, and gives what it returns: a row for each that was written in any case.
     pub(crate) async fn statement(
         &mut self,
         schema: &Schema,
@@ -306,7 +306,7 @@ impl Work {
         };
         match stages {
             Some(stages) if !rows.is_empty() => self.evaluated(&rows, stages).await,
-            _ => Ok(Vec::new()),
+            _ => Ok(rows),
         }
     }
 }

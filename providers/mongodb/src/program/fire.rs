@@ -115,7 +115,7 @@ pub(super) fn names(
     }
     // A row of a divided table is one of its partition.
     let row = rows.and_then(|[old, new]| new.or(old));
-    let name = match row.map(|row| goes(name, table, row)).transpose()? {
+    let name = match row.map(|row| goes(table, row)).transpose()? {
         Some(Goes::Into(partition)) => &partition.name,
         _ => name,
     };

@@ -16,16 +16,16 @@ use crate::work::Work;
 /// # Errors
 /// 23514 for a row that goes to none of its partitions.
 pub(super) fn relation<'t>((name, table): Named<'t>, row: &Document) -> Result<&'t TableName> {
-    match goes(name, table, row)? {
+    match goes(table, row)? {
         Goes::Into(partition) => Ok(&partition.name),
         Goes::Unknown => Ok(name),
-        Goes::Nowhere => {
-            let columns = table.partitioning.as_ref().map(|known| known.columns.clone()).unwrap_or_default();
-            let message = format!("no partition of relation \"{}\" found for row", name.name);
+        Goes::Nowhere(level, within) => {
+            let divided = &within.unwrap_or(name).name;
+            let message = format!("no partition of relation \"{divided}\" found for row");
             Err(Error::new(ErrorKind::Constraint, "23514", message).with_details(format!(
                 "Partition key of the failing row contains ({}) = ({}).",
-                columns.join(", "),
-                texts(table, &columns, row)
+                level.columns.join(", "),
+                texts(table, &level.columns, row)
             )))
         }
     }

@@ -119,19 +119,21 @@ impl Work {
         let policies = if share.is_some() { &[] } else { policies };
         let verdicts = self.verdicts((name, table), rows, policies).await?;
         for (at, row) in rows.iter().enumerate() {
+            let is_inside = share.as_ref().map_or(Ok(true), |share| share.has(table, row))?;
             let relation = match &share {
                 Some(share) if !open => return Err(violated(&share.partition.name)),
-                Some(share) => &share.partition.name,
-                None => relation((name, table), row)?,
+                Some(share) if !is_inside => &share.partition.name,
+                _ => relation((name, table), row)?,
             };
             let holds = |key: &str| verdicts.get(at).is_none_or(|one| one.get_bool(key).unwrap_or(true));
             if !holds("p") {
                 return Err(violated(name));
             }
-            let is_inside = share.as_ref().map_or(Ok(true), |share| share.has(table, row))?;
             let outside = || if is_inside { Ok(()) } else { Err(outside(relation, table, row)) };
-            // Of a row that was there PostgreSQL asks first whether it stays.
-            if !inserts {
+            // Of a row that was there PostgreSQL asks first whether it stays, and of a new one whether it goes
+            // on to the parts of a partition.
+            let placed = share.as_ref().is_some_and(|share| share.partition.partitioning.is_none());
+            if !inserts || !placed {
                 outside()?;
             }
             not_null((relation, table), row)?;

@@ -128,7 +128,7 @@ fn is_key(schema: &Schema, (name, table): Named<'_>, column: &str) -> bool {
     let indexed = table.indexes.iter().any(|index| index.unique);
     let refers = table.foreign_keys.iter().any(|key| has(&key.columns));
     let referred = references(schema, name).any(has);
-    let divides = table.partitioning.as_ref().is_some_and(|known| has(&known.columns));
+    let divides = table.partitioning.as_ref().is_some_and(|known| known.goes_by(column));
     has(&table.primary_key) || divides || unique || indexed || refers || referred
 }
 

@@ -3,7 +3,9 @@
 
 use rusqlite::{Connection, ffi};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Catalog, Column, ForeignKey, Table, TableKind, TableName};
+use truststream_services::database::{
+    Catalog, Column, ForeignKey, Partitioning, Table, TableKind, TableName,
+};
 use truststream_sql::partitions;
 use truststream_sql::quote::quote;
 
@@ -29,8 +31,8 @@ fn named(catalog: &Catalog, error: &rusqlite::Error) -> Option<Error> {
             Some(Error::new(ErrorKind::Constraint, "23502", message))
         }
         ffi::SQLITE_CONSTRAINT_CHECK => {
-            if let Some(table) = partitions::constrained(subject) {
-                return Some(in_none(file(catalog, table)?.0));
+            if let Some(name) = divided(catalog, subject) {
+                return Some(in_none(name));
             }
             let has =
                 |(_, table): &(&TableName, &Table)| table.checks.iter().any(|check| check.name == subject);
@@ -52,6 +54,14 @@ fn named(catalog: &Catalog, error: &rusqlite::Error) -> Option<Error> {
 pub(crate) fn in_none(name: &TableName) -> Error {
     let message = format!("no partition of relation \"{}\" found for row", name.name);
     Error::new(ErrorKind::Constraint, "23514", message)
+}
+
+/// What a constraint says that a row is in no partition of: a table, or a partition that is divided itself.
+pub(crate) fn divided<'c>(catalog: &'c Catalog, constraint: &str) -> Option<&'c TableName> {
+    let called = partitions::constrained(constraint)?;
+    let parts = |(_, table): (_, &'c Table)| table.partitioning.iter().flat_map(Partitioning::all);
+    let parts = tables(catalog).flat_map(parts).map(|(_, one)| &one.name);
+    tables(catalog).map(|(name, _)| name).chain(parts).find(|name| physical_name(name) == called)
 }
 
 fn tables(catalog: &Catalog) -> impl Iterator<Item = (&TableName, &Table)> {

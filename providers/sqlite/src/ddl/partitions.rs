@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Catalog, Partition, PartitionBound, Table, TableName};
+use truststream_services::database::{Catalog, Partition, PartitionBound, Partitioning, Table, TableName};
 use truststream_sql::partitions::only;
 use truststream_sql::quote::quote;
 
@@ -12,11 +12,10 @@ use crate::schema::physical;
 /// Deletes the rows of partitions that are dropped, and moves those of partitions that become tables.
 pub(super) fn leave(conn: &Connection, before: &Catalog, after: &Catalog) -> Result<()> {
     for (name, old) in &before.tables {
-        let Some(new) = after.table(name) else { continue };
-        for partition in partitions(old).iter().filter(|one| !partitions(new).contains(one)) {
-            if partitions(new).iter().any(|one| one.name == partition.name) {
-                continue;
-            }
+        if after.table(name).is_none() {
+            continue;
+        }
+        for (_, partition) in all(old).filter(|(_, one)| after.partition(&one.name).is_none()) {
             let condition = only(before, name, partition)?;
             let file = physical(name);
             if let Some(table) = after.table(&partition.name) {
@@ -32,20 +31,17 @@ pub(super) fn leave(conn: &Connection, before: &Catalog, after: &Catalog) -> Res
     Ok(())
 }
 
-/// Refuses a new partition while the default one has rows that would belong to it.
+/// Refuses a new partition while the default one beside it has rows that would belong to it.
 pub(super) fn refuse_moved(
     conn: &Connection,
     after: &Catalog,
     name: &TableName,
     (old, new): (&Table, &Table),
 ) -> Result<()> {
-    let Some(default) = partitions(old).iter().find(|one| one.bound == PartitionBound::Default) else {
-        return Ok(());
-    };
-    for partition in partitions(new).iter().filter(|one| !partitions(old).contains(one)) {
-        if matches!(partition.bound, PartitionBound::Hash { .. } | PartitionBound::Default) {
-            continue;
-        }
+    let known = |name: &TableName| all(old).any(|(_, one)| one.name == *name);
+    for (level, partition) in all(new).filter(|(_, one)| !known(&one.name)) {
+        let default = level.partitions.iter().find(|one| one.bound == PartitionBound::Default);
+        let Some(default) = default.filter(|one| known(&one.name)) else { continue };
         if any(conn, &physical(name), &only(after, name, partition)?)? {
             let message = format!(
                 "updated partition constraint for default partition \"{}\" would be violated by some row",
@@ -61,10 +57,7 @@ pub(super) fn refuse_moved(
 pub(super) fn enter(conn: &Connection, after: &Catalog, part: &TableName) -> Result<()> {
     let Some((name, partition)) = after.partition(part) else { return Ok(()) };
     let file = physical(part);
-    // Where the rows of a hash go is PostgreSQL's own matter.
-    if !matches!(partition.bound, PartitionBound::Hash { .. })
-        && any(conn, &file, &format!("NOT ({})", only(after, name, partition)?))?
-    {
+    if any(conn, &file, &format!("NOT ({})", only(after, name, partition)?))? {
         let message = format!("partition constraint of relation \"{}\" is violated by some row", part.name);
         return Err(Error::new(ErrorKind::Constraint, "23514", message));
     }
@@ -79,8 +72,9 @@ fn written(table: &Table) -> String {
     columns.map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ")
 }
 
-fn partitions(table: &Table) -> &[Partition] {
-    table.partitioning.as_ref().map_or(&[], |known| &known.partitions)
+/// All partitions of a table, with the levels that they are on.
+fn all(table: &Table) -> impl Iterator<Item = (&Partitioning, &Partition)> {
+    table.partitioning.iter().flat_map(Partitioning::all)
 }
 
 /// Whether a table has rows that meet a condition.

@@ -75,9 +75,6 @@ fn about_the_caller(conn: &Connection, session: &Session) -> Result<()> {
     conn.create_scalar_function("ts_outside", -1, FRESH, |call: &Context<'_>| -> Result<Option<i64>> {
         let cells = (1..call.len()).map(|at| call.get(at)).collect::<Result<Vec<Option<String>>>>()?;
         Err(raise(&outside(&call.get::<String>(0)?, cells)))
-    })?;
-    conn.create_scalar_function("ts_refuse", 1, FRESH, |call: &Context<'_>| -> Result<Option<i64>> {
-        Err(raise(&truststream_kernel::Error::unsupported(call.get::<String>(0)?)))
     })
 }
 

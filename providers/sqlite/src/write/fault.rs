@@ -6,10 +6,10 @@ use rusqlite::types::Value as Cell;
 use rusqlite::{ffi, params_from_iter};
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, ForeignKey, Table, TableName};
-use truststream_sql::partitions::constrained;
 use truststream_sql::quote::quote;
 
 use super::{Write, list};
+use crate::ddl::existing;
 use crate::error::convert;
 use crate::schema::{physical, physical_name};
 use crate::storage;
@@ -18,11 +18,12 @@ use divided::Place;
 
 type Given<'g> = [(&'g Column, &'g Value)];
 
-/// The error of a failed write of `given` values into `table`; `targets` are the rows it was about.
+/// The error of a failed write of `given` values into `table`, by its own name or that of a partition;
+/// `targets` are the rows it was about.
 pub(crate) fn explain(
     write: &Write<'_>,
     error: rusqlite::Error,
-    (name, table): (&TableName, &Table),
+    (named, table): (&TableName, &Table),
     given: &Given<'_>,
     targets: &[i64],
 ) -> Error {
@@ -32,10 +33,12 @@ pub(crate) fn explain(
     if native.code != ffi::ErrorCode::ConstraintViolation {
         return convert(error);
     }
+    let partition = write.schema.catalog.partition(named);
+    let name = partition.map_or(named, |(name, _)| name);
     let part = match divided::place(write, (name, table), given, targets) {
-        Place::Nowhere => return divided::in_none(write, (name, table), given, targets),
+        Place::Nowhere(divided) => return divided::in_none(write, (name, table), &divided, given, targets),
         Place::In(part) => Some(part),
-        Place::Unknown => None,
+        Place::Unknown => partition.filter(|(_, one)| one.partitioning.is_none()).map(|_| named.clone()),
     };
     let shown = &part.as_ref().unwrap_or(name).name;
     match native.extended_code {
@@ -49,13 +52,15 @@ pub(crate) fn explain(
             );
             failing(write, (name, table), given, targets, Error::new(ErrorKind::Constraint, "23502", message))
         }
-        ffi::SQLITE_CONSTRAINT_CHECK if constrained(subject).is_some() => {
-            divided::in_none(write, (name, table), given, targets)
-        }
-        ffi::SQLITE_CONSTRAINT_CHECK => {
-            let message = format!("new row for relation \"{shown}\" violates check constraint \"{subject}\"");
-            failing(write, (name, table), given, targets, Error::new(ErrorKind::Constraint, "23514", message))
-        }
+        ffi::SQLITE_CONSTRAINT_CHECK => match existing::divided(&write.schema.catalog, subject) {
+            Some(divided) => divided::in_none(write, (name, table), divided, given, targets),
+            None => {
+                let message =
+                    format!("new row for relation \"{shown}\" violates check constraint \"{subject}\"");
+                let error = Error::new(ErrorKind::Constraint, "23514", message);
+                failing(write, (name, table), given, targets, error)
+            }
+        },
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
             foreign_key(write, (name, table, shown), given, targets).unwrap_or_else(|_| convert(error))
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
-use truststream_services::database::{Catalog, PolicyCommand, TableKind, TableName};
+use truststream_services::database::{Catalog, Partitioning, PolicyCommand, TableKind, TableName};
 
 /// The tables whose rows a write to one of them may change: through foreign keys, and by triggers.
 pub(super) fn reached(catalog: &Catalog, table: &TableName, command: PolicyCommand) -> BTreeSet<TableName> {
@@ -44,8 +44,8 @@ pub(super) fn mentioned<'t>(catalog: &Catalog, texts: impl Iterator<Item = &'t s
             }
         }
         let parts = catalog.tables.iter().filter(|(_, table)| {
-            let partitions = table.partitioning.iter().flat_map(|known| &known.partitions);
-            partitions.into_iter().any(|one| words.contains(&one.name.name.to_lowercase()))
+            let mut partitions = table.partitioning.iter().flat_map(Partitioning::all);
+            partitions.any(|(_, one)| words.contains(&one.name.name.to_lowercase()))
         });
         found.extend(parts.map(|(name, _)| name.clone()));
         for function in &catalog.functions {

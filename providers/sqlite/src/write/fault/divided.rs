@@ -1,8 +1,9 @@
 //! Rows of divided tables that could not be written: PostgreSQL names the partition they were to go to.
 
+use rusqlite::params_from_iter;
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Partition, PartitionBy, Table, TableName};
-use truststream_sql::partitions::only;
+use truststream_services::database::{Partition, Partitioning, Table, TableName};
+use truststream_sql::partitions::beside;
 use truststream_sql::quote::quote;
 
 use super::{Given, shown};
@@ -15,8 +16,8 @@ use crate::write::Write;
 pub(super) enum Place {
     /// To this partition.
     In(TableName),
-    /// To none of its divided table.
-    Nowhere,
+    /// To none of this table, or of this partition, which is divided itself.
+    Nowhere(TableName),
     /// The table is not divided, or only PostgreSQL can tell.
     Unknown,
 }
@@ -28,46 +29,66 @@ pub(super) fn place(
     given: &Given<'_>,
     targets: &[i64],
 ) -> Place {
-    let known = table.partitioning.as_ref().filter(|known| known.by != PartitionBy::Hash);
-    let Some(partitioning) = known.filter(|_| !given.is_empty() && targets.len() < 2) else {
-        return Place::Unknown;
-    };
-    let holds = |partition: &Partition| -> Result<bool> {
-        let Some(column) = partitioning.columns.first().and_then(|column| table.column(column)) else {
-            return Ok(false);
-        };
-        let cell = storage::cell(&write.value_of(name, column, given, targets)?)?;
-        let condition = only(&write.schema.catalog, name, partition)?;
-        let sql = format!("SELECT {condition} FROM (SELECT ?1 AS {})", quote(&column.name));
-        write.conn.sql.query_row(&sql, [&cell], |row| row.get(0)).map_err(convert)
-    };
-    for partition in &partitioning.partitions {
-        match holds(partition) {
-            Ok(true) => return Place::In(partition.name.clone()),
-            Ok(false) => {}
-            Err(_) => return Place::Unknown,
+    let known = table.partitioning.as_ref().filter(|_| !given.is_empty() && targets.len() < 2);
+    let Some(mut level) = known else { return Place::Unknown };
+    let mut divided = name;
+    loop {
+        let mut found = None;
+        for partition in &level.partitions {
+            match holds(write, (name, table), (level, partition), given, targets) {
+                Ok(true) => found = Some(partition),
+                Ok(false) => {}
+                Err(_) => return Place::Unknown,
+            }
+        }
+        let Some(found) = found else { return Place::Nowhere(divided.clone()) };
+        divided = &found.name;
+        match &found.partitioning {
+            Some(within) => level = within,
+            None => return Place::In(divided.clone()),
         }
     }
-    Place::Nowhere
 }
 
-/// The error of a row that goes to none.
+/// Whether a row is in this partition among those beside it.
+fn holds(
+    write: &Write<'_>,
+    (name, table): (&TableName, &Table),
+    (level, partition): (&Partitioning, &Partition),
+    given: &Given<'_>,
+    targets: &[i64],
+) -> Result<bool> {
+    let columns = level.columns.iter().filter_map(|column| table.column(column));
+    let (mut names, mut cells) = (Vec::new(), Vec::new());
+    for (at, column) in columns.enumerate() {
+        names.push(format!("?{} AS {}", at + 1, quote(&column.name)));
+        cells.push(storage::cell(&write.value_of(name, column, given, targets)?)?);
+    }
+    let condition = beside(&write.schema.catalog, name, (level, partition))?;
+    let sql = format!("SELECT {condition} FROM (SELECT {})", names.join(", "));
+    write.conn.sql.query_row(&sql, params_from_iter(&cells), |row| row.get(0)).map_err(convert)
+}
+
+/// The error of a row that goes to none of a table, or of its partition that is divided itself.
 pub(super) fn in_none(
     write: &Write<'_>,
     (name, table): (&TableName, &Table),
+    divided: &TableName,
     given: &Given<'_>,
     targets: &[i64],
 ) -> Error {
-    let error = existing::in_none(name);
-    let Some(partitioning) = &table.partitioning else { return error };
+    let error = existing::in_none(divided);
+    let part = write.schema.catalog.partition(divided);
+    let level = part.map_or(&table.partitioning, |(_, one)| &one.partitioning);
+    let Some(level) = level else { return error };
     let text = |column: &String| {
         let column = table.column(column)?;
         let value = write.value_of(name, column, given, targets).ok()?;
         Some(shown(&value, column))
     };
-    match partitioning.columns.iter().map(text).collect::<Option<Vec<_>>>() {
+    match level.columns.iter().map(text).collect::<Option<Vec<_>>>() {
         Some(texts) if !given.is_empty() && targets.len() < 2 => {
-            let (columns, texts) = (partitioning.columns.join(", "), texts.join(", "));
+            let (columns, texts) = (level.columns.join(", "), texts.join(", "));
             error.with_details(format!("Partition key of the failing row contains ({columns}) = ({texts})."))
         }
         _ => error,

@@ -1,0 +1,11 @@
+-- Most rows are in no partition: which are is a matter of PostgreSQL's hashes alone.
+create table spread (
+  id int not null,
+  number bigint,
+  name text,
+  day date,
+  at timestamptz,
+  who uuid,
+  flag boolean
+) partition by hash (number, name, day, at, who, flag);
+create table spread_first partition of spread for values with (modulus 2, remainder 0);
