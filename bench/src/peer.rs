@@ -96,15 +96,17 @@ pub fn all(truststream: TrustStream, cache: &Path) -> Vec<Box<dyn Peer>> {
     ]
 }
 
-/// The databases of peers on PostgreSQL, each its own: TrustStream's, the raw driver's, Parse Server's.
-pub const DATABASES: [&str; 3] = ["truststream_bench", "raw_bench", "parse_bench"];
+/// The databases of peers on PostgreSQL, each its own: TrustStream's, the raw driver's for nobody and for
+/// callers, Parse Server's.
+pub const DATABASES: [&str; 4] = ["truststream_bench", "raw_bench", "callers_bench", "parse_bench"];
 
 /// The peers on one PostgreSQL server, where `url` says where a database is.
 pub fn on_postgres(truststream: &Path, cache: &Path, url: &dyn Fn(&str) -> String) -> Vec<Box<dyn Peer>> {
-    let [own, raw, parse] = DATABASES.map(url);
+    let [own, raw, callers, parse] = DATABASES.map(url);
     vec![
         Box::new(TrustStream::on(truststream.to_owned(), Engine::Postgres, own)),
         Box::new(Raw::on(Engine::Postgres, raw)),
+        Box::new(Raw::for_callers(callers)),
         Box::new(ParseServer::new(cache.to_owned(), parse)),
     ]
 }

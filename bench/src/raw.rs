@@ -1,7 +1,8 @@
 //! The raw driver behind the HTTP framework of TrustStream's gateway (axum): what a backend costs that is
 //! written by hand for these very requests. It speaks just enough of PostgREST's dialect to be asked the
-//! same things, knows no callers, no policies and no other request.
+//! same things and knows no other request; nor callers and policies, unless it is told a key (`--callers`).
 
+mod callers;
 mod mongo;
 mod postgres;
 mod sqlite;
@@ -14,10 +15,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{Response, StatusCode, header};
+use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::routing::get;
 use clap::Args;
 use serde::{Deserialize, Serialize};
+
+pub use callers::token;
+use callers::{Caller, Callers};
 
 use crate::data::{MISSIONS, READ_TABLE, STEPS, WRITE_TABLE};
 
@@ -36,6 +40,16 @@ pub struct Options {
     /// A server that speaks MongoDB's protocol; collections are made if they are not there.
     #[arg(long)]
     mongodb: Option<String>,
+    /// Verify each request's token with this key, and ask PostgreSQL as its role, with its claims; the tables
+    /// have row-level policies then.
+    #[arg(long, requires = "postgres")]
+    callers: Option<String>,
+}
+
+/// What is served, and to whom if not to everybody.
+struct Served {
+    database: Database,
+    callers: Option<Callers>,
 }
 
 /// The tables, in words that both engines take; no row-level security.
@@ -84,18 +98,18 @@ enum Database {
 }
 
 impl Database {
-    async fn read(&self, query: Query<'_>) -> Result<Vec<u8>> {
+    async fn read(&self, caller: Option<&Caller>, query: Query<'_>) -> Result<Vec<u8>> {
         match self {
             Database::Sqlite(raw) => raw.read(&query),
-            Database::Postgres(raw) => raw.read(&query).await,
+            Database::Postgres(raw) => raw.read(caller, &query).await,
             Database::Mongo(raw) => raw.read(&query).await,
         }
     }
 
-    async fn insert(&self, table: &'static str, agent: &Agent) -> Result<()> {
+    async fn insert(&self, caller: Option<&Caller>, table: &'static str, agent: &Agent) -> Result<()> {
         match self {
             Database::Sqlite(raw) => raw.insert(table, agent),
-            Database::Postgres(raw) => raw.insert(table, agent).await,
+            Database::Postgres(raw) => raw.insert(caller, table, agent).await,
             Database::Mongo(raw) => raw.insert(table, agent).await,
         }
     }
@@ -109,6 +123,13 @@ impl Database {
     }
 }
 
+impl Served {
+    /// Whose request this is, where that is asked.
+    fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>> {
+        self.callers.as_ref().map(|callers| callers.verify(headers)).transpose()
+    }
+}
+
 /// Serves on a runtime of all cores, as the gateway does.
 pub fn run(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -118,13 +139,16 @@ pub fn run(options: &Options) -> Result<()> {
 async fn serve(options: &Options) -> Result<()> {
     let database = match (&options.sqlite, &options.postgres, &options.mongodb) {
         (Some(path), None, None) => Database::Sqlite(sqlite::Raw::open(path)?),
-        (None, Some(url), None) => Database::Postgres(postgres::Raw::connect(url).await?),
+        (None, Some(url), None) => {
+            Database::Postgres(postgres::Raw::connect(url, options.callers.is_some()).await?)
+        }
         (None, None, Some(url)) => Database::Mongo(mongo::Raw::connect(url).await?),
         _ => bail!("one database is served: --sqlite, --postgres or --mongodb"),
     };
     ensure!(options.address.ip() == Ipv4Addr::LOCALHOST, "only on 127.0.0.1");
     let routes = get(read).post(insert);
-    let router = Router::new().route("/rest/v1/{table}", routes).with_state(Arc::new(database));
+    let served = Served { database, callers: options.callers.as_deref().map(Callers::new) };
+    let router = Router::new().route("/rest/v1/{table}", routes).with_state(Arc::new(served));
     let listener = tokio::net::TcpListener::bind(options.address).await?;
     axum::serve(listener.tap_nodelay(), router).await.context("serving")
 }
@@ -143,28 +167,34 @@ impl NoDelay for tokio::net::TcpListener {
     }
 }
 
-async fn read(State(database): State<Arc<Database>>, RawQuery(query): RawQuery) -> Response<Body> {
-    let query = query.unwrap_or_default();
-    match asked(&query) {
-        Ok(asked) => reply(StatusCode::OK, database.read(asked).await),
-        Err(error) => reply(StatusCode::BAD_REQUEST, Err(error)),
-    }
+async fn read(
+    State(served): State<Arc<Served>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response<Body> {
+    reply(StatusCode::OK, answer(&served, &headers, &query.unwrap_or_default()).await)
+}
+
+async fn answer(served: &Served, headers: &HeaderMap, query: &str) -> Result<Vec<u8>> {
+    served.database.read(served.caller(headers)?.as_ref(), asked(query)?).await
 }
 
 async fn insert(
-    State(database): State<Arc<Database>>,
+    State(served): State<Arc<Served>>,
     Path(table): Path<String>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    reply(StatusCode::CREATED, write(&database, &table, &body).await)
+    reply(StatusCode::CREATED, write(&served, &headers, &table, &body).await)
 }
 
-async fn write(database: &Database, table: &str, body: &[u8]) -> Result<Vec<u8>> {
+async fn write(served: &Served, headers: &HeaderMap, table: &str, body: &[u8]) -> Result<Vec<u8>> {
+    let caller = served.caller(headers)?;
     let known = [READ_TABLE, WRITE_TABLE, MISSIONS, STEPS];
     let table = known.into_iter().find(|known| *known == table).context("no such table")?;
     if table == READ_TABLE || table == WRITE_TABLE {
         let agent: Agent = serde_json::from_slice(body)?;
-        database.insert(table, &agent).await?;
+        served.database.insert(caller.as_ref(), table, &agent).await?;
         return Ok(serde_json::to_vec(&[agent])?);
     }
     let rows: Vec<serde_json::Value> = serde_json::from_slice(body)?;
@@ -174,7 +204,7 @@ async fn write(database: &Database, table: &str, body: &[u8]) -> Result<Vec<u8>>
         Some(Child { id: member(row, "id")?, parent: member(row, parent)?, text: member(row, text)? })
     };
     let children: Option<Vec<Child>> = rows.iter().map(child).collect();
-    database.insert_children(table, &children.context("a row lacks a column")?).await?;
+    served.database.insert_children(table, &children.context("a row lacks a column")?).await?;
     Ok(Vec::new())
 }
 

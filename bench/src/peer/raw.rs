@@ -8,20 +8,31 @@ use tokio::process::Command;
 
 use super::{Engine, Peer, Target};
 use crate::http::dialect::Dialect;
+use crate::raw::token;
+
+/// What the tokens of callers are signed with, for the time of a run.
+const KEY: &str = "a key for callers of the benchmark only";
 
 /// On SQLite, or on a server of this URL.
 pub struct Raw {
     engine: Engine,
     url: String,
+    for_callers: bool,
 }
 
 impl Raw {
     pub fn on_sqlite() -> Self {
-        Self { engine: Engine::Sqlite, url: String::new() }
+        Self { engine: Engine::Sqlite, url: String::new(), for_callers: false }
     }
 
     pub fn on(engine: Engine, url: String) -> Self {
-        Self { engine, url }
+        Self { engine, url, for_callers: false }
+    }
+
+    /// On PostgreSQL, doing for each request what TrustStream has to: the token is verified, the statement
+    /// runs as its role and with its claims, under row-level policies.
+    pub fn for_callers(url: String) -> Self {
+        Self { engine: Engine::Postgres, url, for_callers: true }
     }
 }
 
@@ -29,6 +40,7 @@ impl Peer for Raw {
     fn name(&self) -> &'static str {
         match self.engine {
             Engine::Sqlite => "axum + rusqlite",
+            Engine::Postgres if self.for_callers => "axum + tokio-postgres, for callers",
             Engine::Postgres => "axum + tokio-postgres",
             Engine::Mongo => "axum + mongodb",
         }
@@ -43,6 +55,10 @@ impl Peer for Raw {
             Engine::Sqlite => {
                 "hand-written statements for these requests only, prepared; WAL and synchronous=FULL; no callers, no \
                  keys, no policies"
+            }
+            Engine::Postgres if self.for_callers => {
+                "hand-written statements for these requests only, prepared, on ten connections; a JWT verified for \
+                 each request, a transaction with its role and claims, sent at once; row-level policies `using (true)`"
             }
             Engine::Postgres => {
                 "hand-written statements for these requests only, prepared, on ten connections; no callers, no keys, \
@@ -72,11 +88,15 @@ impl Peer for Raw {
             Engine::Postgres => command.arg("--postgres").arg(&self.url),
             Engine::Mongo => command.arg("--mongodb").arg(&self.url),
         };
+        if self.for_callers {
+            command.args(["--callers", KEY]);
+        }
         command
     }
 
     fn target(&self, address: SocketAddr, _announcement: Option<&str>) -> Result<Target> {
-        Ok(Target { address, dialect: Dialect::PostgRest { key: String::new() } })
+        let key = if self.for_callers { token(KEY)? } else { String::new() };
+        Ok(Target { address, dialect: Dialect::PostgRest { key } })
     }
 
     fn embeds(&self) -> bool {

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result};
-use tokio_postgres::{Client, NoTls, Row, Statement};
+use tokio_postgres::{Client, Error, NoTls, Row, Statement};
 
+use super::callers::{Caller, policies};
 use super::{Agent, Child, Query, schema};
 use crate::data::{MISSIONS, READ_TABLE, STEPS, WRITE_TABLE};
 
@@ -18,6 +19,7 @@ pub struct Raw {
 
 struct Connection {
     client: Client,
+    caller: Statement,
     point: Statement,
     top: Statement,
     since: Statement,
@@ -27,10 +29,14 @@ struct Connection {
 }
 
 impl Raw {
-    pub async fn connect(url: &str) -> Result<Self> {
+    /// For callers, the tables have row-level policies.
+    pub async fn connect(url: &str, for_callers: bool) -> Result<Self> {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
         tokio::spawn(connection);
         client.batch_execute(&schema()).await?;
+        if for_callers {
+            client.batch_execute(&policies(&[READ_TABLE, WRITE_TABLE, MISSIONS, STEPS])).await?;
+        }
         let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {
             connections.push(Connection::open(url).await?);
@@ -42,28 +48,30 @@ impl Raw {
         &self.connections[self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS]
     }
 
-    pub async fn read(&self, query: &Query<'_>) -> Result<Vec<u8>> {
+    pub async fn read(&self, caller: Option<&Caller>, query: &Query<'_>) -> Result<Vec<u8>> {
         let connection = self.connection();
         let client = &connection.client;
-        let rows = match query {
-            Query::Point(id) => client.query(&connection.point, &[id]).await?,
-            Query::Top(category, limit) => client.query(&connection.top, &[category, limit]).await?,
-            Query::Since(since, limit) => client.query(&connection.since, &[since, limit]).await?,
-            Query::Embed(category, limit) => {
-                let row = client.query_one(&connection.embed, &[category, limit]).await?;
-                return Ok(row.try_get::<_, String>(0)?.into_bytes());
-            }
+        let asked = async || match query {
+            Query::Point(id) => client.query(&connection.point, &[id]).await,
+            Query::Top(category, limit) => client.query(&connection.top, &[category, limit]).await,
+            Query::Since(since, limit) => client.query(&connection.since, &[since, limit]).await,
+            Query::Embed(category, limit) => client.query(&connection.embed, &[category, limit]).await,
         };
+        let rows = connection.ask_for(caller, asked()).await?;
+        if matches!(query, Query::Embed(..)) {
+            let row = rows.first().context("an aggregate has a row")?;
+            return Ok(row.try_get::<_, String>(0)?.into_bytes());
+        }
         Ok(serde_json::to_vec(&rows.iter().map(agent).collect::<Result<Vec<_>>>()?)?)
     }
 
-    pub async fn insert(&self, table: &'static str, agent: &Agent) -> Result<()> {
+    pub async fn insert(&self, caller: Option<&Caller>, table: &'static str, agent: &Agent) -> Result<()> {
         let connection = self.connection();
         let Agent { id, name, category, score, created_at, description } = agent;
         let statement = of(&connection.inserts, table)?;
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
             [id, name, category, score, created_at, description];
-        connection.client.execute(statement, &values).await?;
+        connection.ask_for(caller, connection.client.execute(statement, &values)).await?;
         Ok(())
     }
 
@@ -92,7 +100,9 @@ impl Connection {
         let children = |table: &str| {
             format!("insert into {table} select * from unnest($1::text[], $2::text[], $3::text[])")
         };
+        let caller = "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)";
         Ok(Connection {
+            caller: client.prepare(caller).await?,
             point: client.prepare(&format!("{from} where id = $1")).await?,
             top: client.prepare(&format!("{from} where category = $1 order by score desc limit $2")).await?,
             since: client.prepare(&format!("{from} where created_at >= $1 order by name limit $2")).await?,
@@ -107,6 +117,26 @@ impl Connection {
             ],
             client,
         })
+    }
+
+    /// The answer to a statement; for a caller in a transaction of its own, all of which is sent at once.
+    async fn ask_for<T>(
+        &self,
+        caller: Option<&Caller>,
+        statement: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let Some(caller) = caller else { return statement.await };
+        let settings: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&caller.role, &caller.claims];
+        let (begun, set, answer, ended) = tokio::join!(
+            biased;
+            self.client.batch_execute("begin"),
+            self.client.execute(&self.caller, &settings),
+            statement,
+            self.client.batch_execute("commit"),
+        );
+        begun?;
+        set?;
+        ended.and(answer)
     }
 }
 
