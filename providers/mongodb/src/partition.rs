@@ -210,15 +210,11 @@ impl<'s> Target<'s> {
     /// # Errors
     /// 42P01 if there is nothing of the name, 0A000 for views and for partitions that go by a hash.
     pub(crate) fn find(catalog: &'s Catalog, named: &TableName) -> Result<Self> {
-        let (name, partition) = match catalog.partition(named) {
-            Some((name, partition)) => (name, Some(partition)),
-            None => (named, None),
-        };
         let missing = || {
             let message = format!("relation \"{}\" does not exist", named.name);
             Error::new(ErrorKind::NotFound, "42P01", message)
         };
-        let (name, table) = catalog.tables.get_key_value(name).ok_or_else(missing)?;
+        let (name, table, partition) = catalog.relation(named).ok_or_else(missing)?;
         if table.kind != TableKind::Table {
             return Err(Error::unsupported(format!(
                 "statements on rows write to tables only, not to view {name}"

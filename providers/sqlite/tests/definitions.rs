@@ -270,23 +270,8 @@ async fn names_follow_and_dependents_go() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_of_triggers_have_variables() {
-    let driver = with("create table items (id int primary key, kind text, no int, label text, changed boolean default false);
-        create function number() returns trigger language plpgsql security definer as $$
-        declare last int; prefix text := upper(new.kind);
-        begin
-          select coalesce(max(no), 0) into last from items where kind = new.kind;
-          new.no := last + 1;
-          if last > 0 then prefix := prefix || '''s '; end if;
-          new.label := prefix || new.no;
-          return new;
-        end $$;
-        create trigger number before insert on items for each row execute function number();
-        create function notice() returns trigger language plpgsql as $$
-        begin if old is distinct from new then new.changed := true; end if; return new; end $$;
-        create trigger notice before update on items for each row execute function notice();
-        insert into items (id, kind) values (1, 'a'); insert into items (id, kind) values (2, 'a');
-        insert into items (id, kind) values (3, 'b');
-        update items set label = 'A''s 2' where id = 2; update items set kind = 'c' where id = 3;").await;
+    let driver =
+        with(include_str!("../../../crates/conformance/tests/migrations/trigger_variables.sql")).await;
     assert_eq!(
         rows(&driver, "items").await,
         json!([
@@ -298,39 +283,7 @@ async fn bodies_of_triggers_have_variables() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_of_triggers_write_and_look() {
-    let driver = with(
-        "create table people (id int primary key, name text);
-        create table orgs (id bigint generated always as identity (start with 7) primary key, name text);
-        create table members (org bigint references orgs, who int, role text default 'owner');
-        create table log (id serial primary key, op text, tbl text, was jsonb, now jsonb);
-        create function settle() returns trigger language plpgsql security definer as $$
-        declare org_id bigint; first boolean;
-        begin
-          insert into orgs (name) values (new.name || ' & co') returning id into org_id;
-          select count(*) = 0 into first from members;
-          insert into members (org, who) values (org_id, new.id);
-          if first then
-            update members set role = 'founder' where who = new.id;
-          elsif exists (select 1 from members where who = new.id and org = org_id) then
-            insert into members values (org_id, new.id, 'guest');
-          end if;
-          return new;
-        end $$;
-        create trigger settle after insert on people for each row execute function settle();
-        create function tell() returns trigger language plpgsql security definer as $$
-        begin
-          if tg_op = 'DELETE' then
-            insert into log (op, tbl, was) values (tg_op, tg_table_name, to_jsonb(old));
-            return old;
-          end if;
-          insert into log (op, tbl, was, now) values (tg_op, tg_table_name, to_jsonb(old), to_jsonb(new));
-          return new;
-        end $$;
-        create trigger tell after insert or update or delete on people for each row execute function tell();
-        insert into people values (1, 'ann'), (2, 'bob'); update people set name = 'eve' where id = 2;
-        delete from people where id = 1;",
-    )
-    .await;
+    let driver = with(include_str!("../../../crates/conformance/tests/migrations/trigger_writes.sql")).await;
     assert_eq!(
         rows(&driver, "orgs").await,
         json!([{ "id": 7, "name": "ann & co" }, { "id": 8, "name": "bob & co" }])

@@ -47,6 +47,20 @@ impl Catalog {
         self.tables.get(name)
     }
 
+    /// What a statement on rows names: a table or view, or a partition and the table that has its rows.
+    pub fn relation(&self, name: &TableName) -> Option<(&TableName, &Table, Option<&Partition>)> {
+        if let Some((name, table)) = self.tables.get_key_value(name) {
+            return Some((name, table, None));
+        }
+        let (table, partition) = self.partition(name)?;
+        Some((table, self.table(table)?, Some(partition)))
+    }
+
+    /// Whether a table, a view or a partition has this name.
+    pub fn has_relation(&self, name: &TableName) -> bool {
+        self.relation(name).is_some()
+    }
+
     /// A partition by name, on whatever level, and the table that has its rows.
     pub fn partition(&self, name: &TableName) -> Option<(&TableName, &Partition)> {
         self.tables.iter().find_map(|(table, definition)| {

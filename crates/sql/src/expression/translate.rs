@@ -113,7 +113,7 @@ impl<'a> Translator<'a> {
     /// The table that a name means.
     pub(crate) fn table_named(&self, name: &ObjectName) -> TableName {
         let catalog = self.scope.catalog;
-        self.meant(name, |name| catalog.tables.contains_key(name) || catalog.partition(name).is_some())
+        self.meant(name, |name| catalog.has_relation(name))
     }
 
     /// The function that a name means.

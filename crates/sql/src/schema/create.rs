@@ -31,13 +31,10 @@ pub(super) fn table(catalog: &mut Catalog, create: &CreateTable) -> Result<()> {
     if let Some(parent) = &create.partition_of {
         return partitions::create(catalog, create, &table_name(parent));
     }
-    if catalog.tables.contains_key(&name) {
+    if catalog.has_relation(&name) {
         if create.if_not_exists {
             return Ok(());
         }
-        return Err(fault("42P07", format!("relation \"{}\" already exists", name.name)));
-    }
-    if catalog.partition(&name).is_some() {
         return Err(fault("42P07", format!("relation \"{}\" already exists", name.name)));
     }
     refuse_special(create)?;

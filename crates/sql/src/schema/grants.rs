@@ -177,8 +177,7 @@ fn tables(catalog: &Catalog, objects: Option<&GrantObjects>) -> Result<Vec<Table
         Some(GrantObjects::Tables(names) | GrantObjects::Views(names)) => {
             let known = |name| {
                 let name = table_name(name);
-                let known = catalog.tables.contains_key(&name) || catalog.partition(&name).is_some();
-                if known { Ok(name) } else { Err(no_such_table(&name)) }
+                if catalog.has_relation(&name) { Ok(name) } else { Err(no_such_table(&name)) }
             };
             names.iter().map(known).collect()
         }

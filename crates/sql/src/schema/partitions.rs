@@ -46,7 +46,7 @@ pub(super) fn by(name: &TableName, table: &Table, expr: &Expr) -> Result<Partiti
 /// `create table … partition of …`
 pub(super) fn create(catalog: &mut Catalog, create: &CreateTable, parent: &TableName) -> Result<()> {
     let name = table_name(&create.name);
-    if catalog.tables.contains_key(&name) || catalog.partition(&name).is_some() {
+    if catalog.has_relation(&name) {
         if create.if_not_exists {
             return Ok(());
         }

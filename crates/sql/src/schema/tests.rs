@@ -143,3 +143,14 @@ fn a_column_takes_what_names_it_along() {
     assert_eq!(table.policies[0].using.as_deref(), Some("a.\"New\" > 1 AND s <> 'n'"));
     assert_eq!(table.grants[0].columns, ["New"]);
 }
+
+#[test]
+fn a_partition_has_its_name_to_itself() {
+    let divided =
+        "create table t (id int) partition by list (id); create table p partition of t for values in (1);";
+    let kept = catalog(&format!("{divided} create table if not exists p (other text);"));
+    let (table, _, partition) = kept.relation(&TableName::public("p")).unwrap();
+    assert_eq!((table, partition.map(|one| one.name.name.as_str())), (&TableName::public("t"), Some("p")));
+    let (code, message) = fails(&format!("{divided} create table p (other text);"));
+    assert_eq!((code.as_str(), message.as_str()), ("42P07", "relation \"p\" already exists"));
+}

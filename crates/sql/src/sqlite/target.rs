@@ -24,11 +24,7 @@ impl<'c> Target<'c> {
     /// # Errors
     /// 42P01 if there is nothing of the name, 0A000 for views.
     pub(super) fn find(catalog: &'c Catalog, named: &TableName) -> Result<Self> {
-        let (name, partition) = match catalog.partition(named) {
-            Some((name, partition)) => (name, Some(partition)),
-            None => (named, None),
-        };
-        let (name, table) = catalog.tables.get_key_value(name).ok_or_else(|| no_such_table(named))?;
+        let (name, table, partition) = catalog.relation(named).ok_or_else(|| no_such_table(named))?;
         match table.kind {
             TableKind::Table => Ok(Target { name, table, partition }),
             _ => Err(Error::unsupported(format!("writing through view {name} runs on PostgreSQL only"))),

@@ -54,7 +54,7 @@ fn refused(statement: &impl std::fmt::Display) -> Error {
 fn read<'s>(schema: &'s Schema, function: &Function, statement: &'s Statement) -> Result<Read<'s>> {
     let near = Some(function.name.schema.as_str());
     let catalog = &schema.catalog;
-    let exists = |one: &TableName| catalog.tables.contains_key(one) || catalog.partition(one).is_some();
+    let exists = |one: &TableName| catalog.has_relation(one);
     let named = |name: &ObjectName| meant(name, near, exists);
     match statement {
         Statement::Insert(insert) => {

@@ -119,7 +119,7 @@ impl Translator<'_, '_> {
     /// The table or partition that a name means.
     pub(super) fn table_named(&self, name: &ObjectName) -> TableName {
         let catalog = self.catalog();
-        let exists = |one: &TableName| catalog.tables.contains_key(one) || catalog.partition(one).is_some();
+        let exists = |one: &TableName| catalog.has_relation(one);
         meant(name, self.near(), exists)
     }
 
