@@ -85,14 +85,29 @@ impl Composite {
         })
     }
 
-    /// The number and type of a field; that of one which is no plain value is `None`.
-    pub fn field(&self, name: &str) -> Option<Option<Type>> {
+    /// Whether values are shown otherwise in another time zone.
+    pub fn is_of_session(&self) -> bool {
+        fn shows_moments(ty: &Type) -> bool {
+            match ty {
+                Type::Array(element) => shows_moments(element),
+                ty => *ty == Type::Timestamptz,
+            }
+        }
+        self.fields.iter().any(|(_, kind)| match kind {
+            Kind::Value(ty) => shows_moments(ty),
+            Kind::Label(..) => false,
+            Kind::Record(inner) => inner.is_of_session(),
+        })
+    }
+
+    /// The type of a field.
+    pub fn field(&self, name: &str) -> Option<Type> {
         let (_, kind) = self.fields.iter().find(|(field, _)| field == name)?;
         Some(kind.ty())
     }
 
-    /// The types of the fields in order; `None` if one of them is no plain value.
-    pub fn types(&self) -> Option<Vec<Type>> {
+    /// The types of the fields in order.
+    pub fn types(&self) -> Vec<Type> {
         self.fields.iter().map(|(_, kind)| kind.ty()).collect()
     }
 
@@ -173,7 +188,7 @@ impl Composite {
         let Some((Some(text), (_, kind))) = fields.find(|(_, (field, _))| field == name) else {
             return Ok(Value::Null);
         };
-        kind.ty().map_or_else(|| Ok(Value::Text(text.clone())), |ty| Value::parse(&ty, &text))
+        Value::parse(&kind.ty(), &text)
     }
 
     /// A text that is the same for values that PostgreSQL takes for equal.
@@ -212,11 +227,11 @@ impl Kind {
         }
     }
 
-    fn ty(&self) -> Option<Type> {
+    fn ty(&self) -> Type {
         match self {
-            Kind::Value(ty) => Some(ty.clone()),
-            Kind::Label(name, _) => Some(Type::Enum(name.clone())),
-            Kind::Record(_) => None,
+            Kind::Value(ty) => ty.clone(),
+            Kind::Label(name, _) => Type::Enum(name.clone()),
+            Kind::Record(inner) => Type::Other(inner.name.clone()),
         }
     }
 

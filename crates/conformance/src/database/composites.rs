@@ -134,6 +134,17 @@ pub(super) async fn are_filtered_by_their_fields_and_whole(env: Env<DatabaseServ
     Ok(())
 }
 
+pub(super) async fn are_taken_apart_within_one_another(env: Env<DatabaseService>) -> Outcome {
+    let database = placed(&env).await?;
+    assert_eq!(
+        read(&database, "stays", Query::all()).await?,
+        r#"[{"id":1,"x":3,"named":"c","door":{"x":3,"y":1,"label":"c"}}]"#
+    );
+    let nearer = Query::all().columns(&["x"]).matching(compare("x", Operator::Lt, "4"));
+    assert_eq!(read(&database, "stays", nearer).await?, r#"[{"x":3}]"#);
+    Ok(())
+}
+
 pub(super) async fn are_taken_apart_in_functions(env: Env<DatabaseService>) -> Outcome {
     let database = placed(&env).await?;
     assert_eq!(call(&database, "farthest", "{}").await?, "2");

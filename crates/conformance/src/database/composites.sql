@@ -19,6 +19,10 @@ create table visits (
 insert into visits (id, place_id, stay)
 values (1, 1, '("(3,1,c)","2024-01-02 04:04:05+01",ok,"{a,""b c""}",t)');
 
+create view stays as
+  select id, (stay).at.x, ((stay).at).label as named, (stay).at as door
+  from visits where (stay).at.y is distinct from 2;
+
 create function farthest() returns int language sql stable as $$
   select max((at).x) from places
 $$;

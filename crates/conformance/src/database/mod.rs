@@ -174,6 +174,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     composites::are_read_as_objects: CompositeColumns,
     composites::are_written_as_objects_and_as_records: CompositeColumns,
     composites::are_filtered_by_their_fields_and_whole: CompositeColumns,
+    composites::are_taken_apart_within_one_another: CompositeColumns,
     composites::are_taken_apart_in_functions: CompositeColumns,
     representations::are_shown_by_their_casts: Representations,
     representations::are_grouped_by_what_they_are: Representations,

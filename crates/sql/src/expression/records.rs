@@ -18,10 +18,10 @@ impl Translator<'_> {
     /// `row(…)::ty`, if the type is a composite one and the expression makes a row.
     pub(super) fn record(&mut self, expr: &Expr, ty: &Type) -> Result<Option<Term>, Unsupported> {
         let (Some(composite), Some(items)) = (self.composite(ty), row(expr)) else { return Ok(None) };
-        let types = composite.types().filter(|types| types.len() == items.len() && !types.is_empty());
-        let Some(types) = types else {
+        let types = composite.types();
+        if types.len() != items.len() || types.is_empty() {
             return Err(Unsupported::new(expr, format!("a row of {} fields as {ty}", items.len())));
-        };
+        }
         let mut cells = Vec::new();
         for (item, ty) in items.into_iter().zip(&types) {
             let item = self.expr(item)?;
@@ -36,15 +36,15 @@ impl Translator<'_> {
         let Some((ty, composite)) = value.known().and_then(|ty| Some((ty, self.composite(ty)?))) else {
             return Ok(None);
         };
-        let [AccessExpr::Dot(Expr::Identifier(field))] = chain else { return Ok(None) };
+        let [AccessExpr::Dot(Expr::Identifier(field)), within @ ..] = chain else { return Ok(None) };
         let field = ident(field);
         match composite.field(&field) {
-            Some(Some(of)) => {
+            Some(of) => {
                 let description = literal(&composite.description());
                 let sql = format!("ts_record_get({}, {description}, {})", value.sql, literal(&field));
-                Ok(Some(Term::new(sql, of)))
+                let found = Term::new(sql, of);
+                if within.is_empty() { Ok(Some(found)) } else { self.field_of(&found, within) }
             }
-            Some(None) => Err(Unsupported::new(&field, "a field that is composite itself")),
             None => {
                 let reason = format!("column \"{field}\" not found in data type {ty}");
                 Err(Unsupported { text: String::new(), reason, code: Some("42703".into()) })
@@ -57,10 +57,10 @@ impl Translator<'_> {
     pub(super) fn fields_found(&self, found: &Columns, declared: &[(String, Type)]) -> Option<Vec<String>> {
         let [(_, TermType::Known(ty))] = found.as_slice() else { return None };
         let composite = self.composite(ty)?;
-        let types = composite.types().filter(|types| types.len() == declared.len())?;
+        let types = Some(composite.types()).filter(|types| types.len() == declared.len())?;
         let description = literal(&composite.description());
         let cell = |((name, of), ty): (&(String, Type), &Type)| {
-            let same = composite.field(name).flatten().as_ref() == Some(of) && of == ty;
+            let same = composite.field(name).as_ref() == Some(of) && of == ty;
             same.then(|| {
                 format!("ts_record_get(\"c0\", {description}, {}) AS {}", literal(name), quote(name))
             })

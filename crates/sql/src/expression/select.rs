@@ -1,9 +1,9 @@
 //! Selects: what is shown, grouped, ordered, and made distinct.
 
 use sqlparser::ast::{
-    Distinct, Expr, FunctionArguments, GroupByExpr, NamedWindowExpr, OrderBy, OrderByKind, OrderByOptions,
-    OrderBySort, Select, SelectItem, SelectItemQualifiedWildcardKind, TableFactor, TableFunctionArgs,
-    TableWithJoins, Value as Literal, WildcardAdditionalOptions,
+    AccessExpr, Distinct, Expr, FunctionArguments, GroupByExpr, NamedWindowExpr, OrderBy, OrderByKind,
+    OrderByOptions, OrderBySort, Select, SelectItem, SelectItemQualifiedWildcardKind, TableFactor,
+    TableFunctionArgs, TableWithJoins, Value as Literal, WildcardAdditionalOptions,
 };
 use truststream_kernel::Type;
 use truststream_services::database::Function;
@@ -286,6 +286,13 @@ fn column_name(expr: &Expr) -> String {
         Expr::CompoundIdentifier(names) => names.last().map(ident).unwrap_or_default(),
         Expr::Function(function) => table_name(&function.name).name,
         Expr::Nested(expr) => column_name(expr),
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            let field = access_chain.iter().rev().find_map(|step| match step {
+                AccessExpr::Dot(Expr::Identifier(name)) => Some(ident(name)),
+                _ => None,
+            });
+            field.unwrap_or_else(|| column_name(root))
+        }
         Expr::Cast { expr, data_type, .. } => match column_name(expr).as_str() {
             "?column?" => type_label(&Type::parse(&data_type.to_string())),
             name => name.to_owned(),

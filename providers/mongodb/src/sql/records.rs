@@ -24,9 +24,10 @@ impl Translator<'_, '_> {
             Expr::Function(call) if call.name.to_string().eq_ignore_ascii_case("row") => arguments(call)?,
             _ => return Ok(None),
         };
-        let types = composite.types().filter(|types| types.len() == items.len() && !types.is_empty());
-        let types =
-            types.ok_or_else(|| unsupported(&format!("a row of {} fields as {ty}", items.len()), expr))?;
+        let types = composite.types();
+        if types.len() != items.len() || types.is_empty() {
+            return Err(unsupported(&format!("a row of {} fields as {ty}", items.len()), expr));
+        }
         let mut values = Vec::with_capacity(items.len());
         for (item, ty) in items.iter().zip(&types) {
             let term = self.value(item, Some(ty))?;
@@ -43,14 +44,13 @@ impl Translator<'_, '_> {
         Term::given(self.catalog(), &Value::Text(composite.of_values(&values)), ty).map(Some)
     }
 
-    /// `(value).field`
-    pub(super) fn field_of_record(&mut self, root: &Expr, name: &Ident) -> Result<Term> {
-        let value = self.value(root, None)?;
+    /// `(value).field`, as it is written.
+    pub(super) fn field_of_record(&self, value: &Term, name: &Ident, written: &Expr) -> Result<Term> {
         if !self.is_record(&value.ty) {
-            return Err(unsupported("this field", format!("{root}.{name}")));
+            return Err(unsupported("this field", written));
         }
         let name = ident(name);
-        field_of(self.catalog(), &value, &name)?.ok_or_else(|| {
+        field_of(self.catalog(), value, &name)?.ok_or_else(|| {
             let message = format!("column \"{name}\" not found in data type {}", value.ty);
             Error::new(ErrorKind::InvalidInput, "42703", message)
         })
@@ -62,7 +62,7 @@ impl Translator<'_, '_> {
             [only] if declared.iter().all(|(_, ty)| *ty != only.term.ty) => &only.term,
             _ => return Ok(items),
         };
-        let types = Composite::of(self.catalog(), &record.ty).and_then(|composite| composite.types());
+        let types = Composite::of(self.catalog(), &record.ty).map(|composite| composite.types());
         if types.is_none_or(|types| !types.iter().eq(declared.iter().map(|(_, ty)| ty))) {
             return Ok(items);
         }

@@ -104,10 +104,19 @@ impl<'a> Translator<'_, 'a> {
             }
             Expr::Array(array) => self.array(&array.elem, hint),
             Expr::CompoundFieldAccess { root, access_chain } => match access_chain.as_slice() {
-                [AccessExpr::Dot(Expr::Identifier(name))] => match self.field_of(root, name) {
-                    Some(field) => Ok(field),
-                    None => self.field_of_record(root, name),
-                },
+                [AccessExpr::Dot(Expr::Identifier(name)), within @ ..] => {
+                    let field = match self.field_of(root, name) {
+                        Some(field) => field,
+                        None => {
+                            let record = self.value(root, None)?;
+                            self.field_of_record(&record, name, expr)?
+                        }
+                    };
+                    within.iter().try_fold(field, |field, step| match step {
+                        AccessExpr::Dot(Expr::Identifier(name)) => self.field_of_record(&field, name, expr),
+                        _ => Err(unsupported("this field", expr)),
+                    })
+                }
                 _ => self.element(root, access_chain),
             },
             Expr::Trim { trim_where: None, trim_what: None, expr, trim_characters: None } => {

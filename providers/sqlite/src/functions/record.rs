@@ -35,7 +35,7 @@ pub(super) fn register(conn: &Connection) -> Result<()> {
     })?;
     conn.create_scalar_function("ts_record", -1, PURE, |call: &Context<'_>| -> Result<String> {
         let composite = described(call)?;
-        let types = composite.types().unwrap_or_default();
+        let types = composite.types();
         let cells = types.iter().enumerate().map(|(at, ty)| match at {
             0 => storage::value(call.get_raw(0), ty),
             // The description is the second argument.
