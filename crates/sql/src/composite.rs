@@ -158,6 +158,16 @@ impl Composite {
         record::printed(&values.iter().zip(&self.fields).map(of).collect::<Vec<_>>())
     }
 
+    /// The text that a session shows of a value: moments are in its time zone.
+    ///
+    /// # Errors
+    /// A text that is no value of the type.
+    pub fn shown(&self, text: &str) -> Result<String> {
+        let fields = self.read(text)?.into_iter().zip(&self.fields);
+        let texts = fields.map(|(text, (_, kind))| text.map(|text| kind.shown(text)).transpose());
+        Ok(record::printed(&texts.collect::<Result<Vec<_>>>()?))
+    }
+
     /// The JSON object that PostgreSQL's `to_json` makes of a value.
     ///
     /// # Errors
@@ -268,6 +278,14 @@ impl Kind {
         })
     }
 
+    fn shown(&self, text: String) -> Result<String> {
+        match self {
+            Kind::Value(ty) => Ok(Value::parse(ty, &text)?.to_text_as(ty).unwrap_or(text)),
+            Kind::Label(..) => Ok(text),
+            Kind::Record(inner) => inner.shown(&text),
+        }
+    }
+
     fn to_json(&self, text: &str) -> Result<String> {
         match self {
             Kind::Value(ty) => Ok(Value::parse(ty, text)?.to_json_as(ty)),
@@ -329,6 +347,9 @@ mod tests {
         assert_eq!(visit.of_json(&json(object)).unwrap().unwrap(), text);
         let shown = r#"{"at":"2024-01-01T00:00:00+00:00","place":{"x":1,"y":2.50},"mood":"ok","tags":["a","b c"],"note":null}"#;
         assert_eq!(visit.to_json(text).unwrap(), shown);
+        let there = zone::within(zone::Zone::named("America/New_York"), || visit.shown(text)).unwrap();
+        assert_eq!(there, text.replace("2024-01-01 00:00:00+00", "2023-12-31 19:00:00-05"));
+        assert!(visit.is_of_session() && !named("spot").unwrap().is_of_session());
         assert_eq!(visit.get(text, "mood").unwrap(), Value::Text("ok".into()));
         assert_eq!(visit.get(text, "note").unwrap(), Value::Null);
         assert_eq!(Composite::described(&visit.description()).unwrap(), visit);

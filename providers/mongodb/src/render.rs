@@ -263,6 +263,7 @@ impl<'a> Renderer<'a> {
         let (found, ty, to) = match field {
             Out::Value { ty, bare, as_text, cast, shown, .. } => {
                 let (value, ty) = read(found.as_ref(), ty, *bare, *as_text)?;
+                let value = in_session(value, field)?;
                 let (value, ty) = match shown.as_ref().filter(|shown| found.is_some() || !shown.spread) {
                     Some(shown) => shown.value(value)?,
                     None => (value, ty),
@@ -330,6 +331,16 @@ pub(crate) fn not_one(rows: u64) -> Error {
     let message = "Cannot coerce the result to a single JSON object";
     Error::new(ErrorKind::InvalidInput, "PGRST116", message)
         .with_details(format!("The result contains {rows} rows"))
+}
+
+/// A record as the session shows it: moments are in its time zone.
+fn in_session(value: Value, field: &Out) -> Result<Value> {
+    match (value, field) {
+        (Value::Text(text), Out::Value { record: Some(record), .. }) if record.is_of_session() => {
+            record.shown(&text).map(Value::Text)
+        }
+        (value, _) => Ok(value),
+    }
 }
 
 /// The composite type of what a field shows.

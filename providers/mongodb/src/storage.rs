@@ -21,7 +21,8 @@ use std::str::FromStr;
 
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, Decimal128, Document, doc};
-use truststream_kernel::value::{decimal, jsonb, range};
+use truststream_kernel::value::range::{self, Range};
+use truststream_kernel::value::{decimal, jsonb};
 use truststream_kernel::{Error, Result, Type, Value};
 use truststream_services::database::{Catalog, Table};
 use truststream_sql::composite::Composite;
@@ -124,6 +125,12 @@ pub(crate) fn value(bson: &Bson, ty: &Type) -> Result<Value> {
         (Bson::Document(parts), Type::Interval) => interval_value(parts),
         (Bson::Document(parts), Type::Json | Type::Jsonb) => Some(json_value(parts)),
         (_, ty) if money::is_money(ty) => integer(bson).map(money::text).transpose()?.map(Value::Text),
+        (Bson::Document(parts), Type::Other(name)) if name == "tstzrange" => {
+            let text = parts.get_str("t").ok();
+            text.map(|text| Range::parse(&Type::Timestamptz, text))
+                .transpose()?
+                .map(|span| Value::Text(span.to_text()))
+        }
         (Bson::Document(parts), Type::Other(_)) => {
             parts.get_str("t").ok().map(|text| Value::Text(text.to_owned()))
         }

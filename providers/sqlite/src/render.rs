@@ -117,7 +117,10 @@ fn csv(conn: &Conn, statement: &Statement, spools: bool) -> Result<Rendered> {
         let mut texts = Vec::with_capacity(names.len());
         for (index, field) in statement.fields.iter().enumerate() {
             let value: Value = storage::value(row.get_ref(index).map_err(convert)?, &field.term.ty)?;
-            texts.push(value.to_text_as(&field.term.ty));
+            texts.push(match (value, field.record.as_ref().filter(|record| record.is_of_session())) {
+                (Value::Text(text), Some(record)) => Some(record.shown(&text)?),
+                (value, _) => value.to_text_as(&field.term.ty),
+            });
         }
         out.push('\n');
         push_line(&mut out, texts.into_iter());

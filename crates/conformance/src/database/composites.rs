@@ -58,6 +58,53 @@ pub(super) async fn are_read_as_objects(env: Env<DatabaseService>) -> Outcome {
     Ok(())
 }
 
+pub(super) async fn show_moments_in_the_zone_of_the_request(env: Env<DatabaseService>) -> Outcome {
+    let database = placed(&env).await?;
+    let mut visit = insert_returning(
+        "visits",
+        r#"{"id":2,"place_id":1,"home":null,"open":"[2024-07-01 08:00,)","stay":{"since":"2024-07-01 08:00"}}"#,
+    );
+    visit.query = Query::all().columns(&["id"]);
+    visit.options.transaction.time_zone = Some("America/New_York".into());
+    database.send(visit).await?;
+    let shown = |zone: Option<&str>, media: Media| {
+        let mut query = Query::all().columns(&["stay", "open"]).ordered(&["id"]);
+        let text = Item::Column {
+            field: Field::column("stay"),
+            alias: Some("text".into()),
+            cast: Some("text".into()),
+            aggregate: None,
+        };
+        query.items.push(text);
+        let mut select = Select::new(table("visits"), query);
+        select.format.media = media;
+        select.transaction.time_zone = zone.map(str::to_owned);
+        let database = database.clone();
+        async move { database.send(select).await.map(|page| String::from_utf8_lossy(&page.body).into_owned()) }
+    };
+    let csv = |since: [&str; 2], open: &str| {
+        let first = format!(r#""(""(3,1,c)"",""{}"",ok,""{{a,""""b c""""}}"",t)""#, since[0]);
+        let second = format!(r#""(,""{}"",,,)""#, since[1]);
+        let open = format!(r#""[""{open}"",)""#);
+        format!("stay,open,text\n{first},,{first}\n{second},{open},{second}")
+    };
+    assert_eq!(
+        shown(None, Media::Csv).await?,
+        csv(["2024-01-02 03:04:05+00", "2024-07-01 12:00:00+00"], "2024-07-01 12:00:00+00")
+    );
+    let there = csv(["2024-01-02 04:04:05+01", "2024-07-01 14:00:00+02"], "2024-07-01 14:00:00+02");
+    assert_eq!(shown(Some("Europe/Berlin"), Media::Csv).await?, there);
+    let json = shown(Some("Europe/Berlin"), Media::Json).await?;
+    for part in [
+        r#""since":"2024-07-01T14:00:00+02:00""#,
+        r#""open":"[\"2024-07-01 14:00:00+02\",)""#,
+        r#""text":"(,\"2024-07-01 14:00:00+02\",,,)""#,
+    ] {
+        assert!(json.contains(part), "{part} in {json}");
+    }
+    Ok(())
+}
+
 pub(super) async fn are_written_as_objects_and_as_records(env: Env<DatabaseService>) -> Outcome {
     let database = placed(&env).await?;
     let rows =

@@ -14,6 +14,7 @@ create table visits (
   place_id int not null references places (id),
   stay stay,
   home door default '(0,0,home)',
+  open tstzrange,
   unique (home)
 );
 insert into visits (id, place_id, stay)

@@ -172,6 +172,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     handlers::catch_what_they_raise_themselves: Handlers,
     handlers::catch_errors_within_triggers: Handlers,
     composites::are_read_as_objects: CompositeColumns,
+    composites::show_moments_in_the_zone_of_the_request: CompositeColumns,
     composites::are_written_as_objects_and_as_records: CompositeColumns,
     composites::are_filtered_by_their_fields_and_whole: CompositeColumns,
     composites::are_taken_apart_within_one_another: CompositeColumns,

@@ -175,7 +175,9 @@ impl Translator<'_> {
                 self.text_as_enum(&term.sql, to)?
             }
             (from, to) if is_text(from) && self.composite(to).is_some() => self.text_as_record(&term.sql, to),
-            (from, Type::Text | Type::Varchar(None)) if self.composite(from).is_some() => term.sql,
+            (from, Type::Text | Type::Varchar(None)) if self.composite(from).is_some() => {
+                self.record_as_text(term.sql, from)
+            }
             (_, Type::Enum(_) | Type::Other(_)) | (Type::Other(_), _) => {
                 return Err(Unsupported::new(&term.sql, format!("a cast from {from} to {ty}")));
             }

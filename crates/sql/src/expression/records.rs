@@ -74,6 +74,14 @@ impl Translator<'_> {
         format!("ts_record_read({sql}, {})", literal(&description.unwrap_or_default()))
     }
 
+    /// The text that the session shows of a value of a composite type.
+    pub(super) fn record_as_text(&self, sql: String, ty: &Type) -> String {
+        match self.composite(ty).filter(Composite::is_of_session) {
+            Some(composite) => format!("ts_record_shown({sql}, {})", literal(&composite.description())),
+            None => sql,
+        }
+    }
+
     /// A value of a composite type as JSON; `None` for other types.
     pub(super) fn record_json(&self, sql: &str, ty: &Type) -> Option<String> {
         let description = literal(&self.composite(ty)?.description());

@@ -15,8 +15,9 @@ type Made = fn(&Composite, &str) -> truststream_kernel::Result<String>;
 
 pub(super) fn register(conn: &Connection) -> Result<()> {
     // What is read and shown of moments depends on the session's time zone.
-    let made: [(&str, Made, _); 3] = [
+    let made: [(&str, Made, _); 4] = [
         ("ts_record_json", Composite::to_json, FRESH),
+        ("ts_record_shown", Composite::shown, FRESH),
         ("ts_record_read", Composite::parse, FRESH),
         ("ts_record_key", Composite::key, PURE),
     ];

@@ -105,7 +105,9 @@ impl Planner<'_> {
             return Err(Error::new(ErrorKind::InvalidInput, "42846", message));
         }
         let (from, to) = (literal(&term.ty.sql_name()), literal(&ty.sql_name()));
-        Ok(Term { sql: format!("ts_cast({}, {from}, {to})", term.sql), ty })
+        let record = self.schema.composite(&term.ty).filter(|record| record.is_of_session());
+        let sql = record.map_or(term.sql.clone(), |record| record_shown(record, &term.sql));
+        Ok(Term { sql: format!("ts_cast({sql}, {from}, {to})"), ty })
     }
 
     /// The term in a form that sorts and compares as PostgreSQL does.
@@ -173,6 +175,11 @@ pub(super) fn unrank(sql: &str, labels: &[String]) -> String {
 /// A value of a composite type as the JSON that is shown of it.
 pub(super) fn record_json(composite: &Composite, sql: &str) -> String {
     format!("ts_record_json({sql}, {})", literal(&composite.description()))
+}
+
+/// A value of a composite type as the text that the session shows of it.
+fn record_shown(composite: &Composite, sql: &str) -> String {
+    format!("ts_record_shown({sql}, {})", literal(&composite.description()))
 }
 
 /// The term as an argument of SQLite's JSON functions.
