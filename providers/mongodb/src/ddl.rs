@@ -94,7 +94,6 @@ pub(crate) fn types(ty: &Type) -> Vec<&'static str> {
         Type::Interval | Type::Json | Type::Jsonb => vec!["object"],
         Type::Array(_) => vec!["array"],
         ty if is_money(ty) => vec!["long", "int"],
-        Type::Other(name) if name == "tsvector" => vec!["string"],
         Type::Other(_) => vec!["object"],
         Type::Text | Type::Varchar(_) | Type::Char(_) | Type::Enum(_) => vec!["string"],
     }

@@ -17,6 +17,7 @@ use crate::error::unreadable;
 use crate::json;
 use crate::pattern::is_plain;
 use crate::plan::{Place, Plan, Planner, no_operator};
+use crate::storage::{self, is_document};
 use crate::term::{Term, Want, all, constant, not};
 use crate::work::Work;
 
@@ -110,7 +111,7 @@ impl Test {
         };
         match (self, ty) {
             (_, Type::Text | Type::Varchar(_) | Type::Char(_)) | (Test::Search(..), Type::Jsonb) => Ok(()),
-            (Test::Search(..), Type::Other(name)) if name == "tsvector" => Ok(()),
+            (Test::Search(..), ty) if is_document(ty) => Ok(()),
             (Test::Search(..), Type::Json) => {
                 Err(Error::unsupported("this database searches in jsonb, not in json"))
             }
@@ -123,8 +124,9 @@ impl Test {
             (Test::Search(with, search), value, Type::Jsonb) => {
                 search.matches(&of_json(with, &json::text(value))?)
             }
-            (Test::Search(_, search), Bson::String(text), Type::Other(_)) => {
-                search.matches(&Vector::parse(text)?)
+            (Test::Search(_, search), Bson::Document(_), Type::Other(_)) => {
+                let text = storage::value(value, ty)?.to_text().unwrap_or_default();
+                search.matches(&Vector::parse(&text)?)
             }
             (Test::Search(with, search), Bson::String(text), _) => search.matches(&of_text(with, text)),
             (Test::Pattern(regex), Bson::String(text), _) => regex.is_match(text),

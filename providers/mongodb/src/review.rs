@@ -23,6 +23,7 @@ use crate::represent;
 use crate::schema::Schema;
 use crate::span;
 use crate::sql::Translator;
+use crate::storage::is_document;
 use crate::term::Want;
 
 /// Extensions whose functions are known here, or that change nothing.
@@ -237,8 +238,7 @@ fn record_faults(catalog: &Catalog, table: &Table) -> Vec<String> {
 /// A type that there are no values of here.
 pub(crate) fn foreign_type<'t>(catalog: &Catalog, ty: &'t Type) -> Option<&'t str> {
     match ty {
-        ty if span::is_range(ty) || is_money(ty) || is_record(catalog, ty) => None,
-        Type::Other(name) if name == "tsvector" => None,
+        ty if span::is_range(ty) || is_money(ty) || is_document(ty) || is_record(catalog, ty) => None,
         Type::Other(name) => Some(name),
         Type::Array(element) if is_money(element) => Some("array of money"),
         Type::Array(element) if is_record(catalog, element) => Some("array of records"),

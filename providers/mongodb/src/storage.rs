@@ -14,7 +14,7 @@
 //! | ranges | `{ t, n, l, ls, u, us }`: the text, and both ends (`span.rs`) |
 //! | composite types | `{ t, k, n, v, f }`: the text, and what is asked of it (`record.rs`) |
 //! | money | `long`: cents |
-//! | tsvector | `string`: PostgreSQL's text of it |
+//! | tsvector | `{ t, o }`: the text, and one by which it is ordered |
 //! | arrays | `array` |
 
 use std::str::FromStr;
@@ -22,6 +22,7 @@ use std::str::FromStr;
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, Decimal128, Document, doc};
 use truststream_kernel::value::range::{self, Range};
+use truststream_kernel::value::tsvector::Vector;
 use truststream_kernel::value::{decimal, jsonb};
 use truststream_kernel::{Error, Result, Type, Value};
 use truststream_services::database::{Catalog, Table};
@@ -58,6 +59,9 @@ pub(crate) fn bson(value: &Value, ty: &Type) -> Result<Bson> {
         Value::Float(value) => Bson::Double(*value),
         Value::Decimal(text) => decimal128(text)?,
         Value::Text(text) if money::is_money(ty) => Bson::Int64(money::cents(text)?),
+        Value::Text(text) if is_document(ty) => {
+            doc! { "t": text, "o": Vector::parse(text)?.sortable() }.into()
+        }
         Value::Text(text) => match range::element(ty) {
             Some(element) => span::bson(text, &element)?,
             None => Bson::String(text.clone()),
@@ -164,6 +168,11 @@ fn interval_value(parts: &Document) -> Option<Value> {
         days: i32::try_from(part("d")?).ok()?,
         micros: part("u")?,
     })
+}
+
+/// Whether values of a type are documents of full-text search.
+pub(crate) fn is_document(ty: &Type) -> bool {
+    matches!(ty, Type::Other(name) if name == "tsvector")
 }
 
 /// A stored integer of any width.

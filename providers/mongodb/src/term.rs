@@ -233,6 +233,7 @@ impl Term {
             Type::Json | Type::Jsonb => ranked(&expr),
             ty if is_record(catalog, ty) => record::key(self),
             ty if span::is_range(ty) => span::sortable(self),
+            ty if storage::is_document(ty) => span::part(&expr, "o"),
             ty if is_wide(ty) => narrow(&expr),
             Type::Array(inner) => listed(&expr, element(catalog, inner)),
             Type::Interval => match constant_of(&expr) {

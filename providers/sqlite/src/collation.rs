@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use rusqlite::{Connection, Result};
 use serde_json::Value as Json;
 use truststream_kernel::value::range::{self, Range};
+use truststream_kernel::value::tsvector::Vector;
 use truststream_kernel::value::{calendar, decimal, money};
 use truststream_kernel::{Type, Value};
 use truststream_services::database::Column;
@@ -30,6 +31,7 @@ pub(crate) fn of(ty: &Type) -> Option<&'static str> {
         Type::Interval => Some("INTERVAL"),
         Type::Array(element) => Some(of_array(element)),
         Type::Other(name) if name == "money" => Some("MONEY"),
+        Type::Other(name) if name == "tsvector" => Some("TSVECTOR"),
         ty if is_caseless(ty) => Some("CITEXT"),
         Type::Other(name) => RANGES.into_iter().find(|range| range == name),
         _ => None,
@@ -59,6 +61,7 @@ pub(crate) fn register(conn: &Connection) -> Result<()> {
     conn.create_collation("DECIMAL", decimal::compare)?;
     conn.create_collation("CITEXT", caseless)?;
     conn.create_collation("MONEY", money::compare)?;
+    conn.create_collation("TSVECTOR", documents)?;
     conn.create_collation("JSONB", compare::order_of_texts)?;
     conn.create_collation("ARRAY", |left, right| arrays(left, right, scalars))?;
     conn.create_collation("ARRAY_JSONB", |left, right| arrays(left, right, compare::order))?;
@@ -84,6 +87,16 @@ fn caseless(left: &str, right: &str) -> Ordering {
         return Ordering::Equal;
     }
     left.to_lowercase().cmp(&right.to_lowercase())
+}
+
+fn documents(left: &str, right: &str) -> Ordering {
+    if left == right {
+        return Ordering::Equal;
+    }
+    match (Vector::parse(left), Vector::parse(right)) {
+        (Ok(left), Ok(right)) => left.sortable().cmp(&right.sortable()),
+        _ => left.cmp(right),
+    }
 }
 
 fn moments(ty: &Type, left: &str, right: &str) -> Ordering {
@@ -190,6 +203,7 @@ mod tests {
             (Type::parse("numeric[]"), &["[\"-Infinity\"]", "[1.5]", "[1.50,0]", "[10]", "[\"NaN\"]"]),
             (Type::parse("int[][]"), &["[1,2]", "[[1,2]]", "[[1],[2]]"]),
             (Type::parse("int4range"), &["empty", "(,5)", "[1,4)", "[1,)", "[2,3)"]),
+            (Type::parse("tsvector"), &["", "'rat'", "'zebra'", "'a' 'b'", "'fat':2", "'fat':1"]),
             (Type::Interval, &["-1 days", "23:00:00", "1 day", "1 mon"]),
         ] {
             let name = of(&ty).unwrap();

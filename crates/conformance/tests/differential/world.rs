@@ -71,7 +71,7 @@ pub const KINDS: &[Kind] = kinds! {
     "int4range" Range ["\"[1,5]\"", "\"(1,2)\"", "\"[5,)\"", "\"(,3]\"", "\"[6,9)\""], ["[1,5]", "empty", "[6,6]", "(,)", "[5"];
     "numrange" Range ["\"[1.5,2]\"", "\"(2,3)\"", "\"empty\""], ["[1.50,2]", "[2,3]"];
     "tstzrange" Range ["\"[2024-01-01,2024-02-01)\"", "\"[2024-02-01,)\""], ["[2024-01-15,2024-01-16]", "[2024-02-01,infinity]"];
-    "tsvector" Search ["\"'fat':1 'rat':2\"", "\"'cat':3A 'fat':2B\"", "\"\""], ["fat & rat", "fat <-> rat", "cat | dog", "!fat", "ca:*"];
+    "tsvector" Search ["\"'fat':1 'rat':2\"", "\"'cat':3A 'fat':2B\"", "\"\"", "\"'zebra'\"", "\"'fat':1,3 'x':2\"", "\"'fat' 'rat'\"", "\"'fat':3A\""], ["fat & rat", "fat <-> rat", "cat | dog", "!fat", "ca:*"];
 };
 
 /// The view there is.

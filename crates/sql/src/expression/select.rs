@@ -208,6 +208,7 @@ impl Translator<'_> {
         let sql = match term.known() {
             Some(Type::Numeric(_)) => format!("{} COLLATE DECIMAL", term.sql),
             Some(Type::Jsonb) => format!("{} COLLATE JSONB", term.sql),
+            Some(Type::Other(name)) if name == "tsvector" => format!("{} COLLATE TSVECTOR", term.sql),
             Some(Type::Interval) => format!("ts_interval_span({})", term.sql),
             Some(Type::Enum(name)) => {
                 let labels = self.scope.catalog.enums.get(&enum_table(name)).into_iter().flatten();

@@ -8,6 +8,7 @@ use super::read::sortable;
 use super::{Place, Planner};
 use crate::money::is_money;
 use crate::span;
+use crate::storage::is_document;
 
 /// An order being made: computed keys, and what is sorted by.
 #[derive(Default)]
@@ -115,7 +116,7 @@ pub(crate) fn orderable(ty: &Type) -> Result<()> {
         Type::Array(inner) if matches!(inner.as_ref(), Type::Other(_)) => {
             Err(Error::unsupported(format!("this database has no order of {ty}")))
         }
-        Type::Other(name) if !span::is_range(ty) && !is_money(ty) => {
+        Type::Other(name) if !span::is_range(ty) && !is_money(ty) && !is_document(ty) => {
             Err(Error::unsupported(format!("this database has no order of {name}")))
         }
         _ => Ok(()),
