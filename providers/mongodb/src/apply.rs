@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Context, Error, Result, Row};
-use truststream_services::database::{Applied, Apply, Change, Position, Table};
+use truststream_services::database::{Applied, Apply, Catalog, Change, Position, Table};
 
 use crate::driver::Shared;
 use crate::error::convert;
@@ -115,7 +115,7 @@ impl Work {
                 .into_iter();
         let (mut gone, mut put) = (Vec::new(), Vec::new());
         for change in changes {
-            if let Some(key) = leaves(named.1, change)? {
+            if let Some(key) = leaves(&schema.catalog, named.1, change)? {
                 self.put(named, &std::mem::take(&mut put)).await?;
                 gone.push(key);
             }
@@ -135,12 +135,12 @@ fn runs(changes: &[Change]) -> impl Iterator<Item = &[Change]> {
 }
 
 /// The key of the row that is no more after a change.
-fn leaves(table: &Table, change: &Change) -> Result<Option<Bson>> {
+fn leaves(catalog: &Catalog, table: &Table, change: &Change) -> Result<Option<Bson>> {
     let Some(old) = &change.old else { return Ok(None) };
     if change.new.as_ref().is_some_and(|new| !key_differs(table, old, new)) {
         return Ok(None);
     }
-    row::key(table, old).map(Some)
+    row::key(catalog, table, old).map(Some)
 }
 
 fn key_differs(table: &Table, old: &Row, new: &Row) -> bool {

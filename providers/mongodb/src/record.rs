@@ -16,7 +16,7 @@ use crate::names::field;
 use crate::plan::step_into;
 use crate::span::part;
 use crate::storage::stored;
-use crate::term::{Term, Want, any, constant_of, is_json, not};
+use crate::term::{Term, Want, any, constant, constant_of, is_json, not};
 use crate::zone::only_utc;
 
 /// Whether values of a type are records.
@@ -25,7 +25,7 @@ pub(crate) fn is_record(catalog: &Catalog, ty: &Type) -> bool {
 }
 
 /// The fields of a composite type.
-fn fields(catalog: &Catalog, ty: &Type) -> Vec<(String, Type)> {
+pub(crate) fn fields(catalog: &Catalog, ty: &Type) -> Vec<(String, Type)> {
     let Type::Other(name) = ty else { return Vec::new() };
     columns_of_type(catalog, name).unwrap_or_default()
 }
@@ -95,6 +95,36 @@ pub(crate) fn field_of(catalog: &Catalog, record: &Term, name: &str) -> Result<O
 /// A record in a form that equal ones share.
 pub(crate) fn key(record: &Term) -> Bson {
     part(&record.expr, "k")
+}
+
+/// A value in a form that sorts as PostgreSQL does: a record by its first field that differs, of which null is
+/// the largest value. It stands in a document, for the engine sorts by one element of what is an array itself.
+pub(crate) fn sortable(catalog: &Catalog, term: &Term) -> Result<Bson> {
+    if !is_record(catalog, &term.ty) {
+        return Ok(term.comparable(catalog));
+    }
+    let mut keys = Vec::new();
+    for (name, _) in fields(catalog, &term.ty) {
+        let Some(field) = field_of(catalog, term, &name)? else { continue };
+        let key = sortable(catalog, &field)?;
+        keys.push(match field.is_null(Want::True) {
+            Bson::Boolean(true) => constant(Bson::MaxKey),
+            Bson::Boolean(false) => key,
+            none => doc! { "$cond": [none, constant(Bson::MaxKey), key] }.into(),
+        });
+    }
+    Ok(doc! { "$cond": [term.is_null(Want::True), Bson::Null, { "a": keys }] }.into())
+}
+
+/// Whether the engine can tell records apart as they are stored, and refer to them.
+pub(crate) fn is_key(catalog: &Catalog, ty: &Type) -> bool {
+    let plain = |(name, ty): &(String, Type)| {
+        let inner = !is_record(catalog, ty) || is_key(catalog, ty);
+        // Within its keys the engine takes no name that looks like an operator.
+        inner && !name.starts_with('$')
+    };
+    Composite::of(catalog, ty).is_some_and(|record| record.is_told_by_text())
+        && fields(catalog, ty).iter().all(plain)
 }
 
 /// A record's text.

@@ -7,7 +7,6 @@ use truststream_kernel::{Context, Error, ErrorKind, Type};
 use truststream_services::database::{
     AppliedMigration, Catalog, Partition, Problem, Table, TableKind, TableName,
 };
-use truststream_sql::composite::Composite;
 use truststream_sql::schema::{self, Kind, Statement};
 
 use crate::data;
@@ -18,7 +17,7 @@ use crate::partial;
 use crate::partition::only;
 use crate::plan::{Place, Planner};
 use crate::program;
-use crate::record::is_record;
+use crate::record::{is_key, is_record};
 use crate::represent;
 use crate::schema::Schema;
 use crate::span;
@@ -221,18 +220,17 @@ fn key_faults(catalog: &Catalog, table: &Table) -> Vec<String> {
     faults
 }
 
-/// Keys of records that are equal in more than one text, or that others refer to.
+/// Keys of records that are equal in more than one text.
 fn record_faults(catalog: &Catalog, table: &Table) -> Vec<String> {
-    let refused = |name: &String, referred: bool| {
-        let record = table.column(name).and_then(|column| Composite::of(catalog, &column.ty));
-        let refused = record.is_some_and(|record| referred || !record.is_told_by_text());
+    let refused = |name: &String| {
+        let column = table.column(name).filter(|column| is_record(catalog, &column.ty));
+        let refused = column.is_some_and(|column| !is_key(catalog, &column.ty));
         refused.then(|| format!("column \"{name}\": a key of this composite type"))
     };
     let unique = table.unique_keys.iter().map(|key| &key.columns);
     let unique = unique.chain(table.indexes.iter().filter(|one| one.unique).map(|index| &index.terms));
-    let referred = table.foreign_keys.iter().map(|key| &key.columns).chain([&table.primary_key]);
-    let unique = unique.flatten().filter_map(|name| refused(name, false));
-    unique.chain(referred.flatten().filter_map(|name| refused(name, true))).collect()
+    let referring = table.foreign_keys.iter().map(|key| &key.columns);
+    unique.chain(referring).chain([&table.primary_key]).flatten().filter_map(refused).collect()
 }
 
 /// A type that there are no values of here.

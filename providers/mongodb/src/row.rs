@@ -160,11 +160,11 @@ pub(crate) fn documents<'r>(
 }
 
 /// The `_id` of a row.
-pub(crate) fn key(table: &Table, row: &Row) -> Result<Bson> {
+pub(crate) fn key(catalog: &Catalog, table: &Table, row: &Row) -> Result<Bson> {
     let mut document = Document::new();
     for name in &table.primary_key {
         let (Some(column), Some(value)) = (table.column(name), row.get(name)) else { continue };
-        document.insert(field(name), storage::bson(value, &column.ty)?);
+        document.insert(field(name), storage::stored(catalog, value, &column.ty)?);
     }
     Ok(storage::id(table, &document).unwrap_or(Bson::Null))
 }

@@ -3,7 +3,7 @@
 use mongodb::bson::{Bson, Document, Timestamp, doc};
 use mongodb::{ClientSession, Database};
 use truststream_kernel::{Error, Result, Value};
-use truststream_services::database::{Chunk, Scan, Table};
+use truststream_services::database::{Catalog, Chunk, Scan, Table};
 
 use crate::driver::Shared;
 use crate::error::convert;
@@ -21,7 +21,7 @@ pub(crate) async fn scan(shared: &Shared, op: &Scan) -> Result<Chunk> {
     let (beyond, last) = if op.backwards { ("$lt", "$gte") } else { ("$gt", "$lte") };
     let mut within = Document::new();
     for (test, key) in [(beyond, &op.after), (last, &op.until)] {
-        if let Some(id) = key.as_ref().map(|key| id_of(table, key)).transpose()?.flatten() {
+        if let Some(id) = key.as_ref().map(|key| id_of(&schema.catalog, table, key)).transpose()?.flatten() {
             within.insert(test, id);
         }
     }
@@ -47,11 +47,11 @@ pub(crate) async fn scan(shared: &Shared, op: &Scan) -> Result<Chunk> {
 }
 
 /// The `_id` of a key.
-fn id_of(table: &Table, key: &[Value]) -> Result<Option<Bson>> {
+fn id_of(catalog: &Catalog, table: &Table, key: &[Value]) -> Result<Option<Bson>> {
     let mut document = Document::new();
     for (name, value) in table.primary_key.iter().zip(key) {
         let column = table.column(name).ok_or_else(|| Error::internal("a key of no column"))?;
-        document.insert(field(name), storage::bson(value, &column.ty)?);
+        document.insert(field(name), storage::stored(catalog, value, &column.ty)?);
     }
     Ok(storage::id(table, &document))
 }

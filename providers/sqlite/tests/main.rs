@@ -13,6 +13,7 @@ mod memory;
 mod migrations;
 mod plans;
 mod projects;
+mod records;
 mod schema;
 mod sessions;
 mod support;

@@ -218,6 +218,11 @@ impl Translator<'_> {
                     .collect();
                 format!("CASE {} {} END", term.sql, ranks.join(" "))
             }
+            // What PostgreSQL compares field by field.
+            Some(ty) if self.composite(ty).is_some() => {
+                let words = format!("this database has no order of values of type {ty}");
+                format!("ts_raise('0A000', {})", literal(&words))
+            }
             _ => term.sql.clone(),
         };
         let down = match &options.sort {

@@ -9,6 +9,7 @@ use truststream_sql::computed;
 
 use super::read::{Part, What};
 use super::{Condition, Place, Planner, order};
+use crate::record::sortable;
 use crate::sql::Translator;
 use crate::term::all;
 
@@ -180,8 +181,8 @@ impl Planner<'_> {
         stages.extend(order::page(&embed.query));
         stages.push(doc! { "$limit": 1 });
         let term = self.term(&to, self.schema.relations.shown_as(embed, &to.table, field)?, &mut stages)?;
-        order::orderable(&term.ty)?;
-        let key = term.comparable(&self.schema.catalog);
+        order::orderable(&self.schema.catalog, &term.ty)?;
+        let key = sortable(&self.schema.catalog, &term)?;
         stages.push(doc! { "$project": { "_id": 0, "k": key } });
         let name = self.temporary();
         let lookup = related.lookup(stages, &name);

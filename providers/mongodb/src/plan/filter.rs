@@ -193,7 +193,7 @@ impl Planner<'_> {
                 return Err(no_operator(relation_sign(relation), &term.ty));
             }
             if !matches!(relation, Relation::Eq | Relation::Ne) {
-                super::order::orderable(&term.ty)?;
+                super::order::orderable(catalog, &term.ty)?;
             }
             let literal = self.operand(&term.ty, text)?;
             return Ok(term.compare(catalog, relation, &literal, want));

@@ -9,6 +9,7 @@ use super::read::{Level, Out, Part, Shape, What, ungrouped};
 use super::{Place, Planner, embed, order, text_of};
 use crate::cast;
 use crate::money::is_money;
+use crate::record::sortable;
 use crate::schema::labels;
 use crate::span;
 use crate::sql::Translator;
@@ -122,13 +123,13 @@ impl Planner<'_> {
             let (Some(term), Some((_, path))) = (term, found) else {
                 return Err(ungrouped(&format!("{}.{}", place.table.name, order.field.name)));
             };
-            order::orderable(&term.ty)?;
+            order::orderable(&self.schema.catalog, &term.ty)?;
             let grouped = if matches!(term.expr, Bson::String(_)) {
                 Term::stored(path.clone(), term.ty)
             } else {
                 Term::new(path.clone(), term.ty)
             };
-            let key = grouped.comparable(&self.schema.catalog);
+            let key = sortable(&self.schema.catalog, &grouped)?;
             self.sort_by(&mut sort, order, key);
         }
         let mut stages = vec![doc! { "$group": accumulators }];

@@ -2,11 +2,12 @@
 
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Nulls, Order, Query};
+use truststream_services::database::{Catalog, Nulls, Order, Query};
 
-use super::read::sortable;
+use super::read::stored_order;
 use super::{Place, Planner};
 use crate::money::is_money;
+use crate::record::{fields, is_record, sortable};
 use crate::span;
 use crate::storage::is_document;
 
@@ -51,7 +52,7 @@ impl Planner<'_> {
         for order in &query.order {
             let plain = order.relation.is_none() && order.field.path.is_empty();
             let table = self.schema.table(&place.table)?;
-            if plain && let Some(field) = sortable(table, place, &order.field.name) {
+            if plain && let Some(field) = stored_order(table, place, &order.field.name) {
                 self.access.may_read(table, &place.table, &order.field.name)?;
                 sort.by.insert(field, direction(order));
                 continue;
@@ -91,8 +92,8 @@ impl Planner<'_> {
     ) -> Result<Bson> {
         let Some(name) = &order.relation else {
             let term = self.term(place, &order.field, stages)?;
-            orderable(&term.ty)?;
-            return Ok(term.comparable(&self.schema.catalog));
+            orderable(&self.schema.catalog, &term.ty)?;
+            return sortable(&self.schema.catalog, &term);
         };
         let embed = super::embed::ordering(query, name)?;
         let (lookup, key) = self.embed_key(place, embed, &order.field)?;
@@ -105,7 +106,7 @@ impl Planner<'_> {
 ///
 /// # Errors
 /// 42883 for JSON as text, 0A000 for what the engine orders otherwise.
-pub(crate) fn orderable(ty: &Type) -> Result<()> {
+pub(crate) fn orderable(catalog: &Catalog, ty: &Type) -> Result<()> {
     match ty {
         Type::Json => {
             let message = "could not identify an ordering operator for type json";
@@ -116,6 +117,13 @@ pub(crate) fn orderable(ty: &Type) -> Result<()> {
         Type::Array(inner) if matches!(inner.as_ref(), Type::Other(_)) => {
             Err(Error::unsupported(format!("this database has no order of {ty}")))
         }
+        ty if is_record(catalog, ty) => fields(catalog, ty).iter().try_for_each(|(_, field)| match field {
+            Type::Json => {
+                let message = "could not identify a comparison function for type json";
+                Err(Error::new(ErrorKind::InvalidInput, "42883", message))
+            }
+            field => orderable(catalog, field),
+        }),
         Type::Other(name) if !span::is_range(ty) && !is_money(ty) && !is_document(ty) => {
             Err(Error::unsupported(format!("this database has no order of {name}")))
         }

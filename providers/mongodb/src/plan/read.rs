@@ -345,7 +345,7 @@ pub(super) fn indexable(expr: &Bson, value: &Bson, ty: &Type) -> Option<Bson> {
 }
 
 /// A column as it is stored, for `$sort`.
-pub(super) fn sortable(table: &Table, place: &Place, name: &str) -> Option<String> {
+pub(super) fn stored_order(table: &Table, place: &Place, name: &str) -> Option<String> {
     let column = table.column(name).filter(|column| !column.nullable && place.is_top())?;
     let plain = !matches!(column.ty, Type::Enum(_) | Type::Json | Type::Jsonb | Type::Bytes | Type::Other(_));
     plain.then(|| stored(name))

@@ -9,6 +9,7 @@ use truststream_services::database::Is;
 use super::{Translator, call, unsupported};
 use crate::pattern::Pattern;
 use crate::plan::is_condition;
+use crate::record::sortable;
 use crate::span;
 use crate::term::{Relation, Term, Want, all, any, constant_of, not};
 
@@ -98,9 +99,17 @@ impl Translator<'_, '_> {
     }
 
     fn compared(&mut self, left: &Expr, relation: Relation, right: &Expr, want: Want) -> Result<Bson> {
-        let (left, right) = self.pair(left, right)?;
-        if !matches!(relation, Relation::Eq | Relation::Ne) {
-            crate::plan::orderable(&left.ty)?;
+        let (left, right) = self.alike(left, right)?;
+        if matches!(relation, Relation::Eq | Relation::Ne) {
+            self.comparable(&left.ty)?;
+        } else {
+            crate::plan::orderable(self.catalog(), &left.ty)?;
+            if self.is_record(&left.ty) {
+                // Which comes first is asked of what they are ordered by.
+                let key = |record: &Term| Ok(Term::new(sortable(self.catalog(), record)?, Type::Text));
+                let (left, right): (Result<Term>, Result<Term>) = (key(&left), key(&right));
+                return Ok(left?.compare(self.catalog(), relation, &right?, want));
+            }
         }
         if let (Some(left), Some(right)) = (constant_of(&left.expr), constant_of(&right.expr))
             && *left != Bson::Null
@@ -126,15 +135,21 @@ impl Translator<'_, '_> {
         Ok((left, right))
     }
 
-    /// Two operands of one type.
+    /// Two operands of one type that can be told apart.
     fn pair(&mut self, left: &Expr, right: &Expr) -> Result<(Term, Term)> {
+        let (left, right) = self.alike(left, right)?;
+        self.comparable(&left.ty)?;
+        Ok((left, right))
+    }
+
+    /// Two operands of one type.
+    fn alike(&mut self, left: &Expr, right: &Expr) -> Result<(Term, Term)> {
         let (left, right) = self.sides(left, right)?;
         let foreign = matches!(left.ty, Type::Other(_)) && left.ty != right.ty;
         if foreign || super::value::family(&left.ty) != super::value::family(&right.ty) {
             let message = format!("a comparison of {} and {}", left.ty.sql_name(), right.ty.sql_name());
             return Err(unsupported(&message, right.expr));
         }
-        self.comparable(&left.ty)?;
         Ok((left, right))
     }
 

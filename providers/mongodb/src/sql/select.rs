@@ -15,6 +15,7 @@ use super::titles::{is_name, natural_name, numbered, unambiguous};
 use super::{Translator, aggregates, ident, unsupported};
 use crate::names::field;
 use crate::plan::{Sort, orderable};
+use crate::record::sortable;
 use crate::storage::integer;
 use crate::term::{Term, Want, constant_of, is_json};
 
@@ -286,10 +287,10 @@ impl Translator<'_, '_> {
     }
 
     pub(super) fn sort(&mut self, sort: &mut Sort, term: &Term, order: &OrderByExpr) -> Result<()> {
-        orderable(&term.ty)?;
+        orderable(self.catalog(), &term.ty)?;
         let descending = order.options.sort == Some(sqlparser::ast::OrderBySort::Desc);
         let nulls = order.options.nulls_first.map(|first| if first { Nulls::First } else { Nulls::Last });
-        let key = term.comparable(&self.planner.schema.catalog);
+        let key = sortable(self.catalog(), term)?;
         self.planner.sorted_by(sort, key, descending, nulls);
         Ok(())
     }
