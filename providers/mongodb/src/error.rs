@@ -25,6 +25,10 @@ pub(crate) fn convert(error: Native) -> Error {
                 "this database compares neither JSON objects and arrays as text nor numbers of more than 34 digits",
             ),
         },
+        // Codes of `$mod`, and that of all wrong values, of which `$divide` makes one.
+        Some(2 | 16_610 | 5_733_415) if text(&error).is_some_and(|text| text.contains(" by zero")) => {
+            (ErrorKind::InvalidInput, "22012", "division by zero")
+        }
         Some(280 | 286) => {
             (ErrorKind::NotFound, "BACKEND_010", "the changes after this position are not kept any more")
         }
@@ -56,6 +60,9 @@ const REFUSALS: &[(&str, &str, ErrorKind, &str)] = &[
     ("domain ", " does not allow null values", ErrorKind::Constraint, "23502"),
     ("field name must not be ", "null", ErrorKind::InvalidInput, "22023"),
     ("argument ", ": key must not be null", ErrorKind::InvalidInput, "22023"),
+    ("division by ", "zero", ErrorKind::InvalidInput, "22012"),
+    ("numeric field ", "overflow", ErrorKind::InvalidInput, "22003"),
+    ("this database reckons with no ", "infinity", ErrorKind::Unsupported, "0A000"),
     ("this database has no JSON with ", "two members of one name", ErrorKind::Unsupported, "0A000"),
 ];
 

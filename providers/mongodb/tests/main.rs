@@ -9,6 +9,7 @@ mod functions;
 mod identities;
 mod instead;
 mod introspection;
+mod numbers;
 mod partitions;
 mod policies;
 mod receiving;

@@ -97,6 +97,8 @@ impl Translator<'_, '_> {
                 }
                 Ok(Term::new(call("$abs", number.expr), number.ty))
             }
+            ("round", [number]) => self.rounding(number, None),
+            ("round", [number, digits]) => self.rounding(number, Some(digits)),
             ("cardinality", [array]) => {
                 let array = self.value(array, None)?;
                 let size = call("$size", call("$ifNull", vec![array.expr.clone(), Bson::Array(Vec::new())]));

@@ -4,6 +4,7 @@ use mongodb::bson::{Bson, doc};
 use truststream_kernel::{Result, Type};
 
 use super::moments::moment;
+use super::numbers::bounded;
 use super::value::{Family, family};
 use super::{Translator, call, unsupported};
 use crate::cast::cast;
@@ -46,6 +47,7 @@ impl Translator<'_, '_> {
         let exact = match (&term.ty, to) {
             (Int2 | Int4 | Int8, Int8) | (Int2, Int4) => expr,
             (Int2 | Int4 | Int8, Numeric(None)) => call("$toDecimal", expr),
+            (Int2 | Int4 | Int8 | Numeric(_), Numeric(Some(digits))) => bounded(&term, *digits)?,
             (Int2 | Int4 | Int8 | Numeric(_), Float8) => call("$toDouble", expr),
             (Numeric(_), Numeric(None)) | (Float4, Float8) => expr,
             (Int2 | Int4 | Int8, Text) => call("$toString", expr),

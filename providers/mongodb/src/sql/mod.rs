@@ -18,6 +18,7 @@ mod from;
 mod letters;
 mod lists;
 mod moments;
+mod numbers;
 mod query;
 mod records;
 mod routine;

@@ -288,37 +288,6 @@ impl<'a> Translator<'_, 'a> {
         let known = known.ok_or_else(|| Error::unsupported("this database has no arrays of columns"))?;
         Ok(Term::new(constant(known), Type::Array(Box::new(ty))))
     }
-
-    fn arithmetic(&self, op: BinaryOperator, left: Term, right: Term) -> Result<Term> {
-        let rank = |ty: &Type| match ty {
-            Type::Int2 | Type::Int4 => Some(0),
-            Type::Int8 => Some(1),
-            Type::Numeric(_) => Some(2),
-            Type::Float4 | Type::Float8 => Some(3),
-            _ => None,
-        };
-        let ranks = rank(&left.ty).zip(rank(&right.ty));
-        let Some((one, other)) = ranks else { return Err(unsupported("this arithmetic", op)) };
-        let ty = match one.max(other) {
-            0 => Type::Int4,
-            1 => Type::Int8,
-            2 => Type::Numeric(None),
-            _ => Type::Float8,
-        };
-        let word = match op {
-            BinaryOperator::Plus => "$add",
-            BinaryOperator::Minus => "$subtract",
-            BinaryOperator::Multiply => "$multiply",
-            BinaryOperator::Modulo if one.max(other) < 2 => "$mod",
-            // Doubles hold what these are exactly.
-            BinaryOperator::Divide if ty == Type::Int4 => {
-                let whole = call("$trunc", call("$divide", vec![left.expr, right.expr]));
-                return Ok(Term::new(call("$toLong", whole), ty));
-            }
-            _ => return Err(unsupported("this arithmetic", op)),
-        };
-        Ok(Term::new(call(word, vec![left.expr, right.expr]), ty))
-    }
 }
 
 /// An identifier as PostgreSQL knows it: in lower case unless quoted.
