@@ -8,7 +8,7 @@ use truststream_services::database::{
     CastDirection, Catalog, Column, Comparison, Field, Filter, Function, Operand, Operator,
 };
 use truststream_sql::evaluate::Computed;
-use truststream_sql::schema::enum_table;
+use truststream_sql::schema::{enum_table, name_within};
 
 use crate::plan::{Place, Planner};
 
@@ -80,16 +80,17 @@ fn compared(planner: &Planner<'_>, place: &Place, comparison: &Comparison) -> Re
         return untouched();
     }
     let is_text = matches!(column.ty, Type::Text | Type::Varchar(_) | Type::Char(_));
+    let name = name_within(&place.table.schema, &column.type_name);
     let sign = match operator {
         Operator::Like => Some(("~~", "unknown")),
         Operator::Ilike => Some(("~~*", "unknown")),
-        Operator::Match => Some(("~", column.type_name.as_str())),
-        Operator::Imatch => Some(("~*", column.type_name.as_str())),
+        Operator::Match => Some(("~", name.as_str())),
+        Operator::Imatch => Some(("~*", name.as_str())),
         _ => None,
     };
     match sign {
         Some((sign, right)) if !is_text => {
-            let message = format!("operator does not exist: {} {sign} {right}", column.type_name);
+            let message = format!("operator does not exist: {name} {sign} {right}");
             return Err(Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
                 "No operator matches the given name and argument types. You might need to add explicit type casts.",
             ));

@@ -180,6 +180,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     representations::are_shown_by_their_casts: Representations,
     representations::are_grouped_by_what_they_are: Representations,
     representations::are_read_in_filters: Representations,
+    representations::are_named_in_errors_as_a_session_finds_them: Representations,
     representations::are_read_in_bodies: Representations,
     representations::are_those_of_views_and_functions: Representations,
     partitions::are_parts_of_one_table: Partitions,

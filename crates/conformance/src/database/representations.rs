@@ -3,7 +3,7 @@
 use truststream_kernel::Result;
 use truststream_services::database::{
     Aggregate, AggregateFunction, Comparison, Database, DatabaseService, Field, Filter, Insert, Is, Item,
-    Media, OnConflict, Operand, Operator, Quantifier, Query, Select,
+    Media, OnConflict, Operand, Operator, Quantifier, Query, Select, TableName,
 };
 
 use super::build::{
@@ -140,6 +140,27 @@ pub(super) async fn are_read_in_filters(env: Env<DatabaseService>) -> Outcome {
     assert_eq!(ids(&database, "paints", moment).await?, [1]);
     let name = Query::all().matching(compare("name", Operator::Eq, "deep red"));
     assert_eq!(ids(&database, "paints", name).await?, [1]);
+    Ok(())
+}
+
+pub(super) async fn are_named_in_errors_as_a_session_finds_them(env: Env<DatabaseService>) -> Outcome {
+    let sql = "
+        create schema shop;
+        create domain shop.tone as int;
+        create function shop.tone_read(text) returns shop.tone language sql immutable as $$
+          select length($1)::shop.tone
+        $$;
+        create cast (text as shop.tone) with function shop.tone_read(text) as implicit;
+        create table shop.lamps (id int primary key, tone shop.tone);
+        create table lamps (id int primary key, tone shop.tone);";
+    let database = migrated(&env, "1_shop.sql", sql).await?;
+    for (schema, name) in [("shop", "tone"), ("public", "shop.tone")] {
+        for (operator, sign, right) in [(Operator::Like, "~~", "unknown"), (Operator::Match, "~", name)] {
+            let query = Query::all().matching(compare("tone", operator, "x"));
+            let found = database.send(Select::new(TableName::new(schema, "lamps"), query)).await;
+            refused_saying(found, "42883", &format!("operator does not exist: {name} {sign} {right}"));
+        }
+    }
     Ok(())
 }
 

@@ -24,6 +24,16 @@ pub fn enum_table(name: &str) -> TableName {
     }
 }
 
+/// A type's name as errors have it: without its schema where that is the request's own, `public` or
+/// `extensions`, which PostgreSQL searches unless configured otherwise.
+pub fn name_within(schema: &str, type_name: &str) -> String {
+    let name = enum_table(type_name);
+    match [schema, "public", "extensions"].contains(&name.schema.as_str()) {
+        true => name.name,
+        false => type_name.to_owned(),
+    }
+}
+
 /// The type a name means in this catalog, enums included.
 pub fn type_of(catalog: &Catalog, data_type: &DataType) -> Type {
     match data_type {

@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use truststream_kernel::{Result, Type};
 use truststream_services::database::{CastDirection, Column, Field, Function};
+use truststream_sql::schema::name_within;
 
 use super::field::Term;
 use super::{Planner, Scope};
@@ -20,7 +21,8 @@ pub(super) enum Key {
 /// A term that is compared with literals.
 pub(super) struct Compared<'a> {
     term: Term,
-    column: Option<&'a Column>,
+    /// The name of its domain, as errors have it.
+    domain: Option<String>,
     reader: Option<&'a Function>,
 }
 
@@ -35,10 +37,7 @@ impl Deref for Compared<'_> {
 impl Compared<'_> {
     /// The name of its type, as errors have it.
     pub(super) fn type_name(&self) -> String {
-        match self.column {
-            Some(column) => column.type_name.clone(),
-            None => self.term.ty.to_string(),
-        }
+        self.domain.clone().unwrap_or_else(|| self.term.ty.to_string())
     }
 
     /// Whether a cast reads what an operator compares with it: neither patterns of `like` nor searches.
@@ -54,13 +53,11 @@ impl<'a> Planner<'a> {
     /// 42703 for unknown columns.
     pub(super) fn compared(&mut self, scope: &Scope, field: &Field) -> Result<Compared<'a>> {
         let term = self.term(scope, field)?;
-        let (column, reader) = match self.of_domain(scope, field)? {
-            Some(column) => {
-                (Some(column), self.schema.catalog.representation(column, CastDirection::FromText))
-            }
-            None => (None, None),
-        };
-        Ok(Compared { term, column, reader })
+        let column = self.of_domain(scope, field)?;
+        let catalog = &self.schema.catalog;
+        let reader = column.and_then(|column| catalog.representation(column, CastDirection::FromText));
+        let domain = column.map(|column| name_within(&scope.table.schema, &column.type_name));
+        Ok(Compared { term, domain, reader })
     }
 
     /// The column of a domain that a field is.
