@@ -12,10 +12,23 @@ const DAYS: i32 = 10_957;
 
 /// Whether values of a type have hashes here.
 pub fn is_hashed(ty: &Type) -> bool {
-    use Type::{Bool, Bytes, Date, Int2, Int4, Int8, Text, Time, Timestamp, Timestamptz, Uuid, Varchar};
+    use Type::{
+        Bool, Bytes, Date, Int2, Int4, Int8, Numeric, Text, Time, Timestamp, Timestamptz, Uuid, Varchar,
+    };
     matches!(
         ty,
-        Bool | Int2 | Int4 | Int8 | Text | Varchar(_) | Bytes | Uuid | Date | Time | Timestamp | Timestamptz
+        Bool | Int2
+            | Int4
+            | Int8
+            | Numeric(_)
+            | Text
+            | Varchar(_)
+            | Bytes
+            | Uuid
+            | Date
+            | Time
+            | Timestamp
+            | Timestamptz
     )
 }
 
@@ -33,6 +46,7 @@ pub fn of(value: &Value) -> Option<u64> {
     Some(match value {
         Value::Bool(value) => of_integer((*value).into()),
         Value::Int(number) => of_integer(*number),
+        Value::Decimal(text) => of_decimal(text),
         Value::Text(text) => of_bytes(text.as_bytes()),
         Value::Bytes(bytes) => of_bytes(bytes),
         Value::Uuid(uuid) => of_bytes(uuid.as_bytes()),
@@ -61,6 +75,28 @@ fn of_integer(number: i64) -> u64 {
     let mut state = State::new(4);
     state.a = state.a.wrapping_add(low(bits ^ high));
     state.end()
+}
+
+/// Decimals go by their digits in fours, without zeros around them, and by where the first four stand; signs and
+/// scales are left out.
+fn of_decimal(text: &str) -> u64 {
+    let text = text.trim_start_matches('-');
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return SEED;
+    }
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    let pad = |length: usize| "0".repeat(length.next_multiple_of(4) - length);
+    let digits = [pad(whole.len()), whole.to_owned(), rest.to_owned(), pad(rest.len())].concat();
+    let fours: Vec<u16> = digits
+        .as_bytes()
+        .chunks(4)
+        .map(|four| four.iter().fold(0, |number, digit| number * 10 + u16::from(digit - b'0')))
+        .collect();
+    let Some(first) = fours.iter().position(|four| *four != 0) else { return SEED.wrapping_sub(1) };
+    let last = fours.iter().rposition(|four| *four != 0).unwrap_or(first);
+    let bytes: Vec<u8> = fours[first..=last].iter().flat_map(|four| four.to_le_bytes()).collect();
+    let place = (whole.len().div_ceil(4) as i64) - 1 - (first as i64);
+    of_bytes(&bytes) ^ place.cast_unsigned()
 }
 
 fn of_bytes(bytes: &[u8]) -> u64 {

@@ -31,6 +31,17 @@ const VALUES: &[&str] = &[
     r#""number":7,"name":"seven","flag":true"#,
     r#""number":8,"day":"2024-02-29","who":"a11ce000-0000-4000-8000-000000000001""#,
     r#""name":"nine","at":"2024-02-29T12:00:00Z""#,
+    r#""amount":0"#,
+    r#""amount":0.00"#,
+    r#""amount":1.5"#,
+    r#""amount":-1.50"#,
+    r#""amount":0.00012"#,
+    r#""amount":12345678901234567890.123456789"#,
+    r#""amount":10000"#,
+    r#""amount":99990000.0001"#,
+    r#""amount":17"#,
+    r#""amount":100000000000000000000"#,
+    r#""amount":3.14159"#,
 ];
 
 pub(super) async fn decide_as_in_postgres(env: Env<DatabaseService>) -> Outcome {
@@ -41,7 +52,7 @@ pub(super) async fn decide_as_in_postgres(env: Env<DatabaseService>) -> Outcome 
             refused_saying(done, "23514", "no partition of relation \"spread\" found for row");
         }
     }
-    let kept = [0, 1, 5, 6, 7, 8, 9, 10, 11, 12, 14, 17, 19, 20, 21, 23];
+    let kept = [0, 1, 5, 6, 7, 8, 9, 10, 11, 12, 14, 17, 19, 20, 21, 23, 26, 27, 30, 31, 33];
     assert_eq!(ids(&database, "spread", Query::all()).await?, kept);
     Ok(())
 }

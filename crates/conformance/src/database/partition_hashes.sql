@@ -6,6 +6,7 @@ create table spread (
   day date,
   at timestamptz,
   who uuid,
-  flag boolean
-) partition by hash (number, name, day, at, who, flag);
+  flag boolean,
+  amount numeric
+) partition by hash (number, name, day, at, who, flag, amount);
 create table spread_first partition of spread for values with (modulus 2, remainder 0);

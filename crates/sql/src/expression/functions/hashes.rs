@@ -10,7 +10,7 @@ pub(super) fn hash(arguments: &[Value]) -> Result<Value> {
     let ty = Type::parse(text(arguments, 0)?);
     let value = match ty {
         Type::Timestamp | Type::Timestamptz => Value::Timestamp(integer(arguments, 1)?),
-        Type::Uuid | Type::Date | Type::Time => Value::parse(&ty, text(arguments, 1)?)?,
+        Type::Uuid | Type::Date | Type::Time | Type::Numeric(_) => Value::parse(&ty, text(arguments, 1)?)?,
         _ => arguments.get(1).cloned().unwrap_or(Value::Null),
     };
     let hash = hash::of(&value).ok_or_else(|| Error::internal("a value without a hash"))?;
