@@ -121,6 +121,7 @@ async fn what_would_differ_is_refused_beforehand() {
     let problems = driver.review(&Context::system(), &Review { migrations }).await.unwrap();
     let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
     assert_eq!(lines, [3, 4, 4, 5, 6, 7, 8, 11], "{problems:?}");
+    assert_eq!(problems[7].reason, "view public.d: could not identify an ordering operator for type held");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -108,27 +108,26 @@ impl Planner<'_> {
 /// 42883 for JSON as text, 0A000 for what the engine orders otherwise.
 pub(crate) fn orderable(catalog: &Catalog, ty: &Type) -> Result<()> {
     match ty {
-        Type::Json => {
-            let message = "could not identify an ordering operator for type json";
-            Err(Error::new(ErrorKind::InvalidInput, "42883", message)
-                .with_hint("Use an explicit ordering operator or modify the query."))
-        }
+        Type::Json => Err(no_order(ty)),
         Type::Bytes => Err(Error::unsupported("this database does not order by bytea")),
         Type::Array(inner) if matches!(inner.as_ref(), Type::Other(_)) => {
             Err(Error::unsupported(format!("this database has no order of {ty}")))
         }
-        ty if is_record(catalog, ty) => fields(catalog, ty).iter().try_for_each(|(_, field)| match field {
-            Type::Json => {
-                let message = "could not identify a comparison function for type json";
-                Err(Error::new(ErrorKind::InvalidInput, "42883", message))
-            }
-            field => orderable(catalog, field),
+        ty if is_record(catalog, ty) => fields(catalog, ty).iter().try_for_each(|(_, field)| {
+            let not_of = |error: Error| if error.code() == "42883" { no_order(ty) } else { error };
+            orderable(catalog, field).map_err(not_of)
         }),
         Type::Other(name) if !span::is_range(ty) && !is_money(ty) && !is_document(ty) => {
             Err(Error::unsupported(format!("this database has no order of {name}")))
         }
         _ => Ok(()),
     }
+}
+
+fn no_order(ty: &Type) -> Error {
+    let message = format!("could not identify an ordering operator for type {ty}");
+    Error::new(ErrorKind::InvalidInput, "42883", message)
+        .with_hint("Use an explicit ordering operator or modify the query.")
 }
 
 /// The stages that take a page.
