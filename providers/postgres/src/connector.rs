@@ -250,22 +250,24 @@ impl Connector {
 }
 
 impl Manager for Connector {
-    type Type = Connection;
+    // Boxed, because it is large and passed around for each request.
+    type Type = Box<Connection>;
     type Error = Error;
 
-    async fn create(&self) -> Result<Connection> {
-        Ok(Connection {
-            client: self.connect().await?,
+    async fn create(&self) -> Result<Box<Connection>> {
+        Ok(Box::new(Connection {
+            // Boxed, because it is large and most requests find a connection.
+            client: Box::pin(self.connect()).await?,
             opening: self.opening.clone(),
             place: Arc::clone(&self.config),
             encryption: self.encryption.clone(),
             prepared: Mutex::default(),
             shaped: Mutex::default(),
             session: Mutex::new(Some(Session::default())),
-        })
+        }))
     }
 
-    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Error> {
+    async fn recycle(&self, connection: &mut Box<Connection>, _: &Metrics) -> RecycleResult<Error> {
         if connection.is_closed() {
             return Err(RecycleError::message("closed"));
         }

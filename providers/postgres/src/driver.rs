@@ -128,7 +128,8 @@ impl PostgresDriver {
     /// Runs a request, and once more if it failed for something that is known only now.
     async fn informed<T, F: Future<Output = Result<T>>>(&self, run: impl Fn() -> F) -> Result<T> {
         match run().await {
-            Err(error) if self.knows_more_than(&error).await => run().await,
+            // Boxed, because both are large and most requests succeed.
+            Err(error) if Box::pin(self.knows_more_than(&error)).await => Box::pin(run()).await,
             answered => answered,
         }
     }
@@ -181,7 +182,7 @@ impl DatabaseDriver for PostgresDriver {
     }
 
     async fn describe(&self, _cx: &Context, op: &Describe) -> Result<Arc<Catalog>> {
-        let schema = if op.fresh { self.reload().await? } else { self.schema() };
+        let schema = if op.fresh { Box::pin(self.reload()).await? } else { self.schema() };
         Ok(Arc::clone(&schema.catalog))
     }
 

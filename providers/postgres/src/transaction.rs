@@ -8,6 +8,7 @@ mod reply;
 mod shared;
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -172,7 +173,8 @@ impl Transactions {
                 Box::pin(answered).await.map_err(Failure::from)
             }
             (None, None) if alone => {
-                self.alone(&connection, scope, statement, reply).await.map_err(Failure::from)
+                let answered = self.alone(&connection, scope, statement, reply);
+                Box::pin(answered).await.map_err(Failure::from)
             }
             (None, None) => {
                 let answered = self.rows(&connection, cx, (scope, &standing), statement, reply);
@@ -253,8 +255,8 @@ impl Transactions {
             rows.and_then(|rows| ended.map(|()| rows))
         };
         let is_ready = !prepares || reply.prepared(connection, &statement.text).is_some();
-        let prepare = (!is_ready).then(|| reply.prepare(connection, &statement.text));
-        one_by_one(opening, prepare, running).await.map(|((), rows)| rows)
+        let prepare = (!is_ready).then(|| Box::pin(reply.prepare(connection, &statement.text)));
+        one_by_one(pin!(opening), prepare, pin!(running)).await.map(|((), rows)| rows)
     }
 
     /// The settings that policies and functions read.

@@ -11,6 +11,8 @@
 //! names, and before statements of TrustStream's own, the session is reset first. If setting fails, what was
 //! read is thrown away.
 
+use std::pin::pin;
+
 use futures::join;
 use tokio_postgres::Error as PgError;
 use truststream_kernel::{Caller, Context};
@@ -87,8 +89,8 @@ impl Transactions {
             ready.and(set)
         };
         let is_ready = !prepares || reply.prepared(connection, &statement.text).is_some();
-        let prepare = (!is_ready).then(|| reply.prepare(connection, &statement.text));
-        let (made, rows) = one_by_one(opening, prepare, reply.run(connection, statement)).await?;
+        let prepare = (!is_ready).then(|| Box::pin(reply.prepare(connection, &statement.text)));
+        let (made, rows) = one_by_one(pin!(opening), prepare, pin!(reply.run(connection, statement))).await?;
         let kept = Kept::new(settings, &made);
         let is_sure = statement.answers_at.is_some() && R::first(&rows.0).is_some_and(|row| !has_said(row));
         connection.keep_request(if is_sure { kept } else { kept.in_doubt() });
