@@ -10,6 +10,7 @@ use truststream_kernel::value::jsonb;
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{Catalog, Format, Media};
 use truststream_sql::composite::Composite;
+use truststream_sql::printed::record::push_fields;
 
 use crate::average::{average, lasting};
 use crate::cast::cast;
@@ -59,13 +60,11 @@ impl<'a> Renderer<'a> {
         }
         match self.format.media {
             Media::Csv => {
-                let mut text = String::new();
-                if self.rows > 0 {
-                    let names: Vec<Option<String>> =
-                        self.shape.fields.iter().map(|field| Some(name(field).to_owned())).collect();
-                    push_line(&mut text, names);
-                    text.push_str(&self.out);
-                }
+                // Names stand as they are, and nothing is named where there is no row: as in PostgREST.
+                let text = match self.rows {
+                    0 => "\n".to_owned(),
+                    _ => self.shape.fields.iter().map(name).collect::<Vec<_>>().join(",") + &self.out,
+                };
                 Ok((text.into(), self.rows))
             }
             Media::Object if self.rows != 1 => Err(not_one(self.rows)),
@@ -130,7 +129,7 @@ impl<'a> Renderer<'a> {
             });
         }
         self.out.push('\n');
-        push_line(&mut self.out, texts);
+        push_fields(&mut self.out, &texts);
         Ok(())
     }
 
@@ -368,21 +367,5 @@ fn name(field: &Out) -> &str {
         | Out::Average { name, .. }
         | Out::Embed { name, .. } => name,
         Out::Spread { .. } => "",
-    }
-}
-
-fn push_line(out: &mut String, texts: Vec<Option<String>>) {
-    for (index, text) in texts.into_iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        let text = text.unwrap_or_default();
-        if text.contains([',', '"', '\n', '\r', '\\', '(', ')', ' ']) {
-            out.push('"');
-            out.push_str(&text.replace('"', "\"\"").replace('\\', "\\\\"));
-            out.push('"');
-        } else {
-            out.push_str(&text);
-        }
     }
 }

@@ -5,6 +5,7 @@ use rusqlite::params_from_iter;
 use truststream_kernel::{Body, Context, Error, ErrorKind, Result, Value};
 use truststream_services::database::{Format, Media, Page, Query, TableName};
 use truststream_spool::{IN_MEMORY, Spool};
+use truststream_sql::printed::record::push_fields;
 
 use crate::connection::Conn;
 use crate::error::convert;
@@ -107,9 +108,9 @@ pub(crate) fn ids(conn: &Conn, statement: &Statement) -> Result<Vec<i64>> {
 }
 
 fn csv(conn: &Conn, statement: &Statement, spools: bool) -> Result<Rendered> {
-    let (mut out, mut spool) = (String::new(), None);
     let names: Vec<&str> = statement.fields.iter().map(|field| field.name.as_str()).collect();
-    push_line(&mut out, names.iter().map(|name| Some((*name).to_owned())));
+    // Names stand as they are, and nothing is named where there is no row: as in PostgREST.
+    let (mut out, mut spool) = (names.join(","), None);
     let mut prepared = conn.sql.prepare_cached(&statement.sql).map_err(convert)?;
     let mut found = prepared.query(params_from_iter(&statement.parameters)).map_err(convert)?;
     let mut count = 0;
@@ -123,32 +124,16 @@ fn csv(conn: &Conn, statement: &Statement, spools: bool) -> Result<Rendered> {
             });
         }
         out.push('\n');
-        push_line(&mut out, texts.into_iter());
+        push_fields(&mut out, &texts);
         count += 1;
         if spools && out.len() >= IN_MEMORY {
             rows::spill(&mut out, &mut spool)?;
         }
     }
     if count == 0 {
-        out.clear();
+        out = "\n".to_owned();
     }
     Rendered::of(out, spool, count)
-}
-
-fn push_line(out: &mut String, texts: impl Iterator<Item = Option<String>>) {
-    for (index, text) in texts.enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        let text = text.unwrap_or_default();
-        if text.contains([',', '"', '\n', '\r', '\\', '(', ')', ' ']) {
-            out.push('"');
-            out.push_str(&text.replace('"', "\"\"").replace('\\', "\\\\"));
-            out.push('"');
-        } else {
-            out.push_str(&text);
-        }
-    }
 }
 
 /// JSON without the null members of its objects; everything else stays as it is.

@@ -1,10 +1,10 @@
 //! Columns, order, pages and counts.
 
 use truststream_services::database::{
-    Count, DatabaseService, Field, Item, JsonKey, JsonStep, Media, Nulls, Order, Query, Select,
+    Count, DatabaseService, Field, Filter, Item, JsonKey, JsonStep, Media, Nulls, Order, Query, Select,
 };
 
-use super::build::{QueryExt, ascending, filled, ids, read, ready, refused, table};
+use super::build::{QueryExt, ascending, filled, ids, insert, read, ready, refused, table};
 use crate::{Env, Outcome};
 
 pub(super) async fn all_columns_of_all_rows(env: Env<DatabaseService>) -> Outcome {
@@ -152,5 +152,19 @@ pub(super) async fn csv(env: Env<DatabaseService>) -> Outcome {
         String::from_utf8_lossy(&page.body),
         "id,name,country\n1,Ada,SE\n2,Bo,\n3,çelik,TR\n4,D%_x,SE"
     );
+    insert(&database, "artists", r#"{"id":9,"name":"","country":"a\tb"}"#).await?;
+    let lines = async |id: &str| {
+        let items = vec![Item::column("id"), named("name", "the \"name\", quoted"), Item::column("country")];
+        let query = Query { items, filter: Some(Filter::eq("id", id)), ..Query::default() };
+        let mut select = Select::new(table("artists"), query);
+        select.format.media = Media::Csv;
+        database.send(select).await.map(|page| String::from_utf8_lossy(&page.body).into_owned())
+    };
+    assert_eq!(lines("9").await?, "id,the \"name\", quoted,country\n9,\"\",\"a\tb\"");
+    assert_eq!(lines("8").await?, "\n");
     Ok(())
+}
+
+fn named(column: &str, alias: &str) -> Item {
+    Item::Column { field: Field::column(column), alias: Some(alias.into()), cast: None, aggregate: None }
 }
