@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
+use truststream_conformance::PATIENT;
 use truststream_conformance::postgres_server::PostgresServer;
 
 /// What a command wrote and how it ended.
@@ -43,10 +44,6 @@ pub enum Engine {
 
 /// The engines that every command of the catalog works on.
 pub const ENGINES: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
-
-/// A busy machine is neither a provider that is down nor a pause that is too long.
-const PATIENT: &str = "[switch]\nhold = \"120s\"\nmax_pause = \"60s\"\n\
-    [health]\ntimeout = \"120s\"\nlatency = \"120s\"\n";
 
 /// A project with one backend, `main`.
 pub struct Project {

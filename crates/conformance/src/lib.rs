@@ -25,3 +25,7 @@ pub mod postgres_server;
 pub mod scratch;
 
 pub use harness::{Case, Env, Failure, Outcome, only, run};
+
+/// Settings of a test's project: a busy machine is neither a provider that is down nor a pause that is too long.
+pub const PATIENT: &str = "[switch]\nhold = \"120s\"\nmax_pause = \"60s\"\n\
+    [health]\ntimeout = \"120s\"\nlatency = \"120s\"\n[layers.timeout]\nlimit = \"300s\"\n";

@@ -1,10 +1,9 @@
 //! Projects in temporary folders, on every kind of database.
 
-use std::sync::OnceLock;
-
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use truststream::{Config, TrustStream};
+use truststream_conformance::PATIENT;
 use truststream_conformance::postgres_server::PostgresServer;
 
 pub const SCHEMA: &str = "
@@ -56,26 +55,10 @@ pub fn database(backend: Backend, name: &str) -> String {
     format!("[backend.{name}.database]\n{settings}")
 }
 
-/// A new database on the server of this test run. The server goes with the thread that starts it, so
-/// that is none of a test's; that thread ends with the run.
+/// A new database on the server of this test run.
 fn new_database() -> String {
-    static SERVER: OnceLock<PostgresServer> = OnceLock::new();
-    let start = || {
-        let (sender, started) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            sender.send(PostgresServer::start(&[]).unwrap()).unwrap();
-            loop {
-                std::thread::park();
-            }
-        });
-        started.recv().unwrap()
-    };
-    SERVER.get_or_init(start).new_database().unwrap()
+    PostgresServer::of_the_run().new_database().unwrap()
 }
-
-/// A busy machine is neither a provider that is down nor a pause that is too long.
-pub const PATIENT: &str = "[switch]\nhold = \"120s\"\nmax_pause = \"60s\"\n\
-    [health]\ntimeout = \"120s\"\nlatency = \"120s\"\n";
 
 /// An open project with these databases, and the folder it lives in.
 pub async fn open(databases: &[String]) -> (TrustStream, TempDir) {

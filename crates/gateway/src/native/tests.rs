@@ -1,6 +1,6 @@
 //! The own API and what goes beyond PostgREST on `/rest/v1`, on real databases.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -48,20 +48,9 @@ impl Reply {
     }
 }
 
-/// A new database on the server of this test run, which goes with a thread that is no test's.
+/// A new database on the server of this test run.
 pub(crate) fn new_database() -> String {
-    static SERVER: OnceLock<PostgresServer> = OnceLock::new();
-    let start = || {
-        let (sender, started) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            sender.send(PostgresServer::start(&[]).unwrap()).unwrap();
-            loop {
-                std::thread::park();
-            }
-        });
-        started.recv().unwrap()
-    };
-    SERVER.get_or_init(start).new_database().unwrap()
+    PostgresServer::of_the_run().new_database().unwrap()
 }
 
 pub(crate) async fn sites() -> [Site; 2] {
