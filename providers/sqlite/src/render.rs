@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use rusqlite::params_from_iter;
-use truststream_kernel::{Body, Context, Error, ErrorKind, Result, Value};
+use truststream_kernel::{Body, Context, Error, Result, Value};
 use truststream_services::database::{Format, Media, Page, Query, TableName};
 use truststream_spool::{IN_MEMORY, Spool};
 use truststream_sql::printed::record::push_fields;
@@ -73,22 +73,13 @@ pub(crate) fn in_format(
             if format.media == Media::Json {
                 return Rendered::of(body, spool, rows);
             }
-            if rows != 1 {
-                return Err(not_one(rows));
-            }
+            format.check_rows(rows)?;
             // The array's only element is what is between its brackets.
             body.pop();
             Ok(Rendered { body: Bytes::from(body).slice(1..), spooled: None, rows })
         }
         _ => Err(Error::unsupported("this database answers in JSON and CSV, and with the plans of reads")),
     }
-}
-
-/// The error of a singular request that does not find one row.
-pub(crate) fn not_one(rows: u64) -> Error {
-    let message = "Cannot coerce the result to a single JSON object";
-    Error::new(ErrorKind::InvalidInput, "PGRST116", message)
-        .with_details(format!("The result contains {rows} rows"))
 }
 
 /// One number that a statement answers.

@@ -184,21 +184,8 @@ fn record_shown(composite: &Composite, sql: &str) -> String {
 
 /// The term as an argument of SQLite's JSON functions.
 pub(crate) fn as_json(term: &Term) -> String {
-    let sql = &term.sql;
     match &term.ty {
-        ty if storage::is_of_session(ty) => format!("ts_json({sql}, {})", literal(&ty.sql_name())),
-        Type::Bool => format!("ts_bool({sql})"),
-        Type::Json | Type::Jsonb => format!("ts_raw({sql})"),
-        Type::Array(element) if **element != Type::Float4 => format!("ts_raw({sql})"),
-        Type::Bytes => format!("'\\x' || lower(hex({sql}))"),
-        Type::Timestamptz
-        | Type::Timestamp
-        | Type::Float4
-        | Type::Float8
-        | Type::Numeric(_)
-        | Type::Array(_) => {
-            format!("ts_json({sql}, {})", literal(&term.ty.sql_name()))
-        }
-        _ => sql.clone(),
+        ty if storage::is_of_session(ty) => format!("ts_json({}, {})", term.sql, literal(&ty.sql_name())),
+        ty => expression::as_json(&term.sql, ty),
     }
 }
