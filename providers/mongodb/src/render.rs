@@ -7,7 +7,7 @@ use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
 use mongodb::bson::{Bson, Document};
 use truststream_kernel::value::json::push_string;
 use truststream_kernel::value::jsonb;
-use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
+use truststream_kernel::{Error, Result, Type, Value};
 use truststream_services::database::{Catalog, Format, Media};
 use truststream_sql::composite::Composite;
 use truststream_sql::printed::record::push_fields;
@@ -67,8 +67,10 @@ impl<'a> Renderer<'a> {
                 };
                 Ok((text.into(), self.rows))
             }
-            Media::Object if self.rows != 1 => Err(not_one(self.rows)),
-            Media::Object => Ok((self.out.into(), self.rows)),
+            Media::Object => {
+                self.format.check_rows(self.rows)?;
+                Ok((self.out.into(), self.rows))
+            }
             _ => Ok((format!("[{}]", self.out).into(), self.rows)),
         }
     }
@@ -323,13 +325,6 @@ fn read(found: Option<&Bson>, ty: &Type, bare: bool, as_text: bool) -> Result<(V
         (Some(value), true) => (Value::Text(json::text(value)), Type::Text),
         (Some(value), false) => (Value::Json(json::text(value)), Type::Jsonb),
     })
-}
-
-/// The error of a reply that was wanted to be one object.
-pub(crate) fn not_one(rows: u64) -> Error {
-    let message = "Cannot coerce the result to a single JSON object";
-    Error::new(ErrorKind::InvalidInput, "PGRST116", message)
-        .with_details(format!("The result contains {rows} rows"))
 }
 
 /// A record as the session shows it: moments are in its time zone.

@@ -7,6 +7,7 @@ use truststream_kernel::{Context, Error, ErrorKind, Type};
 use truststream_services::database::{
     AppliedMigration, Catalog, Partition, Problem, Table, TableKind, TableName,
 };
+use truststream_sql::rehearse::problems;
 use truststream_sql::schema::{self, Kind, Statement};
 
 use crate::data;
@@ -32,24 +33,7 @@ const EXTENSIONS: &[&str] =
 /// Applies migrations to a copy of a catalog and lists every statement that can't be held.
 pub(crate) fn review(catalog: &Catalog, migrations: &[AppliedMigration]) -> Vec<Problem> {
     let mut catalog = catalog.clone();
-    let mut problems = Vec::new();
-    for migration in migrations {
-        let problem =
-            |line, statement, reason| Problem { migration: migration.name.clone(), line, statement, reason };
-        match schema::parse(&migration.sql) {
-            Ok(statements) => {
-                let mut unchecked = false;
-                for statement in statements {
-                    unchecked = statement.unchecks_bodies().unwrap_or(unchecked);
-                    let found = problems_of(&mut catalog, &statement, unchecked);
-                    let named = |reason| problem(statement.line, statement.excerpt(), reason);
-                    problems.extend(found.into_iter().map(named));
-                }
-            }
-            Err(error) => problems.push(problem(1, String::new(), error.message().to_owned())),
-        }
-    }
-    problems
+    problems(migrations, |statement, unchecked| problems_of(&mut catalog, statement, unchecked))
 }
 
 fn problems_of(catalog: &mut Catalog, statement: &Statement, unchecked: bool) -> Vec<String> {

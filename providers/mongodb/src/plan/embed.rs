@@ -1,10 +1,8 @@
 //! Related resources inside a `select`: `$lookup` with a pipeline of its own.
 
 use mongodb::bson::{Bson, Document, doc};
-use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{
-    Embed, Field, Item, Link, PolicyCommand, Query, Relationship, TableKind, TableName,
-};
+use truststream_kernel::{Error, Result};
+use truststream_services::database::{Embed, Field, Link, PolicyCommand, Relationship, TableKind, TableName};
 use truststream_sql::computed;
 
 use super::read::{Part, What};
@@ -12,55 +10,6 @@ use super::{Condition, Place, Planner, order};
 use crate::record::sortable;
 use crate::sql::Translator;
 use crate::term::all;
-
-/// The embed that a filter or order names.
-pub(super) fn named<'q>(query: &'q Query, name: &str) -> Option<&'q Embed> {
-    query.items.iter().find_map(|item| match item {
-        Item::Embed(embed) if embed.name() == name => Some(embed),
-        _ => None,
-    })
-}
-
-/// The embed that an order names.
-///
-/// # Errors
-/// PGRST108 if there is none of the name.
-pub(super) fn ordering<'q>(query: &'q Query, name: &str) -> Result<&'q Embed> {
-    named(query, name).ok_or_else(|| {
-        let message = format!("'{name}' is not an embedded resource in this request");
-        Error::new(ErrorKind::InvalidInput, "PGRST108", message)
-            .with_hint(format!("Verify that '{name}' is included in the 'select' query parameter."))
-    })
-}
-
-/// Whether nothing of an embed appears in the reply: it is there to filter by.
-fn shows_nothing(embed: &Embed) -> bool {
-    embed.query.items.iter().all(|item| matches!(item, Item::Embed(inner) if shows_nothing(inner)))
-}
-
-/// Whether a query gives one group whatever there is: it aggregates and names nothing to group by.
-fn is_one_group(query: &Query) -> bool {
-    let aggregate = |item: &Item| match item {
-        Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
-        Item::Embed(embed) => shows_nothing(embed) || (embed.spread && is_one_group(&embed.query)),
-        Item::All | Item::Column { .. } => false,
-    };
-    !query.items.is_empty() && query.items.iter().all(aggregate)
-}
-
-/// Refuses an order by an embed of several rows.
-fn check_one(relationship: &Relationship, parent: &TableName, embed: &Embed) -> Result<()> {
-    if relationship.to_one {
-        return Ok(());
-    }
-    let message = format!("A related order on '{}' is not possible", embed.name());
-    let details = format!(
-        "'{}' and '{}' do not form a many-to-one or one-to-one relationship",
-        parent.name,
-        embed.name()
-    );
-    Err(Error::new(ErrorKind::InvalidInput, "PGRST118", message).with_details(details))
-}
 
 /// Where related rows come from: a collection, the parent's values it is tied by, and the stages
 /// that leave the related rows that the caller may see.
@@ -78,24 +27,6 @@ impl Related {
 }
 
 impl Planner<'_> {
-    /// Refuses embeds of what is not related and orders by them, also where nothing of them is shown.
-    ///
-    /// # Errors
-    /// PGRST108, PGRST118, PGRST200, PGRST201.
-    pub(crate) fn check_relations(&self, table: &TableName, query: &Query) -> Result<()> {
-        for relation in query.order.iter().filter_map(|order| order.relation.as_deref()) {
-            let embed = ordering(query, relation)?;
-            check_one(&self.relationship(table, embed)?, table, embed)?;
-        }
-        for item in &query.items {
-            if let Item::Embed(embed) = item {
-                let to = self.relationship(table, embed)?.to;
-                self.check_relations(&to, &embed.query)?;
-            }
-        }
-        Ok(())
-    }
-
     /// What an embed adds to the rows of its parent.
     pub(super) fn embed(
         &mut self,
@@ -103,7 +34,7 @@ impl Planner<'_> {
         embed: &Embed,
         stages: &mut Vec<Document>,
     ) -> Result<Vec<Part>> {
-        if shows_nothing(embed) {
+        if embed.shows_nothing() {
             return Ok(Vec::new());
         }
         let relationship = self.relationship(&parent.table, embed)?;
@@ -151,7 +82,7 @@ impl Planner<'_> {
         if !self.counting {
             let hoisted = embed.spread && relationship.to_one;
             let counts = query.items.iter().any(|item| self.counts(&to, item));
-            if !hoisted && (counts || is_one_group(query)) {
+            if !hoisted && (counts || query.is_one_group()) {
                 let expr = Bson::Boolean(query.limit != Some(0) && query.offset == 0);
                 return Ok(Condition { stages: Vec::new(), expr });
             }
@@ -172,8 +103,7 @@ impl Planner<'_> {
         embed: &Embed,
         field: &Field,
     ) -> Result<(Vec<Document>, Bson)> {
-        let relationship = self.relationship(&parent.table, embed)?;
-        check_one(&relationship, &parent.table, embed)?;
+        let relationship = self.schema.relations.ordering(&parent.table, embed)?.clone();
         let related = self.related(parent, &relationship)?;
         let to = Place::of(&relationship.to);
         // A partner that the embed does not show orders nothing.
@@ -192,7 +122,7 @@ impl Planner<'_> {
     }
 
     pub(crate) fn relationship(&self, parent: &TableName, embed: &Embed) -> Result<Relationship> {
-        self.schema.relations.resolve(parent, &embed.relation, embed.hint.as_deref()).cloned()
+        self.schema.relations.embedded(parent, embed).cloned()
     }
 
     fn related(&mut self, parent: &Place, relationship: &Relationship) -> Result<Related> {

@@ -61,7 +61,7 @@ impl Planner<'_> {
         let Filter::Compare(Comparison { field, operator, quantifier: None, operand }) = filter else {
             return Ok(None);
         };
-        if !field.path.is_empty() || super::embed::named(query, &field.name).is_some() {
+        if !field.path.is_empty() || query.embed(&field.name).is_some() {
             return Ok(None);
         }
         let of = self.schema.table(&place.table)?;
@@ -126,7 +126,7 @@ impl Planner<'_> {
         let Comparison { field, operator, quantifier, operand } = comparison;
         if let (Field { name, path }, Operand::Is(is)) = (field, operand)
             && path.is_empty()
-            && let Some(embed) = super::embed::named(query, name)
+            && let Some(embed) = query.embed(name)
         {
             let exists = self.embed_exists(place, embed)?;
             stages.extend(exists.stages);

@@ -2,11 +2,11 @@
 
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Aggregate, AggregateFunction, Catalog, Order, Query};
+use truststream_services::database::{Aggregate, AggregateFunction, Catalog, Order, Query, errors};
 use truststream_sql::composite::Composite;
 
 use super::read::{Level, Out, Part, Shape, What, ungrouped};
-use super::{Place, Planner, embed, order, text_of};
+use super::{Place, Planner, order, text_of};
 use crate::cast;
 use crate::money::is_money;
 use crate::record::sortable;
@@ -91,7 +91,7 @@ impl Planner<'_> {
                         AggregateFunction::Count => {
                             Error::unsupported("this database counts no values that a cast shows")
                         }
-                        function => no_function(function, &Type::Json),
+                        function => errors::no_aggregate(function.name(), &Type::Json),
                     });
                 }
                 What::Value { term, cast, as_text, aggregate: Some(aggregate), .. } => {
@@ -145,7 +145,7 @@ impl Planner<'_> {
         let Some(name) = &order.relation else {
             return self.term(place, &order.field, &mut Vec::new()).map(Some);
         };
-        let embed = embed::ordering(query, name)?;
+        let embed = query.ordering_embed(name)?;
         let spread = self.spread.iter().rev().find(|(parent, one, _)| parent == place && one == name);
         let Some((_, _, row)) = spread.cloned() else { return Ok(None) };
         let field = self.schema.relations.shown_as(embed, &row.table, &order.field)?;
@@ -172,7 +172,7 @@ impl Planner<'_> {
             }
             AggregateFunction::Max | AggregateFunction::Min => {
                 if !has_extremes(&term.ty) {
-                    return Err(no_function(function, &term.ty));
+                    return Err(errors::no_aggregate(function.name(), &term.ty));
                 }
                 let (taken, shown) = self.extreme(term, function == AggregateFunction::Max, &key);
                 groups.accumulate(&key, taken, shown);
@@ -181,7 +181,7 @@ impl Planner<'_> {
             _ if matches!(term.ty, Type::Interval | Type::Time) => {
                 self.lasting(groups, (name, key), (term, present), (function, cast));
             }
-            _ if !adds => return Err(no_function(function, &term.ty)),
+            _ if !adds => return Err(errors::no_aggregate(function.name(), &term.ty)),
             AggregateFunction::Avg if float => {
                 groups.accumulate(&key, doc! { "$avg": term.expr.clone() }, format!("${key}"));
                 groups.fields.push(out(name, key, Type::Float8, cast));
@@ -279,11 +279,6 @@ fn no_equality() -> Error {
     Error::new(ErrorKind::InvalidInput, "42883", message)
 }
 
-fn no_function(function: AggregateFunction, ty: &Type) -> Error {
-    let message = format!("function {}({ty}) does not exist", function_name(function));
-    Error::new(ErrorKind::InvalidInput, "42883", message)
-}
-
 /// Whether PostgreSQL has `min` and `max` of a type.
 pub(crate) fn has_extremes(ty: &Type) -> bool {
     is_money(ty)
@@ -292,15 +287,4 @@ pub(crate) fn has_extremes(ty: &Type) -> bool {
 
 fn out(name: String, key: String, ty: Type, cast: Option<Type>) -> Out {
     Out::Value { name, key, ty, bare: false, as_text: false, record: None, shown: None, cast }
-}
-
-/// An aggregate's name, which is that of its column too.
-pub(super) fn function_name(function: AggregateFunction) -> &'static str {
-    match function {
-        AggregateFunction::Avg => "avg",
-        AggregateFunction::Count => "count",
-        AggregateFunction::Max => "max",
-        AggregateFunction::Min => "min",
-        AggregateFunction::Sum => "sum",
-    }
 }

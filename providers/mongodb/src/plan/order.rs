@@ -95,7 +95,7 @@ impl Planner<'_> {
             orderable(&self.schema.catalog, &term.ty)?;
             return sortable(&self.schema.catalog, &term);
         };
-        let embed = super::embed::ordering(query, name)?;
+        let embed = query.ordering_embed(name)?;
         let (lookup, key) = self.embed_key(place, embed, &order.field)?;
         stages.extend(lookup);
         Ok(key)

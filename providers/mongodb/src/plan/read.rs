@@ -221,7 +221,7 @@ impl Planner<'_> {
                 }
                 Item::Column { field, alias, cast, aggregate } => {
                     let name = alias.clone().unwrap_or_else(|| match aggregate {
-                        Some(aggregate) => super::group::function_name(aggregate.function).to_owned(),
+                        Some(aggregate) => aggregate.function.name().to_owned(),
                         None => name_of(field),
                     });
                     let shown = self.represented(place, field, alias.as_deref(), cast.as_deref())?;

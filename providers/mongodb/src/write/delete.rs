@@ -19,7 +19,7 @@ impl Work {
         self.judge(&op.table, &op.query, None).await?;
         let through = Through::find(&schema, &op.table)?;
         let named = through.named;
-        self.planner(&schema).check_relations(&op.table, &op.query)?;
+        schema.relations.check(&op.table, &op.query)?;
         if !through.is_view()
             && let Some(page) = self.delete_there(named, op).await?
         {

@@ -36,7 +36,7 @@ impl Work {
         }
         let through = Through::find(&schema, &op.table)?;
         let (named, table) = (through.named, through.named.1);
-        self.planner(&schema).check_relations(&op.table, &op.query)?;
+        schema.relations.check(&op.table, &op.query)?;
         // A caller without the right learns nothing of the columns.
         self.may_insert(&op.table)?;
         let given = (&op.rows, op.columns.as_deref(), op.missing_default);

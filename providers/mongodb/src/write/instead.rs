@@ -32,7 +32,7 @@ impl Work {
             return Err(Error::unsupported(message));
         }
         let schema = std::sync::Arc::clone(&self.schema);
-        self.planner(&schema).check_relations(&op.table, &op.query)?;
+        schema.relations.check(&op.table, &op.query)?;
         self.may_fire(&schema, view.0, PolicyCommand::Insert)?;
         let given = (&op.rows, op.columns.as_deref(), op.missing_default);
         let rows = self.rows_of(&schema, (view.0, &Through::itself(view)), given).await?;
@@ -58,7 +58,7 @@ impl Work {
 
     pub(super) async fn update_instead(&mut self, op: &Update, view: Named<'_>) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
-        self.planner(&schema).check_relations(&op.table, &op.query)?;
+        schema.relations.check(&op.table, &op.query)?;
         let given = (&op.values, op.columns.as_deref(), op.missing_default);
         let values = self.rows_of(&schema, (view.0, &Through::itself(view)), given).await?;
         let names = values.names();
@@ -79,7 +79,7 @@ impl Work {
 
     pub(super) async fn delete_instead(&mut self, op: &Delete, view: Named<'_>) -> Result<Page> {
         let schema = std::sync::Arc::clone(&self.schema);
-        self.planner(&schema).check_relations(&op.table, &op.query)?;
+        schema.relations.check(&op.table, &op.query)?;
         self.may_fire(&schema, view.0, PolicyCommand::Delete)?;
         let event = Event { command: "delete", before: true, columns: None };
         let mut written = Vec::new();

@@ -22,7 +22,7 @@ impl Work {
         self.judge(&op.table, &op.query, None).await?;
         let through = Through::find(&schema, &op.table)?;
         let (named, table) = (through.named, through.named.1);
-        self.planner(&schema).check_relations(&op.table, &op.query)?;
+        schema.relations.check(&op.table, &op.query)?;
         let given = (&op.values, op.columns.as_deref(), op.missing_default);
         let values = self.rows_of(&schema, (&op.table, &through), given).await?;
         self.may_write_through((&op.table, &through), PolicyCommand::Update, &values)?;
