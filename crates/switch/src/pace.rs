@@ -20,6 +20,11 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How often work rests to hear how long writes take without it, and for how long.
 const LISTEN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_millis(150));
 
+/// The part by which what is usual follows a rest in which writes took longer. A rest is too short for all that
+/// work has left behind (a log to be flushed, pages to be written), and the feed goes on in it: followed at
+/// once, each of them would make the next slowdown look usual.
+const FOLLOW: u32 = 16;
+
 /// Least share of its time that work takes, in percent, and by how much it grows.
 const LEAST: u32 = 10;
 const STEP: u32 = 5;
@@ -85,8 +90,16 @@ impl Manners {
         let began = Instant::now();
         signal.sleep(LISTEN.1).await;
         let mut state = self.state.lock();
-        state.usual = gate.tempo(began).or(state.usual);
+        state.usual = heard(state.usual, gate.tempo(began));
         (state.listened, state.looked) = (Instant::now(), Instant::now());
+    }
+}
+
+/// What is usual after a rest in which writes took so long.
+fn heard(usual: Option<Duration>, now: Option<Duration>) -> Option<Duration> {
+    match (usual, now) {
+        (Some(usual), Some(now)) if now > usual => Some(usual + (now - usual) / FOLLOW),
+        (usual, now) => now.or(usual),
     }
 }
 
@@ -181,6 +194,16 @@ mod tests {
         assert_eq!(manners.share(100, 20, false), 66, "nobody writes");
         tokio::time::advance(ms(600)).await;
         assert_eq!(manners.share(100, 20, true), 49, "the source answers slowly");
+    }
+
+    #[test]
+    fn what_is_usual_follows_what_is_slower_by_and_by() {
+        let (us, some) = (Duration::from_micros, |us| Some(Duration::from_micros(us)));
+        assert_eq!((heard(None, some(7)), heard(some(7), None)), (some(7), some(7)));
+        assert_eq!(heard(some(800), some(500)), some(500));
+        assert_eq!(heard(some(800), some(1600)), some(850));
+        let after = (0..60).fold(some(800), |usual, _| heard(usual, some(1600)));
+        assert!(after > Some(us(1550)), "it is usual after five minutes: {after:?}");
     }
 
     /// Copies rows with random keys while others are inserted, each second so many, and writes are slow all
