@@ -34,6 +34,21 @@ pub mod time {
     }
 }
 
+/// The same where none may be given.
+pub mod optional_time {
+    use std::time::Duration;
+
+    use serde::Deserializer;
+
+    /// Reads a time.
+    ///
+    /// # Errors
+    /// As [`time::deserialize`](super::time::deserialize).
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        super::time::deserialize(deserializer).map(Some)
+    }
+}
+
 /// Sizes such as `50MiB`, `1MB`, `512KiB`, or a number of bytes.
 pub mod bytes {
     use serde::{Deserialize, Deserializer, de::Error};

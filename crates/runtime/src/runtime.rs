@@ -210,9 +210,11 @@ impl Runtime {
     /// How switches are made unless a caller says otherwise.
     pub fn switch_options(&self) -> Options {
         let settings = &self.config.file.switch;
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Options {
             chunk: settings.chunk,
-            max_pause_ms: u64::try_from(settings.max_pause.as_millis()).unwrap_or(u64::MAX),
+            max_pause_ms: ms(settings.max_pause),
+            rollback_window_ms: settings.rollback_window.map(ms),
             verify: settings.verify,
             strategy: settings.strategy,
             ..Options::default()

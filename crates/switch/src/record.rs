@@ -32,6 +32,8 @@ pub struct Options {
     /// How much longer than usual the application's median write may take while rows are copied and
     /// compared, in percent; beyond it they rest.
     pub max_slowdown: u16,
+    /// How long the way back stays open after the flip, in milliseconds; until somebody closes it if absent.
+    pub rollback_window_ms: Option<u64>,
     /// What becomes of writes to the database of the side that served before.
     pub stray: Stray,
     /// How reads are moved, where they are before the flip.
@@ -54,6 +56,7 @@ impl Default for Options {
             throttle: 100,
             max_latency_ms: None,
             max_slowdown: 20,
+            rollback_window_ms: None,
             stray: Stray::default(),
             reads: ReadOptions::default(),
             by_hand: false,
@@ -173,6 +176,12 @@ impl Record {
     pub fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.history.push((phase, now_ms()));
+    }
+
+    /// When its way back closes by itself, in milliseconds since 1970.
+    pub fn closes_at_ms(&self) -> Option<u64> {
+        let window = self.options.rollback_window_ms.filter(|_| self.phase == Phase::Committed)?;
+        Some(self.report.flips.last()?.at_ms.saturating_add(window))
     }
 
     /// Name under which this switch has changes captured on both sides.

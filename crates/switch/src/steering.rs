@@ -32,6 +32,9 @@ const TELL: Duration = Duration::from_millis(500);
 /// When a switch that broke off is taken up again by the process that leads it.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// How often a process that is alone looks whether a way back has been open for long enough.
+const CLOSE: Duration = Duration::from_secs(1);
+
 /// How long an answer is kept for whoever asked and went away.
 const KEPT: Duration = Duration::from_secs(60);
 
@@ -113,12 +116,28 @@ impl Steering {
     /// # Errors
     /// When the control store or a side does not answer.
     pub async fn recover(self: &Arc<Self>) -> Result<()> {
+        // Both end with the steering.
         if self.routes.node().fleet.is_none() {
+            tokio::spawn(close_in_time(Arc::downgrade(self)));
             return self.switcher.recover().await;
         }
-        // It ends with the steering.
         tokio::spawn(watch_over(Arc::downgrade(self)));
         Ok(())
+    }
+
+    /// Closes a way back that has been open for as long as it was to be.
+    async fn close_in_time(&self) {
+        match self.switcher.finalize_in_time().await {
+            Ok(None) => {}
+            Ok(Some(record)) => {
+                tracing::info!(
+                    switch = record.id,
+                    to = record.to,
+                    "the way back was open for its time, and is closed"
+                );
+            }
+            Err(error) => tracing::warn!(?error, "a way back whose time is over can't be closed"),
+        }
     }
 
     /// The gateways; none if there is one process only.
@@ -205,6 +224,7 @@ impl Steering {
         if self.routes.leads() {
             self.answer_commands().await?;
             self.tell().await?;
+            self.close_in_time().await;
             return self.take_up_again(&state).await;
         }
         if std::mem::take(&mut self.at_work.lock().led) {
@@ -351,6 +371,16 @@ impl Steering {
     pub async fn verify(&self, source: &str, target: &str, options: &Options) -> Result<Vec<TableReport>> {
         let (source, target, options) = (source.to_owned(), target.to_owned(), options.clone());
         self.ask(Command::Verify { source, target, options }).await
+    }
+}
+
+async fn close_in_time(steering: Weak<Steering>) {
+    loop {
+        sleep(CLOSE).await;
+        let Some(steering) = steering.upgrade() else { return };
+        if !steering.at_work.lock().closed {
+            steering.close_in_time().await;
+        }
     }
 }
 

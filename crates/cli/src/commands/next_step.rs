@@ -2,6 +2,8 @@
 
 use truststream_switch::{Phase, Record};
 
+use super::status_text::until;
+
 /// A line that names the commands which go on from here; empty where nothing is left to do.
 pub fn next_step(record: &Record) -> String {
     let said = match record.phase {
@@ -18,8 +20,11 @@ pub fn next_step(record: &Record) -> String {
         }
         Phase::Committed => format!(
             "`truststream switch back` returns to {} with everything written since, `truststream switch finalize` \
-             closes that way",
-            record.from
+             closes that way{}",
+            record.from,
+            record
+                .closes_at_ms()
+                .map_or(String::new(), |at| format!("; it closes by itself in {}", until(at)))
         ),
         _ => "`truststream switch status` shows how far it is".to_owned(),
     };
@@ -41,7 +46,7 @@ fn by_hand(record: &Record) -> String {
 
 #[cfg(test)]
 mod tests {
-    use truststream_switch::Options;
+    use truststream_switch::{Flip, Options};
 
     use super::*;
 
@@ -58,6 +63,13 @@ mod tests {
         assert!(said(Phase::Copying, |record| record.paused = true).contains("switch resume"));
         assert!(said(Phase::Ready, |record| record.options.by_hand = true).contains("switch move PART"));
         assert!(said(Phase::Committed, |_| {}).contains("switch back` returns to main"));
+        let limited = said(Phase::Committed, |record| {
+            record.options.rollback_window_ms = Some(5_400_000);
+            let (from, to) = ("main".to_owned(), "cloud".to_owned());
+            let flip = Flip { from, to, at_ms: record.history[0].1, pause_ms: 1.0, held: 0, attempts: 1 };
+            record.report.flips.push(flip);
+        });
+        assert!(limited.contains("it closes by itself in 1 h"), "{limited}");
         assert_eq!(said(Phase::Following, |record| record.mirror = true), "");
         assert_eq!(said(Phase::Finalized, |_| {}), "");
     }

@@ -120,9 +120,17 @@ fn ago(at_ms: u64) -> String {
 
 /// The time since then.
 pub fn since(at_ms: u64) -> String {
+    time(now_ms().saturating_sub(at_ms))
+}
+
+/// The time until then.
+pub fn until(at_ms: u64) -> String {
+    time(at_ms.saturating_sub(now_ms()))
+}
+
+fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-    time(now.saturating_sub(at_ms))
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A time in the unit that fits: `340 ms`, `5.2 s`, `3 min`, `7 h`.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
+use truststream_kernel::units;
 use truststream_switch::{Phase, Progress, Record, TableReport};
 
 use super::next_step::next_step;
@@ -85,6 +86,9 @@ pub struct Start {
     /// compared [default: 20]
     #[arg(long, value_name = "PERCENT")]
     max_slowdown: Option<u16>,
+    /// How long the way back stays open after the flip, such as 24h; until `switch finalize` if absent
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    rollback_window: Option<Duration>,
     /// Gradual: reads that both sides are asked for
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     shadow: Option<u8>,
@@ -108,6 +112,10 @@ pub struct Start {
     /// Rows in a chunk of the copy
     #[arg(long)]
     chunk: Option<usize>,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    units::time::parse(text).ok_or_else(|| "expected a number with ms, s, m or h".to_owned())
 }
 
 /// How to go on with a switch.
@@ -171,6 +179,7 @@ impl Start {
             "throttle": self.throttle,
             "max_latency_ms": self.max_latency,
             "max_slowdown": self.max_slowdown,
+            "rollback_window_ms": self.rollback_window.map(|window| window.as_millis()),
             "stray": self.stray,
             "shadow": self.shadow,
             "read_step_ms": self.read_step,

@@ -25,6 +25,7 @@ pub(super) struct Start {
     throttle: Option<u8>,
     max_latency_ms: Option<u64>,
     max_slowdown: Option<u16>,
+    rollback_window_ms: Option<u64>,
     stray: Option<Stray>,
     shadow: Option<u8>,
     read_step_ms: Option<u64>,
@@ -97,6 +98,7 @@ pub(super) async fn start(State(admin): State<Admin>, Json(start): Json<Start>) 
     options.throttle = start.throttle.unwrap_or(options.throttle);
     options.max_latency_ms = start.max_latency_ms.or(options.max_latency_ms);
     options.max_slowdown = start.max_slowdown.unwrap_or(options.max_slowdown);
+    options.rollback_window_ms = start.rollback_window_ms.or(options.rollback_window_ms);
     options.stray = start.stray.unwrap_or(options.stray);
     options.reads.sample = start.shadow.unwrap_or(options.reads.sample);
     options.reads.step_ms = start.read_step_ms.unwrap_or(options.reads.step_ms);

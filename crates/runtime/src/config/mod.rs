@@ -106,6 +106,9 @@ pub struct SwitchConfig {
     pub max_pause: Duration,
     /// `full` compares every row, `sample` some, `none` nothing.
     pub verify: Verify,
+    /// How long the way back stays open after the flip; until somebody closes it if absent.
+    #[serde(with = "units::optional_time")]
+    pub rollback_window: Option<Duration>,
     /// Rows in a chunk of the copy.
     pub chunk: usize,
 }
@@ -117,6 +120,7 @@ impl Default for SwitchConfig {
             hold: Duration::from_secs(2),
             max_pause: Duration::from_secs(1),
             verify: Verify::default(),
+            rollback_window: None,
             chunk: 1000,
         }
     }

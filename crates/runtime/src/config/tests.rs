@@ -22,6 +22,7 @@ fn an_error_names_file_line_and_what_was_expected() {
     for (text, line, expected) in [
         ("active = \"main\"\n\n[switch]\nhold = \"soon\"\n", 4, "expected a number with ms, s, m or h"),
         ("[switch]\nholds = \"1s\"\n", 2, "unknown field `holds`, expected one of"),
+        ("[switch]\nrollback_window = \"a day\"\n", 2, "expected a number with ms, s, m or h"),
         ("[switch]\nstrategy = \"green-blue\"\n", 2, "expected one of `blue-green`, `immediate`, `gradual`"),
         ("[switch]\nchunk = 9\nverify = \"some\"\n", 3, "expected one of `none`, `sample`, `full`"),
         ("\nactive = \"cloud\"\n[backend.main]\n", 2, "no backend `cloud`; expected one of main"),

@@ -3,12 +3,14 @@
 mod assess;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use truststream_kernel::{Error, ErrorKind, Result};
 
+use crate::ambient::now_ms;
 use crate::definitions::Definitions;
 use crate::forward::Forward;
 use crate::machine::Act;
@@ -24,6 +26,8 @@ pub struct Switcher {
     pub(crate) shared: Arc<Shared>,
     running: tokio::sync::Mutex<Running>,
     meter: Mutex<Option<Arc<Meter>>>,
+    /// The switch that was last at work here closes its way back by itself.
+    is_limited: AtomicBool,
 }
 
 /// The one task a switch may have.
@@ -38,7 +42,8 @@ impl Switcher {
     pub fn new(control: Arc<dyn ControlStore>, routes: Routes, sides: Arc<dyn Sides>) -> Self {
         let records = Records::new(control, routes.clone());
         let shared = Arc::new(Shared::new(routes, records, sides));
-        Switcher { shared, running: tokio::sync::Mutex::new(Running::Nothing), meter: Mutex::new(None) }
+        let running = tokio::sync::Mutex::new(Running::Nothing);
+        Switcher { shared, running, meter: Mutex::default(), is_limited: AtomicBool::default() }
     }
 
     /// Goes on with whatever had not ended and does not run here: on the way there from the step that
@@ -99,6 +104,7 @@ impl Switcher {
     fn new_meter(&self, record: &Record) -> Arc<Meter> {
         let meter = Arc::new(Meter::new(record.id, &record.from, &record.to, record.phase));
         *self.meter.lock() = Some(Arc::clone(&meter));
+        self.is_limited.store(record.options.rollback_window_ms.is_some(), Ordering::Relaxed);
         meter
     }
 
@@ -208,16 +214,31 @@ impl Switcher {
     /// # Errors
     /// When no switch is committed or rolled back.
     pub async fn finalize(&self) -> Result<Record> {
+        let closes = |record: &Record| {
+            matches!(record.phase, Phase::Committed | Phase::RolledBack | Phase::Finalizing)
+        };
+        self.finalize_if(closes).await?.ok_or_else(nothing_committed)
+    }
+
+    /// Closes the way back if it has been open for as long as it was to be; tells of the switch if so.
+    ///
+    /// # Errors
+    /// When the control store or a side does not answer: the next start finishes what was begun.
+    pub async fn finalize_in_time(&self) -> Result<Option<Record>> {
+        let is_over = |record: &Record| record.closes_at_ms().is_some_and(|at| at <= now_ms());
+        // Nothing waits for a switch that is on its way.
+        if !self.is_limited.load(Ordering::Relaxed) || !self.latest().await?.is_some_and(|one| is_over(&one))
+        {
+            return Ok(None);
+        }
+        self.finalize_if(is_over).await
+    }
+
+    async fn finalize_if(&self, closes: impl Fn(&Record) -> bool) -> Result<Option<Record>> {
         let mut running = self.running.lock().await;
         self.settle(&mut running).await;
-        let mut record = match self.shared.records.latest().await? {
-            Some(record)
-                if matches!(record.phase, Phase::Committed | Phase::RolledBack | Phase::Finalizing) =>
-            {
-                record
-            }
-            _ => return Err(nothing_committed()),
-        };
+        let latest = self.shared.records.latest().await?;
+        let Some(mut record) = latest.filter(closes) else { return Ok(None) };
         if let Running::Reverse(reverse) = std::mem::replace(&mut *running, Running::Nothing) {
             record.report.changes_back += reverse.stop().await?.1;
         }
@@ -225,7 +246,8 @@ impl Switcher {
         if let Some(meter) = &*self.meter.lock() {
             meter.enter(Phase::Finalized, 0);
         }
-        Ok(record)
+        self.is_limited.store(false, Ordering::Relaxed);
+        Ok(Some(record))
     }
 
     /// Gives up a switch that has not committed; the source is as it was.

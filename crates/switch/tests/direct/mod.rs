@@ -127,6 +127,27 @@ async fn from_sqlite_they_are_followed_and_then_refused() {
     all_of_a_switch(Place::sqlite(), Place::postgres()).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_back_closes_by_itself_when_its_time_is_over() {
+    let (main, cloud) = (Place::sqlite(), Place::sqlite());
+    let runtime = project(&main, &cloud).await;
+    let within = |ms| Options { rollback_window_ms: Some(ms), ..runtime.switch_options() };
+    flip(&runtime, within(3_600_000)).await;
+    assert!(runtime.switcher().finalize_in_time().await.unwrap().is_none(), "an hour is not over");
+    runtime.switcher().back().await.unwrap();
+    let returned = runtime.switcher().finalize_in_time().await.unwrap();
+    assert!(returned.is_none(), "who went back says when to clean up");
+    runtime.switcher().finalize().await.unwrap();
+    flip(&runtime, within(1)).await;
+    let mut progress = runtime.switcher().watch().unwrap();
+    let closed = progress.wait_for(|progress| progress.phase == Phase::Finalized);
+    tokio::time::timeout(PATIENCE, closed).await.unwrap().unwrap();
+    assert_eq!(runtime.switcher().latest().await.unwrap().unwrap().phase, Phase::Finalized);
+    // Nothing shuts out who writes there directly any more.
+    main.connect().await.run("delete from notes").await.unwrap();
+    runtime.close(PATIENCE).await;
+}
+
 /// Waits until so many strays were seen.
 async fn seen(runtime: &Runtime, count: u64) -> truststream_switch::StrayLog {
     let began = Instant::now();
