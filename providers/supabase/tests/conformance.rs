@@ -25,6 +25,8 @@ const BEYOND: &[&str] = &[
     "concurrency::readers_see_whole_transactions",
     "migrations::",
     "policies::rows_are_authorized_by_value",
+    // The project serves one schema.
+    "representations::are_named_in_errors_as_a_session_finds_them",
     // A status that a function chose is not told from the project's own.
     "computed::settings_and_the_reply",
 ];
