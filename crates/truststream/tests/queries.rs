@@ -80,6 +80,12 @@ async fn writes_count_or_return_their_rows(backend: Backend) {
     assert_eq!(rows, [renamed]);
     let kept = db.from("tracks").upsert(&track(1, "Other")).ignore_duplicates().await.unwrap();
     assert_eq!(kept, 0);
+    let uneven =
+        [json!({ "id": 3, "title": "Flamenco Sketches", "tags": [] }), json!({ "id": 4, "title": "Solar" })];
+    let error = db.from("tracks").insert(&uneven).await.unwrap_err();
+    assert_eq!(error.code(), "PGRST102", "{error}");
+    assert_eq!(db.from("tracks").insert(&uneven).default_for_missing().await.unwrap(), 2);
+    assert_eq!(db.from("tracks").delete().is_in("id", [3, 4]).await.unwrap(), 2);
     let update = db.from("tracks").update(&json!({ "seconds": 1 })).eq("id", 2);
     assert_eq!(update.returning_one::<Track>().await.unwrap().seconds, Some(1));
     let refused = db.from("tracks").delete().max_affected(1).is_in("id", [1, 2]).await.unwrap_err();

@@ -3,7 +3,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use serde_json::{Value as Json, json};
 use truststream::ErrorKind;
-use truststream::auth::{SignOutScope, SignedUp};
+use truststream::auth::{SignOutScope, SignedUp, UserAttributes};
 use truststream::realtime::{ChangeKind, Payload};
 use truststream::storage::BucketSettings;
 use truststream::switch::Phase;
@@ -12,6 +12,7 @@ use crate::support::{Backend, Track, database, on_every_backend, open, project, 
 
 on_every_backend!(
     users_see_what_their_policies_allow,
+    operators_make_and_remove_users,
     files_are_kept_listed_moved_and_removed,
     changes_and_messages_arrive,
     a_switch_moves_everything_and_goes_back
@@ -45,6 +46,27 @@ async fn users_see_what_their_policies_allow(backend: Backend) {
     assert!(db.as_bearer("not.a.token").await.is_err());
 }
 
+async fn operators_make_and_remove_users(backend: Backend) {
+    let (db, _folder) = project(backend).await;
+    let auth = db.auth();
+    let admin = auth.admin();
+    let kay = UserAttributes {
+        email: Some("kay@example.com".to_owned()),
+        password: Some("correct horse".into()),
+        email_confirm: true,
+        ..UserAttributes::default()
+    };
+    let made = admin.create_user(kay.clone()).await.unwrap();
+    assert_eq!(admin.create_user(kay).await.unwrap_err().code(), "email_exists");
+    let session = db.auth().sign_in_with_password("kay@example.com", "correct horse").await.unwrap();
+    assert_eq!(session.user.id, made.id);
+    let as_kay = db.as_user(&session).await.unwrap();
+    assert!(as_kay.auth().admin().delete_user(&made.id).await.is_err(), "she is no operator");
+    admin.delete_user(&made.id).await.unwrap();
+    let gone = db.auth().sign_in_with_password("kay@example.com", "correct horse").await.unwrap_err();
+    assert_eq!(gone.code(), "invalid_credentials");
+}
+
 async fn files_are_kept_listed_moved_and_removed(backend: Backend) {
     let (db, _folder) = project(backend).await;
     let storage = db.storage();
@@ -62,6 +84,9 @@ async fn files_are_kept_listed_moved_and_removed(backend: Backend) {
     let names: Vec<_> = covers.list("").await.unwrap().into_iter().map(|listed| listed.name).collect();
     assert_eq!(names, ["1959", "renamed.txt"]);
     assert!(!covers.signed_download("renamed.txt", 60).await.unwrap().is_empty());
+    assert!(!covers.signed_upload("later.txt", false).await.unwrap().is_empty());
+    let stranger = db.as_role("anon").storage().from("covers").signed_upload("theirs.txt", false).await;
+    assert_eq!(stranger.unwrap_err().kind(), ErrorKind::PermissionDenied);
     assert_eq!(covers.remove(["renamed.txt", "nothing"]).await.unwrap().len(), 1);
     assert_eq!(covers.read("renamed.txt", 100).await.unwrap_err().kind(), ErrorKind::NotFound);
 }

@@ -1,11 +1,12 @@
 //! Writing rows.
 
+use std::collections::{BTreeSet, HashMap};
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{
     self, Media, OnConflict, Page, Query, Returning, Step, TableName, WriteOptions,
@@ -87,9 +88,17 @@ impl Apply for Insertion {
 
     fn step(self, table: TableName, query: Query) -> Step {
         let Insertion { rows, missing_default, on_conflict, options } = self;
+        let columns = if missing_default { named(&rows) } else { None };
         let rows = rows.into();
-        database::Insert { table, rows, columns: None, missing_default, on_conflict, query, options }.into()
+        database::Insert { table, rows, columns, missing_default, on_conflict, query, options }.into()
     }
+}
+
+/// The columns that any of several rows names; the database says what is wrong with anything else.
+fn named(rows: &[u8]) -> Option<Vec<String>> {
+    let rows: Vec<HashMap<String, IgnoredAny>> = serde_json::from_slice(rows).ok()?;
+    let names: BTreeSet<String> = rows.into_iter().flat_map(HashMap::into_keys).collect();
+    Some(names.into_iter().collect())
 }
 
 impl Apply for Updating {
@@ -128,7 +137,7 @@ impl Request<'_, Insertion> {
         self
     }
 
-    /// A column that a row does not have takes its default instead of null.
+    /// Rows need not have the same columns: one that a row does not have takes its default.
     pub fn default_for_missing(mut self) -> Self {
         self.action.missing_default = true;
         self
