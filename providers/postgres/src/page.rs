@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio_postgres::Row;
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Media, Page};
+use truststream_services::database::{Media, Page, errors};
 use truststream_sql::response::{headers, status};
 
 use crate::error::failed;
@@ -62,22 +62,13 @@ fn location(text: Option<&str>) -> Vec<(String, String)> {
 
 /// With a singular reply, any number of rows but one is an error.
 pub(crate) fn singular(media: &Media, page: &Page) -> Result<()> {
-    if *media != Media::Object || page.rows == 1 {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::InvalidInput, "PGRST116", "Cannot coerce the result to a single JSON object")
-        .with_details(format!("The result contains {} rows", page.rows)))
+    if *media == Media::Object && page.rows != 1 { Err(errors::not_one(page.rows)) } else { Ok(()) }
 }
 
 /// A write may touch only so many rows.
 pub(crate) fn affected(limit: Option<u64>, page: &Page) -> Result<()> {
     match limit {
-        Some(limit) if page.rows > limit => Err(Error::new(
-            ErrorKind::InvalidInput,
-            "PGRST124",
-            "Query result exceeds max-affected preference constraint",
-        )
-        .with_details(format!("The query affects {} rows", page.rows))),
+        Some(limit) if page.rows > limit => Err(errors::too_many_affected(page.rows)),
         _ => Ok(()),
     }
 }

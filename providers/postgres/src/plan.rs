@@ -2,10 +2,10 @@
 
 mod items;
 
-use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_kernel::Result;
 use truststream_services::database::{
     Aggregate, Embed, Field, Filter, Is, Item, Link, Operand, Operator, Order, Query, Relationship, Table,
-    TableName,
+    TableName, errors,
 };
 
 use crate::schema::Schema;
@@ -141,9 +141,9 @@ impl<'q> Node<'q> {
         for order in self.order {
             let Some(name) = &order.relation else { continue };
             let found = self.embeds.iter_mut().find(|embedded| embedded.embed.name() == name);
-            let Some(embedded) = found else { return Err(not_embedded(name)) };
+            let Some(embedded) = found else { return Err(errors::not_embedded(name)) };
             if !embedded.relationship.to_one {
-                return Err(not_to_one(&self.table, name));
+                return Err(errors::not_to_one(&self.table, name));
             }
             embedded.order_by(&order.field.name);
         }
@@ -190,24 +190,6 @@ pub(crate) fn absence<'n, 'q>(node: &'n Node<'q>, filter: &Filter) -> Option<(&'
         _ => return None,
     };
     Some((node.embedded(&comparison.field.name)?, absent))
-}
-
-/// PGRST108.
-pub(crate) fn not_embedded(name: &str) -> Error {
-    Error::new(
-        ErrorKind::InvalidInput,
-        "PGRST108",
-        format!("'{name}' is not an embedded resource in this request"),
-    )
-    .with_hint(format!("Verify that '{name}' is included in the 'select' query parameter."))
-}
-
-fn not_to_one(origin: &TableName, target: &str) -> Error {
-    Error::new(ErrorKind::InvalidInput, "PGRST118", format!("A related order on '{target}' is not possible"))
-        .with_details(format!(
-            "'{}' and '{target}' do not form a many-to-one or one-to-one relationship",
-            origin.name
-        ))
 }
 
 /// An aggregate or plain column that a spread puts into its parent.

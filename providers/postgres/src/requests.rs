@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 use tokio_postgres::Row;
 use truststream_kernel::value::Rows;
-use truststream_kernel::{Context, Error, ErrorKind, Result};
+use truststream_kernel::{Context, Error, Result};
 use truststream_services::database::{
     Arguments, Count, Delete, Insert, Invoke, Media, Page, Select, Transaction, Update, WriteOptions,
 };
@@ -100,13 +100,8 @@ impl PostgresDriver {
         let statement =
             render::call(&schema, &callable, (op, body.as_ref()), self.shared.config.estimate_above)?;
         let function = callable.function;
-        if op.transaction.max_affected.is_some() && !function.returns.set {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "PGRST128",
-                "Function must return SETOF or TABLE when max-affected preference is used with handling=strict",
-            ));
-        }
+        // Who may call it is the database's to say.
+        callable.check(op, None)?;
         let reads_only = callable.reads_only(op);
         let scope = Scope {
             read_only: reads_only,

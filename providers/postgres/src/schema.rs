@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Catalog, Column, Table, TableName};
-use truststream_sql::closest::misspelt;
+use truststream_kernel::Result;
+use truststream_services::database::{Catalog, Column, Table, TableName, errors};
+use truststream_sql::closest::unknown_table;
 use truststream_sql::relations::Relations;
 
 /// The catalog and what else planning needs. Replaced as a whole when the schema changes.
@@ -39,20 +39,7 @@ impl Schema {
     /// # Errors
     /// PGRST205 if there is none.
     pub(crate) fn table(&self, name: &TableName) -> Result<&Table> {
-        self.catalog.table(name).ok_or_else(|| {
-            let error = Error::new(
-                ErrorKind::NotFound,
-                "PGRST205",
-                format!("Could not find the table '{name}' in the schema cache"),
-            );
-            let others = self.catalog.tables.keys().filter(|other| other.schema == name.schema);
-            match misspelt(others.map(|other| other.name.as_str()), &name.name) {
-                Some(near) => {
-                    error.with_hint(format!("Perhaps you meant the table '{}.{near}'", name.schema))
-                }
-                None => error,
-            }
-        })
+        self.catalog.table(name).ok_or_else(|| unknown_table(&self.catalog, name))
     }
 
     /// A column that a write names.
@@ -60,13 +47,7 @@ impl Schema {
     /// # Errors
     /// PGRST204 if the table has none of that name.
     pub(crate) fn column<'t>(&self, table: &'t Table, name: &TableName, column: &str) -> Result<&'t Column> {
-        table.column(column).ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidInput,
-                "PGRST204",
-                format!("Could not find the '{column}' column of '{}' in the schema cache", name.name),
-            )
-        })
+        table.column(column).ok_or_else(|| errors::unknown_column(name, column))
     }
 
     /// The function that turns values of type `from` into `to`, where a cast of a domain says so.

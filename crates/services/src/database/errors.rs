@@ -11,6 +11,15 @@ pub fn not_embedded(name: &str) -> Error {
         .with_hint(format!("Verify that '{name}' is included in the 'select' query parameter."))
 }
 
+/// An order of rows of `table` by an embed of several rows each.
+pub fn not_to_one(table: &TableName, embed: &str) -> Error {
+    let message = format!("A related order on '{embed}' is not possible");
+    Error::new(ErrorKind::InvalidInput, "PGRST118", message).with_details(format!(
+        "'{}' and '{embed}' do not form a many-to-one or one-to-one relationship",
+        table.name
+    ))
+}
+
 /// A reply that was wanted as one object, of so many rows.
 pub fn not_one(rows: u64) -> Error {
     let message = "Cannot coerce the result to a single JSON object";

@@ -1,7 +1,7 @@
 //! The relationships that the embeds of a query mean.
 
-use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Embed, Item, Query, Relationship, TableName};
+use truststream_kernel::Result;
+use truststream_services::database::{Embed, Item, Query, Relationship, TableName, errors};
 
 use super::Relations;
 
@@ -20,14 +20,7 @@ impl Relations {
     /// PGRST118 where it is of several, and those of [`Relations::resolve`].
     pub fn ordering(&self, parent: &TableName, embed: &Embed) -> Result<&Relationship> {
         let relationship = self.embedded(parent, embed)?;
-        if relationship.to_one {
-            return Ok(relationship);
-        }
-        let (parent, embed) = (&parent.name, embed.name());
-        let message = format!("A related order on '{embed}' is not possible");
-        let details =
-            format!("'{parent}' and '{embed}' do not form a many-to-one or one-to-one relationship");
-        Err(Error::new(ErrorKind::InvalidInput, "PGRST118", message).with_details(details))
+        if relationship.to_one { Ok(relationship) } else { Err(errors::not_to_one(parent, embed.name())) }
     }
 
     /// Refuses embeds of what is not related and orders by them, also where nothing of them is shown.
