@@ -10,7 +10,7 @@ use truststream_services::database::{
 
 use crate::schema::Schema;
 
-pub(crate) use items::{Selected, function_name};
+pub(crate) use items::Selected;
 
 /// Where the rows of a node come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -114,7 +114,7 @@ impl Embedded<'_> {
         let inside = self.spreads_many();
         let own = self.node.select.iter().map(|item| Hoisted {
             name: match (&item.aggregate, &item.alias) {
-                (Some(aggregate), None) if inside => function_name(aggregate.function).to_owned(),
+                (Some(aggregate), None) if inside => aggregate.function.name().to_owned(),
                 _ => item.name().to_owned(),
             },
             aggregate: item.aggregate.clone().filter(|_| !inside),
@@ -134,7 +134,7 @@ impl Embedded<'_> {
             if inside {
                 for item in &mut hoisted {
                     if let Some(aggregate) = item.aggregate.take() {
-                        let default = function_name(aggregate.function).to_owned();
+                        let default = aggregate.function.name().to_owned();
                         item.name = item.alias.take().unwrap_or(default);
                     }
                 }
@@ -142,16 +142,5 @@ impl Embedded<'_> {
             hoisted
         });
         own.chain(related).collect()
-    }
-}
-
-/// The name SQL gives to an aggregate's column.
-pub(crate) fn function_name(function: AggregateFunction) -> &'static str {
-    match function {
-        AggregateFunction::Avg => "avg",
-        AggregateFunction::Count => "count",
-        AggregateFunction::Max => "max",
-        AggregateFunction::Min => "min",
-        AggregateFunction::Sum => "sum",
     }
 }

@@ -5,7 +5,6 @@ use truststream_services::database::{Aggregate, Field, JsonKey, JsonStep, Nulls,
 use truststream_sql::quote;
 
 use super::filter::column_type;
-use crate::plan::function_name;
 use crate::plan::{Hoisted, Node, Selected};
 use crate::sql::Sql;
 
@@ -104,7 +103,7 @@ pub(super) fn hoisted(sql: &mut Sql, joined: &str, item: &Hoisted) -> Result<()>
 /// Aggregates the value that begins at a place in the text.
 fn aggregated(sql: &mut Sql, value: usize, aggregate: &Aggregate) -> Result<()> {
     sql.text.insert(value, '(');
-    sql.text.insert_str(value, function_name(aggregate.function));
+    sql.text.insert_str(value, aggregate.function.name());
     sql.push(")");
     match &aggregate.cast {
         Some(ty) => cast(sql, value, ty),
