@@ -223,9 +223,11 @@ impl Switcher {
     /// Closes the way back if it has been open for as long as it was to be; tells of the switch if so.
     ///
     /// # Errors
-    /// When the control store or a side does not answer: the next start finishes what was begun.
+    /// When the control store or a side does not answer: what was begun is finished by the next call.
     pub async fn finalize_in_time(&self) -> Result<Option<Record>> {
-        let is_over = |record: &Record| record.closes_at_ms().is_some_and(|at| at <= now_ms());
+        let is_over = |record: &Record| {
+            record.phase == Phase::Finalizing || record.closes_at_ms().is_some_and(|at| at <= now_ms())
+        };
         // Nothing waits for a switch that is on its way.
         if !self.is_limited.load(Ordering::Relaxed) || !self.latest().await?.is_some_and(|one| is_over(&one))
         {

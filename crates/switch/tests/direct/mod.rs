@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use truststream_kernel::{Row, Value};
+use truststream_kernel::{ErrorKind, Row, Value};
 use truststream_layers::{Fault, FaultId};
 use truststream_runtime::{Config, Runtime};
 use truststream_services::database::{
@@ -139,13 +139,31 @@ async fn a_way_back_closes_by_itself_when_its_time_is_over() {
     assert!(returned.is_none(), "who went back says when to clean up");
     runtime.switcher().finalize().await.unwrap();
     flip(&runtime, within(1)).await;
+    closed(&runtime).await;
+    // Nothing shuts out who writes there directly any more.
+    main.connect().await.run("delete from notes").await.unwrap();
+    runtime.close(PATIENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_back_that_could_not_be_closed_is_closed_later() {
+    let (main, cloud) = (Place::sqlite(), Place::sqlite());
+    let runtime = project(&main, &cloud).await;
+    flip(&runtime, Options { rollback_window_ms: Some(3_600_000), ..runtime.switch_options() }).await;
+    let down = runtime.faults().add(Fault::error(ErrorKind::Unavailable).on("database.capture"));
+    runtime.switcher().finalize().await.unwrap_err();
+    assert_eq!(runtime.switcher().latest().await.unwrap().unwrap().phase, Phase::Finalizing);
+    runtime.faults().remove(down);
+    closed(&runtime).await;
+    runtime.close(PATIENCE).await;
+}
+
+/// Waits until the way back is closed.
+async fn closed(runtime: &Arc<Runtime>) {
     let mut progress = runtime.switcher().watch().unwrap();
     let closed = progress.wait_for(|progress| progress.phase == Phase::Finalized);
     tokio::time::timeout(PATIENCE, closed).await.unwrap().unwrap();
     assert_eq!(runtime.switcher().latest().await.unwrap().unwrap().phase, Phase::Finalized);
-    // Nothing shuts out who writes there directly any more.
-    main.connect().await.run("delete from notes").await.unwrap();
-    runtime.close(PATIENCE).await;
 }
 
 /// Waits until so many strays were seen.
