@@ -10,7 +10,7 @@ use truststream_services::database::{Position, Prepare};
 
 use crate::ambient::now_ms;
 use crate::control::LOST;
-use crate::definitions::Definitions;
+use crate::definitions::{Definitions, Look};
 use crate::failpoint::Moment;
 use crate::fence::{Closing, is_busy};
 use crate::follow::{Follower, end_of};
@@ -54,11 +54,12 @@ impl Flipping<'_> {
         let mut delay = Duration::from_millis(50);
         for attempt in 1..=self.attempts {
             self.signal.check().map_err(before_commit)?;
-            if let Some(defined) = self.defined {
-                defined.must_hold(&self.follower.source).await.map_err(before_commit)?;
-            }
+            let look = match self.defined {
+                Some(defined) => Some(defined.look(&self.follower.source).await.map_err(before_commit)?),
+                None => None,
+            };
             self.follower.catch_up().await.map_err(before_commit)?;
-            if let Some((mut flip, start)) = self.try_once().await? {
+            if let Some((mut flip, start)) = self.try_once(look.as_ref()).await? {
                 flip.attempts = attempt;
                 return Ok((flip, start));
             }
@@ -77,7 +78,7 @@ impl Flipping<'_> {
             .with_hint("try again when there is less to write, or allow a longer pause with --max-pause"))
     }
 
-    async fn try_once(&mut self) -> Result<Option<(Flip, Position)>> {
+    async fn try_once(&mut self, look: Option<&Look<'_>>) -> Result<Option<(Flip, Position)>> {
         self.routes.settled().await;
         let gate = self.routes.gate();
         gate.take_held();
@@ -103,7 +104,7 @@ impl Flipping<'_> {
         let fenced = self.routes.act(fence).await.map_err(before_commit)?;
         Moment::Fenced.pass();
         let began = Instant::now();
-        let stepped = tokio::time::timeout(max_pause, self.steps(&fenced, (&closing, until))).await;
+        let stepped = tokio::time::timeout(max_pause, self.steps(&fenced, look, (&closing, until))).await;
         let events = match stepped {
             Ok(Ok(events)) => events,
             other => {
@@ -159,7 +160,12 @@ impl Flipping<'_> {
     }
 
     /// Does the steps of a fenced epoch; returns what is to be stored for the commit.
-    async fn steps(&mut self, fenced: &State, (closing, until): (&Closing, Instant)) -> Result<Vec<Event>> {
+    async fn steps(
+        &mut self,
+        fenced: &State,
+        look: Option<&Look<'_>>,
+        (closing, until): (&Closing, Instant),
+    ) -> Result<Vec<Event>> {
         let mut state = fenced.clone();
         let mut events = Vec::new();
         let mut cut = CutOver::begin(&state)?;
@@ -183,9 +189,8 @@ impl Flipping<'_> {
                     closing.close_source(&fenced.route, left).await?;
                     let source = &self.follower.source;
                     let (end, ()) = futures::try_join!(end_of(&source.database), async {
-                        // Tables take longer to look at than writes should be held.
-                        match self.defined {
-                            Some(defined) => defined.no_migration_since(source).await,
+                        match look {
+                            Some(look) => look.must_hold(source).await,
                             None => Ok(()),
                         }
                     })?;

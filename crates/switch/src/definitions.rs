@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use truststream_kernel::{Error, ErrorKind, Result, Retry};
-use truststream_services::database::{AppliedMigration, Describe, MigrationNames, Table, TableKind};
+use truststream_services::database::{
+    AppliedMigration, Describe, MigrationNames, SchemaMark, Table, TableKind,
+};
 
 use crate::Side;
 
@@ -44,9 +46,12 @@ impl Definitions {
         refuse(side, &(&of(self, &now) | &of(&now, self)))
     }
 
-    /// The same of migrations alone, which are soon looked at.
-    pub(crate) async fn no_migration_since(&self, side: &Side) -> Result<()> {
-        self.are_named(side, &names(side).await?)
+    /// The same, and what tells soon whether it is so still.
+    pub(crate) async fn look(&self, side: &Side) -> Result<Look<'_>> {
+        // First: whatever is changed while the tables are looked at makes it another one.
+        let mark = side.database.send(SchemaMark).await?;
+        self.must_hold(side).await?;
+        Ok(Look { defined: self, mark })
     }
 
     /// The same of migrations that were just read.
@@ -57,6 +62,24 @@ impl Definitions {
     fn are_named(&self, side: &Side, applied: &BTreeSet<String>) -> Result<()> {
         let changed = &self.migrations ^ applied;
         refuse(side, &changed.into_iter().map(|name| format!("migration {name}")).collect())
+    }
+}
+
+/// What was found of a side when it was looked at while writes went on.
+pub(crate) struct Look<'a> {
+    defined: &'a Definitions,
+    mark: Option<String>,
+}
+
+impl Look<'_> {
+    /// As [`Definitions::must_hold`], for while writes are held: tables, which take longer, are looked at
+    /// again only where somebody changed anything at all.
+    pub(crate) async fn must_hold(&self, side: &Side) -> Result<()> {
+        let (applied, mark) = futures::try_join!(names(side), side.database.send(SchemaMark))?;
+        if mark != self.mark {
+            return self.defined.must_hold(side).await;
+        }
+        self.defined.are_named(side, &applied)
     }
 }
 

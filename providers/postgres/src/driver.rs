@@ -12,7 +12,7 @@ use truststream_services::database::{
     ChangeBatch, Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Fence, Insert,
     Introspect, Introspection, Invoke, Load, Migrate, MigrationNames, MigrationOutcome, Migrations,
     OpenTransaction, Packed, Packing, Page, Ping, Position, Prepare, PrepareClaimed, Raw, Rehearse, Revert,
-    Scan, Select, Unload, Update,
+    Scan, SchemaMark, Select, Unload, Update,
 };
 
 use crate::config::Config;
@@ -212,6 +212,10 @@ impl DatabaseDriver for PostgresDriver {
 
     async fn migration_names(&self, _cx: &Context, _op: &MigrationNames) -> Result<Vec<String>> {
         self.names_of_migrations().await.map_err(|error| error.during("migration_names", PROVIDER))
+    }
+
+    async fn schema_mark(&self, _cx: &Context, _op: &SchemaMark) -> Result<Option<String>> {
+        self.mark().await.map_err(|error| error.during("schema_mark", PROVIDER))
     }
 
     async fn ping(&self, _cx: &Context, _op: &Ping) -> Result<()> {

@@ -46,14 +46,20 @@ impl PostgresDriver {
 
     /// Whether the catalogs differ from what was read; if so they are read again.
     pub(crate) async fn catch_up(&self) -> Result<bool> {
-        let connection = self.shared.transactions.connections().lease().await?;
-        let found = fingerprint(&connection).await?;
-        connection.give_back();
+        let found = self.mark().await?;
         let same = self.schema().fingerprint == found;
         if !same {
             self.reload().await?;
         }
         Ok(!same)
+    }
+
+    /// The catalogs as they are now.
+    pub(crate) async fn mark(&self) -> Result<Option<String>> {
+        let connection = self.shared.transactions.connections().lease().await?;
+        let found = fingerprint(&connection).await?;
+        connection.give_back();
+        Ok(found)
     }
 
     /// Whether a request is worth another attempt: it failed for something that is not known, and the

@@ -5,7 +5,8 @@ use std::time::Duration;
 use truststream_kernel::{Caller, Context, ErrorKind, Identity, Value};
 use truststream_postgres::{Config, PostgresDriver};
 use truststream_services::database::{
-    Authorize, Capture, Changes, DatabaseDriver, Describe, Migrate, Position, Query, Select, TableName,
+    Authorize, Capture, Changes, DatabaseDriver, Describe, Fence, FenceStep, Migrate, Position, Query,
+    SchemaMark, Select, TableName,
 };
 
 use crate::support::{client, database, until};
@@ -172,4 +173,44 @@ async fn policies_see_json_null_and_null_apart() {
     let rows = vec![row(1, json("null")), row(2, Value::Null), row(3, json("{}")), row(11, json("1"))];
     let op = Authorize { table: TableName::public("notes"), rows };
     assert_eq!(driver.authorize(&anon, &op).await.unwrap(), [true, false, true, false]);
+}
+
+#[tokio::test]
+async fn the_mark_of_the_schema_is_another_one_for_what_is_read_of_it_only() {
+    let url = database().await;
+    let driver = migrated(&url, "create table notes (id int primary key, body text)").await;
+    let (cx, plain) = (Context::system(), client(&url).await);
+    let mark = async || driver.schema_mark(&cx, &SchemaMark).await.unwrap().unwrap();
+    let mut last = mark().await;
+
+    let tables = vec![TableName::public("notes")];
+    driver.capture(&cx, &Capture { consumer: "test".into(), tables: tables.clone() }).await.unwrap();
+    for (epoch, step) in
+        [(1, FenceStep::Install), (2, FenceStep::Close { hold: None }), (3, FenceStep::Remove)]
+    {
+        let fence = Fence { tables: tables.clone(), streams: "switch-1/".into(), epoch, step };
+        driver.fence(&cx, &fence).await.unwrap();
+    }
+    let rows =
+        "insert into notes select i, 'x' from generate_series(1, 1000) i; analyze notes; truncate notes;
+                create temp table mine (id int primary key)";
+    plain.batch_execute(rows).await.unwrap();
+    assert_eq!(mark().await, last);
+
+    for sql in [
+        "create table more (id int)",
+        "alter table notes add column late int",
+        "alter table notes alter late type bigint",
+        "alter table notes alter late set not null",
+        "alter table notes rename late to later",
+        "alter table notes drop later",
+        "alter table notes enable row level security",
+        "create function one() returns int language sql return 1",
+        "drop table more",
+    ] {
+        plain.batch_execute(sql).await.unwrap();
+        let now = mark().await;
+        assert_ne!(now, last, "{sql}");
+        last = now;
+    }
 }

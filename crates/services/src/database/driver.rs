@@ -9,8 +9,8 @@ use super::{
     Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
     ChangeBatch, Changes, Chunk, Cost, Delete, Describe, Fence, Insert, Introspect, Introspection, Invoke,
     Load, Migrate, MigrationNames, MigrationOutcome, Migrations, OpenTransaction, Packed, Packing, Page,
-    Ping, Position, Prepare, PrepareClaimed, Problem, Raw, Rehearse, Revert, Review, Scan, Select, Unload,
-    Update, Weigh,
+    Ping, Position, Prepare, PrepareClaimed, Problem, Raw, Rehearse, Revert, Review, Scan, SchemaMark,
+    Select, Unload, Update, Weigh,
 };
 
 /// A database.
@@ -109,6 +109,19 @@ pub trait DatabaseDriver: Send + Sync + 'static {
             let applied = self.migrations(cx, &Migrations).await?;
             Ok(applied.into_iter().map(|migration| migration.name).collect())
         }
+    }
+
+    /// A mark of the schema that is there.
+    ///
+    /// # Behavior
+    /// What TrustStream keeps for itself is not in it. None, as by default, where the schema is only what
+    /// migrations made of it, or can't be looked at while writes are held.
+    fn schema_mark(
+        &self,
+        _cx: &Context,
+        _op: &SchemaMark,
+    ) -> impl Future<Output = Result<Option<String>>> + Send {
+        std::future::ready(Ok(None))
     }
 
     /// Takes a migration back and forgets it.

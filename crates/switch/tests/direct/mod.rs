@@ -1,6 +1,7 @@
 //! Programs that write to the databases of both sides directly while a switch is made.
 
 mod conflicts;
+mod redefined;
 mod writer;
 
 use std::collections::BTreeSet;

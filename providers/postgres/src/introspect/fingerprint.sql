@@ -13,7 +13,8 @@ parts as (
   union all select 5, w.oid, w.xmin::text::bigint from pg_rewrite w join relations r on r.oid = w.ev_class
   union all select 6, i.indexrelid, i.xmin::text::bigint from pg_index i join relations r on r.oid = i.indrelid
   union all select 7, d.oid, d.xmin::text::bigint from pg_attrdef d join relations r on r.oid = d.adrelid
-  union all select 8, oid, xmin::text::bigint from pg_proc where oid >= 16384
+  union all select 8, p.oid, p.xmin::text::bigint from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where p.oid >= 16384 and n.nspname <> 'truststream'
   union all select 9, t.oid, t.xmin::text::bigint from pg_type t where t.oid >= 16384 and t.typtype in ('d', 'e')
   union all select 10, oid, xmin::text::bigint from pg_enum
   union all select 11, oid, xmin::text::bigint from pg_namespace where nspname !~ '^pg_'

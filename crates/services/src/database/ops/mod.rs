@@ -52,6 +52,7 @@ operations! {
         Migrate => migrate -> MigrationOutcome, Admin, true;
         Migrations => migrations -> Vec<AppliedMigration>, Admin, true;
         MigrationNames => migration_names -> Vec<String>, Admin, true;
+        SchemaMark => schema_mark -> Option<String>, Admin, true;
         Revert => revert -> (), Admin, false;
         Adopt => adopt -> (), Admin, true;
         Introspect => introspect -> Introspection, Admin, true;

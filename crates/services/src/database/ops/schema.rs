@@ -116,6 +116,13 @@ pub struct MigrationNames;
 
 impl Requires for MigrationNames {}
 
+/// Asks for a mark that is another one once anything was changed that the schema is read from, by whomever.
+/// The reply is none where the engine has nothing of the kind that is soon read.
+#[derive(Clone, Debug, Default)]
+pub struct SchemaMark;
+
+impl Requires for SchemaMark {}
+
 /// One migration that was applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedMigration {
