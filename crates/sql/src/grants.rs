@@ -6,7 +6,15 @@ use truststream_services::database::{Policy, PolicyCommand, Table, TableKind, Ta
 /// Whether a role may touch a table at all: tables with row-level security are open unless revoked,
 /// others closed unless granted.
 pub fn granted(table: &Table, role: &str, command: PolicyCommand) -> bool {
-    let privilege = privilege(command);
+    has(table, role, privilege(command))
+}
+
+/// Whether a role may empty a table, which no policy is asked for.
+pub fn may_truncate(table: &Table, role: &str) -> bool {
+    has(table, role, "truncate")
+}
+
+fn has(table: &Table, role: &str, privilege: &str) -> bool {
     let mut open = table.row_security || matches!(table.kind, TableKind::View { invoker: true, .. });
     for grant in table.grants.iter().filter(|grant| grant.columns.is_empty()) {
         if concerns(&grant.role, role) && grant.privileges.iter().any(|one| one == privilege || one == "all")

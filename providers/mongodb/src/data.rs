@@ -2,19 +2,17 @@
 
 use sqlparser::ast::{
     ConflictTarget, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Insert, OnConflict,
-    OnConflictAction, OnInsert, Query, SetExpr, Statement as Parsed, TableObject, TruncateIdentityOption,
-    Value as Literal,
+    OnConflictAction, OnInsert, Query, SetExpr, Statement as Parsed, TableObject, Value as Literal,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use truststream_kernel::{Context, Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, TableName};
 use truststream_sql::schema::{Statement, column_of_sequence, table_name};
-use truststream_sql::truncate::emptied;
+use truststream_sql::truncate::{Emptying, Truncator};
 
 use crate::cast::cast;
-use crate::names::collection;
-use crate::partition::{Target, only};
+use crate::partition::Target;
 use crate::plan::Planner;
 use crate::schema::Schema;
 use crate::sequence;
@@ -28,8 +26,8 @@ pub(crate) enum Data<'s> {
     Seed(Seed<'s>),
     /// The last number that a column was given.
     Counted(&'s TableName, &'s Column, i64),
-    /// Tables and partitions to empty, and whether the numbers of the tables begin anew.
-    Emptied(Vec<Target<'s>>, bool),
+    /// Tables and partitions to empty.
+    Emptied(Emptying),
 }
 
 /// A statement that inserts rows.
@@ -58,10 +56,12 @@ pub(crate) fn read<'s>(schema: &'s Schema, statement: &Statement) -> Result<Data
     let insert = match parsed.into_iter().next() {
         Some(Parsed::Insert(insert)) => insert,
         Some(Parsed::Truncate(truncate)) => {
-            let names = emptied(&schema.catalog, &truncate)?;
-            let targets =
-                names.iter().map(|name| Target::find(&schema.catalog, name)).collect::<Result<_>>()?;
-            return Ok(Data::Emptied(targets, truncate.identity == Some(TruncateIdentityOption::Restart)));
+            let emptying = Emptying::read(&schema.catalog, &truncate, table_name)?;
+            let owner = Truncator { role: None, owner: true };
+            for name in emptying.targets(&schema.catalog, owner)? {
+                Target::find(&schema.catalog, &name)?;
+            }
+            return Ok(Data::Emptied(emptying));
         }
         Some(Parsed::Query(query)) => return counted(schema, &query).ok_or_else(refused),
         _ => return Err(refused()),
@@ -173,11 +173,8 @@ impl Work {
         let schema = std::sync::Arc::clone(&self.schema);
         match read(&schema, statement)? {
             Data::Counted(table, column, last) => sequence::set(&self.database, table, column, last).await,
-            Data::Emptied(targets, anew) => {
-                for target in targets {
-                    self.empty(target, anew).await?;
-                }
-                Ok(())
+            Data::Emptied(emptying) => {
+                self.truncate(&schema, &emptying, Truncator { role: None, owner: true }).await
             }
             Data::Seed(seed) => {
                 let named = (seed.target.name, seed.target.table);
@@ -187,23 +184,5 @@ impl Work {
                 done
             }
         }
-    }
-
-    /// Deletes all rows of a table or a partition.
-    async fn empty(&mut self, target: Target<'_>, anew: bool) -> Result<()> {
-        let schema = std::sync::Arc::clone(&self.schema);
-        let rows = match target.partition {
-            Some(partition) => only(&schema.catalog, target.name, partition)?,
-            None => true.into(),
-        };
-        let called = collection(target.name);
-        let keys = self.meeting_of(&called, rows, None).await?;
-        self.remove(&called, &keys).await?;
-        // The numbers of a partition are its table's, which goes on.
-        let numbered = target.table.columns.iter().filter(|column| column.identity.is_some());
-        for column in numbered.filter(|_| anew && target.partition.is_none()) {
-            sequence::set(&self.database, target.name, column, 0).await?;
-        }
-        Ok(())
     }
 }

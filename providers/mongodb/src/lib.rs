@@ -55,6 +55,7 @@ mod storage;
 mod stream;
 mod term;
 mod transaction;
+mod truncate;
 mod weigh;
 mod work;
 mod write;

@@ -9,6 +9,18 @@ use truststream_services::database::{Column, Table, TableName};
 use crate::error::convert;
 use crate::names::{SEQUENCES, collection, field};
 use crate::storage::integer;
+use crate::work::Work;
+
+/// Numbers of a column that begin anew if the transaction at hand is committed.
+#[derive(Debug)]
+pub(crate) struct Restarted {
+    table: TableName,
+    column: Column,
+    /// The last that was given when they did.
+    before: Option<i64>,
+    /// The last that this transaction took.
+    last: i64,
+}
 
 fn key(table: &TableName, column: &Column) -> Document {
     doc! { "_id": { "t": collection(table), "c": &column.name } }
@@ -37,6 +49,64 @@ pub(crate) async fn next(database: &Database, table: &TableName, column: &Column
         }
     }
     Err(Error::unavailable("no number could be taken from a sequence"))
+}
+
+/// The last number that was given to a column.
+async fn last(database: &Database, table: &TableName, column: &Column) -> Result<Option<i64>> {
+    let sequences = database.collection::<Document>(SEQUENCES);
+    let found = sequences.find_one(key(table, column)).await.map_err(convert)?;
+    Ok(found.as_ref().and_then(|found| found.get("last")).and_then(integer))
+}
+
+impl Work {
+    /// The first of so many numbers.
+    pub(crate) async fn numbers(&mut self, table: &TableName, column: &Column, many: i64) -> Result<i64> {
+        let is_it = |one: &&mut Restarted| one.table == *table && one.column.name == column.name;
+        match self.restarted.iter_mut().find(is_it) {
+            Some(restarted) => {
+                restarted.last += many;
+                Ok(restarted.last - many + 1)
+            }
+            None => next(&self.database, table, column, many).await,
+        }
+    }
+
+    /// Lets a column's numbers begin anew with this transaction.
+    pub(crate) async fn restart(&mut self, table: &TableName, column: &Column) -> Result<()> {
+        let is_it = |one: &&mut Restarted| one.table == *table && one.column.name == column.name;
+        if let Some(restarted) = self.restarted.iter_mut().find(is_it) {
+            restarted.last = 0;
+            return Ok(());
+        }
+        let before = last(&self.database, table, column).await?;
+        self.restarted.push(Restarted { table: table.clone(), column: column.clone(), before, last: 0 });
+        Ok(())
+    }
+
+    /// Lets columns go on from where they began anew, now that it is committed. Where others took numbers
+    /// meanwhile those go on, so that none is given twice.
+    pub(crate) async fn settle(&mut self) {
+        for one in std::mem::take(&mut self.restarted) {
+            if let Err(error) = one.settle(&self.database).await {
+                tracing::warn!(table = %one.table, %error, "numbers that were to begin anew go on");
+            }
+        }
+    }
+}
+
+impl Restarted {
+    async fn settle(&self, database: &Database) -> Result<()> {
+        let sequences = database.collection::<Document>(SEQUENCES);
+        let mut unchanged = key(&self.table, &self.column);
+        unchanged.insert("last", self.before);
+        let set = sequences.update_one(unchanged, doc! { "$set": { "last": self.last } });
+        if set.await.map_err(convert)?.matched_count > 0 {
+            return Ok(());
+        }
+        let most = doc! { "$max": { "last": self.last } };
+        let set = sequences.update_one(key(&self.table, &self.column), most).upsert(true);
+        set.await.map(drop).map_err(convert)
+    }
 }
 
 /// Lets a column go on behind a number.

@@ -15,7 +15,7 @@ use truststream_services::database::{Begin, Isolation, OpenTransaction, Page, Se
 
 use crate::driver::Shared;
 use crate::error::convert;
-use crate::work::{Work, commit, pause};
+use crate::work::{Work, pause};
 
 /// How long a transaction may last whose caller set no deadline: the server keeps its moment for it.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -87,6 +87,7 @@ impl Session for MongoSession {
             let mut held = self.work.lock().await;
             let work = held.as_mut().ok_or_else(too_long)?;
             work.cx = cx.clone();
+            work.reading.clear();
             work.step(step).await
         })
     }
@@ -97,7 +98,7 @@ impl Session for MongoSession {
                 return if keep { Err(too_long()) } else { Ok(()) };
             };
             let ended = match keep {
-                true => commit(&mut work.session).await,
+                true => work.commit().await,
                 false => work.session.abort_transaction().await.map_err(convert),
             };
             work.watch.over();

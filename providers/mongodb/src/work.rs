@@ -1,6 +1,6 @@
 //! Transactions: repeated as a whole while others are in the way.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use crate::names;
 use crate::partition::Share;
 use crate::plan::{Plan, Planner};
 use crate::schema::Schema;
+use crate::sequence::Restarted;
 
 /// Keys locked by one command.
 const MANY: usize = 500;
@@ -45,6 +46,10 @@ pub(crate) struct Work {
     pub(crate) depth: usize,
     /// What functions set for the rest of the transaction.
     pub(crate) settings: HashMap<String, String>,
+    /// What the loops go over that are run at the moment.
+    pub(crate) reading: Vec<BTreeSet<String>>,
+    /// Numbers that began anew.
+    pub(crate) restarted: Vec<Restarted>,
 }
 
 /// What becomes of a transaction whose work is done.
@@ -88,7 +93,7 @@ impl Shared {
     {
         let mut one = self.start(cx).await?;
         let ended = match work(&mut one, about).await {
-            Ok(Fate::Keep(done)) => commit(&mut one.session).await.map(|()| done),
+            Ok(Fate::Keep(done)) => one.commit().await.map(|()| done),
             Ok(Fate::Undo(done)) => one.session.abort_transaction().await.map(|()| done).map_err(convert),
             // A session that is dropped aborts what it has begun.
             Ok(Fate::Leave(done)) => Ok(done),
@@ -124,6 +129,8 @@ impl Shared {
             share: None,
             depth: 0,
             settings: HashMap::new(),
+            reading: Vec::new(),
+            restarted: Vec::new(),
         })
     }
 }
@@ -132,7 +139,7 @@ impl Shared {
 ///
 /// # Errors
 /// A conflict only where it is sure that nothing was done: whoever repeats the rest would do it twice.
-pub(crate) async fn commit(session: &mut ClientSession) -> Result<()> {
+async fn commit(session: &mut ClientSession) -> Result<()> {
     let mut attempts = 0;
     loop {
         let error = match session.commit_transaction().await {
@@ -162,6 +169,16 @@ pub(crate) fn pause(attempt: u32) -> Duration {
 }
 
 impl Work {
+    /// Commits, and lets the numbers go on from where they began anew.
+    ///
+    /// # Errors
+    /// A conflict only where it is sure that nothing was done.
+    pub(crate) async fn commit(&mut self) -> Result<()> {
+        commit(&mut self.session).await?;
+        self.settle().await;
+        Ok(())
+    }
+
     /// Plans for who does this, with what was judged beforehand.
     pub(crate) fn planner<'w>(&'w self, schema: &'w Schema) -> Planner<'w> {
         let planner = Planner::new(schema, &self.cx).by_columns(true);

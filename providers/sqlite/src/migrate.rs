@@ -118,14 +118,13 @@ impl Applying<'_> {
             Kind::Unknown(reason) => Err(Error::unsupported(reason.clone())),
             Kind::Data => {
                 self.derive()?;
+                if statement.truncates() {
+                    return self.truncate(statement);
+                }
                 if !std::mem::replace(&mut self.cascades, true) {
                     cascade::create(&self.conn.sql, self.catalog)?;
                 }
-                for sql in truststream_sql::sqlite::data(self.catalog, statement)? {
-                    let done = self.conn.sql.execute_batch(&sql);
-                    done.map_err(|error| existing::violated(self.catalog, error))?;
-                }
-                Ok(())
+                self.run(statement)
             }
             Kind::Schema => {
                 self.bare()?;
@@ -139,6 +138,22 @@ impl Applying<'_> {
                 }
             }
         }
+    }
+
+    fn run(&self, statement: &Statement) -> Result<()> {
+        for sql in truststream_sql::sqlite::data(self.catalog, statement)? {
+            let done = self.conn.sql.execute_batch(&sql);
+            done.map_err(|error| existing::violated(self.catalog, error))?;
+        }
+        Ok(())
+    }
+
+    /// Empties tables, of which neither triggers nor foreign keys are told.
+    fn truncate(&mut self, statement: &Statement) -> Result<()> {
+        if std::mem::take(&mut self.cascades) {
+            cascade::remove(&self.conn.sql)?;
+        }
+        self.conn.session.quietly(|| self.run(statement))
     }
 
     fn derive(&mut self) -> Result<()> {

@@ -17,6 +17,8 @@ use crate::schema::physical;
 pub(crate) struct Counters {
     last: HashMap<String, i64>,
     changed: HashMap<String, Option<i64>>,
+    /// What those were before that began anew in the transaction at hand.
+    restarted: Vec<(String, Option<i64>)>,
 }
 
 impl Counters {
@@ -50,6 +52,34 @@ impl Counters {
     pub(crate) fn set(&mut self, name: &str, last: i64) {
         self.last.insert(name.to_owned(), last);
         self.changed.insert(name.to_owned(), Some(last));
+    }
+
+    /// Lets a sequence go on after a number unless the transaction is undone.
+    pub(crate) fn restart(&mut self, name: &str, last: i64) {
+        self.restarted.push((name.to_owned(), self.last(name)));
+        self.set(name, last);
+    }
+
+    /// How many began anew in the transaction at hand.
+    pub(crate) fn restarts(&self) -> usize {
+        self.restarted.len()
+    }
+
+    /// Lets sequences go on as if those beyond so many had not begun anew.
+    pub(crate) fn undo(&mut self, kept: usize) {
+        while self.restarted.len() > kept
+            && let Some((name, last)) = self.restarted.pop()
+        {
+            match last {
+                Some(last) => self.set(&name, last),
+                None => self.forget(&name),
+            }
+        }
+    }
+
+    /// A transaction is committed.
+    pub(crate) fn settle(&mut self) {
+        self.restarted.clear();
     }
 
     /// Lets a sequence begin anew.

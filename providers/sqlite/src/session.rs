@@ -27,6 +27,8 @@ struct State {
     /// Variables of the triggers that fire at the moment, innermost last.
     variables: Vec<HashMap<String, Cell>>,
     counters: Counters,
+    /// The queries of loops whose rows are not all gone over.
+    reading: Vec<String>,
     only_reads: bool,
 }
 
@@ -46,6 +48,7 @@ impl Session {
         state.now = now();
         state.origin = None;
         state.variables.clear();
+        state.reading.clear();
         state.settings.clear();
         state.request.clone_from(&cx.request);
         state.caller = cx.caller.clone();
@@ -68,6 +71,27 @@ impl Session {
     /// Marks what is written from now on as coming from a stream.
     pub(crate) fn originate(&self, origin: Option<&str>) {
         self.0.lock().origin = origin.map(str::to_owned);
+    }
+
+    /// Does something of which the application's triggers are not told.
+    pub(crate) fn quietly<T>(&self, work: impl FnOnce() -> T) -> T {
+        let origin = self.0.lock().origin.replace(String::new());
+        let done = work();
+        self.0.lock().origin = origin;
+        done
+    }
+
+    /// Does something while the rows of a query are gone over.
+    pub(crate) fn while_reading<T>(&self, sql: &str, work: impl FnOnce() -> T) -> T {
+        self.0.lock().reading.push(sql.to_owned());
+        let done = work();
+        self.0.lock().reading.pop();
+        done
+    }
+
+    /// Whether a query whose rows are gone over names a table, as the file has it in quotes.
+    pub(crate) fn is_reading(&self, quoted: &str) -> bool {
+        self.0.lock().reading.iter().any(|sql| sql.contains(quoted))
     }
 
     pub(crate) fn role(&self) -> String {

@@ -255,7 +255,7 @@ fn commit(conn: &Conn, group: Vec<Job>) {
     let mut changed = false;
     for job in group {
         conn.session.enter(&job.cx);
-        let ended = if single { (job.work)(conn) } else { in_savepoint(&conn.sql, || (job.work)(conn)) };
+        let ended = if single { (job.work)(conn) } else { in_savepoint(conn, job.work) };
         changed |= ended.keep;
         done.push(ended);
     }
@@ -264,6 +264,8 @@ fn commit(conn: &Conn, group: Vec<Job>) {
         // A commit that failed leaves its transaction open.
         let _ = conn.sql.execute_batch("ROLLBACK");
     }
+    let kept = changed && failure.is_none();
+    conn.session.count(|counters| if kept { counters.settle() } else { counters.undo(0) });
     for ended in done {
         let told = failure.as_ref().map(copied);
         (ended.answer)(told);
@@ -290,11 +292,15 @@ fn end(conn: &Conn, changed: bool) -> Result<()> {
     })
 }
 
-fn in_savepoint(conn: &Connection, work: impl FnOnce() -> Ended) -> Ended {
-    let run = |sql| run_kept(conn, sql);
+fn in_savepoint(conn: &Conn, work: Work) -> Ended {
+    let run = |sql| run_kept(&conn.sql, sql);
+    let restarts = conn.session.count(|counters| counters.restarts());
     let began = run("SAVEPOINT request");
-    let ended = work();
+    let ended = work(conn);
     let end = if ended.keep { Ok(()) } else { run("ROLLBACK TO request") };
+    if !ended.keep {
+        conn.session.count(|counters| counters.undo(restarts));
+    }
     if let Err(error) = began.and(end).and_then(|()| run("RELEASE request")) {
         tracing::error!(%error, "a savepoint failed");
     }

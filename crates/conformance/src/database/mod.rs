@@ -15,6 +15,7 @@ mod feed;
 mod fence;
 mod filters;
 mod handlers;
+mod keys;
 mod migrations;
 mod names;
 mod operators;
@@ -37,6 +38,7 @@ mod schemas;
 mod singular;
 mod transactions;
 mod triggers;
+mod truncation;
 mod upserts;
 mod values;
 mod views;
@@ -111,6 +113,15 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     returning::representations,
     returning::nothing_unless_asked,
     returning::the_key_of_an_inserted_row,
+    keys::have_to_be_given,
+    keys::are_no_excuse_for_half_a_row,
+    keys::are_not_changed_where_the_database_counts,
+    keys::that_there_are_not_are_told,
+    keys::embeds_of_one_name_are_refused: Embeds,
+    keys::of_no_value_are_left_out_everywhere,
+    keys::of_no_number_add_up_to_none: Aggregates,
+    keys::have_letters_of_both_cases: Functions,
+    keys::stand_above_csv_if_they_are_shown,
     upserts::merge,
     upserts::ignore,
     upserts::by_another_key,
@@ -199,6 +210,13 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     partition_hashes::decide_as_in_postgres: Partitions,
     partition_shares::by_hashes_are_told_by_name: Partitions,
     partition_shares::keep_the_numbers_of_their_table: Partitions,
+    truncation::takes_rows_without_telling_triggers: Partitions,
+    truncation::lets_numbers_begin_anew: Partitions,
+    truncation::is_undone_by_handlers: Handlers,
+    truncation::leaves_nothing_that_refers_to_what_is_gone: Partitions,
+    truncation::is_for_those_who_may: Partitions,
+    truncation::takes_partitions_by_their_names: Partitions,
+    truncation::is_told_row_by_row_in_the_feed: Partitions,
     triggers::change_the_row_before_it_is_written: Functions,
     triggers::fire_on_the_updates_they_are_for: Functions,
     triggers::write_elsewhere_after_it: Functions,

@@ -305,7 +305,7 @@ impl Reader {
             return Ok(step);
         }
         match word {
-            "set" | "refresh" => Ok(Step::Sql(self.rest()?)),
+            "set" | "refresh" | "truncate" => Ok(Step::Sql(self.rest()?)),
             "" => Err(fault),
             _ => {
                 let at = self.at;

@@ -87,6 +87,11 @@ pub enum Kind {
 }
 
 impl Statement {
+    /// Whether it empties tables.
+    pub fn truncates(&self) -> bool {
+        matches!(self.parsed.as_deref(), Some(ast::Statement::Truncate(_)))
+    }
+
     /// The beginning of its text on one line, for messages.
     pub fn excerpt(&self) -> String {
         let line = self.text.split_whitespace().collect::<Vec<_>>().join(" ");

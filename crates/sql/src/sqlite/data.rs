@@ -1,16 +1,15 @@
 //! `insert`, `update`, `delete` and `truncate` of migrations and seeds.
 
-use sqlparser::ast::{Statement as Parsed, Truncate, TruncateIdentityOption};
+use sqlparser::ast::{Statement as Parsed, Truncate};
 use truststream_kernel::{Error, Result};
 use truststream_services::database::Catalog;
 
 use super::numbers;
-use super::target::Target;
+use super::truncate::emptied;
 use super::write::{Rules, write};
-use crate::expression::{Scope, Translator, file_name};
-use crate::quote::quote;
-use crate::schema::{Own, Statement};
-use crate::truncate::emptied;
+use crate::expression::{Scope, Translator};
+use crate::schema::{Own, Statement, table_name};
+use crate::truncate::{Emptying, Truncator};
 
 /// A statement on rows as SQLite's statements, to be run in order.
 ///
@@ -32,20 +31,11 @@ pub fn data(catalog: &Catalog, statement: &Statement) -> Result<Vec<String>> {
     Ok(vec![done.sql])
 }
 
-/// Empties tables and partitions.
-fn truncate(catalog: &Catalog, truncate: &Truncate) -> Result<Vec<String>> {
-    let names = emptied(catalog, truncate)?;
-    let targets = names.iter().map(|name| Target::find(catalog, name)).collect::<Result<Vec<_>>>()?;
-    let emptied = targets.iter().map(|target| {
-        let rows = target.rows(catalog)?.map(|rows| format!(" WHERE {rows}")).unwrap_or_default();
-        Ok(format!("DELETE FROM {}{rows}", quote(&file_name(target.name))))
-    });
-    let mut statements = emptied.collect::<Result<Vec<_>>>()?;
-    if truncate.identity == Some(TruncateIdentityOption::Restart) {
-        // The numbers of a partition are its table's, which goes on.
-        for target in targets.iter().filter(|target| !target.is_partition()) {
-            statements.extend(numbers::restarted(catalog, target.name, target.table));
-        }
-    }
-    Ok(statements)
+/// Empties tables and partitions, of which no trigger is told.
+fn truncate(catalog: &Catalog, statement: &Truncate) -> Result<Vec<String>> {
+    let emptying = Emptying::read(catalog, statement, table_name)?;
+    let names = emptying.targets(catalog, Truncator { role: None, owner: true })?;
+    let done = emptied(catalog, &names, emptying.restart)?;
+    let deletes = done.deletes.into_iter().map(|(_, sql)| sql);
+    Ok(deletes.chain(done.restarts).collect())
 }

@@ -10,6 +10,7 @@ mod review;
 pub mod routine;
 mod target;
 pub mod trigger;
+pub mod truncate;
 mod write;
 
 #[cfg(test)]

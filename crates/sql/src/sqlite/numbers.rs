@@ -78,8 +78,9 @@ fn owner_by_row<'c>(catalog: &'c Catalog, name: &TableName) -> Option<(&'c Table
     (row_number(catalog, table, definition)?.name == column.name).then_some((table, column))
 }
 
-/// Lets a sequence go on after a number, given as SQL of one that may be null.
-fn set(catalog: &Catalog, name: &TableName, last: &str) -> String {
+/// Lets a sequence go on after a number, given as SQL of one that may be null, by `ts_setval`, which stays
+/// whatever becomes of the transaction, or `ts_restart`, which does not.
+fn set(catalog: &Catalog, name: &TableName, last: &str, by: &str) -> String {
     match owner_by_row(catalog, name) {
         Some((table, _)) => {
             let file = literal(&file_name(table));
@@ -89,15 +90,17 @@ fn set(catalog: &Catalog, name: &TableName, last: &str) -> String {
                  WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = {file}) AND {last} IS NOT NULL"
             )
         }
-        None => format!("SELECT ts_setval({}, {last})", literal(&name.to_string())),
+        None => format!("SELECT {by}({}, {last})", literal(&name.to_string())),
     }
 }
 
 /// What a table's sequences are set to when it begins anew.
 pub(super) fn restarted(catalog: &Catalog, name: &TableName, table: &Table) -> Vec<String> {
     let all = table.columns.iter().filter_map(|column| sequence_of(catalog, name, column));
-    all.map(|(called, sequence)| set(catalog, &called, &(sequence.start - sequence.increment).to_string()))
-        .collect()
+    all.map(|(called, sequence)| {
+        set(catalog, &called, &(sequence.start - sequence.increment).to_string(), "ts_restart")
+    })
+    .collect()
 }
 
 /// What `alter sequence … restart` does to the numbers themselves.
@@ -105,7 +108,7 @@ pub fn after(catalog: &Catalog, statement: &Statement) -> Option<String> {
     let schema::Own::AlterSequence { name, change, .. } = statement.own.as_ref()? else { return None };
     let sequence = catalog.sequences.get(name).cloned().unwrap_or_default();
     let next = change.restarts(&sequence)?;
-    Some(set(catalog, name, &(next - sequence.increment).to_string()))
+    Some(set(catalog, name, &(next - sequence.increment).to_string(), "ts_restart"))
 }
 
 /// `select setval(…)`
@@ -155,7 +158,7 @@ pub(super) fn setval(catalog: &Catalog, parsed: &Parsed) -> Result<Vec<String>> 
             "false" => format!("(({sql}) - {by})"),
             _ => return Err(refused()),
         };
-        statements.push(set(catalog, &name, &last));
+        statements.push(set(catalog, &name, &last, "ts_setval"));
     }
     Ok(statements)
 }

@@ -228,7 +228,10 @@ pub(crate) fn refuse_write(function: &Function, statement: &Statement, reads_onl
         return Ok(());
     }
     let text = statement.to_string();
-    let verb = text.split_whitespace().next().unwrap_or_default().to_uppercase();
+    let verb = match statement {
+        Statement::Truncate(_) => "TRUNCATE TABLE".to_owned(),
+        _ => text.split_whitespace().next().unwrap_or_default().to_uppercase(),
+    };
     if function.reads_only {
         let message = format!("{verb} is not allowed in a non-volatile function");
         return Err(Error::new(ErrorKind::Unsupported, "0A000", message));

@@ -47,7 +47,7 @@ struct Read<'s> {
 
 fn refused(statement: &impl std::fmt::Display) -> Error {
     Error::unsupported(format!(
-        "of statements in functions this database runs select, insert, update and delete of one table: {statement}"
+        "of statements in functions this database runs select, truncate, and insert, update and delete of one table: {statement}"
     ))
 }
 
@@ -203,6 +203,9 @@ pub(crate) fn check(
     columns: Columns<'_>,
 ) -> Result<()> {
     let schema = planner.schema;
+    if let Statement::Truncate(truncate) = statement {
+        return crate::truncate::check(schema, called.0, truncate, columns);
+    }
     let read = read(schema, called.0, statement)?;
     made(planner, called, &read)?;
     returned(planner, called, &read, columns).map(drop)
@@ -238,6 +241,9 @@ impl Work {
         statement: &Statement,
         columns: Columns<'_>,
     ) -> Result<Vec<Document>> {
+        if let Statement::Truncate(truncate) = statement {
+            return self.truncate_of(schema, called.0, truncate).await.map(|()| Vec::new());
+        }
         let read = read(schema, called.0, statement)?;
         let outer = std::mem::replace(&mut self.share, read.target.share());
         let done = self.written(schema, called, &read, columns).await;

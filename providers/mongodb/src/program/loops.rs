@@ -1,9 +1,12 @@
 //! Loops.
 
+use std::collections::BTreeSet;
+
 use truststream_kernel::{Error, Result, Type, Value};
 use truststream_sql::plpgsql::{Flow, Numbers, Step};
 
 use super::{Ended, Run};
+use crate::truncate::collections;
 
 impl Run<'_> {
     /// One round of a loop: what it ends with, or `None` to go on.
@@ -72,11 +75,18 @@ impl Run<'_> {
     ) -> Result<Ended> {
         let targets = self.targets(variables)?;
         // All at once: what the loop writes must not change what it goes over.
-        let rows = self.run(sql, Some(&targets)).await?;
+        let (rows, read) = match self.query(sql, Some(&targets))? {
+            Some(plan) => {
+                let read = collections(&plan);
+                (self.work.documents(plan).await?, read)
+            }
+            None => (self.run(sql, Some(&targets)).await?, BTreeSet::new()),
+        };
         if rows.is_empty() {
             self.fill(&targets, None)?;
         }
         let mut flow = Flow::On;
+        self.work.reading.push(read);
         for row in &rows {
             self.fill(&targets, Some(row))?;
             if let Some(ended) = self.round(label, steps).await? {
@@ -84,6 +94,7 @@ impl Run<'_> {
                 break;
             }
         }
+        self.work.reading.pop();
         self.names.set("found", Value::Bool(!rows.is_empty()))?;
         Ok(flow)
     }

@@ -79,7 +79,10 @@ impl Run<'_> {
             Step::Into { variables, sql, strict } => self.into(variables, sql, *strict).await?,
             Step::Sql(sql) => {
                 self.count = self.run(sql, None).await?.len();
-                self.found()?;
+                // What is about no rows says nothing of whether it found any.
+                if !matches!(statement(sql)?, Statement::Truncate(_)) {
+                    self.found()?;
+                }
             }
             Step::If { branches, otherwise } => {
                 for (test, steps) in branches {
@@ -141,23 +144,30 @@ impl Run<'_> {
         self.names.set("found", Value::Bool(self.count > 0))
     }
 
+    /// The pipeline of a statement, if it is a query.
+    pub(super) fn query(&self, sql: &str, columns: Option<&[(String, Type)]>) -> Result<Option<Plan>> {
+        let Statement::Query(query) = statement(sql)? else { return Ok(None) };
+        let (function, arguments) = self.names.called(&self.schema.catalog, self.function)?;
+        let rows =
+            Translator::step(&mut self.work.planner(self.schema), &function, &arguments, &query, columns)?;
+        Ok(Some(Plan { collection: rows.from, stages: rows.stages }))
+    }
+
     /// Runs a statement: its rows, by the names of these columns.
     pub(super) async fn run(
         &mut self,
         sql: &str,
         columns: Option<&[(String, Type)]>,
     ) -> Result<Vec<Document>> {
+        if let Some(plan) = self.query(sql, columns)? {
+            return self.work.documents(plan).await;
+        }
         let (function, arguments) = self.names.called(&self.schema.catalog, self.function)?;
         let called = (&function, arguments.as_slice());
         let parsed = statement(sql)?;
         if let Some(setting) = setting(&parsed) {
             self.work.set(self.schema, called, &setting).await?;
             return Ok(Vec::new());
-        }
-        if let Statement::Query(query) = &parsed {
-            let rows =
-                Translator::step(&mut self.work.planner(self.schema), called.0, called.1, query, columns)?;
-            return self.work.documents(Plan { collection: rows.from, stages: rows.stages }).await;
         }
         refuse_write(self.function, &parsed, self.read_only || self.function.reads_only)?;
         self.work.statement(self.schema, called, &parsed, columns).await

@@ -12,7 +12,6 @@ use super::rules::Defaults;
 use super::through::Through;
 use super::{Named, Rows, instead};
 use crate::names::{collection, field};
-use crate::sequence;
 use crate::storage;
 use crate::work::Work;
 
@@ -136,7 +135,7 @@ impl Work {
             let missing = rows.rows.iter().filter(|row| at.is_none_or(|at| row[at].is_none())).count();
             numbers.push(match i64::try_from(missing) {
                 Ok(missing) if missing > 0 && column.identity.is_some() => {
-                    sequence::next(&self.database, name, column, missing).await?
+                    self.numbers(name, column, missing).await?
                 }
                 _ => 0,
             });

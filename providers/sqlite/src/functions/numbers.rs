@@ -35,5 +35,11 @@ pub(super) fn register(conn: &Connection, session: &Session) -> Result<()> {
             state.count(|counters| counters.set(&name, last));
         }
         Ok(last)
+    })?;
+    let state = session.clone();
+    conn.create_scalar_function("ts_restart", 2, FRESH, move |call: &Context<'_>| {
+        let (name, last): (String, i64) = (call.get(0)?, call.get(1)?);
+        state.count(|counters| counters.restart(&name, last));
+        Ok(last)
     })
 }

@@ -14,6 +14,7 @@ impl Run<'_, '_> {
     pub(super) fn guarded(&mut self, steps: &[Op], handlers: &[Caught], cells: &[usize; 4]) -> Result<Flow> {
         let conn = self.write.conn;
         let settings = conn.session.settings();
+        let restarts = conn.session.count(|counters| counters.restarts());
         conn.sql.execute_batch("SAVEPOINT guarded").map_err(convert)?;
         let error = match self.steps(steps) {
             Ok(flow) => {
@@ -27,6 +28,7 @@ impl Run<'_, '_> {
             return Err(error);
         }
         conn.session.restore_settings(settings);
+        conn.session.count(|counters| counters.undo(restarts));
         let catches = |handler: &&Caught| handler.conditions.iter().any(|one| one.catches(error.code()));
         let Some(handler) = handlers.iter().find(catches).filter(|_| is_of_the_function(&error)) else {
             return Err(error);

@@ -6,6 +6,7 @@ mod called;
 mod guarded;
 mod program;
 mod refresh;
+mod truncate;
 
 use bytes::Bytes;
 use rusqlite::params_from_iter;
@@ -94,7 +95,7 @@ impl Write<'_> {
         rows: &mut Returned,
     ) -> Result<()> {
         for step in steps.iter().filter_map(|step| step.written.as_ref()) {
-            refuse_write(function, read_only, step)?;
+            refuse_write(function, read_only, program::verb(step.command))?;
         }
         let last = steps.len().saturating_sub(1);
         for (at, step) in steps.iter().enumerate() {
@@ -300,8 +301,7 @@ fn made<'w>(function: &Function, wanted: &'w str) -> Option<&'w str> {
     if is("*/*") { Some("application/octet-stream") } else { is(wanted).then_some(wanted) }
 }
 
-fn refuse_write(function: &Function, read_only: bool, written: &Written) -> Result<()> {
-    let verb = program::verb(written.command);
+fn refuse_write(function: &Function, read_only: bool, verb: &str) -> Result<()> {
     if function.reads_only {
         let message = format!("{verb} is not allowed in a non-volatile function");
         return Err(Error::new(ErrorKind::Unsupported, "0A000", message));

@@ -136,6 +136,11 @@ impl<'r, 'w> Run<'r, 'w> {
                 self.cells[*cell] = Cell::Integer(i64::try_from(self.count).unwrap_or(i64::MAX));
             }
             Op::Keep(cell, statement) => self.cells[*cell] = kept(&self.statement(statement, None)?),
+            Op::Empty(emptying) => {
+                self.empty(emptying)?;
+                // It is about no rows, and says nothing of whether it found any.
+                self.count = 0;
+            }
             Op::Call { place, arguments, cell } => self.cells[*cell] = self.call(*place, arguments)?,
             Op::Guarded { steps, handlers, cells } => return self.guarded(steps, handlers, cells),
         }
@@ -176,7 +181,7 @@ impl<'r, 'w> Run<'r, 'w> {
         match &step.written {
             None => self.query(&step.sql, most),
             Some(written) => {
-                refuse_write(self.function, self.read_only, written)?;
+                refuse_write(self.function, self.read_only, verb(written.command))?;
                 self.write.run(step, written, &self.cells, self.function)
             }
         }
@@ -269,14 +274,17 @@ impl<'r, 'w> Run<'r, 'w> {
         if !any {
             self.fill(cells, vec![Cell::Null; cells.len()]);
         }
-        let mut flow = Flow::On;
-        for row in rows {
-            self.fill(cells, row);
-            if let Some(ended) = self.round(label, steps)? {
-                flow = ended;
-                break;
+        let write = self.write;
+        let rounds = || -> Result<Flow> {
+            for row in rows {
+                self.fill(cells, row);
+                if let Some(ended) = self.round(label, steps)? {
+                    return Ok(ended);
+                }
             }
-        }
+            Ok(Flow::On)
+        };
+        let flow = write.conn.session.while_reading(sql, rounds)?;
         self.cells[self.program.found] = Cell::Integer(i64::from(any));
         Ok(flow)
     }

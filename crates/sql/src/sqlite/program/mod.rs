@@ -1,4 +1,4 @@
-//! A body in PL/pgSQL, or one that writes within `with`, as a program: its control flow is kept, and each of its expressions and
+//! A body in PL/pgSQL, or one that writes within `with` or empties tables, as a program: its control flow is kept, and each of its expressions and
 //! statements is one of SQLite, in which arguments and variables are the numbered parameters.
 
 mod call;
@@ -6,6 +6,7 @@ mod execute;
 mod names;
 mod reach;
 mod statements;
+mod truncate;
 mod with;
 
 use sqlparser::ast::Statement as Parsed;
@@ -16,6 +17,7 @@ use super::routine::Step as Statement;
 use super::write::Guard;
 use crate::expression::{Scope, Term, Translator, Unsupported, parameter_type, result_columns, statements};
 use crate::plpgsql::{self, Body, CAUGHT, Condition, Handler, Step};
+use crate::truncate::Emptying;
 
 use names::{Names, Row, mark};
 use with::Writing;
@@ -96,6 +98,8 @@ pub enum Op {
     RowCount(usize),
     /// A cell becomes the rows of a statement: a JSON array of arrays, with bytes as hexadecimal digits.
     Keep(usize, Statement),
+    /// Empties tables.
+    Empty(Emptying),
     /// A cell becomes the one value of a function.
     Call {
         /// Its place among the catalog's functions.
@@ -217,7 +221,9 @@ fn compiled(
 
 /// Whether a function can be a program where it is nothing simpler.
 pub fn suits(function: &Function) -> bool {
-    let writes = |found: Vec<Parsed>| found.iter().any(|statement| Writing::of(statement).is_some());
+    let is_one =
+        |statement: &Parsed| matches!(statement, Parsed::Truncate(_)) || Writing::of(statement).is_some();
+    let writes = |found: Vec<Parsed>| found.iter().any(is_one);
     function.language == "plpgsql" || statements(function).is_ok_and(writes)
 }
 
@@ -327,7 +333,10 @@ impl Compiler<'_, '_, '_> {
             Step::Assign { column, value } => self.set(&format!("new.{column}"), value)?,
             Step::Set { variable, value } => self.set(variable, value)?,
             Step::Into { variables, sql, strict } => self.into(variables, sql, *strict)?,
-            Step::Sql(sql) => Op::Run(self.statement(sql, None)?),
+            Step::Sql(sql) => match self.emptying(sql)? {
+                Some(emptying) => Op::Empty(emptying),
+                None => Op::Run(self.statement(sql, None)?),
+            },
             Step::If { branches, otherwise } => {
                 let branches = branches
                     .iter()
