@@ -69,9 +69,9 @@ impl<'a> Renderer<'a> {
             }
             Media::Object => {
                 self.format.check_rows(self.rows)?;
-                Ok((self.out.into(), self.rows))
+                Ok((self.format.stripped(self.out)?.into(), self.rows))
             }
-            _ => Ok((format!("[{}]", self.out).into(), self.rows)),
+            _ => Ok((self.format.stripped(format!("[{}]", self.out))?.into(), self.rows)),
         }
     }
 
@@ -82,7 +82,7 @@ impl<'a> Renderer<'a> {
             (Some(document), _) => self.object(document, self.shape)?,
             (None, _) => self.out.push_str("null"),
         }
-        Ok((self.out.into(), u64::from(document.is_some())))
+        Ok((self.format.stripped(self.out)?.into(), u64::from(document.is_some())))
     }
 
     /// Values that are no rows, as a list.
@@ -98,7 +98,7 @@ impl<'a> Renderer<'a> {
             }
         }
         self.out.push(']');
-        Ok((self.out.into(), documents.len() as u64))
+        Ok((self.format.stripped(self.out)?.into(), documents.len() as u64))
     }
 
     /// One part of a document without its name.
@@ -152,15 +152,8 @@ impl<'a> Renderer<'a> {
         if let Out::Spread { shape, .. } = field {
             return self.spread(&Rows::of(found, shape)?, shape, first);
         }
-        let before = (self.out.len(), *first);
         self.key(name(field), first);
-        let start = self.out.len();
-        self.member(found, field, &mut true)?;
-        if self.format.strip_nulls && &self.out[start..] == "null" {
-            self.out.truncate(before.0);
-            *first = before.1;
-        }
-        Ok(())
+        self.member(found, field, &mut true)
     }
 
     fn key(&mut self, name: &str, first: &mut bool) {

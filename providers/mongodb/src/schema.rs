@@ -77,7 +77,7 @@ pub(crate) fn labels<'c>(catalog: &'c Catalog, ty: &Type) -> Option<&'c [String]
 /// # Errors
 /// 42703 if there is none.
 pub(crate) fn column<'t>(table: &'t Table, name: &TableName, column: &str) -> Result<&'t Column> {
-    table.column(column).ok_or_else(|| errors::no_column(name, column))
+    table.column(column).ok_or_else(|| errors::no_column(name, table, column))
 }
 
 /// Tables that have rows of their own.

@@ -359,6 +359,12 @@ pub(crate) fn narrow(number: &Bson) -> Bson {
     } })
 }
 
+/// A float that the engine reckons with: what is kept as a text, to be greater than all others, is the number
+/// again that it means.
+pub(crate) fn reckoned(float: &Bson) -> Bson {
+    doc! { "$cond": [{ "$eq": [float.clone(), constant(storage::NAN)] }, f64::NAN, float.clone()] }.into()
+}
+
 /// An element `$$e` of an array, in a form that compares as PostgreSQL does.
 fn element(catalog: &Catalog, ty: &Type) -> Bson {
     match labels(catalog, ty) {

@@ -61,6 +61,7 @@ impl<'q> Node<'q> {
         source: Source,
         query: &'q Query,
     ) -> Result<Self> {
+        schema.relations.told_apart(table, query)?;
         let alias = (source == Source::Returned).then(|| table.name.clone());
         let mut node = Node::level(schema, (table.clone(), source, alias), query, 0)?;
         node.settle_items(schema, false, false);

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Result};
 use serde_json::Value as Json;
 use truststream_kernel::value::range::{self, Range};
 use truststream_kernel::value::tsvector::Vector;
-use truststream_kernel::value::{calendar, decimal, money};
+use truststream_kernel::value::{calendar, decimal, letters, money};
 use truststream_kernel::{Type, Value};
 use truststream_services::database::Column;
 use truststream_sql::expression::{compared_type, is_caseless};
@@ -86,7 +86,7 @@ fn caseless(left: &str, right: &str) -> Ordering {
     if left == right {
         return Ordering::Equal;
     }
-    left.to_lowercase().cmp(&right.to_lowercase())
+    letters::to_lower(left).cmp(&letters::to_lower(right))
 }
 
 fn documents(left: &str, right: &str) -> Ordering {

@@ -67,9 +67,7 @@ pub(crate) fn in_format(
         Media::Json | Media::Object => {
             let spools = format.spooled && format.media == Media::Json && !format.strip_nulls;
             let (mut body, spool, rows) = rows::json(conn, &plan(Purpose::Rows)?, spools)?;
-            if format.strip_nulls {
-                body = strip_nulls(&body)?;
-            }
+            body = format.stripped(body)?;
             if format.media == Media::Json {
                 return Rendered::of(body, spool, rows);
             }
@@ -125,46 +123,4 @@ fn csv(conn: &Conn, statement: &Statement, spools: bool) -> Result<Rendered> {
         out = "\n".to_owned();
     }
     Rendered::of(out, spool, count)
-}
-
-/// JSON without the null members of its objects; everything else stays as it is.
-fn strip_nulls(body: &str) -> Result<String> {
-    use indexmap::IndexMap;
-    use serde_json::value::RawValue;
-
-    fn strip(json: &str, out: &mut String) -> serde_json::Result<()> {
-        match json.as_bytes().first() {
-            Some(b'[') => {
-                out.push('[');
-                for (index, element) in serde_json::from_str::<Vec<&RawValue>>(json)?.into_iter().enumerate()
-                {
-                    if index > 0 {
-                        out.push(',');
-                    }
-                    strip(element.get(), out)?;
-                }
-                out.push(']');
-            }
-            Some(b'{') => {
-                let members: IndexMap<String, &RawValue> = serde_json::from_str(json)?;
-                out.push('{');
-                let mut first = true;
-                for (name, value) in members.into_iter().filter(|(_, value)| value.get() != "null") {
-                    if !std::mem::take(&mut first) {
-                        out.push(',');
-                    }
-                    truststream_kernel::value::json::push_string(out, &name);
-                    out.push(':');
-                    strip(value.get(), out)?;
-                }
-                out.push('}');
-            }
-            _ => out.push_str(json),
-        }
-        Ok(())
-    }
-
-    let mut out = String::with_capacity(body.len());
-    strip(body, &mut out).map_err(|error| Error::internal("a reply is not JSON").with_source(error))?;
-    Ok(out)
 }

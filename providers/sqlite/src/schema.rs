@@ -128,5 +128,5 @@ pub(crate) fn physical_name(name: &TableName) -> String {
 /// # Errors
 /// 42703 if there is none.
 pub(crate) fn column<'t>(table: &'t Table, name: &TableName, column: &str) -> Result<&'t Column> {
-    table.column(column).ok_or_else(|| errors::no_column(name, column))
+    table.column(column).ok_or_else(|| errors::no_column(name, table, column))
 }

@@ -9,7 +9,7 @@ use truststream_services::database::{
 use super::build::{QueryExt, compact, filled, read, table};
 use crate::{Env, Outcome};
 
-fn aggregate(column: &str, function: AggregateFunction) -> Item {
+pub(super) fn aggregate(column: &str, function: AggregateFunction) -> Item {
     Item::Column {
         field: Field::column(column),
         alias: None,

@@ -1,17 +1,17 @@
-//! Hints that name only what the caller may see.
+//! Hints and details that show only what the caller may see.
 //!
 //! Whoever misspells a name is told what was probably meant, out of the whole catalog. What the caller's
-//! role has no right to is not to be found out that way.
+//! role has no right to is not to be found out that way. Nor are values of rows that policies may hide.
 
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 use truststream_kernel::{BoxFuture, Call, Caller, Context, Error, Features, Result, Stack, send};
 use truststream_services::database::{
-    Catalog, DatabaseOp, DatabaseReply, DatabaseService, Describe, Function, Query, Select, TableName,
+    Catalog, DatabaseOp, DatabaseReply, DatabaseService, Describe, Function, Item, Query, Select, TableName,
 };
 
-/// The database with its hints kept to what the caller may see.
+/// The database with its hints and details kept to what the caller may see.
 pub(super) fn discreet(inner: Stack<DatabaseService>) -> Stack<DatabaseService> {
     Arc::new(Discreet { inner })
 }
@@ -25,6 +25,12 @@ impl Discreet {
         if error.code() == "PGRST201" {
             return self.narrowed(cx, op, error).await;
         }
+        if shows_a_row(&error) {
+            return match send(&self.inner, &Context::system(), Describe::default()).await {
+                Ok(catalog) if !has_policies(&catalog, op) => error,
+                _ => without_row(error),
+            };
+        }
         let Some(hint) = error.hint().map(str::to_owned) else { return error };
         let Ok(catalog) = send(&self.inner, &Context::system(), Describe::default()).await else {
             return error.without_hint();
@@ -36,6 +42,10 @@ impl Discreet {
         };
         if called(&hint).is_some_and(closed) {
             return error.without_hint();
+        }
+        if error.code() == NO_COLUMN {
+            let open = self.are_open(cx, &catalog, schema_of(op).unwrap_or_default(), &hint).await;
+            return if open { error } else { error.without_hint() };
         }
         for table in tables_in(&catalog, &hint) {
             if !self.is_open(cx, table).await {
@@ -49,6 +59,21 @@ impl Discreet {
     async fn is_open(&self, cx: &Context, table: TableName) -> bool {
         let look = Select::new(table, Query { limit: Some(0), ..Query::all() });
         send(&self.inner, cx, look).await.is_ok()
+    }
+
+    /// Whether the caller may read all columns that a hint names, in tables of a schema.
+    async fn are_open(&self, cx: &Context, catalog: &Catalog, schema: &str, hint: &str) -> bool {
+        for (table, column) in columns_in(hint) {
+            let named =
+                |name: &str| Some(TableName::new(schema, name)).filter(|name| catalog.table(name).is_some());
+            // PostgreSQL calls the rows of an embed by their table and how deep they are.
+            let Some(table) = named(table).or_else(|| named(table.rsplit_once('_')?.0)) else { return false };
+            let look = Query { limit: Some(0), items: vec![Item::column(column)], ..Query::default() };
+            if send(&self.inner, cx, Select::new(table, look)).await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 
     /// An ambiguity with those of its relationships whose tables the caller may read.
@@ -128,9 +153,48 @@ fn tables_in(catalog: &Catalog, hint: &str) -> Vec<TableName> {
     catalog.tables.keys().filter(is_named).cloned().collect()
 }
 
-/// Errors whose hints name tables or functions.
+/// The columns that a hint suggests, each with what its rows are called.
+fn columns_in(hint: &str) -> Vec<(&str, &str)> {
+    let columns = hint.split("the column \"").skip(1);
+    columns.filter_map(|text| text.split('"').next()?.split_once('.')).collect()
+}
+
+/// Whether an error shows values of a row.
+fn shows_a_row(error: &Error) -> bool {
+    matches!(error.code(), "23502" | "23503" | "23505" | "23514") && error.details().is_some()
+}
+
+/// Whether policies decide which rows of the table of a write are seen.
+fn has_policies(catalog: &Catalog, op: &DatabaseOp) -> bool {
+    let table = match op {
+        DatabaseOp::Insert(op) => &op.table,
+        DatabaseOp::Update(op) => &op.table,
+        DatabaseOp::Delete(op) => &op.table,
+        _ => return false,
+    };
+    catalog.table(table).is_some_and(|table| table.row_security)
+}
+
+/// An error as PostgreSQL shows it where policies decide which rows are seen: without values.
+fn without_row(error: Error) -> Error {
+    let text = error.details().and_then(Json::as_str).unwrap_or_default();
+    match text.find(") is ") {
+        Some(at) if error.code() == "23503" => {
+            let details = format!("Key{}", &text[at + 1..]);
+            error.with_details(details)
+        }
+        _ => error.with_details(Json::Null),
+    }
+}
+
+/// PostgreSQL's code of a column that there is not.
+const NO_COLUMN: &str = "42703";
+
+/// Errors whose hints name tables, columns or functions, or whose details show values.
 fn suggests(error: &Error) -> bool {
-    matches!(error.code(), "PGRST200" | "PGRST201" | "PGRST202" | "PGRST205") && error.hint().is_some()
+    shows_a_row(error)
+        || matches!(error.code(), "PGRST200" | "PGRST201" | "PGRST202" | "PGRST205" | NO_COLUMN)
+            && error.hint().is_some()
 }
 
 impl Call<DatabaseService> for Discreet {
@@ -167,6 +231,20 @@ mod tests {
         let found = |hint| tables_in(&catalog, hint);
         assert_eq!(found("Perhaps you meant 'artists' instead of 'artist'."), [TableName::public("artists")]);
         assert_eq!(found("Perhaps you meant the table 'public.artists'"), [TableName::public("artists")]);
+        let hint = r#"Perhaps you meant to reference the column "a_1.name" or the column "a_1.home"."#;
+        assert_eq!(columns_in(hint), [("a_1", "name"), ("a_1", "home")]);
+    }
+
+    #[test]
+    fn values_are_taken_out_of_details() {
+        let shown = |code: &'static str, details: &str| {
+            let error =
+                Error::new(truststream_kernel::ErrorKind::Constraint, code, "m").with_details(details);
+            without_row(error).details().cloned()
+        };
+        let missing = "Key (a, b)=(1, x) is not present in table \"t\".";
+        assert_eq!(shown("23503", missing), Some("Key is not present in table \"t\".".into()));
+        assert_eq!(shown("23505", "Key (a)=(1) already exists."), Some(Json::Null));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `POST`, `PUT`, `PATCH` and `DELETE` of a table.
 
 use axum::body::Body;
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 use serde_json::Value as Json;
 use truststream_kernel::{self as kernel, Error, ErrorKind, Result};
@@ -192,7 +192,8 @@ fn written(
 }
 
 fn location(request: &RestRequest, page: &Page) -> Option<String> {
-    if page.location.is_empty() || request.prefer.returning != Some(Returning::HeadersOnly) {
+    let puts = matches!(request.method, Method::POST | Method::PUT);
+    if !puts || page.location.is_empty() || request.prefer.returning != Some(Returning::HeadersOnly) {
         return None;
     }
     let encode = |text: &str| {

@@ -16,6 +16,7 @@ mod interval;
 pub mod json;
 mod json_lexer;
 pub mod jsonb;
+pub mod letters;
 pub mod money;
 mod parse;
 pub mod part;

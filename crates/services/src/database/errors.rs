@@ -2,7 +2,7 @@
 
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 
-use super::{Column, Identity, TableName};
+use super::{Column, Identity, Table, TableName, misspelt};
 
 /// A filter on, or an order by, what is not embedded.
 pub fn not_embedded(name: &str) -> Error {
@@ -40,10 +40,47 @@ pub fn unknown_column(table: &TableName, column: &str) -> Error {
     Error::new(ErrorKind::InvalidInput, "PGRST204", message)
 }
 
-/// A column that a query names, and the table does not have.
-pub fn no_column(table: &TableName, column: &str) -> Error {
-    let message = format!("column {}.{column} does not exist", table.name);
-    Error::new(ErrorKind::InvalidInput, "42703", message)
+/// A column that a query names, and the table does not have; the hint names those that may be meant.
+pub fn no_column(name: &TableName, table: &Table, column: &str) -> Error {
+    let message = format!("column {}.{column} does not exist", name.name);
+    let error = Error::new(ErrorKind::InvalidInput, "42703", message);
+    let meant: Vec<String> = misspelt::meant(column, table.columns.iter().map(|known| known.name.as_str()))
+        .iter()
+        .map(|known| format!("the column \"{}.{known}\"", name.name))
+        .collect();
+    match meant.is_empty() {
+        true => error,
+        false => error.with_hint(format!("Perhaps you meant to reference {}.", meant.join(" or "))),
+    }
+}
+
+/// Two embeds of rows of `table` that are called the same, so deep in a query.
+pub fn embedded_twice(table: &TableName, name: &str, depth: usize) -> Error {
+    let message = format!("table name \"{}_{name}_{depth}\" specified more than once", table.name);
+    Error::new(ErrorKind::InvalidInput, "42712", message)
+        .with_hint(format!("Give one of the embeds a name of its own: other:{name}(...)"))
+}
+
+/// Columns that decide whether a row exists, and of which the table has none such, or has no key.
+pub fn no_conflict_key(table: &Table, columns: &[String]) -> Error {
+    match columns.iter().find(|column| table.column(column).is_none()) {
+        Some(column) => {
+            Error::new(ErrorKind::InvalidInput, "42703", format!("column \"{column}\" does not exist"))
+        }
+        None => {
+            let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
+            Error::new(ErrorKind::InvalidInput, "42P10", message)
+        }
+    }
+}
+
+/// No value in a column of a new row that must have one.
+pub fn null_value(table: &TableName, column: &str) -> Error {
+    let message = format!(
+        "null value in column \"{column}\" of relation \"{}\" violates not-null constraint",
+        table.name
+    );
+    Error::new(ErrorKind::Constraint, "23502", message)
 }
 
 /// An aggregate that there is not of a type.
@@ -58,28 +95,35 @@ pub fn no_aggregate(name: &str, ty: &Type) -> Error {
 /// # Errors
 /// 428C9
 pub fn refuse_given(column: &Column) -> Result<()> {
+    let Some(why) = given_itself(column) else { return Ok(()) };
+    let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
+    let error = Error::new(ErrorKind::InvalidInput, "428C9", message).with_details(why);
+    Err(match column.generated {
+        Some(_) => error,
+        None => error.with_hint("Use OVERRIDING SYSTEM VALUE to override."),
+    })
+}
+
+/// Refuses a new value for a column that the database gives one itself.
+///
+/// # Errors
+/// 428C9
+pub fn refuse_changed(column: &Column) -> Result<()> {
+    let Some(why) = given_itself(column) else { return Ok(()) };
+    let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
+    Err(Error::new(ErrorKind::InvalidInput, "428C9", message).with_details(why))
+}
+
+/// Why nobody but the database gives a column its values, if so.
+fn given_itself(column: &Column) -> Option<String> {
     let why = match column.generated {
         Some(_) => "is a generated column.",
         None if column.identity == Some(Identity::Always) => {
             "is an identity column defined as GENERATED ALWAYS."
         }
-        None => return Ok(()),
+        None => return None,
     };
-    let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
-    Err(Error::new(ErrorKind::InvalidInput, "428C9", message)
-        .with_details(format!("Column \"{}\" {why}", column.name)))
-}
-
-/// Refuses a new value for a column that is computed.
-///
-/// # Errors
-/// 428C9
-pub fn refuse_changed(column: &Column) -> Result<()> {
-    if column.generated.is_none() {
-        return Ok(());
-    }
-    let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
-    Err(Error::new(ErrorKind::InvalidInput, "428C9", message))
+    Some(format!("Column \"{}\" {why}", column.name))
 }
 
 /// An upsert that names one row twice.

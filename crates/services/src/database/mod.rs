@@ -9,6 +9,7 @@ mod embeds;
 pub mod errors;
 mod features;
 pub mod language;
+mod misspelt;
 mod one_row;
 mod ops;
 mod query;

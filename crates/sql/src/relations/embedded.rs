@@ -1,5 +1,7 @@
 //! The relationships that the embeds of a query mean.
 
+use std::collections::HashSet;
+
 use truststream_kernel::Result;
 use truststream_services::database::{Embed, Item, Query, Relationship, TableName, errors};
 
@@ -21,6 +23,28 @@ impl Relations {
     pub fn ordering(&self, parent: &TableName, embed: &Embed) -> Result<&Relationship> {
         let relationship = self.embedded(parent, embed)?;
         if relationship.to_one { Ok(relationship) } else { Err(errors::not_to_one(parent, embed.name())) }
+    }
+
+    /// Refuses embeds of rows of `table` that are called the same: a reply could show one of them only.
+    ///
+    /// # Errors
+    /// 42712, and those of [`Relations::resolve`].
+    pub fn told_apart(&self, table: &TableName, query: &Query) -> Result<()> {
+        self.level_told_apart(table, query, 1)
+    }
+
+    fn level_told_apart(&self, table: &TableName, query: &Query, depth: usize) -> Result<()> {
+        let mut names = HashSet::new();
+        for item in &query.items {
+            let Item::Embed(embed) = item else { continue };
+            if !names.insert(embed.name()) {
+                return Err(errors::embedded_twice(table, embed.name(), depth));
+            }
+            if !embed.query.items.is_empty() {
+                self.level_told_apart(&self.embedded(table, embed)?.to, &embed.query, depth + 1)?;
+            }
+        }
+        Ok(())
     }
 
     /// Refuses embeds of what is not related and orders by them, also where nothing of them is shown.

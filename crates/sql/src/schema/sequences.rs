@@ -191,6 +191,7 @@ pub fn row_number<'t>(catalog: &Catalog, name: &TableName, table: &'t Table) -> 
     match of_column(catalog, name, column) {
         Some(_) if column.identity.is_none() => None,
         Some((_, sequence)) if sequence.increment != 1 || sequence.limit.is_some() => None,
+        None if column.default.is_some() => None,
         _ => Some(column),
     }
 }

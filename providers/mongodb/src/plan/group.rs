@@ -13,7 +13,7 @@ use crate::record::sortable;
 use crate::schema::labels;
 use crate::span;
 use crate::sql::Translator;
-use crate::term::{Term, Want, constant, is_wide, narrow};
+use crate::term::{Term, Want, constant, is_wide, narrow, reckoned};
 
 #[derive(Default)]
 struct Groups {
@@ -183,13 +183,13 @@ impl Planner<'_> {
             }
             _ if !adds => return Err(errors::no_aggregate(function.name(), &term.ty)),
             AggregateFunction::Avg if float => {
-                groups.accumulate(&key, doc! { "$avg": term.expr.clone() }, format!("${key}"));
+                groups.accumulate(&key, doc! { "$avg": reckoned(&term.expr) }, format!("${key}"));
                 groups.fields.push(out(name, key, Type::Float8, cast));
             }
             _ => {
                 // Numbers are added as decimals: sums of integers have no bounds.
                 let expr = if is_wide(&term.ty) { narrow(&term.expr) } else { term.expr.clone() };
-                let added = if float { expr } else { doc! { "$toDecimal": expr }.into() };
+                let added = if float { reckoned(&expr) } else { doc! { "$toDecimal": expr }.into() };
                 let (sum, count) = (format!("{key}s"), format!("{key}n"));
                 groups.accumulators.insert(&sum, doc! { "$sum": added });
                 groups.accumulators.insert(&count, doc! { "$sum": present });

@@ -132,6 +132,7 @@ impl<'a> Planner<'a> {
         query: &Query,
         source: &Source<'_>,
     ) -> Result<(Plan, Shape)> {
+        self.schema.relations.told_apart(table, query)?;
         let (mut plan, query) = match source {
             Source::Table => (self.origin(table, PolicyCommand::Select)?, query.clone()),
             Source::Rows(ids) => {

@@ -12,7 +12,7 @@ use super::select::stored_form;
 use super::{Translator, call, unsupported};
 use crate::plan::{has_extremes, sum_type};
 use crate::span;
-use crate::term::{Term, Want, all, constant, is_wide, narrow};
+use crate::term::{Term, Want, all, constant, is_wide, narrow, reckoned};
 
 /// Aggregates that are translated.
 const AGGREGATES: &[&str] = &["count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every"];
@@ -210,7 +210,7 @@ impl Translator<'_, '_> {
             "sum" if term.ty.is_number() => {
                 let float = matches!(term.ty, Type::Float4 | Type::Float8);
                 let expr = if is_wide(&term.ty) { narrow(&term.expr) } else { term.expr.clone() };
-                let added = if float { expr } else { call("$toDecimal", expr) };
+                let added = if float { reckoned(&expr) } else { call("$toDecimal", expr) };
                 let shown = |paths: &[Bson]| {
                     let none = call("$eq", vec![call("$ifNull", vec![paths[1].clone(), 0.into()]), 0.into()]);
                     call("$cond", vec![none, Bson::Null, paths[0].clone()])
@@ -219,7 +219,8 @@ impl Translator<'_, '_> {
                 Ok((sums, Box::new(shown), sum_type(&term.ty)))
             }
             "avg" if matches!(term.ty, Type::Float4 | Type::Float8) => {
-                Ok((vec![doc! { "$avg": value }], or_null(), Type::Float8))
+                let floats = where_true(reckoned(&term.expr), Bson::Null);
+                Ok((vec![doc! { "$avg": floats }], or_null(), Type::Float8))
             }
             _ => Err(unsupported("this aggregate", function)),
         }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use mongodb::bson::Bson;
 use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
 use truststream_kernel::value::range::element;
-use truststream_kernel::value::zone;
+use truststream_kernel::value::{letters, zone};
 use truststream_kernel::{Result, Type, Value};
 use uuid::Uuid;
 
@@ -69,8 +69,8 @@ impl Translator<'_, '_> {
                 let term = self.text(text)?;
                 let known = constant_of(&term.expr).and_then(Bson::as_str);
                 match (known, name) {
-                    (Some(text), "upper") => Term::value(&Value::Text(text.to_uppercase()), &Type::Text),
-                    (Some(text), _) => Term::value(&Value::Text(text.to_lowercase()), &Type::Text),
+                    (Some(text), "upper") => Term::value(&Value::Text(letters::to_upper(text)), &Type::Text),
+                    (Some(text), _) => Term::value(&Value::Text(letters::to_lower(text)), &Type::Text),
                     // The engine knows of ASCII only.
                     (None, _) => Ok(Term::new(super::letters::cased(&term, name == "upper"), Type::Text)),
                 }

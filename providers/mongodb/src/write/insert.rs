@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use mongodb::bson::{Bson, Document};
-use truststream_kernel::{Error, ErrorKind, Result, Value};
+use truststream_kernel::{Error, Result, Value};
 use truststream_services::database::{
     Insert, OnConflict, Page, PolicyCommand, Returning, Table, TableName, errors,
 };
@@ -287,8 +287,7 @@ fn conflict_key(op: &Insert, through: &Through<'_>) -> Result<Option<Vec<String>
         || table.unique_keys.iter().any(|key| same(&key.columns))
         || table.indexes.iter().any(|one| one.unique && one.predicate.is_none() && same(&one.terms));
     if !unique {
-        let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
-        return Err(Error::new(ErrorKind::InvalidInput, "42P10", message));
+        return Err(errors::no_conflict_key(table, &columns));
     }
     Ok(Some(columns.clone()))
 }

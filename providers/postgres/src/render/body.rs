@@ -80,8 +80,8 @@ pub(super) fn negotiate(
 }
 
 impl Representation {
-    /// The expression of the body over rows called `_postgrest_t`.
-    pub(super) fn expression(&self, shape: Shape, strip_nulls: bool) -> String {
+    /// The expression of the body over rows called `_postgrest_t`, which come from `shown` as they are.
+    pub(super) fn expression(&self, shape: Shape, strip_nulls: bool, shown: &str) -> String {
         let strip = |json: &str| {
             if strip_nulls { format!("json_strip_nulls({json})") } else { json.to_owned() }
         };
@@ -98,7 +98,7 @@ impl Representation {
             Representation::Object => format!("coalesce({}, 'null')::text", strip(&format!("{rows}->0"))),
             Representation::Csv => format!(
                 "(SELECT coalesce(string_agg(a.k, ','), '') FROM (SELECT json_object_keys(r)::text AS k FROM \
-                 (SELECT row_to_json(hh) AS r FROM {RETURNED} AS hh LIMIT 1) s) a) || E'\\n' || \
+                 (SELECT row_to_json(hh) AS r FROM {shown} AS hh LIMIT 1) s) a) || E'\\n' || \
                  coalesce(string_agg(substring(_postgrest_t::text, 2, length(_postgrest_t::text) - 2), E'\\n'), '')"
             ),
             Representation::GeoJson => "json_build_object('type', 'FeatureCollection', 'features', \

@@ -8,7 +8,7 @@ use truststream_sql::quote::quote;
 use super::body::{Representation, Shape, negotiate};
 use super::filter::array_literal;
 use super::read::{RETURNED, rows};
-use super::request::{Frame, NO_TOTAL, Statement, TOTAL, counts, is_long, total_of};
+use super::request::{Frame, NO_TOTAL, SHOWN, Statement, TOTAL, counts, is_long, total_of};
 use crate::document::Document;
 use crate::plan::{Node, Source};
 use crate::schema::Schema;
@@ -50,13 +50,10 @@ pub(crate) fn call(
         total: if counted { TOTAL } else { NO_TOTAL },
         location: "null::text",
         inserted: "null::text",
+        shown: SHOWN,
         long: is_long(&callable.query, None),
     };
-    frame.open(&mut sql);
-    sql.push("(");
-    rows(&mut sql, schema, &node, None)?;
-    sql.push(") _postgrest_t");
-    Ok(frame.finish(sql))
+    frame.around(sql, |sql| rows(sql, schema, &node, None))
 }
 
 fn shape(returns: &Returns) -> Shape {

@@ -32,9 +32,15 @@ pub(super) struct Frame<'f> {
     pub(super) total: &'f str,
     pub(super) location: &'f str,
     pub(super) inserted: &'f str,
+    /// The common table expression that the rows of the reply come from as they are.
+    pub(super) shown: &'static str,
     /// The reply may have any number of rows.
     pub(super) long: bool,
 }
+
+/// The rows that a reply shows of what was returned are a common table expression of this name where it has
+/// to be asked twice.
+pub(super) const SHOWN: &str = "pgrst_shown";
 
 /// Rows of a reply that is sure to be small enough to come at once.
 const SHORT: u64 = 100;
@@ -60,7 +66,7 @@ impl Frame<'_> {
             Shape::Scalars => "_postgrest_t.pgrst_scalar",
             _ => "_postgrest_t",
         };
-        let body = self.representation.expression(self.shape, self.format.strip_nulls);
+        let body = self.representation.expression(self.shape, self.format.strip_nulls, self.shown);
         let (opening, body) = match self.pieces() {
             true => (", pgrst_page AS (", format!("pg_catalog.convert_to({body}, 'UTF8')")),
             false => (" ", body),
@@ -73,6 +79,29 @@ impl Frame<'_> {
         sql.push(self.location).push(" AS location, ").push(self.inserted).push(" AS inserted");
         self.answers(sql);
         sql.push(" FROM ");
+    }
+
+    /// The whole of a reply with what `rows` takes of what a write or a call returned.
+    pub(super) fn around(
+        &self,
+        mut sql: Sql,
+        rows: impl FnOnce(&mut Sql) -> Result<()>,
+    ) -> Result<Statement> {
+        // CSV's first line has the names of what is shown, which is less than what was returned.
+        let twice = *self.representation == Representation::Csv;
+        if twice {
+            sql.push(&format!(", {SHOWN} AS ("));
+            rows(&mut sql)?;
+            sql.push(")");
+            self.open(&mut sql);
+            sql.push(&format!("(SELECT * FROM {SHOWN}"));
+        } else {
+            self.open(&mut sql);
+            sql.push("(");
+            rows(&mut sql)?;
+        }
+        sql.push(") _postgrest_t");
+        Ok(self.finish(sql))
     }
 
     /// What the statement gives ends here.
@@ -126,6 +155,7 @@ pub(crate) fn select(schema: &Schema, op: &Select, estimate_above: Option<u64>) 
         total: if counts { TOTAL } else { NO_TOTAL },
         location: "null::text",
         inserted: "null::text",
+        shown: RETURNED,
         long: is_long(&op.query, schema.catalog.table(&op.table)),
     };
     frame.open(&mut sql);

@@ -11,7 +11,7 @@ use super::body::{Representation, Shape, negotiate};
 use super::fields::{order, range};
 use super::filter::{Place, filter};
 use super::read::{RETURNED, rows};
-use super::request::{Frame, NO_TOTAL, Statement};
+use super::request::{Frame, NO_TOTAL, SHOWN, Statement};
 use crate::document::Document;
 use crate::plan::{Node, Source};
 use crate::schema::Schema;
@@ -341,17 +341,16 @@ fn written_rows(
         total: NO_TOTAL,
         location: &location,
         inserted,
+        shown: SHOWN,
         long,
     };
-    frame.open(&mut sql);
-    sql.push("(");
-    if full {
-        rows(&mut sql, schema, &node, None)?;
-    } else {
-        sql.push(&format!("SELECT * FROM {RETURNED}"));
-    }
-    sql.push(") _postgrest_t");
-    Ok(frame.finish(sql))
+    frame.around(sql, |sql| match full {
+        true => rows(sql, schema, &node, None),
+        false => {
+            sql.push(&format!("SELECT * FROM {RETURNED}"));
+            Ok(())
+        }
+    })
 }
 
 /// The key of the only row written, as a JSON list of column and literal.

@@ -148,7 +148,7 @@ pub(crate) fn outside(partition: &str, cells: Vec<Option<String>>) -> Error {
 }
 
 /// Adds the row that failed.
-fn failing(
+pub(super) fn failing(
     write: &Write<'_>,
     (name, table): (&TableName, &Table),
     given: &Given<'_>,

@@ -4,15 +4,16 @@ use std::collections::HashSet;
 
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Cell;
-use truststream_kernel::{Error, ErrorKind, Result, Value};
+use truststream_kernel::{Error, Result, Value};
 use truststream_services::database::{
     Column, Insert, Page, PolicyCommand, Returning, Table, TableName, errors,
 };
 use truststream_sql::quote::quote;
+use truststream_sql::schema::row_number;
 use truststream_sql::sqlite::trigger::before;
 
 use super::instead::Instead;
-use super::{Rows, Write, explain};
+use super::{Rows, Write, explain, failing};
 use crate::access::Access;
 use crate::error::convert;
 use crate::schema::physical;
@@ -150,6 +151,7 @@ impl Write<'_> {
             && let Some(existing) = self.existing(op, columns, row, key)?
         {
             self.check_proposed(op, table, columns, row)?;
+            self.refuse_nulls((op, table), columns, row, |_| true)?;
             if !on_conflict.merge {
                 return Ok(Row::Skipped);
             }
@@ -203,6 +205,11 @@ impl Write<'_> {
             names.push(column.name.as_str());
             cells.push(storage::bound(value)?);
         }
+        // SQLite would give the row a number of its own choice.
+        let numbered = row_number(&self.schema.catalog, &op.table, table);
+        if let Some(numbered) = numbered.filter(|_| table.triggers.is_empty()) {
+            self.refuse_nulls((op, table), columns, row, |column| column.name == numbered.name)?;
+        }
         let sql = self.insertion(op, table, &names)?;
         let run = || -> rusqlite::Result<Option<i64>> {
             // `RETURNING` would keep what it returns in a table of its own, made for each statement.
@@ -221,6 +228,32 @@ impl Write<'_> {
                 .collect();
             explain(self, error, (&op.table, table), &given, &[])
         })
+    }
+
+    /// Refuses a row that has no value in one of the columns `judged` that must have one. PostgreSQL looks at
+    /// that before it looks for a row of the same key.
+    ///
+    /// # Errors
+    /// 23502, 428C9; 42501 to who may not write the row at all.
+    fn refuse_nulls(
+        &self,
+        (op, table): (&Insert, &Table),
+        columns: &[&Column],
+        row: &[Option<Value>],
+        judged: impl Fn(&Column) -> bool,
+    ) -> Result<()> {
+        let given: Vec<(&Column, &Value)> =
+            columns.iter().zip(row).filter_map(|(column, value)| Some((*column, value.as_ref()?))).collect();
+        given.iter().try_for_each(|(column, _)| errors::refuse_given(column))?;
+        let is_null = |column: &&Column| match given.iter().find(|(one, _)| one.name == column.name) {
+            Some((_, value)) => matches!(value, Value::Null),
+            None => column.default.is_none() && column.identity.is_none(),
+        };
+        let must = |column: &&Column| !column.nullable && column.generated.is_none() && judged(column);
+        let Some(column) = table.columns.iter().filter(must).find(is_null) else { return Ok(()) };
+        self.check_proposed(op, table, columns, row)?;
+        let error = errors::null_value(&op.table, &column.name);
+        Err(failing(self, (&op.table, table), &given, &[], error))
     }
 
     /// The insert of a row with cells for these columns, as triggers make it.
@@ -282,8 +315,7 @@ impl Write<'_> {
                 .iter()
                 .any(|index| index.unique && index.predicate.is_none() && same(&index.terms));
         if !unique {
-            let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
-            return Err(Error::new(ErrorKind::InvalidInput, "42P10", message));
+            return Err(errors::no_conflict_key(table, columns));
         }
         Ok(Some(columns.clone()))
     }

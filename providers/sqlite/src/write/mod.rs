@@ -29,6 +29,7 @@ use crate::session::in_zone;
 use crate::writer::Fate;
 
 pub(crate) use body::Rows;
+use fault::failing;
 pub(crate) use fault::{explain, outside};
 
 /// One request being written.

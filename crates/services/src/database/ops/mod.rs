@@ -12,6 +12,7 @@ mod reads;
 mod replies;
 mod schema;
 mod shape;
+mod stripped;
 mod transactions;
 mod writes;
 

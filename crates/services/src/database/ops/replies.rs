@@ -4,6 +4,7 @@ use bytes::Bytes;
 use truststream_kernel::value::Rows;
 use truststream_kernel::{Body, Result};
 
+use super::stripped;
 use crate::database::errors;
 
 /// How a reply is wanted.
@@ -24,6 +25,14 @@ impl Format {
     /// PGRST116
     pub fn check_rows(&self, rows: u64) -> Result<()> {
         if self.media == Media::Object && rows != 1 { Err(errors::not_one(rows)) } else { Ok(()) }
+    }
+
+    /// A reply's JSON, without the null members of all its objects where that is wanted.
+    ///
+    /// # Errors
+    /// For a text that is no JSON.
+    pub fn stripped(&self, json: String) -> Result<String> {
+        if self.strip_nulls { stripped::without_nulls(&json) } else { Ok(json) }
     }
 }
 

@@ -1,15 +1,16 @@
 //! Texts, counted in characters.
 
+use truststream_kernel::value::letters;
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 
 use super::{integer, of_bool, text};
 
 pub(super) fn lower(arguments: &[Value]) -> Result<Value> {
-    Ok(Value::Text(text(arguments, 0)?.to_lowercase()))
+    Ok(Value::Text(letters::to_lower(text(arguments, 0)?)))
 }
 
 pub(super) fn upper(arguments: &[Value]) -> Result<Value> {
-    Ok(Value::Text(text(arguments, 0)?.to_uppercase()))
+    Ok(Value::Text(letters::to_upper(text(arguments, 0)?)))
 }
 
 pub(super) fn length(arguments: &[Value]) -> Result<Value> {
@@ -131,11 +132,7 @@ pub(super) fn initcap(arguments: &[Value]) -> Result<Value> {
     let mut within = false;
     let mut out = String::new();
     for sign in text(arguments, 0)?.chars() {
-        if within {
-            out.extend(sign.to_lowercase())
-        } else {
-            out.extend(sign.to_uppercase())
-        }
+        out.push(if within { letters::lower(sign) } else { letters::upper(sign) });
         within = sign.is_alphanumeric();
     }
     Ok(Value::Text(out))
