@@ -10,10 +10,11 @@ use mongodb::{Client, Database};
 use parking_lot::RwLock;
 use truststream_kernel::{Context, Error, FeatureSet, Features, Result};
 use truststream_services::database::{
-    Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
+    Adopt, Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Begin, Capture, Catalog,
     ChangeBatch, Changes, Chunk, Cost, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Introspect,
     Introspection, Invoke, Migrate, MigrationNames, MigrationOutcome, Migrations, OpenTransaction, Page,
-    Ping, Position, Prepare, PrepareClaimed, Problem, Review, Scan, Select, Update, Weigh, WriteOptions,
+    Ping, Position, Prepare, PrepareClaimed, Problem, Rehearse, Revert, Review, Scan, Select, Update, Weigh,
+    WriteOptions,
 };
 
 use crate::config::Config;
@@ -206,6 +207,18 @@ impl DatabaseDriver for MongoDriver {
 
     async fn migration_names(&self, _: &Context, _: &MigrationNames) -> Result<Vec<String>> {
         internal::migration_names(&self.shared.database).await
+    }
+
+    async fn revert(&self, cx: &Context, op: &Revert) -> Result<()> {
+        migrate::revert(&self.shared, cx, op).await
+    }
+
+    async fn adopt(&self, _: &Context, op: &Adopt) -> Result<()> {
+        internal::adopt(&self.shared.database, op).await
+    }
+
+    async fn rehearse(&self, _: &Context, op: &Rehearse) -> Result<Introspection> {
+        truststream_sql::rehearse::rehearse(&op.migrations)
     }
 
     async fn introspect(&self, _: &Context, op: &Introspect) -> Result<Introspection> {

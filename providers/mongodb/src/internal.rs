@@ -4,11 +4,12 @@ use futures::TryStreamExt;
 use mongodb::bson::{Bson, Document, Timestamp, doc};
 use mongodb::{ClientSession, Database};
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{AppliedMigration, Catalog};
+use truststream_services::database::{Adopt, AppliedMigration, Catalog};
 
 use crate::error::convert;
 use crate::names::{CAPTURES, CATALOG, MIGRATIONS, OWN};
 use crate::schema::derived;
+use crate::storage::integer;
 
 /// The key of the one document of the catalog's collection.
 pub(crate) const CURRENT: &str = "current";
@@ -91,15 +92,53 @@ fn applied(document: &Document) -> Option<AppliedMigration> {
     Some(AppliedMigration { name, sql: document.get_str("sql").ok()?.to_owned() })
 }
 
-/// Records a migration; two at the same place collide.
+/// The place after the last migration.
+pub(crate) async fn next_place(database: &Database) -> Result<i64> {
+    let migrations = database.collection::<Document>(MIGRATIONS);
+    let last = migrations.find_one(doc! {}).sort(doc! { "at": -1 }).await.map_err(convert)?;
+    let at = last.as_ref().and_then(|last| last.get("at")).and_then(integer);
+    Ok(at.map_or(0, |at| at.saturating_add(1)))
+}
+
+/// Records a migration as applied without running it; a text recorded before is replaced.
+pub(crate) async fn adopt(database: &Database, op: &Adopt) -> Result<()> {
+    let at = next_place(database).await?;
+    database
+        .collection::<Document>(MIGRATIONS)
+        .update_one(
+            doc! { "_id": &op.name },
+            doc! { "$set": { "sql": &op.sql }, "$setOnInsert": { "at": at } },
+        )
+        .upsert(true)
+        .await
+        .map(drop)
+        .map_err(convert)
+}
+
+/// Forgets that a migration was applied.
+pub(crate) async fn forget(database: &Database, name: &str) -> Result<()> {
+    let migrations = database.collection::<Document>(MIGRATIONS);
+    migrations.delete_one(doc! { "_id": name }).await.map(drop).map_err(convert)
+}
+
+/// The same within a transaction.
+pub(crate) async fn forget_within(
+    database: &Database,
+    session: &mut ClientSession,
+    name: &str,
+) -> Result<()> {
+    let migrations = database.collection::<Document>(MIGRATIONS);
+    migrations.delete_one(doc! { "_id": name }).session(session).await.map(drop).map_err(convert)
+}
+
+/// Records a migration; one of its name that another process recorded meanwhile is in its way.
 pub(crate) async fn record(
     database: &Database,
     session: &mut ClientSession,
-    at: usize,
-    name: &str,
-    sql: &str,
+    at: i64,
+    migration: &AppliedMigration,
 ) -> Result<()> {
-    let document = doc! { "_id": name, "sql": sql, "at": i64::try_from(at).unwrap_or(i64::MAX) };
+    let document = doc! { "_id": &migration.name, "sql": &migration.sql, "at": at };
     database
         .collection::<Document>(MIGRATIONS)
         .insert_one(document)

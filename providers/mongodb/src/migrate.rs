@@ -7,7 +7,7 @@
 use futures::FutureExt;
 use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{
-    AppliedMigration, Catalog, Migrate, MigrationOutcome, Table, TableName,
+    AppliedMigration, Catalog, Migrate, MigrationOutcome, Revert, Table, TableName,
 };
 use truststream_sql::schema::{self, Kind, Statement};
 
@@ -50,6 +50,34 @@ pub(crate) async fn apply(
         }
         return Err(fault(name, "was applied before with another text"));
     }
+    change(shared, cx, migration, None, receiving, dry_run).await?;
+    Ok(MigrationOutcome::Applied)
+}
+
+/// Takes a migration back and forgets it.
+pub(crate) async fn revert(shared: &Shared, cx: &Context, op: &Revert) -> Result<()> {
+    shared.reload().await?;
+    if !internal::migration_names(&shared.database).await?.contains(&op.name) {
+        return Err(fault(&op.name, "is not applied"));
+    }
+    let Some(sql) = &op.sql else {
+        return if op.dry_run { Ok(()) } else { internal::forget(&shared.database, &op.name).await };
+    };
+    let back = AppliedMigration { name: format!("{} (down)", op.name), sql: sql.clone() };
+    let receiving = shared.schema().receiving;
+    change(shared, cx, &back, Some(&op.name), receiving, op.dry_run).await
+}
+
+/// Does what a migration says, and records it; or forgets the one that it takes back.
+async fn change(
+    shared: &Shared,
+    cx: &Context,
+    migration: &AppliedMigration,
+    forgets: Option<&str>,
+    receiving: bool,
+    dry_run: bool,
+) -> Result<()> {
+    let AppliedMigration { name, sql } = migration;
     let before = shared.schema();
     let problems = review(&before.catalog, std::slice::from_ref(migration));
     if let Some(problem) = problems.into_iter().next() {
@@ -59,13 +87,14 @@ pub(crate) async fn apply(
     }
     let steps = steps(&before.catalog, name, sql)?;
     if dry_run {
-        return Ok(MigrationOutcome::Applied);
+        return Ok(());
     }
     let after = steps.last().map_or_else(|| before.catalog.as_ref().clone(), |step| step.catalog.clone());
     let mut made = Made::default();
-    let done =
-        carry_out(shared, cx, (&before.catalog, &after), migration, &steps, receiving, &mut made).await;
-    if let Err(error) = done {
+    let at = internal::next_place(&shared.database).await?;
+    let plan =
+        Plan { before: &before.catalog, after: &after, migration, forgets, steps: &steps, at, receiving };
+    if let Err(error) = carry_out(shared, cx, &plan, &mut made).await {
         made.undo(shared).await;
         return Err(error);
     }
@@ -75,7 +104,7 @@ pub(crate) async fn apply(
         let gone = shared.database.collection::<mongodb::bson::Document>(&collection(name));
         gone.drop().await.map_err(crate::error::convert)?;
     }
-    Ok(MigrationOutcome::Applied)
+    Ok(())
 }
 
 /// The tables that are only there while the migration is applied, and the catalogs that have them last.
@@ -113,9 +142,11 @@ struct Plan<'m> {
     before: &'m Catalog,
     after: &'m Catalog,
     migration: &'m AppliedMigration,
+    /// The migration that is forgotten, where this one is not recorded.
+    forgets: Option<&'m str>,
     steps: &'m [Step],
-    /// How many migrations there are already.
-    at: usize,
+    /// Where it stands among all migrations.
+    at: i64,
     receiving: bool,
 }
 
@@ -143,15 +174,8 @@ impl Made {
     }
 }
 
-async fn carry_out(
-    shared: &Shared,
-    cx: &Context,
-    (before, after): (&Catalog, &Catalog),
-    migration: &AppliedMigration,
-    steps: &[Step],
-    receiving: bool,
-    made: &mut Made,
-) -> Result<()> {
+async fn carry_out(shared: &Shared, cx: &Context, plan: &Plan<'_>, made: &mut Made) -> Result<()> {
+    let Plan { before, after, migration, steps, receiving, .. } = *plan;
     for (name, table) in base_tables(after) {
         let called = collection(name);
         let Some(old) = before.table(name) else {
@@ -175,9 +199,7 @@ async fn carry_out(
         made.collections.push(collection(name));
         ddl::create(&shared.database, catalog, (name, table), receiving).await?;
     }
-    let at = internal::migration_names(&shared.database).await?.len();
-    let plan = Plan { before, after, migration, steps, at, receiving };
-    shared.transact(cx, &plan, |work, plan| work.migrated(plan).boxed()).await
+    shared.transact(cx, plan, |work, plan| work.migrated(plan).boxed()).await
 }
 
 impl Work {
@@ -199,7 +221,10 @@ impl Work {
             previous = &step.catalog;
         }
         internal::keep(&self.database, &mut self.session, plan.after, receiving).await?;
-        internal::record(&self.database, &mut self.session, plan.at, &migration.name, &migration.sql).await?;
+        match plan.forgets {
+            Some(name) => internal::forget_within(&self.database, &mut self.session, name).await?,
+            None => internal::record(&self.database, &mut self.session, plan.at, migration).await?,
+        }
         Ok(Fate::Keep(()))
     }
 }

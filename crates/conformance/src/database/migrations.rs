@@ -2,8 +2,8 @@
 
 use truststream_kernel::Type;
 use truststream_services::database::{
-    DatabaseService, Describe, Migrate, MigrationNames, MigrationOutcome, Migrations, Query,
-    ReferentialAction,
+    Adopt, AppliedMigration, DatabaseService, Describe, Migrate, MigrationNames, MigrationOutcome,
+    Migrations, Query, ReferentialAction, Rehearse, Revert,
 };
 
 use super::build::{ids, insert, ready, refused, table};
@@ -124,5 +124,86 @@ pub(super) async fn describe_the_catalog(env: Env<DatabaseService>) -> Outcome {
     assert!(notes.row_security && !artists.row_security);
     assert_eq!(notes.policies.len(), 5);
     assert_eq!(catalog.enums.values().collect::<Vec<_>>(), [&["sad", "ok", "happy"]]);
+    Ok(())
+}
+
+pub(super) async fn can_be_taken_back(env: Env<DatabaseService>) -> Outcome {
+    let database = env.service();
+    database
+        .send(migration("1_a.sql", "create table a (id int primary key); insert into a values (1);"))
+        .await?;
+    let second = "alter table a add column n int default 7; create table b (id int primary key);";
+    database.send(migration("2_b.sql", second)).await?;
+    let back = |dry_run| Revert {
+        name: "2_b.sql".into(),
+        sql: Some("drop table b; alter table a drop column n;".into()),
+        dry_run,
+    };
+    match database.send(back(true)).await {
+        // It has no right to change schemas: then nothing is.
+        Err(error) if error.code() == "0A000" => {
+            assert_eq!(database.send(MigrationNames).await?, ["1_a.sql", "2_b.sql"]);
+            return Ok(());
+        }
+        tried => tried?,
+    }
+    assert_eq!(database.send(MigrationNames).await?, ["1_a.sql", "2_b.sql"]);
+    database.send(back(false)).await?;
+    assert_eq!(database.send(MigrationNames).await?, ["1_a.sql"]);
+    let catalog = database.send(Describe { fresh: true }).await?;
+    assert!(catalog.table(&table("b")).is_none());
+    assert!(catalog.table(&table("a")).is_some_and(|table| table.column("n").is_none()));
+    assert_eq!(ids(database, "a", Query::all()).await?, [1]);
+    refused(database.send(back(false)).await, "BACKEND_003");
+    let wrong = Revert { name: "1_a.sql".into(), sql: Some("drop table nothing;".into()), dry_run: false };
+    assert!(database.send(wrong).await.is_err());
+    assert_eq!(database.send(MigrationNames).await?, ["1_a.sql"]);
+    database.send(migration("2_b.sql", second)).await?;
+    database.send(migration("3_c.sql", "create table c (id int primary key);")).await?;
+    assert_eq!(database.send(MigrationNames).await?, ["1_a.sql", "2_b.sql", "3_c.sql"]);
+    Ok(())
+}
+
+pub(super) async fn can_be_recorded_and_forgotten(env: Env<DatabaseService>) -> Outcome {
+    let database = env.service();
+    database.send(migration("1_a.sql", "create table a (id int primary key);")).await?;
+    let adopt = |sql: &str| Adopt { name: "2_b.sql".into(), sql: sql.into() };
+    match database.send(adopt("create table b (id int primary key);")).await {
+        Err(error) if error.code() == "0A000" => return Ok(()),
+        recorded => recorded?,
+    }
+    database.send(adopt("create table other (id int primary key);")).await?;
+    let recorded = database.send(Migrations).await?;
+    let told: Vec<_> = recorded.iter().map(|one| (one.name.as_str(), one.sql.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("1_a.sql", "create table a (id int primary key);"),
+            ("2_b.sql", "create table other (id int primary key);")
+        ]
+    );
+    let catalog = database.send(Describe { fresh: true }).await?;
+    assert!(catalog.table(&table("other")).is_none(), "recorded, not run");
+    database.send(Revert { name: "1_a.sql".into(), sql: None, dry_run: false }).await?;
+    assert_eq!(database.send(MigrationNames).await?, ["2_b.sql"]);
+    let catalog = database.send(Describe { fresh: true }).await?;
+    assert!(catalog.table(&table("a")).is_some(), "forgotten, not undone");
+    Ok(())
+}
+
+pub(super) async fn can_be_rehearsed(env: Env<DatabaseService>) -> Outcome {
+    let database = env.service();
+    let one = |name: &str, sql: &str| AppliedMigration { name: name.into(), sql: sql.into() };
+    let migrations = vec![
+        one("1_a.sql", "create table a (id int primary key, n int);"),
+        one("2_b.sql", "alter table a drop column n; create table b (id int primary key);"),
+    ];
+    let found = match database.send(Rehearse { migrations }).await {
+        Err(error) if error.code() == "0A000" => return Ok(()),
+        found => found?,
+    };
+    assert!(found.catalog.table(&table("b")).is_some());
+    assert!(found.catalog.table(&table("a")).is_some_and(|table| table.column("n").is_none()));
+    assert!(database.send(Describe { fresh: true }).await?.table(&table("a")).is_none());
     Ok(())
 }
