@@ -9,6 +9,7 @@ mod gateway_file;
 mod logging;
 mod progress;
 mod text;
+mod unread;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -98,6 +99,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    unread::end_quietly();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

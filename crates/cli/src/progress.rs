@@ -45,7 +45,8 @@ impl Shown {
             *phase != progress.phase || at.elapsed() >= if *said == line { AGAIN } else { PLAIN }
         });
         if due {
-            eprintln!("{}: {line}", progress.phase.name());
+            let colon = if line.is_empty() { "" } else { ": " };
+            eprintln!("{}{colon}{line}", progress.phase.name());
             self.last = Some((progress.phase, line, Instant::now()));
         }
     }
@@ -58,13 +59,19 @@ impl Shown {
     }
 }
 
-fn describe(progress: &Progress) -> String {
+/// How far a phase is, in words; empty where nothing is known.
+pub fn describe(progress: &Progress) -> String {
     let mut parts = Vec::new();
     if progress.rows_total > 0 {
-        parts.push(format!("{} of {} rows", thousands(progress.rows_done), thousands(progress.rows_total)));
+        // Rows that came since it was counted are done as well.
+        let total = progress.rows_total.max(progress.rows_done);
+        let whose = if progress.phase == Phase::Verifying { "rows of both sides" } else { "rows" };
+        parts.push(format!("{} of {} {whose}", thousands(progress.rows_done), thousands(total)));
         parts.push(format!("{} rows/s", thousands(progress.rows_per_second as u64)));
     }
-    parts.push(format!("lag {}", progress.lag));
+    if follows(progress.phase) {
+        parts.push(format!("lag {}", thousands(progress.lag)));
+    }
     if let Some(seconds) = progress.eta_seconds {
         parts.push(format!("ETA {seconds:.0} s"));
     }
@@ -73,4 +80,41 @@ fn describe(progress: &Progress) -> String {
     }
     parts.extend(progress.note.clone());
     parts.join(" · ")
+}
+
+/// Whether changes are applied in it.
+fn follows(phase: Phase) -> bool {
+    matches!(
+        phase,
+        Phase::Following
+            | Phase::Verifying
+            | Phase::Ready
+            | Phase::Fencing
+            | Phase::FencingBack
+            | Phase::Committed
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(phase: &str, done: u64, total: u64) -> String {
+        let progress = json!({
+            "id": 1, "from": "main", "to": "cloud", "phase": phase, "table": "public.notes", "rows_done": done,
+            "rows_total": total, "rows_per_second": 1000.0, "lag": 1234, "eta_seconds": null, "failure": null,
+        });
+        describe(&serde_json::from_value(progress).unwrap())
+    }
+
+    #[test]
+    fn every_phase_says_what_is_known_of_it() {
+        assert_eq!(said("copying", 10, 2000), "10 of 2,000 rows · 1,000 rows/s · public.notes");
+        assert_eq!(said("copying", 2100, 2000), "2,100 of 2,100 rows · 1,000 rows/s · public.notes");
+        assert!(said("verifying", 10, 2000).starts_with("10 of 2,000 rows of both sides"));
+        assert_eq!(said("ready", 0, 0), "lag 1,234 · public.notes");
+        assert_eq!(said("aborted", 0, 0), "public.notes");
+    }
 }

@@ -80,6 +80,7 @@ impl Shop {
         let by_hand = ["--strategy", "gradual", "--by-hand", "--read-step", "20"];
         let started = self.switch(&[&["start", "cloud"][..], &by_hand[..]].concat()).done();
         assert!(started.out.contains("main → cloud, ready"), "{}", started.out);
+        assert!(started.out.contains("  now       lag "), "{}", started.out);
         self.stand(&[false, false, false]);
     }
 

@@ -72,3 +72,10 @@ fn one_engine_is_told_in_full() {
         unknown.err
     );
 }
+
+#[test]
+fn output_that_nobody_reads_to_its_end_is_no_failure() {
+    let project = Project::new(Engine::Sqlite);
+    let ran = project.unread(&["config", "check"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+}

@@ -113,6 +113,15 @@ impl Project {
         Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }
 
+    /// Runs it where nobody reads what it prints.
+    pub fn unread(&self, arguments: &[&str]) -> Ran {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = self.command(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        Ran { code: output.status.code().unwrap_or(-1), out: String::new(), err }
+    }
+
     /// Runs it on a pseudo-terminal and returns all that is shown there.
     #[track_caller]
     pub fn on_terminal(&self, arguments: &[&str]) -> String {

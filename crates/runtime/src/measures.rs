@@ -52,11 +52,11 @@ fn of_switch(record: &Record) {
     gauge!("truststream_switch_changes").set(record.report.changes as f64);
     gauge!("truststream_switch_changes_back").set(record.report.changes_back as f64);
     gauge!("truststream_switch_objects").set(record.report.objects as f64);
-    if let Some(flip) = record.report.flips.last() {
-        gauge!("truststream_switch_pause_seconds").set(flip.pause_ms / 1000.0);
-        gauge!("truststream_switch_held_writes").set(flip.held as f64);
-        gauge!("truststream_switch_attempts").set(f64::from(flip.attempts));
-    }
+    // Those of the switch before are not this one's.
+    let flip = record.report.flips.last();
+    gauge!("truststream_switch_pause_seconds").set(flip.map_or(0.0, |flip| flip.pause_ms / 1000.0));
+    gauge!("truststream_switch_held_writes").set(flip.map_or(0.0, |flip| flip.held as f64));
+    gauge!("truststream_switch_attempts").set(flip.map_or(0.0, |flip| f64::from(flip.attempts)));
 }
 
 fn of_progress(progress: &Progress) {

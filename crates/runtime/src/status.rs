@@ -6,7 +6,7 @@ use serde::Serialize;
 use truststream_kernel::Service;
 use truststream_layers::BreakerStatus;
 use truststream_services::database::DatabaseService;
-use truststream_switch::{FailoverReport, Member, MirrorStatus, Mirrors, Record, Route, Steering};
+use truststream_switch::{FailoverReport, Member, MirrorStatus, Mirrors, Progress, Record, Route, Steering};
 
 use crate::backends::Backends;
 use crate::config::HealthConfig;
@@ -28,6 +28,8 @@ pub struct Status {
     pub failover: Option<FailoverReport>,
     /// The latest switch.
     pub switch: Option<Record>,
+    /// How far it is, if it is or was under way since the gateway that leads was started.
+    pub progress: Option<Progress>,
 }
 
 /// How a mirror stands, and what it is for.
@@ -107,6 +109,7 @@ pub(crate) async fn read(
         });
     }
     let switch = steering.switcher().latest().await.ok().flatten();
+    let progress = steering.progress().await;
     let failover = mirrors.failovers().await.ok().and_then(|mut failovers| failovers.pop());
     Status {
         route: route.clone(),
@@ -115,6 +118,7 @@ pub(crate) async fn read(
         mirror: mirrors.status().map(|status| shown(config, status)),
         failover: failover.map(|failover| failover.report),
         switch,
+        progress,
     }
 }
 

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::time::Instant;
-use truststream_kernel::{Error, Result, Row, Value};
+use truststream_kernel::{Error, ErrorKind, Result, Row, Value};
 use truststream_services::database::{Apply, Catalog, Count, Packing, Query, Scan, Select, TableName};
 
 use crate::chunks::{Chunk, Chunks, key_values};
@@ -13,6 +15,7 @@ use crate::failpoint::Moment;
 use crate::progress::Meter;
 use crate::records::Records;
 use crate::signal::Signal;
+use crate::verify::named;
 use crate::{Copied, Record, Side};
 
 /// How often it is stored how far the copy is.
@@ -101,10 +104,28 @@ impl Copy<'_> {
         let mut chunks = Chunks::<Vec<Row>>::within(self.source, of, within, options, self.signal);
         while let Some(mut chunk) = chunks.next().await? {
             Moment::Sending.pass();
-            claim.put(table, std::mem::take(&mut chunk.rows)).await?;
+            if let Err(error) = claim.put(table, std::mem::take(&mut chunk.rows)).await {
+                let from = key.read(record.copied.as_ref().map_or(&[], |copied| &copied.after))?;
+                let rows = usize::try_from(chunk.count).unwrap_or(usize::MAX);
+                return Err(self.with_row(error, Scan::new(table.clone(), from, rows), &key, claim).await);
+            }
             self.keep(table, chunk, record, &mut kept).await?;
         }
         Ok(())
+    }
+
+    /// The same error with the row that the target can't hold, if it is for that.
+    async fn with_row(&self, error: Error, scan: Scan, key: &Key<'_>, claim: &Claim<'_>) -> Error {
+        if !is_of_rows(&error) {
+            return error;
+        }
+        let table = scan.table.clone();
+        let Ok(chunk) = self.source.database.send(scan).await else { return error };
+        let put = |rows| claim.put(&table, rows).boxed();
+        match first_refused(chunk.rows, &put).await {
+            Some((row, why)) => of_row(&table, &named(key.columns, &row), &why),
+            None => error,
+        }
     }
 
     /// The form in which both sides hand out a table's rows and take them in.
@@ -174,6 +195,35 @@ pub(crate) fn arriving(origin: &str, table: &TableName, rows: Vec<Row>) -> Apply
         rows: vec![(table.clone(), rows)],
         changes: Vec::new(),
     }
+}
+
+/// Whether it is what rows hold that the target refuses.
+pub(crate) fn is_of_rows(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput | ErrorKind::Constraint)
+}
+
+/// The first row that is refused, and why; found in few attempts, each with half of what is left.
+pub(crate) async fn first_refused<'p>(
+    mut rows: Vec<Row>,
+    put: &'p (dyn Fn(Vec<Row>) -> BoxFuture<'p, Result<()>> + Sync),
+) -> Option<(Row, Error)> {
+    while rows.len() > 1 {
+        let later = rows.split_off(rows.len() / 2);
+        match put(rows.clone()).await {
+            Ok(()) => rows = later,
+            Err(error) if is_of_rows(&error) => {}
+            Err(_) => return None,
+        }
+    }
+    let row = rows.pop()?;
+    let error = put(vec![row.clone()]).await.err().filter(is_of_rows)?;
+    Some((row, error))
+}
+
+fn of_row(table: &TableName, row: &str, why: &Error) -> Error {
+    let message = format!("{} (table {table}, row {row})", why.message());
+    Error::new(why.kind(), why.code().to_owned(), message)
+        .with_hint("change that row, then start the switch anew; `truststream switch rehearse` tries some of every table")
 }
 
 /// Rows of all tables, counted.

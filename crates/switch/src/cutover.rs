@@ -41,6 +41,8 @@ pub(crate) struct Flipping<'a> {
     pub(crate) part: Option<&'a str>,
     /// What the source has to be defined by still.
     pub(crate) defined: Option<&'a Definitions>,
+    /// Since when writes wait, if they were held before this began; until it fails once.
+    pub(crate) held_since: Option<Instant>,
 }
 
 impl Flipping<'_> {
@@ -81,7 +83,10 @@ impl Flipping<'_> {
     async fn try_once(&mut self, look: Option<&Look<'_>>) -> Result<Option<(Flip, Position)>> {
         self.routes.settled().await;
         let gate = self.routes.gate();
-        gate.take_held();
+        let held_since = self.held_since.take();
+        if held_since.is_none() {
+            gate.take_held();
+        }
         gate.hold(self.options.hold_ms.map(Duration::from_millis));
         let max_pause = Duration::from_millis(self.options.max_pause_ms);
         let hold = Hold::of(max_pause + GRACE);
@@ -103,7 +108,7 @@ impl Flipping<'_> {
         let until = Instant::now() + max_pause + GRACE;
         let fenced = self.routes.act(fence).await.map_err(before_commit)?;
         Moment::Fenced.pass();
-        let began = Instant::now();
+        let began = held_since.unwrap_or_else(Instant::now);
         let stepped = tokio::time::timeout(max_pause, self.steps(&fenced, look, (&closing, until))).await;
         let events = match stepped {
             Ok(Ok(events)) => events,

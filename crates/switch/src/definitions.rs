@@ -12,7 +12,7 @@ use truststream_services::database::{
 use crate::Side;
 
 /// Code of the error where a schema is another one by now.
-const REDEFINED: &str = "BACKEND_011";
+pub(crate) const REDEFINED: &str = "BACKEND_011";
 
 /// The migrations and tables of a side at a moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use truststream_kernel::{Error, ErrorKind, Result, Row};
 use truststream_services::database::{
-    Applied, AppliedPosition, Apply, Change, Changes, Database, Position, TableName,
+    Applied, AppliedPosition, Apply, Change, Changes, Database, Describe, Position, TableName,
 };
 
+use crate::definitions::REDEFINED;
 use crate::digest::{RowDigest, Touched};
 use crate::failpoint::Moment;
 use crate::hash::Hasher;
@@ -36,6 +37,8 @@ pub(crate) struct Follower {
     /// Changes of this switch itself, which must not go round in circles.
     own: String,
     keys: HashMap<TableName, Vec<String>>,
+    /// The columns that rows may have. Any, if absent.
+    columns: Option<HashMap<TableName, HashSet<String>>>,
     stored: Option<Position>,
     at: Position,
     #[cfg(feature = "mutations")]
@@ -101,6 +104,7 @@ impl Follower {
             origin,
             own,
             keys,
+            columns: None,
             stored,
             at,
             objects,
@@ -124,19 +128,30 @@ impl Follower {
         &self.keys
     }
 
+    /// Applies no row from now on that has columns which the target has not: they would be lost there.
+    pub(crate) async fn expect_columns(&mut self) -> Result<()> {
+        let catalog = self.target.database.send(Describe::default()).await?;
+        let columns = |name: &TableName| {
+            let table = catalog.table(name)?;
+            Some((name.clone(), table.columns.iter().map(|column| column.name.clone()).collect()))
+        };
+        self.columns = Some(self.keys.keys().filter_map(columns).collect());
+        Ok(())
+    }
+
     /// Applies nothing of this from now on; what it applied goes up to here.
     pub(crate) fn leave_out(&mut self, left_out: LeftOut) {
         self.left_out = left_out;
     }
 
-    /// Objects moved so far and their bytes.
-    pub(crate) fn objects(&self) -> &ObjectMover {
-        &self.objects
+    /// Objects moved and their bytes since this was asked last.
+    pub(crate) fn take_objects(&mut self) -> (u64, u64) {
+        self.objects.take_moved()
     }
 
-    /// Moves all objects there are.
-    pub(crate) async fn move_objects(&mut self) -> Result<()> {
-        self.objects.move_all().await
+    /// Moves all objects there are; `moved` is told how many it were so far.
+    pub(crate) async fn move_objects(&mut self, moved: &(dyn Fn(u64) + Sync)) -> Result<()> {
+        self.objects.move_all(moved).await
     }
 
     /// Reads and applies one batch; waits at most `wait` for a change.
@@ -158,6 +173,7 @@ impl Follower {
             .collect();
         let applied = changes.len() as u64;
         if !changes.is_empty() {
+            self.must_hold(&changes)?;
             self.note(&changes);
             self.objects.before(&changes).await?;
             let obsolete = self.objects.obsolete(&changes);
@@ -171,6 +187,24 @@ impl Follower {
         }
         self.at = batch.position;
         Ok(Step { applied, at_end: batch.at_end })
+    }
+
+    /// # Errors
+    /// `BACKEND_011` for a row with a column that came after the target was made.
+    fn must_hold(&self, changes: &[Change]) -> Result<()> {
+        let Some(known) = &self.columns else { return Ok(()) };
+        for change in changes {
+            let (Some(row), Some(columns)) = (&change.new, known.get(&change.table)) else { continue };
+            if let Some(column) = row.columns.iter().find(|column| !columns.contains(*column)) {
+                let (from, to) = (&self.source.name, &self.target.name);
+                let message =
+                    format!("`{from}` has a column that `{to}` lacks: {column} of {}", change.table);
+                let hint =
+                    format!("it is added to both by a migration; one that was typed is typed in `{to}`, too");
+                return Err(Error::new(ErrorKind::Conflict, REDEFINED, message).with_hint(hint));
+            }
+        }
+        Ok(())
     }
 
     /// Makes rows of the target others where the stream stands; not once another applier was there.

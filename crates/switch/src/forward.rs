@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use truststream_kernel::{Error, ErrorKind, Outcome, Result};
 use truststream_services::database::{Capture, Catalog, Describe, Migrations, Position, Prepare, TableName};
 
@@ -34,11 +35,13 @@ pub(crate) struct Forward {
     meter: Arc<Meter>,
     signal: Signal,
     failures: u32,
+    /// Since when writes wait, where they are held before anything else is done.
+    held_since: Option<Instant>,
 }
 
 impl Forward {
     pub(crate) fn new(shared: Arc<Shared>, record: Record, meter: Arc<Meter>, signal: Signal) -> Self {
-        Forward { shared, record, meter, signal, failures: 0 }
+        Forward { shared, record, meter, signal, failures: 0, held_since: None }
     }
 
     /// Runs to the commit, or until it is asked to stop, or leaves everything as it was. Returns
@@ -89,6 +92,7 @@ impl Forward {
         let error = redefined.as_ref().unwrap_or(error);
         tracing::error!(?error, "the switch was given up");
         self.meter.failed(error.message());
+        self.record.report.advice = error.hint().map(str::to_owned);
         match self.shared.abandon(&mut self.record, error.message()).await {
             Ok(()) => self.meter.enter(Phase::Aborted, 0),
             Err(error) => tracing::error!(
@@ -126,12 +130,18 @@ impl Forward {
             attempts: u32::MAX,
             part: None,
             defined: self.record.defined.as_ref(),
+            held_since: self.held_since,
         };
         let reached = flipping.run().await?;
-        let objects = follower.objects();
-        self.record.report.objects = objects.count;
-        self.record.report.object_bytes = objects.bytes;
+        self.count_objects(&mut follower);
         Ok(reached)
+    }
+
+    /// Sets down which objects were moved since the last time.
+    fn count_objects(&mut self, follower: &mut Follower) {
+        let (count, bytes) = follower.take_objects();
+        self.record.report.objects += count;
+        self.record.report.object_bytes += bytes;
     }
 
     /// Moves parts, and has both sides answer reads before the target serves.
@@ -156,6 +166,10 @@ impl Forward {
         let shared = Arc::clone(&self.shared);
         let holds = self.record.options.strategy == Strategy::Immediate;
         let hold = self.record.options.hold_ms.map(Duration::from_millis);
+        if holds && self.held_since.is_none() {
+            self.shared.routes.gate().take_held();
+            self.held_since = Some(Instant::now());
+        }
         tokio::select! {
             biased;
             follower = self.bring(source, target, &catalog) => follower,
@@ -218,7 +232,11 @@ impl Forward {
     async fn follow(&mut self, follower: &mut Follower) -> Result<()> {
         Moment::Copied.pass();
         self.enter(Phase::Following, 0).await?;
-        follower.move_objects().await?;
+        let meter = &self.meter;
+        let moved = |count: u64| meter.note(format!("{count} objects copied"));
+        follower.move_objects(&moved).await?;
+        self.count_objects(follower);
+        self.shared.records.save(&self.record).await?;
         Moment::Objects.pass();
         loop {
             self.signal.check()?;
@@ -295,7 +313,9 @@ impl Shared {
         let start = record.feed_start.clone();
         let start = start.ok_or_else(|| Error::internal("a copy without the start of its feed"))?;
         let keys = keys(&catalog, &record.tables);
-        Follower::resume(source, target, record, record.forward(), start, keys).await
+        let mut follower = Follower::resume(source, target, record, record.forward(), start, keys).await?;
+        follower.expect_columns().await?;
+        Ok(follower)
     }
 
     /// Whether the target serves any part.

@@ -59,7 +59,7 @@ pub use node::Fleet;
 pub use plan::Plan;
 pub use progress::Progress;
 pub use record::{Copied, Flip, Options, Record, Report, Stray, TableReport, Verify};
-pub use rehearse::{Altered, Rehearsal};
+pub use rehearse::{Altered, RefusedRow, Rehearsal};
 pub use routes::Routes;
 pub use side::{Side, Sides};
 pub use standing::{

@@ -15,8 +15,8 @@ pub(crate) struct ObjectMover {
     source: Side,
     target: Side,
     shared: bool,
-    pub(crate) count: u64,
-    pub(crate) bytes: u64,
+    count: u64,
+    bytes: u64,
 }
 
 impl ObjectMover {
@@ -25,8 +25,13 @@ impl ObjectMover {
         ObjectMover { source, target, shared, count: 0, bytes: 0 }
     }
 
-    /// Copies the objects of all rows.
-    pub(crate) async fn move_all(&mut self) -> Result<()> {
+    /// Objects copied and their bytes since this was asked last.
+    pub(crate) fn take_moved(&mut self) -> (u64, u64) {
+        (std::mem::take(&mut self.count), std::mem::take(&mut self.bytes))
+    }
+
+    /// Copies the objects of all rows; `moved` is told after each how many it were.
+    pub(crate) async fn move_all(&mut self, moved: &(dyn Fn(u64) + Sync)) -> Result<()> {
         if self.shared {
             return Ok(());
         }
@@ -36,6 +41,7 @@ impl ObjectMover {
             let chunk = self.source.database.send(scan).await?;
             for row in &chunk.rows {
                 self.copy(row).await?;
+                moved(self.count);
             }
             match chunk.rows.last().and_then(|row| row.get("id")) {
                 Some(id) if chunk.rows.len() == 500 => after = Some(vec![id.clone()]),

@@ -51,6 +51,9 @@ pub struct Plan {
     /// that is seen, and set down or forwarded.
     #[serde(default)]
     pub not_closed: Vec<String>,
+    /// What has to be over or gone before it can begin.
+    #[serde(default)]
+    pub first: Vec<String>,
 }
 
 /// Rows of each table that are read to tell how large all of them are.
@@ -80,6 +83,8 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
     }
     let size = measure(source, &tables).await?;
     let (has, takes) = (features(source), features(target));
+    // No request needs it, and it is told for both sides below.
+    let missing = has.minus(takes).minus(FeatureSet::of(&[DatabaseFeature::Fences]));
     let emulated = target.database.send(Weigh { catalog: Arc::clone(&catalog) }).await?;
     let way_back = lost_on_the_way_back((source, target), catalog, &emulated).await?;
     let migrations = source.database.send(Migrations).await?;
@@ -96,7 +101,7 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
         problems,
         bytes: size.bytes as u64,
         read_seconds: size.seconds,
-        missing: named(has.minus(takes)),
+        missing: named(missing),
         emulated,
         way_back,
         not_closed: [source, target]
@@ -104,7 +109,22 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
             .filter(|side| !can_be_closed(side))
             .map(|side| side.name.clone())
             .collect(),
+        first: Vec::new(),
     })
+}
+
+/// Why a switch would not begin on a target that holds rows of these tables.
+pub(crate) async fn rows_in_the_way(target: &Side, tables: &[TableName]) -> Result<Option<String>> {
+    let there = target.database.send(Describe { fresh: true }).await?;
+    for table in tables.iter().filter(|table| there.tables.contains_key(*table)) {
+        if !target.database.send(Scan::new(table.clone(), None, 1)).await?.rows.is_empty() {
+            let name = &target.name;
+            return Ok(Some(format!(
+                "`{name}` holds rows already, in table {table}: switch to an empty database, or empty this one"
+            )));
+        }
+    }
+    Ok(None)
 }
 
 /// What the target holds or does that the source does not.

@@ -1,5 +1,7 @@
 //! What can be watched of a switch while it runs.
 
+use std::time::Duration;
+
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -36,6 +38,9 @@ pub struct Progress {
     /// What went wrong, if the switch ended for it.
     pub failure: Option<String>,
 }
+
+/// How long a phase has to last before it is told when it ends: its first rows tell nothing.
+const FORESEEN: Duration = Duration::from_secs(1);
 
 /// Where the steps of a switch say how far they are.
 pub(crate) struct Meter {
@@ -77,6 +82,9 @@ impl Meter {
             progress.rows_per_second = 0.0;
             progress.eta_seconds = None;
             progress.note = None;
+            if phase.is_over() || phase == Phase::Committed {
+                progress.lag = 0;
+            }
         });
     }
 
@@ -96,7 +104,8 @@ impl Meter {
                 progress.rows_per_second = progress.rows_done.saturating_sub(before) as f64 / seconds;
             }
             let left = progress.rows_total.saturating_sub(progress.rows_done) as f64;
-            let known = progress.rows_per_second > 0.0 && progress.rows_total > 0;
+            let is_settled = began.elapsed() >= FORESEEN;
+            let known = is_settled && progress.rows_per_second > 0.0 && progress.rows_total > 0;
             progress.eta_seconds = known.then(|| left / progress.rows_per_second);
         });
     }

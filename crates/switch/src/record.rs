@@ -236,6 +236,9 @@ pub struct Report {
     pub changes_back: u64,
     /// Why it ended early, if it did.
     pub failure: Option<String>,
+    /// What can be done about that.
+    #[serde(default)]
+    pub advice: Option<String>,
 }
 
 /// One table in a report.

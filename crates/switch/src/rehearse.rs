@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use truststream_kernel::{Result, Row, Value};
 use truststream_services::database::{Describe, Migrations, Prepare, Scan, TableName};
 
-use crate::copy::arriving;
+use crate::copy::{arriving, first_refused, is_of_rows};
 use crate::hash::key_hash;
 use crate::shared::Shared;
+use crate::verify::named;
 use crate::{Plan, Side};
 
 /// Rows of each table that are tried.
@@ -36,6 +38,20 @@ pub struct Rehearsal {
     /// Columns whose values the target gives back otherwise than it got them: they would differ
     /// there, and after the way back.
     pub altered: Vec<Altered>,
+    /// Rows that the target refuses, the first of each table: a switch would end there.
+    #[serde(default)]
+    pub refused: Vec<RefusedRow>,
+}
+
+/// A row that the target refuses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedRow {
+    /// The table.
+    pub table: TableName,
+    /// Its key.
+    pub row: String,
+    /// Why, in words.
+    pub reason: String,
 }
 
 /// A column that the target does not keep exactly.
@@ -61,6 +77,7 @@ struct Measured {
     copying: Duration,
     comparing: Duration,
     altered: Vec<Altered>,
+    refused: Vec<RefusedRow>,
 }
 
 /// Copies some rows of every table to a target that is empty, reads them back, and removes them.
@@ -92,7 +109,16 @@ async fn try_all(source: &Side, target: &Side, plan: &Plan, measured: &mut Measu
         let began = Instant::now();
         let sent = source.database.send(scan.clone()).await?.rows;
         let read = began.elapsed();
-        target.database.send(arriving("rehearsal", table, sent.clone())).await?;
+        let put = |rows| arrive(target, table, rows).boxed();
+        if let Err(error) = put(sent.clone()).await {
+            if !is_of_rows(&error) {
+                return Err(error);
+            }
+            let (row, why) = first_refused(sent, &put).await.ok_or(error)?;
+            let (row, reason) = (named(key, &row), why.message().to_owned());
+            measured.refused.push(RefusedRow { table: table.clone(), row, reason });
+            continue;
+        }
         measured.copying += began.elapsed();
         let began = Instant::now();
         let received = target.database.send(scan).await?.rows;
@@ -100,6 +126,10 @@ async fn try_all(source: &Side, target: &Side, plan: &Plan, measured: &mut Measu
         measured.comparing += read + began.elapsed();
     }
     Ok(())
+}
+
+async fn arrive(target: &Side, table: &TableName, rows: Vec<Row>) -> Result<()> {
+    target.database.send(arriving("rehearsal", table, rows)).await.map(drop)
 }
 
 impl Measured {
@@ -145,6 +175,7 @@ impl Measured {
             verified_per_second: verified,
             seconds: seconds(copied) + seconds(verified),
             altered: self.altered,
+            refused: self.refused,
             plan,
         }
     }

@@ -117,7 +117,13 @@ impl Shared {
         if record.options.verify != Verify::None {
             meter.enter(Phase::Verifying, 0);
             let mut comparison = Comparison::of(follower, &record.options, meter, &signal);
-            record.report.tables = comparison.run(&record.tables).await?;
+            match comparison.run(&record.tables).await {
+                Ok(tables) => record.report.tables = tables,
+                Err(error) => {
+                    meter.enter(Phase::Committed, 0);
+                    return Err(on_the_way_back(error, &record));
+                }
+            }
             record.report.changes_back += comparison.changes;
             self.routes.act(Act::Verified).await?;
         }
@@ -128,8 +134,17 @@ impl Shared {
         let options = &record.options;
         let defined = record.defined_there.as_ref();
         let (signal, attempts) = (&signal, ATTEMPTS);
-        let mut flipping =
-            Flipping { routes, follower, options, meter, signal, attempts, part: None, defined };
+        let mut flipping = Flipping {
+            routes,
+            follower,
+            options,
+            meter,
+            signal,
+            attempts,
+            part: None,
+            defined,
+            held_since: None,
+        };
         match flipping.run().await {
             Ok((flip, _)) => {
                 record.report.flips.push(flip);
@@ -148,5 +163,17 @@ impl Shared {
                 Err(error)
             }
         }
+    }
+}
+
+/// What to do about rows that differ: the side that serves is right.
+fn on_the_way_back(error: Error, Record { from, to, .. }: &Record) -> Error {
+    match error.code() {
+        "BACKEND_009" => error.with_hint(format!(
+            "`{to}` serves on. Was something written to `{from}` directly (`truststream switch status --json`)? \
+             `truststream verify {to} {from} --repair` makes `{from}` what `{to}` holds, without it; then \
+             `truststream switch back` returns"
+        )),
+        _ => error,
     }
 }

@@ -15,7 +15,7 @@ pub fn next_step(record: &Record) -> String {
         }
         Phase::Ready if record.options.by_hand => by_hand(record),
         phase if phase.is_before_commit() => {
-            "`truststream switch status` shows how far it is, `truststream switch abort` gives it up"
+            "`truststream switch pause` stops it for a while, `truststream switch abort` gives it up"
                 .to_owned()
         }
         Phase::Committed => format!(
@@ -26,6 +26,8 @@ pub fn next_step(record: &Record) -> String {
                 .closes_at_ms()
                 .map_or(String::new(), |at| format!("; it closes by itself in {}", until(at)))
         ),
+        Phase::Aborting => "`truststream switch abort` tries again where cleaning up failed".to_owned(),
+        Phase::Finalizing => "`truststream switch finalize` tries again where cleaning up failed".to_owned(),
         _ => "`truststream switch status` shows how far it is".to_owned(),
     };
     format!("  next      {said}\n")

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::status_text::{self, since};
+use super::switch_text::standing;
 use crate::Common;
 use crate::client::AdminClient;
 use crate::failure::Done;
@@ -31,7 +32,7 @@ fn all(status: &Json) -> String {
         services(backends, &status["mirror"]),
         status_text::mirror(&status["mirror"]),
         status_text::failover(&status["failover"]),
-        switch(&status["switch"]),
+        switch(&status["switch"], &status["progress"]),
         status_text::history(backends),
     ];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
@@ -78,12 +79,21 @@ fn health(service: &Json) -> String {
     }
 }
 
-fn switch(record: &Json) -> String {
+fn switch(record: &Json, progress: &Json) -> String {
     if !record.is_object() {
         return String::new();
     }
     let phase = text(&record["phase"]).replace('_', " ");
-    format!("switch {} from {} to {}: {phase}\n", record["id"], text(&record["from"]), text(&record["to"]))
+    let paused = if record["paused"] == true { ", paused" } else { "" };
+    let read = (serde_json::from_value(record.clone()), serde_json::from_value(progress.clone()));
+    let said = match &read {
+        (Ok(record), Ok(progress)) => {
+            standing(record, progress).map_or(String::new(), |said| format!(", {said}"))
+        }
+        _ => String::new(),
+    };
+    let (from, to) = (text(&record["from"]), text(&record["to"]));
+    format!("switch {} from {from} to {to}: {phase}{paused}{said}\n", record["id"])
 }
 
 /// Who else admits writes, and which fence each has acknowledged.

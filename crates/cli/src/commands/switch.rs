@@ -109,7 +109,7 @@ pub struct Start {
     /// refuses it, or it is applied to the one that serves, or set down
     #[arg(long, value_name = "HOW", value_parser = ["refuse", "forward", "quarantine"])]
     stray: Option<String>,
-    /// Rows in a chunk of the copy
+    /// Most rows in a chunk of the copy; wide rows come in smaller chunks
     #[arg(long)]
     chunk: Option<usize>,
 }
@@ -208,7 +208,11 @@ impl Resume {
 /// Prints a switch that goes on without anybody watching.
 fn under_way(answer: &Json, common: &Common) -> Done {
     match read_record(answer).filter(|_| !common.json) {
-        Some(record) => print!("{}{}", heading(&record), next_step(&record)),
+        Some(record) => print!(
+            "{}{}            `truststream switch status` shows how far it is\n",
+            heading(&record),
+            next_step(&record)
+        ),
         None => println!("{answer}"),
     }
     Ok(())
@@ -222,10 +226,11 @@ async fn to_its_end(client: &AdminClient, common: &Common) -> Done {
     print_record(&record, &shown, common.json);
     if record.phase == Phase::Aborted {
         let reason = record.report.failure.unwrap_or_default();
+        let advice = record.report.advice.map_or(String::new(), |advice| format!("; {advice}"));
         return Err(Failure::answered(&json!({
             "code": "BACKEND_011",
             "message": format!("the switch was given up: {reason}"),
-            "hint": format!("{} serves as before; nothing has changed", record.from),
+            "hint": format!("{} serves as before; nothing has changed{advice}", record.from),
         })));
     }
     Ok(())

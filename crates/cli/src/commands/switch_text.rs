@@ -1,10 +1,11 @@
 //! What switches did and would do, as text.
 
 use serde_json::Value as Json;
-use truststream_switch::{PartReport, ReadReport, Record, Rehearsal, StrayLog, TableReport};
+use truststream_switch::{PartReport, Phase, Progress, ReadReport, Record, Rehearsal, StrayLog, TableReport};
 
 use super::next_step::next_step;
 use crate::failure::Done;
+use crate::progress::describe;
 use crate::text::{bytes, table, thousands};
 
 /// What a switch would do.
@@ -23,6 +24,9 @@ pub fn print_plan(plan: &Json, as_json: bool) -> Done {
         count("tables"),
         thousands(plan["rows"].as_u64().unwrap_or_default()),
     );
+    for first in plan["first"].as_array().into_iter().flatten() {
+        println!("first: {}", first.as_str().unwrap_or_default());
+    }
     println!(
         "about {} of rows; reading them once takes {:.1} s (`truststream switch rehearse` measures a copy)",
         bytes(plan["bytes"].as_u64().unwrap_or_default()),
@@ -34,7 +38,8 @@ pub fn print_plan(plan: &Json, as_json: bool) -> Done {
     }
     for cost in plan["emulated"].as_array().into_iter().flatten() {
         let text = |name: &str| cost[name].as_str().unwrap_or_default();
-        println!("emulated on {to}: {}: {}", text("of"), text("words"));
+        let how = if cost["partial"] == true { "not everything is held" } else { "emulated" };
+        println!("{how} on {to}: {}: {}", text("of"), text("words"));
     }
     let from = plan["from"].as_str().unwrap_or_default();
     for cost in plan["way_back"].as_array().into_iter().flatten() {
@@ -48,6 +53,7 @@ pub fn print_plan(plan: &Json, as_json: bool) -> Done {
         );
     }
     match plan["problems"].as_array().filter(|problems| !problems.is_empty()) {
+        None if count("first") > 0 => println!("nothing else stands in the way"),
         None => println!("nothing stands in the way; start it with `truststream switch start {to}`"),
         Some(problems) => {
             println!("in the way:");
@@ -82,8 +88,15 @@ pub fn print_rehearsal(shown: &Json, as_json: bool) -> Done {
         bytes(tried.bytes),
         tried.seconds.ceil(),
     );
+    for one in &tried.refused {
+        println!(
+            "in the way: {} can't hold row {} of {}: {}; change it, and rehearse again",
+            tried.plan.to, one.row, one.table, one.reason
+        );
+    }
     if tried.altered.is_empty() {
-        println!("every value tried came back as it was");
+        let which = if tried.refused.is_empty() { "every value tried" } else { "all else that was tried" };
+        println!("{which} came back as it was");
         return Ok(());
     }
     println!("not kept exactly by {}, nor after the way back:", tried.plan.to);
@@ -100,11 +113,30 @@ pub fn print_record(record: &Record, shown: &Json, as_json: bool) {
         println!("{shown}");
     } else {
         print!("{}", report(record));
+        print!("{}", now(record, shown));
         if let Ok(strays) = serde_json::from_value::<StrayLog>(shown["strays"].clone()) {
             print!("{}", strays_of(record, &strays));
         }
         print!("{}", next_step(record));
     }
+}
+
+/// How far a switch that is under way is at this moment.
+fn now(record: &Record, shown: &Json) -> String {
+    match serde_json::from_value::<Progress>(shown["progress"].clone()) {
+        Ok(progress) => {
+            standing(record, &progress).map_or(String::new(), |said| format!("  now       {said}\n"))
+        }
+        Err(_) => String::new(),
+    }
+}
+
+/// The same in words, if that is what they are about.
+pub fn standing(record: &Record, progress: &Progress) -> Option<String> {
+    let is_under_way = record.phase.is_before_commit() || record.phase == Phase::FencingBack;
+    let is_of_it = progress.id == record.id && progress.phase == record.phase && !record.paused;
+    let said = describe(progress);
+    (is_under_way && is_of_it && !said.is_empty()).then_some(said)
 }
 
 /// Which switch it is and how far.
@@ -177,6 +209,9 @@ pub fn report(record: &Record) -> String {
     }
     if let Some(failure) = &report.failure {
         text.push_str(&format!("  ended     {failure}\n"));
+    }
+    if let Some(advice) = &report.advice {
+        text.push_str(&format!("            {advice}\n"));
     }
     text
 }

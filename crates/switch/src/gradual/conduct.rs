@@ -309,7 +309,10 @@ impl<'a> Conduct<'a> {
             let part = Some(part.name.as_str());
             let known = if there { &self.record.defined } else { &self.record.defined_there };
             let defined = known.as_ref();
-            Flipping { routes, follower, options, meter, signal, attempts, part, defined }.run().await
+            let held_since = None;
+            Flipping { routes, follower, options, meter, signal, attempts, part, defined, held_since }
+                .run()
+                .await
         };
         let flip = match flipped {
             Ok((flip, _)) => flip,

@@ -1,6 +1,7 @@
 //! Bringing a mirror up, and following from then on.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -45,6 +46,7 @@ impl Mirrors {
         };
         self.update(|status| status.redefined = redefined);
         let mut looked = Instant::now();
+        let mut catalog = follower.source.database.send(Describe::default()).await?;
         loop {
             if self.is_adopted(to).await? {
                 self.note(Some("a switch to it is under way".to_owned()));
@@ -52,10 +54,13 @@ impl Mirrors {
                 continue;
             }
             let now = self.shared.routes.gate().redefined();
-            if now != redefined || looked.elapsed() > SCHEMA {
+            // Another one as soon as a provider that is told of changes has heard of one.
+            let present = follower.source.database.send(Describe::default()).await?;
+            let is_known = now == redefined && Arc::ptr_eq(&present, &catalog);
+            if !is_known || looked.elapsed() > SCHEMA {
                 self.look_at_schema(&mut record, &follower).await?;
                 self.update(|status| status.redefined = now);
-                (redefined, looked) = (now, Instant::now());
+                (redefined, looked, catalog) = (now, Instant::now(), present);
             }
             let stepped = {
                 let _turn = self.turn.lock().await;
@@ -136,8 +141,9 @@ impl Mirrors {
         let start = start.ok_or_else(|| Error::internal("a mirror without the start of its feed"))?;
         let (origin, keys) = (record.forward(), keys(&catalog, &record.tables));
         let mut follower = Follower::resume(source, target, record, origin, start, keys).await?;
+        follower.expect_columns().await?;
         if record.phase == Phase::Following {
-            follower.move_objects().await?;
+            follower.move_objects(&|_| {}).await?;
             follower.catch_up().await?;
             self.shared.claim(&follower.target).await?.prepare(Prepare::Finish).await?;
             self.enter(record, Phase::Verifying).await?;

@@ -1,17 +1,17 @@
 //! What a switch would do, and what two backends hold: looked at, with nothing changing hands.
 
 use truststream_kernel::{Error, Result};
-use truststream_services::database::Describe;
+use truststream_services::database::{Describe, TableName};
 
 use super::{Running, Switcher, not_over};
 use crate::forward::keys;
-use crate::plan::{Plan, moved, plan};
+use crate::plan::{Plan, moved, plan, rows_in_the_way};
 use crate::progress::Meter;
 use crate::rehearse::{Rehearsal, rehearse};
 use crate::reverse::Reverse;
 use crate::signal::Signal;
 use crate::verify::Comparison;
-use crate::{Options, Phase, Record, TableReport};
+use crate::{Options, Phase, Record, Side, TableReport};
 
 impl Switcher {
     /// What a switch to `to` would do.
@@ -23,7 +23,18 @@ impl Switcher {
         if route.owner == to {
             return Err(Error::invalid_input(format!("`{to}` serves already")));
         }
-        plan(&self.shared.sides.side(&route.owner).await?, &self.shared.sides.side(to).await?).await
+        let target = self.shared.sides.side(to).await?;
+        let mut plan = plan(&self.shared.sides.side(&route.owner).await?, &target).await?;
+        let latest = self.shared.records.latest().await?;
+        let is_mirror = self.shared.routes.stored().await?.standby.is_some_and(|standby| standby.to == to);
+        if let Some(latest) = latest.as_ref().filter(|latest| !latest.phase.is_over()) {
+            plan.first.push(not_over(latest).to_string());
+        } else if !is_mirror
+            && latest.is_none_or(|latest| latest.to != to || latest.phase != Phase::RolledBack)
+        {
+            plan.first.extend(rows_in_the_way(&target, &plan.tables).await?);
+        }
+        Ok(plan)
     }
 
     /// Tries a switch to `to` on some rows of every table, and removes them again.
@@ -77,6 +88,7 @@ impl Switcher {
                     .filter(|(_, table)| !table.primary_key.is_empty())
                     .map(|(name, _)| name.clone())
                     .collect();
+                all_there(&target, &tables).await?;
                 let keys = keys(&catalog, &tables);
                 return Comparison::between((source, target), keys, options, &meter, &signal)
                     .run(&tables)
@@ -92,6 +104,19 @@ impl Switcher {
         *running = Running::Reverse(Reverse::spawn(follower, progress));
         compared.map_err(of_no_switch)
     }
+}
+
+/// # Errors
+/// When the target has not all of these tables: there is nothing to compare.
+async fn all_there(target: &Side, tables: &[TableName]) -> Result<()> {
+    let there = target.database.send(Describe { fresh: true }).await?;
+    let missing: Vec<_> = tables.iter().filter(|table| !there.tables.contains_key(*table)).collect();
+    let Some(first) = missing.first() else { return Ok(()) };
+    let more = missing.len() - 1;
+    let others = if more > 0 { format!(" and {more} others") } else { String::new() };
+    let message = format!("`{}` has no table {first}{others}: there is nothing to compare", target.name);
+    Err(Error::invalid_input(message)
+        .with_hint(format!("`truststream switch start {}` brings everything there", target.name)))
 }
 
 /// What to do about rows that differ while nothing is switched.

@@ -144,6 +144,10 @@ impl Switcher {
     /// When none is under way, or it holds writes at this moment.
     pub async fn pause(&self) -> Result<Record> {
         let mut running = self.running.lock().await;
+        let latest = self.shared.records.latest().await?;
+        if !latest.is_some_and(|record| record.phase.is_before_commit()) {
+            return Err(none_under_way());
+        }
         self.shared.routes.act(Act::Pause).await?;
         self.stop(&mut running, Wish::Stop).await;
         self.shared.records.latest().await?.ok_or_else(nothing_committed)
@@ -161,8 +165,7 @@ impl Switcher {
         }
         let latest = self.shared.records.latest().await?;
         let Some(mut record) = latest.filter(|record| record.phase.is_before_commit()) else {
-            return Err(Error::new(ErrorKind::NotFound, "BACKEND_011", "no switch is under way")
-                .with_hint("`truststream switch start` begins one"));
+            return Err(none_under_way());
         };
         self.shared.routes.act(Act::Resume).await?;
         record.paused = false;
@@ -340,9 +343,22 @@ fn not_over(record: &Record) -> Error {
         record.to,
         record.phase.name()
     );
-    Error::new(ErrorKind::Conflict, "BACKEND_011", message).with_hint(
-        "`truststream switch finalize` closes its way back, `switch back` returns, `switch abort` gives up",
-    )
+    let next = match record.phase {
+        Phase::Committed => {
+            "`truststream switch finalize` closes its way back, `truststream switch back` returns"
+        }
+        Phase::RolledBack => "`truststream switch finalize` removes what was installed for it",
+        phase if phase.is_before_commit() => {
+            "`truststream switch status` shows how far it is, `truststream switch abort` gives it up"
+        }
+        _ => "`truststream switch status` shows how far it is",
+    };
+    Error::new(ErrorKind::Conflict, "BACKEND_011", message).with_hint(next)
+}
+
+fn none_under_way() -> Error {
+    Error::new(ErrorKind::NotFound, "BACKEND_011", "no switch is under way")
+        .with_hint("`truststream switch start` begins one")
 }
 
 pub(crate) fn nothing_committed() -> Error {

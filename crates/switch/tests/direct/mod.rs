@@ -247,7 +247,14 @@ async fn strays_are_set_down_across_a_restart() {
     // The way back finds that both sides differ, and says where.
     let error = runtime.switcher().back().await.unwrap_err();
     assert_eq!(error.code(), "BACKEND_009", "{error:?}");
+    let hint = error.hint().unwrap_or_default();
+    assert!(hint.contains("truststream verify cloud main --repair"), "{hint}");
     assert_eq!(runtime.route().owner, "cloud");
+    // What it says is what helps.
+    let repair = Options { repair: true, ..runtime.switch_options() };
+    runtime.switcher().verify("cloud", "main", &repair).await.unwrap();
+    runtime.switcher().back().await.unwrap();
+    assert_eq!(body(&runtime, "main", -5).await, Json::Null);
     runtime.close(PATIENCE).await;
 }
 
