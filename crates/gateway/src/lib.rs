@@ -14,6 +14,7 @@ mod server;
 mod settings;
 mod state;
 pub mod storage;
+mod targets;
 
 use axum::Router;
 use axum::http::StatusCode;

@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use truststream_kernel::Error;
 
 use crate::patience::Patience;
+use crate::targets::Lenient;
 
 /// How long requests in flight may take to finish at shutdown.
 const FINISH: Duration = Duration::from_secs(10);
@@ -129,7 +130,8 @@ fn connection(stream: TcpStream, peer: SocketAddr, app: &Router, graceful: &Grac
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).pipeline_flush(true);
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection =
+        builder.serve_connection_with_upgrades(TokioIo::new(Lenient::new(stream)), service).into_owned();
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {
