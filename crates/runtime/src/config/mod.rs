@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use truststream_kernel::{Error, Result, units};
 use truststream_layers::{FaultsConfig, LayersConfig};
-use truststream_switch::{Strategy, Verify};
+use truststream_switch::{Options, Strategy, Verify};
 
 use source::Sources;
 
@@ -109,7 +109,7 @@ pub struct SwitchConfig {
     /// How long the way back stays open after the flip; until somebody closes it if absent.
     #[serde(with = "units::optional_time")]
     pub rollback_window: Option<Duration>,
-    /// Rows in a chunk of the copy.
+    /// Most rows in a chunk of the copy; wide rows come in smaller chunks.
     pub chunk: usize,
 }
 
@@ -121,7 +121,7 @@ impl Default for SwitchConfig {
             max_pause: Duration::from_secs(1),
             verify: Verify::default(),
             rollback_window: None,
-            chunk: 1000,
+            chunk: Options::default().chunk,
         }
     }
 }
