@@ -68,6 +68,14 @@ describe('ranges', () => {
   })
 })
 
+describe('addresses', () => {
+  test('as curl sends them', async () => {
+    const path = '/rest/v1/artists?select=id&name=not.in.("a,b","x<y>")&limit=1&id=eq.1'
+    const [first, second] = [await app.askPath(path), await app.askPath(path)]
+    assert.deepEqual([answers(first, 200).json, answers(second, 200).json], [[{ id: 1 }], [{ id: 1 }]])
+  })
+})
+
 describe('preferences', () => {
   test('return=minimal, headers-only, representation', async () => {
     const minimal = answers(await send('POST', '/products', { prefer: 'return=minimal', json: { sku: 'w1', name: 'w' } }), 201)
@@ -76,6 +84,8 @@ describe('preferences', () => {
     const headers = answers(await send('POST', '/products', { prefer: 'return=headers-only', json: { sku: 'w2', name: 'w' } }), 201)
     assert.equal(headers.text, '')
     assert.match(headers.header('location'), /\/products\?id=eq\.\d+$/)
+    const changed = answers(await send('PATCH', '/products?sku=eq.w2', { prefer: 'return=headers-only', json: { name: 'v' } }), 204)
+    assert.equal(changed.header('location'), null)
     const full = answers(
       await send('POST', '/products?select=sku', { prefer: 'return=representation', json: { sku: 'w3', name: 'w' } }),
       201

@@ -2,11 +2,9 @@
 
 use mongodb::bson::Document;
 use truststream_kernel::{Error, ErrorKind, Result, Value};
+use truststream_sql::numeric::Numeric;
 
 use crate::storage::{NAN, integer, number_text};
-
-/// Digits behind the point that an average shows at least.
-const SCALE: usize = 16;
 
 /// The average of numbers of a sum `s` and a count `n`.
 ///
@@ -21,9 +19,7 @@ pub(crate) fn average(parts: &Document) -> Result<Value> {
     if sum == NAN || sum.ends_with("Infinity") {
         return Ok(Value::Decimal(sum));
     }
-    divided(&sum, i128::from(count))
-        .map(Value::Decimal)
-        .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "22003", "value overflows numeric format"))
+    divided(&sum, count).map(Value::Decimal)
 }
 
 /// The average of intervals, of the sums of their parts and a count `n`; what is left of months becomes days
@@ -57,16 +53,8 @@ pub(crate) fn lasting(parts: &Document) -> Result<Value> {
     }
 }
 
-fn divided(sum: &str, count: i128) -> Option<String> {
-    let (whole, fraction) = sum.split_once('.').unwrap_or((sum, ""));
-    let scale = SCALE.max(fraction.len());
-    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
-    let factor = 10_i128.checked_pow(u32::try_from(scale + 1 - fraction.len()).ok()?)?;
-    let tenths = digits.checked_mul(factor)? / count;
-    let rounded = (tenths + if tenths < 0 { -5 } else { 5 }) / 10;
-    let text = format!("{:0>width$}", rounded.unsigned_abs(), width = scale + 1);
-    let (whole, fraction) = text.split_at(text.len() - scale);
-    Some(format!("{}{whole}.{fraction}", if rounded < 0 { "-" } else { "" }))
+fn divided(sum: &str, count: i64) -> Result<String> {
+    Numeric::read(sum)?.over(&Numeric::from(count))?.write()
 }
 
 #[cfg(test)]
@@ -90,5 +78,6 @@ mod tests {
         assert_eq!(divided("10", 3).unwrap(), "3.3333333333333333");
         assert_eq!(divided("-20", 3).unwrap(), "-6.6666666666666667");
         assert_eq!(divided("22.49", 3).unwrap(), "7.4966666666666667");
+        assert_eq!(divided("100000000000000000001.60", 2).unwrap(), "50000000000000000000.80");
     }
 }

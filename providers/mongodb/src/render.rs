@@ -295,7 +295,11 @@ fn pushed(out: &mut String, found: Found<'_>, ty: &Type) -> bool {
     match (found, ty) {
         (None | Some(RawBsonRef::Null), _) => out.push_str("null"),
         (Some(RawBsonRef::Boolean(value)), Type::Bool) => out.push_str(if value { "true" } else { "false" }),
-        (Some(RawBsonRef::Int64(number)), Type::Int2 | Type::Int4 | Type::Int8) => integer(number, out),
+        (Some(RawBsonRef::Int64(number)), Type::Int2 | Type::Int4 | Type::Int8)
+            if storage::is_in_range(number, ty) =>
+        {
+            integer(number, out);
+        }
         (Some(RawBsonRef::Int32(number)), Type::Int2 | Type::Int4 | Type::Int8) => {
             integer(i64::from(number), out);
         }

@@ -24,7 +24,7 @@ use mongodb::bson::{Binary, Bson, Decimal128, Document, doc};
 use truststream_kernel::value::range::{self, Range};
 use truststream_kernel::value::tsvector::Vector;
 use truststream_kernel::value::{decimal, jsonb};
-use truststream_kernel::{Error, Result, Type, Value};
+use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{Catalog, Table};
 use truststream_sql::composite::Composite;
 use uuid::Uuid;
@@ -118,7 +118,9 @@ pub(crate) fn value(bson: &Bson, ty: &Type) -> Result<Value> {
     let found = match (bson, ty) {
         (Bson::Null | Bson::Undefined, _) => Some(Value::Null),
         (Bson::Boolean(value), _) => Some(Value::Bool(*value)),
-        (_, Type::Int2 | Type::Int4 | Type::Int8) => integer(bson).map(Value::Int),
+        (_, Type::Int2 | Type::Int4 | Type::Int8) => {
+            integer(bson).map(|number| in_range(number, ty)).transpose()?.map(Value::Int)
+        }
         (Bson::String(text), Type::Float4 | Type::Float8) if text == NAN => Some(Value::Float(f64::NAN)),
         (_, Type::Float4 | Type::Float8) => float(bson).map(Value::Float),
         (_, Type::Numeric(_)) => number_text(bson).map(Value::Decimal),
@@ -152,6 +154,26 @@ pub(crate) fn value(bson: &Bson, ty: &Type) -> Result<Value> {
         _ => None,
     };
     found.ok_or_else(|| Error::internal(format!("a stored value is no {}: {bson}", ty.sql_name())))
+}
+
+/// A whole number of a type, which what was computed may not be.
+///
+/// # Errors
+/// 22003
+fn in_range(number: i64, ty: &Type) -> Result<i64> {
+    if is_in_range(number, ty) {
+        return Ok(number);
+    }
+    Err(Error::new(ErrorKind::InvalidInput, "22003", format!("{} out of range", ty.sql_name())))
+}
+
+/// Whether a type holds a whole number.
+pub(crate) fn is_in_range(number: i64, ty: &Type) -> bool {
+    match ty {
+        Type::Int2 => i16::try_from(number).is_ok(),
+        Type::Int4 => i32::try_from(number).is_ok(),
+        _ => true,
+    }
 }
 
 fn json_value(parts: &Document) -> Value {

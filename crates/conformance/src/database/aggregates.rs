@@ -2,11 +2,11 @@
 
 use truststream_kernel::Error;
 use truststream_services::database::{
-    Aggregate, AggregateFunction, Arguments, DatabaseService, Field, Format, Invoke, Item, Migrate, Query,
-    Transaction,
+    Aggregate, AggregateFunction, Arguments, DatabaseService, Field, Filter, Format, Invoke, Item, Migrate,
+    Query, Transaction,
 };
 
-use super::build::{QueryExt, compact, filled, read, table};
+use super::build::{QueryExt, compact, filled, insert, migrated, read, table};
 use crate::{Env, Outcome};
 
 pub(super) fn aggregate(column: &str, function: AggregateFunction) -> Item {
@@ -28,6 +28,19 @@ pub(super) async fn over_all_rows(env: Env<DatabaseService>) -> Outcome {
         aggregate("id", AggregateFunction::Min),
     ];
     assert_eq!(read(&database, "albums", query).await?, r#"[{"count":4,"sum":22.49,"max":12.00,"min":1}]"#);
+    Ok(())
+}
+
+/// Averages have as many digits behind the point as PostgreSQL gives them.
+pub(super) async fn of_large_numbers(env: Env<DatabaseService>) -> Outcome {
+    let sql = "create table amounts (id int primary key, n numeric);";
+    let database = migrated(&env, "1_amounts.sql", sql).await?;
+    let rows = r#"[{"id":1,"n":"1.10"},{"id":2,"n":"100000000000000000000.5"}]"#;
+    insert(&database, "amounts", rows).await?;
+    let query = Query { items: vec![aggregate("n", AggregateFunction::Avg)], ..Query::default() };
+    assert_eq!(read(&database, "amounts", query.clone()).await?, r#"[{"avg":50000000000000000000.80}]"#);
+    let small = Query { filter: Some(Filter::eq("id", "1")), ..query };
+    assert_eq!(read(&database, "amounts", small).await?, r#"[{"avg":1.10000000000000000000}]"#);
     Ok(())
 }
 
@@ -57,6 +70,8 @@ pub(super) async fn functions_are_called(env: Env<DatabaseService>) -> Outcome {
     };
     assert_eq!(compact(&database.send(call(r#"{"a":1,"b":2}"#)).await?.body), "3");
     assert_eq!(compact(&database.send(call(r#"{"a":1}"#)).await?.body), "2");
+    let large = database.send(call(r#"{"a":2147483647}"#)).await;
+    assert_eq!(large.as_ref().err().map(Error::code), Some("22003"));
     let unknown = database.send(call(r#"{"c":1}"#)).await;
     assert_eq!(unknown.as_ref().err().map(Error::code), Some("PGRST202"));
     Ok(())

@@ -163,6 +163,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     bodies::that_are_wrong_leave_nothing,
     bodies::of_replies_are_spooled_where_that_is_allowed,
     aggregates::over_all_rows: Aggregates,
+    aggregates::of_large_numbers: Aggregates,
     aggregates::by_group: Aggregates,
     aggregates::functions_are_called: Functions,
     routines::give_one_value: Functions,

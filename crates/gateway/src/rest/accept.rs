@@ -90,8 +90,10 @@ fn one(range: &str, plan: bool) -> Option<Accepted> {
             let option = |name: &str| {
                 parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.trim_matches('"'))
             };
-            let options = option("options")
-                .map_or_else(Vec::new, |options| options.split('|').map(str::to_owned).collect());
+            // Clients send an empty list where they want none.
+            let options =
+                option("options").unwrap_or_default().split('|').filter(|option| !option.is_empty());
+            let options = options.map(str::to_owned).collect();
             let shown = if json { "json" } else { "text" };
             let inner = option("for").unwrap_or("application/json");
             let content_type = format!("{PLAN}+{shown}; for=\"{inner}\"; charset=utf-8");
@@ -152,6 +154,10 @@ mod tests {
         .unwrap();
         let Media::Plan(plan) = &plan[0].format.media else { panic!() };
         assert_eq!((plan.json, plan.options.len()), (true, 2));
+        // As supabase-js asks without any option.
+        let none = "application/vnd.pgrst.plan+text; for=\"application/json\"; options=;";
+        let Media::Plan(plan) = &negotiate(Some(none), true).unwrap()[0].format.media else { panic!() };
+        assert_eq!((plan.json, plan.options.len()), (false, 0));
     }
 
     #[test]
