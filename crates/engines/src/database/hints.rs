@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use truststream_kernel::{BoxFuture, Call, Caller, Context, Error, Features, Result, Stack, send};
 use truststream_services::database::{
-    Catalog, DatabaseOp, DatabaseReply, DatabaseService, Describe, Function, Item, Query, Select, TableName,
+    Catalog, DatabaseOp, DatabaseReply, DatabaseService, Describe, Function, Item, Query, Select, Step,
+    TableName,
 };
 
 /// The database with its hints and details kept to what the caller may see.
@@ -164,15 +165,21 @@ fn shows_a_row(error: &Error) -> bool {
     matches!(error.code(), "23502" | "23503" | "23505" | "23514") && error.details().is_some()
 }
 
-/// Whether policies decide which rows of the table of a write are seen.
+/// Whether policies decide which rows are seen of a table that an operation writes to.
 fn has_policies(catalog: &Catalog, op: &DatabaseOp) -> bool {
-    let table = match op {
-        DatabaseOp::Insert(op) => &op.table,
-        DatabaseOp::Update(op) => &op.table,
-        DatabaseOp::Delete(op) => &op.table,
-        _ => return false,
-    };
-    catalog.table(table).is_some_and(|table| table.row_security)
+    let guarded = |table| catalog.table(table).is_some_and(|table| table.row_security);
+    match op {
+        DatabaseOp::Insert(op) => guarded(&op.table),
+        DatabaseOp::Update(op) => guarded(&op.table),
+        DatabaseOp::Delete(op) => guarded(&op.table),
+        DatabaseOp::Batch(op) => op.steps.iter().any(|step| match step {
+            Step::Insert(op) => guarded(&op.table),
+            Step::Update(op) => guarded(&op.table),
+            Step::Delete(op) => guarded(&op.table),
+            Step::Select(_) | Step::Invoke(_) | Step::Raw(_) | Step::Expect(_) => false,
+        }),
+        _ => false,
+    }
 }
 
 /// An error as PostgreSQL shows it where policies decide which rows are seen: without values.
