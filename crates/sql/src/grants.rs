@@ -52,7 +52,16 @@ pub fn policies<'t>(
     role: &str,
     command: PolicyCommand,
 ) -> impl Iterator<Item = &'t Policy> {
-    table.policies.iter().filter(move |policy| {
+    concerning(&table.policies, role, command)
+}
+
+/// Those of some policies that concern a role's command.
+pub fn concerning<'t>(
+    policies: &'t [Policy],
+    role: &str,
+    command: PolicyCommand,
+) -> impl Iterator<Item = &'t Policy> {
+    policies.iter().filter(move |policy| {
         let mine = policy.roles.is_empty() || policy.roles.iter().any(|one| concerns(one, role));
         mine && (policy.command == command || policy.command == PolicyCommand::All)
     })

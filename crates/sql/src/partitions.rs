@@ -23,18 +23,19 @@ pub fn constrained(constraint: &str) -> Option<&str> {
     constraint.strip_prefix(CONSTRAINT)
 }
 
-/// Whether a partition's rows are open to a command by the partition's own name. What policies of its table
-/// say is not asked, and it has none of its own: where row-level security is on no row is open.
+/// What holds where a partition is called by its own name, as if it were a table: what is said of its table is
+/// not asked.
+pub fn own(partition: &Partition) -> Table {
+    Table { grants: partition.grants.clone(), row_security: partition.row_security, ..Table::default() }
+}
+
+/// Refuses a role that may do nothing of the kind by a partition's own name.
 ///
 /// # Errors
-/// 42501 if it is closed to the role.
-pub fn open(partition: &Partition, role: Option<&str>, command: PolicyCommand) -> Result<bool> {
-    let Some(role) = role else { return Ok(true) };
-    let own = Table { grants: partition.grants.clone(), ..Table::default() };
-    if granted(&own, role, command) {
-        return Ok(!partition.row_security);
-    }
-    Err(denied(&own, &partition.name))
+/// 42501.
+pub fn may(partition: &Partition, role: &str, command: PolicyCommand) -> Result<()> {
+    let own = own(partition);
+    if granted(&own, role, command) { Ok(()) } else { Err(denied(&own, &partition.name)) }
 }
 
 /// The conditions that rows are in some partition, as SQLite's SQL: that of the table, and that of each partition
@@ -196,6 +197,7 @@ mod tests {
                     bound: PartitionBound::Hash { modulus: *modulus, remainder: *remainder },
                     grants: Vec::new(),
                     row_security: false,
+                    policies: Vec::new(),
                     partitioning: None,
                 })
                 .collect(),

@@ -5,6 +5,7 @@ use truststream_kernel::{Error, Result};
 use truststream_services::database::{Catalog, Table, TableKind, TableName};
 
 use crate::grants::{denied, may_truncate};
+use crate::partitions::own;
 use crate::schema::{fault, no_such_table, sequence_of};
 
 /// A `truncate` whose names are known.
@@ -146,11 +147,7 @@ fn referring<'c>(catalog: &'c Catalog, name: &'c TableName) -> impl Iterator<Ite
 /// Refuses those who may not empty a table or partition; policies are not asked.
 fn open(catalog: &Catalog, name: &TableName, who: Truncator<'_>) -> Result<()> {
     let (Some(role), Some((_, table, partition))) = (who.role, catalog.relation(name)) else { return Ok(()) };
-    let own = partition.map(|one| Table {
-        grants: one.grants.clone(),
-        row_security: one.row_security,
-        ..Table::default()
-    });
+    let own = partition.map(own);
     let table = own.as_ref().unwrap_or(table);
     if may_truncate(table, role) { Ok(()) } else { Err(denied(table, name)) }
 }

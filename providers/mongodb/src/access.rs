@@ -1,8 +1,9 @@
 //! Who may do what: grants, and the policies that hold.
 
 use truststream_kernel::{Context, Error, ErrorKind, Result};
-use truststream_services::database::{Policy, PolicyCommand, Table, TableName, is_above_policies};
-use truststream_sql::grants::{columns_granted, denied, granted, policies};
+use truststream_services::database::{Partition, Policy, PolicyCommand, Table, TableName, is_above_policies};
+use truststream_sql::grants::{columns_granted, concerning, denied, granted, policies};
+use truststream_sql::partitions::may;
 
 use crate::schema::Schema;
 
@@ -27,6 +28,18 @@ pub(crate) enum Rule<'s> {
     Open,
     /// Rows that one of the first and all of the second admit; `None` admits every row.
     Policies { permissive: Vec<Option<&'s str>>, restrictive: Vec<Option<&'s str>> },
+}
+
+impl<'s> Rule<'s> {
+    /// What parts of policies say together.
+    fn of(policies: impl Iterator<Item = &'s Policy>, part: impl Fn(&'s Policy) -> Option<&'s str>) -> Self {
+        let (mut permissive, mut restrictive) = (Vec::new(), Vec::new());
+        for policy in policies {
+            let list = if policy.permissive { &mut permissive } else { &mut restrictive };
+            list.push(part(policy));
+        }
+        Rule::Policies { permissive, restrictive }
+    }
 }
 
 impl<'a> Access<'a> {
@@ -121,6 +134,25 @@ impl<'a> Access<'a> {
         self.rule(schema, name, command, |policy| policy.check.as_deref().or(policy.using.as_deref()))
     }
 
+    /// Which rows of a partition are open to a command by its own name: existing ones, or new ones. What
+    /// policies of its table say is not asked.
+    ///
+    /// # Errors
+    /// 42501 if it is closed to the caller.
+    pub(crate) fn of_partition<'s>(
+        &self,
+        partition: &'s Partition,
+        (command, new): (PolicyCommand, bool),
+    ) -> Result<Rule<'s>> {
+        let Some(role) = self.role else { return Ok(Rule::Open) };
+        may(partition, role, command)?;
+        if !partition.row_security {
+            return Ok(Rule::Open);
+        }
+        let policies = concerning(&partition.policies, role, command);
+        Ok(Rule::of(policies, |policy| policy.check.as_deref().filter(|_| new).or(policy.using.as_deref())))
+    }
+
     fn rule<'s>(
         &self,
         schema: &'s Schema,
@@ -137,11 +169,6 @@ impl<'a> Access<'a> {
         if !table.row_security {
             return Ok(Rule::Open);
         }
-        let (mut permissive, mut restrictive) = (Vec::new(), Vec::new());
-        for policy in policies(table, role, command) {
-            let list = if policy.permissive { &mut permissive } else { &mut restrictive };
-            list.push(part(policy));
-        }
-        Ok(Rule::Policies { permissive, restrictive })
+        Ok(Rule::of(policies(table, role, command), part))
     }
 }

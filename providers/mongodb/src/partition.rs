@@ -11,10 +11,10 @@ use truststream_services::database::{
 };
 use truststream_sql::expression::compared_type;
 use truststream_sql::hash;
-use truststream_sql::partitions::{open, takes_all};
+use truststream_sql::partitions::takes_all;
 
 use crate::names::{collection, field};
-use crate::plan::{Place, Plan, Planner};
+use crate::plan::{Condition, Place, Plan, Planner};
 use crate::storage;
 use crate::term::{Relation, Term, Want, all, any, constant, not};
 
@@ -197,6 +197,19 @@ fn hashed(table: &Table, column: &str, row: &Document) -> Result<Option<u64>> {
     Ok(hash::of(&storage::value(row.get(field(column)).unwrap_or(&Bson::Null), &known.ty)?))
 }
 
+/// Whether it is known of each row of a table whether it is in a partition.
+///
+/// # Errors
+/// 0A000 for one that goes by a hash which only PostgreSQL knows.
+pub(crate) fn told(table: &Table, partition: &TableName) -> Result<()> {
+    let path = table.partitioning.as_ref().map(|known| known.path(partition)).unwrap_or_default();
+    let by_hash = path.iter().filter(|(level, _)| level.by == PartitionBy::Hash);
+    by_hash.flat_map(|(level, _)| &level.columns).try_for_each(|column| {
+        let known = table.column(column).filter(|known| hash::is_hashed(&compared_type(known)));
+        known.map(drop).ok_or_else(|| hash::unknown(column))
+    })
+}
+
 /// What a statement on rows names: a table, or a partition of one by its own name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'s> {
@@ -256,23 +269,21 @@ impl Share {
 
 impl Planner<'_> {
     /// The rows of a partition by its own name that are open to commands: who may is a matter of its own
-    /// grants, and what its table's policies say is not asked.
+    /// grants and policies.
     ///
     /// # Errors
     /// 42501 if it is closed to the caller, 0A000 for what only PostgreSQL knows.
     pub(crate) fn partition(
-        &self,
+        &mut self,
         name: &TableName,
         partition: &Partition,
         commands: &[PolicyCommand],
     ) -> Result<Plan> {
-        let mut conditions = vec![only(&self.schema.catalog, name, partition)?];
+        let mut stages = vec![doc! { "$match": { "$expr": only(&self.schema.catalog, name, partition)? } }];
         for command in commands {
-            if !open(partition, self.access.role(), *command)? {
-                conditions.push(false.into());
-            }
+            let open = self.of_partition((name, partition), (*command, false))?;
+            stages.extend(open.map(Condition::kept).unwrap_or_default());
         }
-        let stages = vec![doc! { "$match": { "$expr": all(conditions) } }];
         Ok(Plan { collection: collection(name), stages })
     }
 }

@@ -15,7 +15,7 @@ use crate::divide::gone;
 use crate::invoke;
 use crate::money::is_money;
 use crate::partial;
-use crate::partition::only;
+use crate::partition::{only, partitions, told};
 use crate::plan::{Place, Planner};
 use crate::program;
 use crate::record::{is_key, is_record};
@@ -161,7 +161,9 @@ fn faults(schema: &Schema, name: &TableName, table: &Table) -> Vec<String> {
         }
     }
     let checks = table.checks.iter().map(|check| &check.expression);
-    let policies = table.policies.iter().flat_map(|policy| policy.using.iter().chain(&policy.check));
+    let own = partitions(table).flat_map(|(_, one)| &one.policies);
+    let policies = table.policies.iter().chain(own);
+    let policies = policies.flat_map(|policy| policy.using.iter().chain(&policy.check));
     for text in checks.chain(policies) {
         // Both outcomes are needed: a condition may be negated.
         for want in [Want::True, Want::False] {
@@ -169,6 +171,9 @@ fn faults(schema: &Schema, name: &TableName, table: &Table) -> Vec<String> {
                 faults.push(error.message().to_owned());
             }
         }
+    }
+    for partition in table.checks.iter().filter_map(|check| check.partition.as_ref()) {
+        faults.extend(told(table, partition).err().map(|error| error.message().to_owned()));
     }
     faults.extend(key_faults(&schema.catalog, table));
     if let Err(error) = program::check_triggers(schema, name, table) {

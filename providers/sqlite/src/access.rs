@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use truststream_kernel::{Context, Result};
-use truststream_services::database::{Policy, PolicyCommand, Table, TableName, is_above_policies};
-use truststream_sql::grants::{columns_granted, denied, granted, policies};
+use truststream_services::database::{Partition, Policy, PolicyCommand, Table, TableName, is_above_policies};
+use truststream_sql::grants::{columns_granted, concerning, denied, granted, policies};
+use truststream_sql::partitions;
 
 use crate::schema::Schema;
 use crate::translate;
@@ -147,6 +148,28 @@ impl<'a> Access<'a> {
         Ok(sql)
     }
 
+    /// The condition under which rows of a partition are open to a command by its own name: existing ones, or
+    /// new ones. What policies of its table say is not asked.
+    ///
+    /// # Errors
+    /// 42501 if it is closed to the caller.
+    pub(crate) fn of_partition(
+        &self,
+        schema: &Schema,
+        (name, partition): (&TableName, &Partition),
+        (command, new): (PolicyCommand, bool),
+    ) -> Result<Option<String>> {
+        let Some(role) = self.role else { return Ok(None) };
+        partitions::may(partition, role, command)?;
+        if !partition.row_security {
+            return Ok(None);
+        }
+        let policies = concerning(&partition.policies, role, command);
+        self.conditions(schema, name, policies, |policy| {
+            policy.check.as_deref().filter(|_| new).or(policy.using.as_deref())
+        })
+    }
+
     fn condition(
         &self,
         schema: &Schema,
@@ -159,8 +182,19 @@ impl<'a> Access<'a> {
         if !table.row_security {
             return Ok(None);
         }
+        self.conditions(schema, name, policies(table, role, command), part)
+    }
+
+    /// What policies say together of the rows of a table.
+    fn conditions<'p>(
+        &self,
+        schema: &Schema,
+        name: &TableName,
+        policies: impl Iterator<Item = &'p Policy>,
+        part: impl Fn(&Policy) -> Option<&str>,
+    ) -> Result<Option<String>> {
         let (mut permissive, mut restrictive) = (Vec::new(), Vec::new());
-        for policy in policies(table, role, command) {
+        for policy in policies {
             // A policy without the part admits every row.
             let sql = match part(policy) {
                 Some(text) => translate::condition(schema, name, *self, text)?,

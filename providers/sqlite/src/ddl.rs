@@ -228,7 +228,7 @@ fn create(catalog: &Catalog, name: &TableName, table: &Table, called: &str) -> R
         parts.push(format!("PRIMARY KEY ({})", list(&table.primary_key)));
     }
     for check in &table.checks {
-        let sql = expression::condition(&check.expression, &of_table(catalog, name)).map_err(Error::from)?;
+        let sql = sqlite::check(catalog, name, check)?;
         parts.push(format!("CONSTRAINT {} CHECK ({sql})", quote(&check.name)));
     }
     for (divided, condition) in within(catalog, name, table)? {

@@ -66,17 +66,17 @@ pub(crate) fn source(schema: &Schema, name: &TableName, access: Access<'_>) -> R
     })
 }
 
-/// The rows of a partition by its own name: who may read them is a matter of its own grants, and what its
-/// table's policies say is not asked.
+/// The rows of a partition by its own name: who may read them is a matter of its own grants and policies.
 fn of_partition(
     schema: &Schema,
     table: &TableName,
     partition: &Partition,
     access: Access<'_>,
 ) -> Result<String> {
-    let rows = partitions::rows(&schema.catalog, table, partition)?;
-    let open = partitions::open(partition, access.role(), PolicyCommand::Select)?;
-    Ok(if open { rows } else { format!("(SELECT * FROM {rows} WHERE 0)") })
+    let open = access.of_partition(schema, (table, partition), (PolicyCommand::Select, false))?;
+    let rows = partitions::only(&schema.catalog, table, partition)?;
+    let conditions: Vec<String> = std::iter::once(rows).chain(open).collect();
+    Ok(format!("(SELECT * FROM {} WHERE {})", physical(table), conditions.join(" AND ")))
 }
 
 /// The condition under which a statement that names a table or a partition may touch existing rows; `None` if
@@ -91,10 +91,7 @@ pub(crate) fn guard(
     access: Access<'_>,
 ) -> Result<Option<String>> {
     match schema.catalog.partition(name) {
-        Some((_, partition)) => {
-            let open = partitions::open(partition, access.role(), command)?;
-            Ok((!open).then(|| "0".to_owned()))
-        }
+        Some(found) => access.of_partition(schema, found, (command, false)),
         None => access.using(schema, name, command),
     }
 }

@@ -20,8 +20,10 @@ mod migrations;
 mod names;
 mod operators;
 mod packed;
+mod partition_checks;
 mod partition_hashes;
 mod partition_levels;
+mod partition_policies;
 mod partition_rules;
 mod partition_shares;
 mod partitions;
@@ -212,6 +214,10 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     partition_rules::are_those_of_the_partition_that_is_named: Partitions,
     partition_rules::hold_in_programs_too: Partitions,
     partition_hashes::decide_as_in_postgres: Partitions,
+    partition_checks::hold_for_its_rows_only: Partitions,
+    partition_checks::come_and_go: Partitions,
+    partition_policies::hold_where_it_is_named: Partitions,
+    partition_policies::hold_for_changes_too: Partitions,
     partition_shares::by_hashes_are_told_by_name: Partitions,
     partition_shares::keep_the_numbers_of_their_table: Partitions,
     truncation::takes_rows_without_telling_triggers: Partitions,

@@ -236,6 +236,9 @@ pub struct Check {
     pub name: String,
     /// Condition, as SQL.
     pub expression: String,
+    /// The partition that it is of, where it concerns the rows of that one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<TableName>,
 }
 
 /// An index that is no constraint.

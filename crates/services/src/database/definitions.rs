@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Grant, TableName};
+use super::{Check, Grant, Policy, TableName};
 
 /// A type with rules of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +72,16 @@ impl Partitioning {
         })
     }
 
+    /// Does something with all partitions, on whatever level.
+    pub fn each_mut(&mut self, work: &mut dyn FnMut(&mut Partition)) {
+        for one in &mut self.partitions {
+            work(one);
+            if let Some(within) = &mut one.partitioning {
+                within.each_mut(work);
+            }
+        }
+    }
+
     /// Whether a column decides on some level.
     pub fn goes_by(&self, column: &str) -> bool {
         let within = self.partitions.iter().filter_map(|one| one.partitioning.as_ref());
@@ -102,6 +112,9 @@ pub struct Partition {
     /// Whether row-level security is on where it is read by this name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub row_security: bool,
+    /// Policies on its rows where they are called by this name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<Policy>,
     /// How its own rows are divided among further partitions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitioning: Option<Partitioning>,

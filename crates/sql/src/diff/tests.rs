@@ -115,3 +115,20 @@ fn a_partition_that_is_made_anew_is_made_with_its_parts() {
          grant select on public.two to anon;\n"
     );
 }
+
+#[test]
+fn rules_of_a_partition_alone_come_after_it() {
+    let table = "create table t (a int) partition by list (a);";
+    let one = "create table one partition of t for values in (1);";
+    let rules = "alter table one add constraint few check (a < 9); create policy mine on one using (a > 0);";
+    let rule = "create policy mine on public.one\n  for all\n  using (a > 0);\n\
+         alter table public.one add constraint few check (a < 9);\n";
+    let (bare, ruled) = (of(&format!("{table} {one}")), of(&format!("{table} {one} {rules}")));
+    assert_eq!(script(&diff(&bare, &ruled)), rule);
+    let made = "create table public.one partition of public.t for values in ('1');\n";
+    assert_eq!(script(&diff(&of(table), &ruled)), format!("{made}{rule}"));
+    assert_eq!(
+        script(&diff(&ruled, &bare)),
+        "alter table public.one drop constraint few;\ndrop policy mine on public.one;\n"
+    );
+}

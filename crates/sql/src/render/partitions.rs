@@ -5,6 +5,7 @@ use truststream_services::database::{
 };
 
 use super::name::{names, relation};
+use super::tables::check_of;
 use super::{Kind, Object};
 use crate::quote::literal;
 use crate::render::rights;
@@ -20,7 +21,15 @@ pub(super) fn by(partitioning: &Partitioning) -> String {
 }
 
 pub(super) fn partitions(table: &TableName, definition: &Table) -> Vec<Object> {
-    definition.partitioning.iter().flat_map(|known| within(table, None, known)).collect()
+    let mut objects: Vec<Object> =
+        definition.partitioning.iter().flat_map(|known| within(table, None, known)).collect();
+    for check in &definition.checks {
+        if let Some(partition) = &check.partition {
+            let made = check_of(partition, check).of(table);
+            objects.push(Object { refers: Some(partition.clone()), ..made });
+        }
+    }
+    objects
 }
 
 /// The partitions of a table, or of one of its partitions.
@@ -46,6 +55,7 @@ fn of(table: &TableName, parent: Option<&TableName>, partition: &Partition) -> V
         let say = |word: &str| format!("alter table {} {word} row level security", relation(name));
         objects.push(right(format!("row security of {name}"), say("enable"), say("disable")));
     }
+    objects.extend(rights::policies_of(table, partition));
     if !partition.grants.is_empty() {
         let grants = rights::all(&relation(name), &partition.grants);
         objects.push(right(format!("grants on {name}"), grants, String::new()));

@@ -1,7 +1,7 @@
 //! Who may do what: row-level security, policies, grants; and comments.
 
 use truststream_services::database::{
-    Catalog, DefaultGrant, Grant, Policy, PolicyCommand, Table, TableKind, TableName,
+    Catalog, DefaultGrant, Grant, Partition, Policy, PolicyCommand, Table, TableKind, TableName,
 };
 
 use super::functions::routine;
@@ -19,12 +19,22 @@ pub(super) fn row_security(table: &TableName, definition: &Table) -> Vec<Object>
 }
 
 pub(super) fn policies(table: &TableName, definition: &Table) -> Vec<Object> {
+    definition.policies.iter().map(|policy| made((Kind::Policy, table), policy)).collect()
+}
+
+/// The policies of a partition alone, which come after it.
+pub(super) fn policies_of(table: &TableName, partition: &Partition) -> Vec<Object> {
     let one = |policy: &Policy| {
-        let drop = format!("drop policy {} on {}", name(&policy.name), relation(table));
-        let key = format!("policy {table}.{}", policy.name);
-        Object::new(Kind::Policy, &table.schema, key, self::policy(table, policy), drop).of(table)
+        let made = made((Kind::Right, &partition.name), policy).of(table);
+        Object { refers: Some(partition.name.clone()), ..made }
     };
-    definition.policies.iter().map(one).collect()
+    partition.policies.iter().map(one).collect()
+}
+
+fn made((kind, table): (Kind, &TableName), policy: &Policy) -> Object {
+    let drop = format!("drop policy {} on {}", name(&policy.name), relation(table));
+    let key = format!("policy {table}.{}", policy.name);
+    Object::new(kind, &table.schema, key, self::policy(table, policy), drop).of(table)
 }
 
 fn policy(table: &TableName, policy: &Policy) -> String {

@@ -2,7 +2,7 @@
 
 use truststream_kernel::Type;
 use truststream_services::database::{
-    Catalog, Column, Identity, ReferentialAction, Table, TableKind, TableName,
+    Catalog, Check, Column, Identity, ReferentialAction, Table, TableKind, TableName,
 };
 
 use super::name::{name, names, relation};
@@ -109,10 +109,17 @@ pub(super) fn keys(catalog: &Catalog, table: &TableName, definition: &Table) -> 
         ));
     }
     let of_domains = domain_checks(catalog, definition);
-    for check in definition.checks.iter().filter(|check| !of_domains.contains(check)) {
+    let own = definition.checks.iter().filter(|check| check.partition.is_none());
+    for check in own.filter(|check| !of_domains.contains(check)) {
         objects.push(constraint(Kind::Check, table, &check.name, &format!("check ({})", check.expression)));
     }
     objects
+}
+
+/// The check of a partition alone, which comes after it.
+pub(super) fn check_of(partition: &TableName, check: &Check) -> Object {
+    let rule = format!("check ({})", check.expression);
+    Object { inline: None, ..constraint(Kind::Right, partition, &check.name, &rule) }
 }
 
 fn constraint(kind: Kind, table: &TableName, called: &str, rule: &str) -> Object {

@@ -5,7 +5,7 @@ use sqlparser::ast::{
     GeneratedAs, Ident, ObjectName, RenameTableNameKind,
 };
 use truststream_kernel::{Error, Result, Type};
-use truststream_services::database::{Catalog, Column, Identity, Table, TableName};
+use truststream_services::database::{Catalog, Column, Identity, Partition, Partitioning, Table, TableName};
 
 use super::constraints;
 use super::create::{add_column, number_serially};
@@ -151,7 +151,9 @@ pub(super) fn drop_column(
         return Err(no_such_column(column, table));
     }
     refuse_divided(known, table, column, "drop")?;
-    if !cascade && known.policies.iter().any(|policy| policy_names(policy, column)) {
+    let divided = known.partitioning.iter().flat_map(Partitioning::all);
+    let own = divided.flat_map(|(_, one)| &one.policies);
+    if !cascade && known.policies.iter().chain(own).any(|policy| policy_names(policy, column)) {
         let text =
             format!("cannot drop column {column} of table {} because other objects depend on it", table.name);
         return Err(fault("2BP01", text));
@@ -169,6 +171,8 @@ pub(super) fn drop_column(
         !predicate && !index.terms.iter().any(|term| names_column(term, column))
     });
     known.policies.retain(|policy| !policy_names(policy, column));
+    let mut of_partition = |one: &mut Partition| one.policies.retain(|policy| !policy_names(policy, column));
+    known.partitioning.iter_mut().for_each(|divided| divided.each_mut(&mut of_partition));
     known.columns.retain(|candidate| candidate.name != column);
     sequences::sweep(catalog);
     for other in catalog.tables.values_mut() {
@@ -208,7 +212,7 @@ fn names_column(expression: &str, column: &str) -> bool {
 fn drop_constraint(catalog: &mut Catalog, table: &TableName, name: &str, if_exists: bool) -> Result<()> {
     let known = definition(catalog, table)?;
     let before = known.checks.len() + known.foreign_keys.len() + known.unique_keys.len();
-    known.checks.retain(|check| check.name != name);
+    known.checks.retain(|check| check.name != name || check.partition.is_some());
     known.foreign_keys.retain(|key| key.name != name);
     known.unique_keys.retain(|key| key.name != name);
     let mut found = known.checks.len() + known.foreign_keys.len() + known.unique_keys.len() < before;
@@ -229,7 +233,8 @@ fn rename_constraint(name: &TableName, table: &mut Table, old: &str, new: &str) 
         table.primary_key_name = Some(new.to_owned());
         return Ok(());
     }
-    let checks = table.checks.iter_mut().map(|check| &mut check.name);
+    let checks = table.checks.iter_mut().filter(|check| check.partition.is_none());
+    let checks = checks.map(|check| &mut check.name);
     let keys = table.foreign_keys.iter_mut().map(|key| &mut key.name);
     let unique = table.unique_keys.iter_mut().map(|key| &mut key.name);
     match checks.chain(keys).chain(unique).find(|name| *name == old) {

@@ -8,7 +8,7 @@ use truststream_services::database::{
 
 use super::partitions::{bound, divided, insert, take};
 use super::sequences::row_number;
-use super::{copy, fault, no_such_table};
+use super::{copy, fault, no_such_table, partition_checks};
 
 /// `alter table … attach partition … for values …`
 pub(super) fn attach(
@@ -32,9 +32,7 @@ pub(super) fn attach(
         let message = format!("table \"{}\" has other columns than \"{}\"", name.name, parent.name);
         return Err(fault("42804", message));
     }
-    if let Some(check) = table.checks.iter().find(|check| !part.checks.contains(check)) {
-        return Err(fault("42804", format!("child table is missing constraint \"{}\"", check.name)));
-    }
+    let checks = partition_checks::entering((table, parent), (part, name))?;
     let taken =
         |column: &&Column| !column.nullable && part.column(&column.name).is_some_and(|one| one.nullable);
     if let Some(column) = table.columns.iter().find(taken) {
@@ -47,8 +45,14 @@ pub(super) fn attach(
     }
     let bound = bound(table, level, (name, values))?;
     let Some(part) = catalog.tables.shift_remove(name) else { return Ok(()) };
-    let Table { grants, row_security, partitioning, .. } = part;
-    insert(catalog, parent, Partition { name: name.clone(), bound, grants, row_security, partitioning })
+    let Table { grants, row_security, policies, partitioning, .. } = part;
+    let made = Partition { name: name.clone(), bound, grants, row_security, policies, partitioning };
+    insert(catalog, parent, made)?;
+    let top = catalog.partition(name).map(|(top, _)| top.clone());
+    if let Some(table) = top.and_then(|top| catalog.tables.get_mut(&top)) {
+        table.checks.extend(checks);
+    }
+    Ok(())
 }
 
 /// Whether a table has rules that the one it is to be a part of has not.
@@ -60,11 +64,9 @@ fn has_rules(table: &Table, part: &Table) -> bool {
     let own = part.unique_keys.iter().map(|key| &key.columns).chain([&part.primary_key]);
     let unnamed = |index: &Index| Index { name: String::new(), ..index.clone() };
     let indexes: Vec<_> = table.indexes.iter().map(unnamed).collect();
-    part.checks.iter().any(|check| !table.checks.contains(check))
-        || part.foreign_keys.iter().map(refers).any(|key| !known.contains(&key))
+    part.foreign_keys.iter().map(refers).any(|key| !known.contains(&key))
         || own.into_iter().any(|key| !key.is_empty() && !keys.contains(&key))
         || part.indexes.iter().any(|index| index.unique && !indexes.contains(&unnamed(index)))
-        || !part.policies.is_empty()
         || !part.triggers.is_empty()
 }
 
@@ -79,23 +81,25 @@ pub(super) fn detach(catalog: &mut Catalog, parent: &TableName, name: &TableName
         fault("42P01", format!("relation \"{part}\" is not a partition of relation \"{table}\""))
     })?;
     let (top, alone) = (top.clone(), alone(catalog, (top, table), partition)?);
-    if let Some(known) = catalog.tables.get_mut(&top).and_then(|table| table.partitioning.as_mut()) {
-        take(known, name);
+    if let Some(table) = catalog.tables.get_mut(&top) {
+        table.partitioning.as_mut().map(|known| take(known, name));
+        partition_checks::sweep(table);
     }
     catalog.tables.insert(name.clone(), alone);
     Ok(())
 }
 
 /// The table that a partition is by itself: with all rules of the table it was a part of but the triggers and
-/// policies, which were not its own.
+/// policies, of which it has those that were its own.
 fn alone(catalog: &Catalog, (top, table): (&TableName, &Table), partition: &Partition) -> Result<Table> {
     let name = &partition.name;
     let mut alone = Table {
         kind: TableKind::Table,
         columns: table.columns.clone(),
         foreign_keys: table.foreign_keys.clone(),
-        checks: table.checks.clone(),
+        checks: partition_checks::alone(table, name),
         row_security: partition.row_security,
+        policies: partition.policies.clone(),
         grants: partition.grants.clone(),
         partitioning: partition.partitioning.clone(),
         ..Table::default()

@@ -13,7 +13,7 @@ use truststream_services::database::{
 
 use super::create::column_of;
 use super::names::{generated, ident, idents, relation_taken, table_name};
-use super::{fault, no_such_column, no_such_table, sequences, shown};
+use super::{fault, no_such_column, no_such_table, partition_checks, sequences, shown};
 
 /// Adds the constraints written with a column.
 pub(super) fn of_column(catalog: &mut Catalog, table: &TableName, definition: &ColumnDef) -> Result<()> {
@@ -248,8 +248,10 @@ fn check(
             generated(&table.name, &only, "check", |name| is_taken(known, name))
         }
     };
+    let expression = rule.expr.to_string();
+    partition_checks::merge(known, &name, &expression)?;
     refuse_taken(table, known, &name)?;
-    known.checks.push(Check { name, expression: rule.expr.to_string() });
+    known.checks.push(Check { name, expression, partition: None });
     Ok(())
 }
 

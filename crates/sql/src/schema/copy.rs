@@ -92,7 +92,7 @@ pub(super) fn like(
         column.comment = column.comment.take().filter(|_| including.comments);
     }
     if including.constraints {
-        table.checks.clone_from(&from.checks);
+        table.checks = from.checks.iter().filter(|check| check.partition.is_none()).cloned().collect();
     }
     if including.comments {
         table.comment.clone_from(&from.comment);

@@ -1,9 +1,9 @@
 //! What depends on what is dropped: views, policies, triggers, defaults and casts.
 
 use truststream_kernel::Result;
-use truststream_services::database::{Cast, Catalog, TableKind, TableName};
+use truststream_services::database::{Cast, Catalog, Partitioning, TableKind, TableName};
 
-use super::{casts, fault, sequences, views};
+use super::{casts, fault, policies, sequences, views};
 use crate::expression::{self, Scope};
 
 /// Something that can't be without something else.
@@ -63,7 +63,9 @@ fn drop(catalog: &mut Catalog, dependent: &Dependent) {
             catalog.tables.shift_remove(name);
         }
         Dependent::Policy(table, name) => {
-            catalog.tables[table].policies.retain(|policy| policy.name != *name)
+            if let Ok(policies) = policies::of(catalog, table) {
+                policies.retain(|policy| policy.name != *name);
+            }
         }
         Dependent::Trigger(table, name) => {
             catalog.tables[table].triggers.retain(|trigger| trigger.name != *name)
@@ -88,10 +90,16 @@ fn broken(catalog: &Catalog) -> Vec<Dependent> {
         }
         let file = expression::file_name(name);
         let scope = Scope { alias: Some(&file), ..Scope::of_table(catalog, name) };
-        for policy in &table.policies {
+        let parts = table.partitioning.iter().flat_map(Partitioning::all);
+        let own = parts.map(|(_, one)| (&one.name, &one.policies));
+        for (of, policy) in [(name, &table.policies)]
+            .into_iter()
+            .chain(own)
+            .flat_map(|(of, policies)| policies.iter().map(move |policy| (of, policy)))
+        {
             let texts = [&policy.using, &policy.check];
             if texts.into_iter().flatten().any(|text| expression::condition(text, &scope).is_err()) {
-                found.push(Dependent::Policy(name.clone(), policy.name.clone()));
+                found.push(Dependent::Policy(of.clone(), policy.name.clone()));
             }
         }
         for column in table.columns.iter().filter(|column| column.identity.is_none()) {

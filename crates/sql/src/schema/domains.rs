@@ -31,7 +31,7 @@ pub(super) fn create(catalog: &mut Catalog, create: &CreateDomain, not_null: boo
             more => format!("{}_check{more}", name.name),
         };
         let called = rule.name.as_ref().map_or_else(made_up, ident);
-        domain.checks.push(Check { name: called, expression: rule.expr.to_string() });
+        domain.checks.push(Check { name: called, expression: rule.expr.to_string(), partition: None });
     }
     catalog.domains.insert(name, domain);
     Ok(())
@@ -66,6 +66,7 @@ fn checks(domain: &Domain, column: &str) -> impl Iterator<Item = Check> {
     domain.checks.iter().map(move |check| Check {
         name: check.name.clone(),
         expression: with_column(&check.expression, column),
+        partition: None,
     })
 }
 

@@ -3,7 +3,7 @@
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer, Word};
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{Catalog, TableKind, TableName};
+use truststream_services::database::{Catalog, Policy, TableKind, TableName};
 
 use crate::quote::quote;
 
@@ -48,21 +48,36 @@ fn texts(
                 None => return refused(format!("view {}", super::shown(called))),
             }
         }
-        for policy in &mut table.policies {
-            for text in policy.using.iter_mut().chain(&mut policy.check) {
-                if !words(text).iter().any(|word| word == "select") {
-                    continue;
-                }
-                match change(&known, Some(called), text) {
-                    Some(changed) => *text = changed,
-                    None => {
-                        return refused(format!("policy {} on table {}", policy.name, super::shown(called)));
-                    }
+        let mut lost = Vec::new();
+        let mut all = |policies: &mut [Policy], of: &TableName| {
+            for policy in policies {
+                if !in_policy(policy, |text| change(&known, Some(called), text)) {
+                    lost.push(format!("policy {} on table {}", policy.name, super::shown(of)));
                 }
             }
+        };
+        all(&mut table.policies, called);
+        if let Some(divided) = &mut table.partitioning {
+            divided.each_mut(&mut |one| all(&mut one.policies, &one.name));
+        }
+        if let Some(first) = lost.into_iter().next() {
+            return refused(first);
         }
     }
     Ok(())
+}
+
+/// Changes the queries within a policy; whether that could be done.
+fn in_policy(policy: &mut Policy, change: impl Fn(&str) -> Option<String>) -> bool {
+    let texts = policy.using.iter_mut().chain(&mut policy.check);
+    let mut with_query = texts.filter(|text| words(text).iter().any(|word| word == "select"));
+    with_query.all(|text| match change(text) {
+        Some(changed) => {
+            *text = changed;
+            true
+        }
+        None => false,
+    })
 }
 
 fn tokens(text: &str) -> Vec<Token> {

@@ -24,6 +24,7 @@ mod grants;
 mod identity;
 mod names;
 mod own;
+mod partition_checks;
 mod partitions;
 mod planning;
 mod policies;

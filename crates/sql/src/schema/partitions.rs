@@ -4,8 +4,8 @@
 use std::cmp::Ordering;
 
 use sqlparser::ast::{
-    AlterTable, AlterTableOperation as Operation, CreateTable, Expr, ForValues, FunctionArg, FunctionArgExpr,
-    FunctionArguments, PartitionBoundValue, Statement, UnaryOperator,
+    AlterTable, AlterTableOperation as Operation, CheckConstraint, CreateTable, Expr, ForValues, FunctionArg,
+    FunctionArgExpr, FunctionArguments, PartitionBoundValue, Statement, TableConstraint, UnaryOperator,
 };
 use sqlparser::tokenizer::Token;
 use truststream_kernel::value::decimal;
@@ -16,7 +16,7 @@ use truststream_services::database::{
 
 use super::names::{ident, parts, relation_taken, table_name};
 use super::own::{Own, Words, unreadable};
-use super::{defaults, fault, no_such_table};
+use super::{defaults, fault, no_such_table, partition_checks};
 
 /// `partition by range (at)`, after the columns.
 pub(super) fn by(name: &TableName, table: &Table, expr: &Expr) -> Result<Partitioning> {
@@ -52,10 +52,11 @@ pub(super) fn create(catalog: &mut Catalog, create: &CreateTable, parent: &Table
         }
         return Err(fault("42P07", format!("relation \"{}\" already exists", name.name)));
     }
-    if !create.columns.is_empty() || !create.constraints.is_empty() {
-        return Err(Error::unsupported(format!(
-            "{name}: a partition with columns or constraints of its own"
-        )));
+    let checks: Option<Vec<_>> = create.constraints.iter().map(check).collect();
+    let refused = || Error::unsupported(format!("{name}: a partition with keys of its own"));
+    let checks = checks.ok_or_else(refused)?;
+    if !create.columns.is_empty() {
+        return Err(Error::unsupported(format!("{name}: a partition with columns of its own")));
     }
     let grants = defaults::of_table(catalog, &name);
     let (_, table, level) = divided(catalog, parent)?;
@@ -63,7 +64,18 @@ pub(super) fn create(catalog: &mut Catalog, create: &CreateTable, parent: &Table
         create.for_values.as_ref().ok_or_else(|| fault("42601", "syntax error at end of input".into()))?;
     let bound = bound(table, level, (&name, values))?;
     let partitioning = create.partition_by.as_ref().map(|by| self::by(&name, table, by)).transpose()?;
-    insert(catalog, parent, Partition { name, bound, grants, row_security: false, partitioning })
+    let (row_security, policies) = (false, Vec::new());
+    let made = Partition { name: name.clone(), bound, grants, row_security, policies, partitioning };
+    insert(catalog, parent, made)?;
+    checks.into_iter().try_for_each(|rule| partition_checks::add(catalog, &name, rule))
+}
+
+/// The check that a constraint is, if it is one.
+fn check(constraint: &TableConstraint) -> Option<&CheckConstraint> {
+    match constraint {
+        TableConstraint::Check(rule) => Some(rule),
+        _ => None,
+    }
 }
 
 /// Makes a partition of a table, or of a partition that is divided.
@@ -235,7 +247,6 @@ pub(super) fn concerns(catalog: &mut Catalog, statement: &Statement) -> Result<b
             return Ok(catalog.partition(&table_name(&index.table_name)).is_some());
         }
         Statement::CreateIndex(index) => (&index.table_name, "a unique index"),
-        Statement::CreatePolicy(policy) => (&policy.table_name, "a policy"),
         Statement::CreateTrigger(trigger) => (&trigger.table_name, "a trigger"),
         Statement::Comment { object_name, object_type: sqlparser::ast::CommentObject::Table, .. } => {
             return Ok(catalog.partition(&table_name(object_name)).is_some());
@@ -265,7 +276,16 @@ fn altered(catalog: &mut Catalog, alter: &AlterTable) -> Result<bool> {
         let secure = match operation {
             Operation::OwnerTo { .. }
             | Operation::ForceRowLevelSecurity
+            | Operation::ValidateConstraint { .. }
             | Operation::NoForceRowLevelSecurity => {
+                continue;
+            }
+            Operation::AddConstraint { constraint: TableConstraint::Check(rule), .. } => {
+                partition_checks::add(catalog, &name, rule)?;
+                continue;
+            }
+            Operation::DropConstraint { if_exists, name: constraint, .. } => {
+                partition_checks::drop(catalog, &name, &ident(constraint), *if_exists)?;
                 continue;
             }
             Operation::EnableRowLevelSecurity => true,
@@ -290,8 +310,14 @@ pub(super) fn named<'c>(catalog: &'c mut Catalog, name: &TableName) -> Option<&'
 
 /// Drops a partition with its rows; whether there is one of the name.
 pub(super) fn drop(catalog: &mut Catalog, name: &TableName) -> bool {
-    let mut divided = catalog.tables.values_mut().filter_map(|table| table.partitioning.as_mut());
-    divided.any(|known| take(known, name).is_some())
+    let taken = |table: &mut Table| {
+        let found = table.partitioning.as_mut().is_some_and(|known| take(known, name).is_some());
+        if found {
+            partition_checks::sweep(table);
+        }
+        found
+    };
+    catalog.tables.values_mut().any(taken)
 }
 
 /// Takes a partition out, on whatever level it is.

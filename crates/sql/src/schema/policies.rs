@@ -7,12 +7,12 @@ use truststream_kernel::{Error, Result};
 use truststream_services::database::{Catalog, Policy, PolicyCommand, TableName};
 
 use super::names::{ident, table_name};
-use super::{fault, no_such_table};
+use super::{fault, no_such_table, partitions};
 
 pub(super) fn create(catalog: &mut Catalog, create: &CreatePolicy) -> Result<()> {
     let table = table_name(&create.table_name);
     let name = ident(&create.name);
-    let policies = policies(catalog, &table)?;
+    let policies = of(catalog, &table)?;
     if policies.iter().any(|policy| policy.name == name) {
         return Err(fault("42710", format!("policy \"{name}\" for table \"{}\" already exists", table.name)));
     }
@@ -43,9 +43,13 @@ pub(super) fn create(catalog: &mut Catalog, create: &CreatePolicy) -> Result<()>
     Ok(())
 }
 
-fn policies<'a>(catalog: &'a mut Catalog, table: &TableName) -> Result<&'a mut Vec<Policy>> {
-    let known = catalog.tables.get_mut(table).ok_or_else(|| no_such_table(table))?;
-    Ok(&mut known.policies)
+/// The policies of a table, or of a partition alone.
+pub(super) fn of<'a>(catalog: &'a mut Catalog, table: &TableName) -> Result<&'a mut Vec<Policy>> {
+    if catalog.tables.contains_key(table) {
+        return Ok(&mut catalog.tables[table].policies);
+    }
+    let partition = partitions::named(catalog, table).ok_or_else(|| no_such_table(table))?;
+    Ok(&mut partition.policies)
 }
 
 /// Roles by name; `public` is everybody and so an empty list.
@@ -67,7 +71,7 @@ pub(super) fn alter(catalog: &mut Catalog, change: &AlterPolicy) -> Result<()> {
     let table = table_name(&change.table_name);
     let name = ident(&change.name);
     let missing = || no_such_policy(&name, &table);
-    let policies = policies(catalog, &table)?;
+    let policies = of(catalog, &table)?;
     let policy = policies.iter_mut().find(|policy| policy.name == name).ok_or_else(missing)?;
     match &change.operation {
         AlterPolicyOperation::Rename { new_name } => policy.name = ident(new_name),
@@ -89,10 +93,10 @@ pub(super) fn alter(catalog: &mut Catalog, change: &AlterPolicy) -> Result<()> {
 pub(super) fn drop(catalog: &mut Catalog, change: &DropPolicy) -> Result<()> {
     let table = table_name(&change.table_name);
     let name = ident(&change.name);
-    if change.if_exists && !catalog.tables.contains_key(&table) {
+    if change.if_exists && !catalog.has_relation(&table) {
         return Ok(());
     }
-    let policies = policies(catalog, &table)?;
+    let policies = of(catalog, &table)?;
     let before = policies.len();
     policies.retain(|policy| policy.name != name);
     if policies.len() == before && !change.if_exists {

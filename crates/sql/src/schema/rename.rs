@@ -2,7 +2,7 @@
 
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
-use truststream_services::database::{Partitioning, Table};
+use truststream_services::database::{Partition, Partitioning, Policy, Table};
 
 use crate::quote::quote;
 
@@ -54,11 +54,7 @@ pub(super) fn column_of(table: &mut Table, old: &str, new: &str) {
         texts.extend(&mut index.predicate);
     }
     texts.extend(table.checks.iter_mut().map(|check| &mut check.expression));
-    for policy in &mut table.policies {
-        let parts = policy.using.iter_mut().chain(&mut policy.check);
-        // Those with a query have names of their own.
-        texts.extend(parts.filter(|text| !text.to_lowercase().contains("select")));
-    }
+    texts.extend(table.policies.iter_mut().flat_map(conditions));
     for column in &mut table.columns {
         texts.extend(&mut column.generated);
         if column.name == old {
@@ -68,4 +64,16 @@ pub(super) fn column_of(table: &mut Table, old: &str, new: &str) {
     for text in texts {
         *text = column_in(text, old, new);
     }
+    let mut of_partition = |partition: &mut Partition| {
+        for text in partition.policies.iter_mut().flat_map(conditions) {
+            *text = column_in(text, old, new);
+        }
+    };
+    table.partitioning.iter_mut().for_each(|known| known.each_mut(&mut of_partition));
+}
+
+/// The conditions of a policy, but for those with a query, which have names of their own.
+fn conditions(policy: &mut Policy) -> impl Iterator<Item = &mut String> {
+    let parts = policy.using.iter_mut().chain(&mut policy.check);
+    parts.filter(|text| !text.to_lowercase().contains("select"))
 }

@@ -1,5 +1,6 @@
 //! What migrations become on SQLite: statements on rows, and what can't be held there.
 
+mod check;
 mod data;
 mod insert;
 pub mod materialized;
@@ -16,6 +17,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use check::check;
 pub use data::data;
 pub(crate) use review::is_held;
 pub use review::review;

@@ -3,7 +3,7 @@
 use truststream_kernel::value::range;
 use truststream_kernel::{Error, ErrorKind, Type};
 use truststream_services::database::{
-    AppliedMigration, Catalog, Problem, Table, TableKind, TableName, Trigger,
+    AppliedMigration, Catalog, Partitioning, Problem, Table, TableKind, TableName, Trigger,
 };
 
 use crate::composite::Composite;
@@ -174,10 +174,14 @@ fn faults(catalog: &Catalog, name: &TableName, table: &Table) -> Vec<String> {
         }
     }
     faults.extend(loose_keys(catalog, table));
-    results.extend(table.checks.iter().map(|check| expression::condition(&check.expression, &scope)));
+    for check in &table.checks {
+        faults.extend(super::check(catalog, name, check).err().map(|error| error.message().to_owned()));
+    }
     let file = file_name(name);
     let rows = Scope { alias: Some(&file), ..scope };
-    for policy in &table.policies {
+    let parts = table.partitioning.iter().flat_map(Partitioning::all);
+    let own = parts.flat_map(|(_, one)| &one.policies);
+    for policy in table.policies.iter().chain(own) {
         let conditions = [&policy.using, &policy.check].into_iter().flatten();
         results.extend(conditions.map(|text| expression::condition(text, &rows)));
     }

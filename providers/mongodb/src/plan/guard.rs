@@ -2,7 +2,7 @@
 
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, Result};
-use truststream_services::database::{PolicyCommand, TableName};
+use truststream_services::database::{Partition, PolicyCommand, TableName};
 
 use super::{Place, Planner};
 use crate::access::Rule;
@@ -51,6 +51,19 @@ impl Planner<'_> {
     /// Those of [`Planner::guarded`].
     pub(crate) fn check(&mut self, table: &TableName, command: PolicyCommand) -> Result<Option<Condition>> {
         let rule = self.access.check(self.schema, table, command)?;
+        self.condition(table, rule)
+    }
+
+    /// The condition on existing or new rows of a partition by its own name; `None` if all are open.
+    ///
+    /// # Errors
+    /// 42501 if it is closed to the caller.
+    pub(crate) fn of_partition(
+        &mut self,
+        (table, partition): (&TableName, &Partition),
+        kind: (PolicyCommand, bool),
+    ) -> Result<Option<Condition>> {
+        let rule = self.access.of_partition(partition, kind)?;
         self.condition(table, rule)
     }
 

@@ -3,7 +3,7 @@
 use mongodb::bson::Document;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{PolicyCommand, Table, TableName};
-use truststream_sql::partitions::open;
+use truststream_sql::partitions::may;
 
 use super::Named;
 use super::fault::{failing_row, texts};
@@ -43,13 +43,15 @@ impl Work {
         self.share.as_ref().filter(|share| share.table == *name)
     }
 
-    /// Whether rows of such a share are open to a command of the caller.
+    /// Refuses a caller that such a share is closed to.
     ///
     /// # Errors
-    /// 42501 if it is closed to them.
-    pub(super) fn is_open(&self, share: &Share, command: PolicyCommand) -> Result<bool> {
-        let role = if self.owner { None } else { Access::of(&self.cx).role() };
-        open(&share.partition, role, command)
+    /// 42501.
+    pub(super) fn may_share(&self, share: &Share, command: PolicyCommand) -> Result<()> {
+        match Access::of(&self.cx).role().filter(|_| !self.owner) {
+            Some(role) => may(&share.partition, role, command),
+            None => Ok(()),
+        }
     }
 }
 

@@ -247,17 +247,18 @@ impl Work {
 
     /// Which stored rows the caller may see and update.
     async fn meeting(&mut self, name: &TableName, rows: &[Document]) -> Result<Vec<bool>> {
-        if let Some(share) = self.share_of(name) {
-            let open = self.is_open(share, PolicyCommand::Update)?;
-            return Ok(vec![open && self.is_open(share, PolicyCommand::Select)?; rows.len()]);
-        }
+        let share = self.share_of(name).cloned();
         let schema = std::sync::Arc::clone(&self.schema);
         let mut conditions = Vec::new();
         let mut stages = Vec::new();
         {
             let mut planner = self.planner(&schema);
             for command in [PolicyCommand::Update, PolicyCommand::Select] {
-                if let Some(condition) = planner.using(name, command)? {
+                let made = match &share {
+                    Some(share) => planner.of_partition((name, &share.partition), (command, false))?,
+                    None => planner.using(name, command)?,
+                };
+                if let Some(condition) = made {
                     stages.extend(condition.stages);
                     conditions.push(condition.expr);
                 }

@@ -2,13 +2,14 @@
 
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
-use truststream_services::database::{Column, PolicyCommand, Table, TableName};
+use truststream_services::database::{Column, Partition, PolicyCommand, Table, TableName};
 
 use super::Named;
 use super::divided::{outside, relation};
 use super::fault::failing_row;
 use crate::cast::cast;
 use crate::names::field;
+use crate::partition::Share;
 use crate::plan::{Place, Planner};
 use crate::schema::Schema;
 use crate::sql::Translator;
@@ -109,25 +110,25 @@ impl Work {
         }
         // What foreign keys do no policy concerns, and no name that a statement has.
         let share = self.share_of(name).filter(|_| !policies.is_empty()).cloned();
-        let mut open = true;
-        if let Some(share) = &share {
-            for (command, _) in policies {
-                open &= self.is_open(share, *command)?;
-            }
-        }
         let inserts = policies.iter().any(|(command, _)| *command == PolicyCommand::Insert);
-        let policies = if share.is_some() { &[] } else { policies };
-        let verdicts = self.verdicts((name, table), rows, policies).await?;
+        let part = share.as_ref().map(|share| &share.partition);
+        let verdicts = match table.checks.iter().any(|check| check.partition.is_some()) {
+            false => self.verdicts((name, table), rows, (policies, part)).await?,
+            true => {
+                let placed: Vec<_> =
+                    rows.iter().map(|row| placed((name, table), share.as_ref(), row)).collect();
+                self.verdicts((name, table), &placed, (policies, part)).await?
+            }
+        };
         for (at, row) in rows.iter().enumerate() {
             let is_inside = share.as_ref().map_or(Ok(true), |share| share.has(table, row))?;
             let relation = match &share {
-                Some(share) if !open => return Err(violated(&share.partition.name)),
                 Some(share) if !is_inside => &share.partition.name,
                 _ => relation((name, table), row)?,
             };
             let holds = |key: &str| verdicts.get(at).is_none_or(|one| one.get_bool(key).unwrap_or(true));
             if !holds("p") {
-                return Err(violated(name));
+                return Err(violated(part.map_or(name, |part| &part.name)));
             }
             let outside = || if is_inside { Ok(()) } else { Err(outside(relation, table, row)) };
             // Of a row that was there PostgreSQL asks first whether it stays, and of a new one whether it goes
@@ -157,12 +158,28 @@ impl Work {
         &mut self,
         named: Named<'_>,
         rows: &[Document],
-        policies: &[(PolicyCommand, bool)],
+        policies: (&[(PolicyCommand, bool)], Option<&Partition>),
     ) -> Result<Vec<Document>> {
         let schema = std::sync::Arc::clone(&self.schema);
         let stages = verdicts(&mut self.planner(&schema), named, policies)?;
         if stages.is_empty() || rows.is_empty() { Ok(Vec::new()) } else { self.evaluated(rows, stages).await }
     }
+}
+
+/// The names of the partitions that a row is in, in a document that no column's field is in.
+const PLACE: &str = "%place";
+
+/// A row with the partitions whose rules it has to obey; of one that is in none, that is told elsewhere.
+fn placed((name, table): Named<'_>, share: Option<&Share>, row: &Document) -> Document {
+    let into = match share {
+        Some(share) if !share.has(table, row).unwrap_or(true) => Some(&share.partition.name),
+        _ => relation((name, table), row).ok(),
+    };
+    let known = table.partitioning.as_ref().zip(into);
+    let path = known.map(|(known, into)| known.path(into)).unwrap_or_default();
+    let mut placed = row.clone();
+    placed.insert(PLACE, path.iter().map(|(_, one)| one.name.to_string()).collect::<Vec<_>>());
+    placed
 }
 
 fn violated(name: &TableName) -> Error {
@@ -177,11 +194,15 @@ fn violated(name: &TableName) -> Error {
 fn verdicts(
     planner: &mut Planner<'_>,
     (name, table): Named<'_>,
-    policies: &[(PolicyCommand, bool)],
+    (policies, part): (&[(PolicyCommand, bool)], Option<&Partition>),
 ) -> Result<Vec<Document>> {
     let (mut stages, mut conditions) = (Vec::new(), Vec::new());
     for (command, new) in policies {
-        let made = if *new { planner.check(name, *command)? } else { planner.using(name, *command)? };
+        let made = match part {
+            Some(part) => planner.of_partition((name, part), (*command, *new))?,
+            None if *new => planner.check(name, *command)?,
+            None => planner.using(name, *command)?,
+        };
         if let Some(made) = made {
             stages.extend(made.stages);
             conditions.push(made.expr);
@@ -193,7 +214,10 @@ fn verdicts(
     }
     for (at, check) in table.checks.iter().enumerate() {
         let violated = Translator::condition(planner, &Place::of(name), &check.expression, Want::False)?;
-        projection.insert(format!("c{at}"), crate::term::not(violated.expr));
+        let holds = crate::term::not(violated.expr);
+        let of = check.partition.as_ref().map(|one| doc! { "$in": [one.to_string(), format!("${PLACE}")] });
+        let judged = of.map(|of| doc! { "$cond": [of, holds.clone(), true] }.into());
+        projection.insert(format!("c{at}"), judged.unwrap_or(holds));
     }
     if projection.is_empty() {
         return Ok(Vec::new());

@@ -122,7 +122,7 @@ impl Work {
             return Ok(());
         }
         match self.share_of(name) {
-            Some(share) => self.is_open(share, command).map(drop),
+            Some(share) => self.may_share(share, command),
             None => Access::of(&self.cx).may_write((name, self.schema.table(name)?), command, columns),
         }
     }

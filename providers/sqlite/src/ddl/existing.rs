@@ -34,11 +34,10 @@ fn named(catalog: &Catalog, error: &rusqlite::Error) -> Option<Error> {
             if let Some(name) = divided(catalog, subject) {
                 return Some(in_none(name));
             }
-            let has =
-                |(_, table): &(&TableName, &Table)| table.checks.iter().any(|check| check.name == subject);
-            let table = tables(catalog).find(has)?.0;
+            let known = |(name, table)| check(name, table, subject);
+            let relation = tables(catalog).find_map(known)?;
             let message =
-                format!("new row for relation \"{}\" violates check constraint \"{subject}\"", table.name);
+                format!("new row for relation \"{}\" violates check constraint \"{subject}\"", relation.name);
             Some(Error::new(ErrorKind::Constraint, "23514", message))
         }
         ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
@@ -72,6 +71,12 @@ fn file<'c>(catalog: &'c Catalog, called: &str) -> Option<(&'c TableName, &'c Ta
     tables(catalog).find(|(name, _)| physical_name(name) == called)
 }
 
+/// The relation that a check of a table is of: the table, or a partition alone.
+fn check<'t>(name: &'t TableName, table: &'t Table, called: &str) -> Option<&'t TableName> {
+    let known = table.checks.iter().find(|check| check.name == called)?;
+    Some(known.partition.as_ref().unwrap_or(name))
+}
+
 /// The key that SQLite names by its index or by its columns.
 fn key(catalog: &Catalog, subject: &str) -> Option<String> {
     if let Some(index) = subject.strip_prefix("index '").and_then(|index| index.strip_suffix('\'')) {
@@ -103,7 +108,7 @@ pub(super) fn unfit(name: &TableName, table: &Table, error: rusqlite::Error) -> 
         Some(ffi::SQLITE_CONSTRAINT_CHECK) => {
             let message = format!(
                 "check constraint \"{subject}\" of relation \"{}\" is violated by some row",
-                name.name
+                check(name, table, subject).unwrap_or(name).name
             );
             Error::new(ErrorKind::Constraint, "23514", message)
         }

@@ -166,8 +166,9 @@ impl Write<'_> {
     ) -> Result<Vec<Vec<Cell>>> {
         let table = self.schema.table(&written.table)?;
         let judged = !function.security_definer && Access::of(self.cx).role().is_some();
-        let whole = written.named == written.table;
-        if judged && written.upserts && whole && table.row_security {
+        let part = self.schema.catalog.partition(&written.named);
+        let secured = part.map_or(table.row_security, |(_, one)| one.row_security);
+        if judged && written.upserts && secured {
             return Err(Error::unsupported(format!(
                 "\"on conflict do update\" of a table with policies in function {}: declare it security definer",
                 function.name

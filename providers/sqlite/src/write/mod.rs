@@ -16,7 +16,6 @@ use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{
     Batch, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions, expected,
 };
-use truststream_sql::partitions;
 
 use crate::access::Access;
 use crate::connection::Conn;
@@ -131,22 +130,23 @@ impl<'a> Write<'a> {
         readable: bool,
     ) -> Result<()> {
         let access = Access::of(self.cx).by_columns();
-        if let Some((_, partition)) = self.schema.catalog.partition(name) {
-            let open = partitions::open(partition, access.role(), command)?;
-            if readable {
-                partitions::open(partition, access.role(), PolicyCommand::Select)?;
-            }
-            return if open || written.is_empty() { Ok(()) } else { Err(violated(name)) };
-        }
+        let part = self.schema.catalog.partition(name);
         let mut conditions = Vec::new();
-        conditions.extend(access.check(self.schema, name, command)?);
+        conditions.extend(match part {
+            Some(part) => access.of_partition(self.schema, part, (command, true))?,
+            None => access.check(self.schema, name, command)?,
+        });
         if readable {
-            conditions.extend(access.using(self.schema, name, PolicyCommand::Select)?);
+            conditions.extend(match part {
+                Some(part) => access.of_partition(self.schema, part, (PolicyCommand::Select, false))?,
+                None => access.using(self.schema, name, PolicyCommand::Select)?,
+            });
         }
         if conditions.is_empty() || written.is_empty() {
             return Ok(());
         }
-        if self.meeting(name, written, &conditions.join(" AND "))? == written.len() {
+        let table = part.map_or(name, |(table, _)| table);
+        if self.meeting(table, written, &conditions.join(" AND "))? == written.len() {
             return Ok(());
         }
         Err(violated(name))
