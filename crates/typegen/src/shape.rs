@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use truststream_services::database::{Catalog, Function, Link, Table, TableKind, TableName};
+use truststream_services::database::{Attribute, Catalog, Function, Link, Table, TableKind, TableName};
 use truststream_sql::computed;
 
 /// A way from one table to another of its schema, as a foreign key makes it.
@@ -20,6 +20,12 @@ pub(crate) fn relations<'c>(catalog: &'c Catalog, schema: &str, views: bool) -> 
     let all = catalog.tables.iter().filter(|(name, _)| name.schema == schema);
     let wanted = all.filter(|(_, table)| (table.kind != TableKind::Table) == views);
     wanted.map(|(name, table)| (name.name.as_str(), table)).collect()
+}
+
+/// Composite types of a schema by name.
+pub(crate) fn composites<'c>(catalog: &'c Catalog, schema: &str) -> BTreeMap<&'c str, &'c [Attribute]> {
+    let all = catalog.composites.iter().filter(|(name, _)| name.schema == schema);
+    all.map(|(name, fields)| (name.name.as_str(), fields.as_slice())).collect()
 }
 
 /// Enums of a schema by name.

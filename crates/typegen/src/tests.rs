@@ -77,3 +77,21 @@ fn what_the_database_makes_is_not_given() {
     }
     assert!(!insert.contains("pub id") && !insert.contains("pub twice"), "{insert}");
 }
+
+#[test]
+fn composite_types_have_their_fields() {
+    let sql = "create schema shop; create type shop.size as (width int, \"a b\" text);
+        create type place as (street text, size shop.size);
+        create table a (id int primary key, at place, all_of shop.size not null);";
+    let [typescript, _] = both(sql, &["public", "shop"]);
+    for part in [
+        "at: Database[\"public\"][\"CompositeTypes\"][\"place\"] | null",
+        "all_of: Database[\"shop\"][\"CompositeTypes\"][\"size\"]\n",
+        "place: {\n        street: string | null\n        size: Database[\"shop\"][\"CompositeTypes\"][\"size\"] | null",
+        "width: number | null\n        \"a b\": string | null",
+    ] {
+        assert!(typescript.contains(part), "{part}\n{typescript}");
+    }
+    let [typescript, _] = both(sql, &["public"]);
+    assert!(typescript.contains("all_of: unknown"), "{typescript}");
+}

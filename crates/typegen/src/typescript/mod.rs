@@ -10,6 +10,7 @@ mod values;
 use std::collections::BTreeMap;
 
 use truststream_services::database::{Catalog, Table, TableKind, TableName};
+use truststream_sql::schema::type_named;
 
 use crate::columns::{Given, inserted};
 use crate::shape;
@@ -40,8 +41,7 @@ pub fn typescript(catalog: &Catalog, schemas: &[String]) -> String {
         relations(&mut out, &values, schema, true);
         functions(&mut out, &values, schema);
         enums(&mut out, catalog, schema);
-        // PostgreSQL's `create type … as (…)` is not kept in a catalog.
-        out.empty("CompositeTypes");
+        composites(&mut out, &values, schema);
         out.close("}");
     }
     out.close("}");
@@ -127,6 +127,20 @@ fn relationships(out: &mut Out, catalog: &Catalog, from: &TableName) {
         out.close("},");
     }
     out.close("]");
+}
+
+fn composites(out: &mut Out, values: &Values<'_>, schema: &str) {
+    let found = shape::composites(values.catalog, schema);
+    out.members("CompositeTypes", found.is_empty(), |out| {
+        for (name, fields) in found {
+            out.members(&key(name), fields.is_empty(), |out| {
+                for field in fields {
+                    let ty = values.nullable(&type_named(values.catalog, &field.type_name), true);
+                    out.line(&format!("{}: {ty}", key(&field.name)));
+                }
+            });
+        }
+    });
 }
 
 fn enums(out: &mut Out, catalog: &Catalog, schema: &str) {

@@ -54,10 +54,20 @@ impl Values<'_> {
             Type::Interval => "unknown".to_owned(),
             Type::Other(name) => match name.as_str() {
                 "citext" | "timetz" | "time with time zone" | "vector" => "string".to_owned(),
-                _ => "unknown".to_owned(),
+                name => self.composite(name),
             },
             _ => "string".to_owned(),
         }
+    }
+
+    /// A composite type of the schemas that are written.
+    fn composite(&self, name: &str) -> String {
+        let name = enum_table(&name.replace('"', ""));
+        let known = self.schemas.contains(&name.schema) && self.catalog.composites.contains_key(&name);
+        if !known {
+            return "unknown".to_owned();
+        }
+        format!("Database[{}][\"CompositeTypes\"][{}]", quoted(&name.schema), quoted(&name.name))
     }
 
     fn label(&self, name: &str) -> String {

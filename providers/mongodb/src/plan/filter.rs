@@ -363,7 +363,10 @@ fn anonymous(operator: &Operator, ty: &Type) -> Error {
 }
 
 pub(crate) fn no_operator(sign: &str, ty: &Type) -> Error {
-    let message = format!("operator does not exist: {} {sign} unknown", ty.sql_name());
+    // PostgreSQL names operators by types without their lengths.
+    let name = ty.sql_name();
+    let left = name.split('(').next().unwrap_or_default();
+    let message = format!("operator does not exist: {left} {sign} unknown");
     Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
         "No operator matches the given name and argument types. You might need to add explicit type casts.",
     )

@@ -195,7 +195,9 @@ fn anonymous(operator: &Operator, term: &Compared<'_>) -> Error {
 pub(super) fn no_operator(sign: &str, term: &Compared<'_>) -> Error {
     let ty = term.type_name();
     let right = if term.is_read_for(sign) { ty.as_str() } else { "unknown" };
-    let message = format!("operator does not exist: {ty} {sign} {right}");
+    // PostgreSQL names operators by types without their lengths.
+    let left = ty.split('(').next().unwrap_or_default();
+    let message = format!("operator does not exist: {left} {sign} {right}");
     Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
         "No operator matches the given name and argument types. You might need to add explicit type casts.",
     )

@@ -104,7 +104,9 @@ pub(crate) fn checked(schema: &Schema, ty: &Type, value: Value) -> Result<Value>
     if let (Some(labels), Value::Text(label)) = (schema.labels(ty), &value)
         && !labels.contains(label)
     {
-        let message = format!("invalid input value for enum {}: \"{label}\"", ty.sql_name());
+        let name = ty.sql_name();
+        let shown = name.rsplit('.').next().unwrap_or_default();
+        let message = format!("invalid input value for enum {shown}: \"{label}\"");
         return Err(Error::new(ErrorKind::InvalidInput, "22P02", message));
     }
     if let (Some(composite), Value::Text(text)) = (schema.composite(ty), &value) {
