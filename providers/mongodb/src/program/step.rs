@@ -146,10 +146,15 @@ impl Run<'_> {
 
     /// The pipeline of a statement, if it is a query.
     pub(super) fn query(&self, sql: &str, columns: Option<&[(String, Type)]>) -> Result<Option<Plan>> {
-        let Statement::Query(query) = statement(sql)? else { return Ok(None) };
+        let parsed = statement(sql)?;
+        // What sets something looks like a query.
+        let Statement::Query(query) = &parsed else { return Ok(None) };
+        if setting(&parsed).is_some() {
+            return Ok(None);
+        }
         let (function, arguments) = self.names.called(&self.schema.catalog, self.function)?;
         let rows =
-            Translator::step(&mut self.work.planner(self.schema), &function, &arguments, &query, columns)?;
+            Translator::step(&mut self.work.planner(self.schema), &function, &arguments, query, columns)?;
         Ok(Some(Plan { collection: rows.from, stages: rows.stages }))
     }
 
