@@ -306,3 +306,34 @@ async fn what_only_the_lost_backend_had_is_kept_until_it_is_applied_or_dropped()
         "1"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_with_a_column_that_the_mirror_lacks_is_not_brought_there_without_it() {
+    let server = PostgresServer::start(&["synchronous_commit=on"]).unwrap();
+    let spare = format!(
+        "[backend.spare.database]\nprovider = \"postgres\"\nurl = \"{}\"",
+        server.new_database().unwrap()
+    );
+    let (db, _folder) = project_to(&server, "spare", &spare).await;
+    until(&db, "the mirror is in sync", |status| is_mirrored(status, "spare")).await;
+    let (there, main) = ("test_0", "test_1");
+    let more = "alter table entries add column more text; insert into entries values (9001, 'x', 'more')";
+    server.sql(main, more).unwrap();
+    let told = |status: &Status| {
+        let note = status.mirror.as_ref().and_then(|mirror| mirror.status.note.clone());
+        note.is_some_and(|note| {
+            note.contains("`main` has a column that `spare` lacks: more of public.entries")
+        })
+    };
+    until(&db, "it is told", told).await;
+    let brought = "select count(*) from entries where id = 9001";
+    assert_eq!(server.sql(there, brought).unwrap().trim(), "0");
+    assert!(db.failovers().foresee().await.unwrap().loss.ms > 0, "a failover would lose it, and says so");
+
+    server.sql(there, "alter table entries add column more text").unwrap();
+    let began = Instant::now();
+    while server.sql(there, "select more from entries where id = 9001").unwrap().trim() != "more" {
+        assert!(began.elapsed() < Duration::from_secs(120), "it goes on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -28,6 +28,13 @@ const TRIM_EVERY: Duration = Duration::from_secs(30);
 /// transactions makes positions long.
 const WHOLE: usize = 10_000;
 
+/// What was read of the log.
+struct Batch {
+    read: ChangeBatch,
+    /// Whether the schema has all columns that the rows were made with.
+    is_known: bool,
+}
+
 impl PostgresDriver {
     pub(crate) async fn read_changes(&self, op: &Changes) -> Result<ChangeBatch> {
         let deadline = Instant::now() + op.wait;
@@ -40,35 +47,58 @@ impl PostgresDriver {
         let after = Snapshot::of(after)?;
         check_trimmed(&connection, &after).await?;
         connection.give_back();
+        let mut schema = self.schema();
+        let mut looked = false;
         loop {
             // While it waits it holds no connection.
             let connection = self.own().await?;
-            let batch = self.difference(&connection, &after, op.limit).await?;
+            let batch = self.difference(&connection, &schema, &after, op.limit).await?;
             connection.give_back();
+            if !looked && !batch.is_known {
+                // Nobody has told of them yet; without another look their values would be left out.
+                (schema, looked) = (self.reload().await?, true);
+                continue;
+            }
+            let batch = batch.read;
             let now = Instant::now();
             if !batch.changes.is_empty() || now >= deadline {
                 self.trim_at_times().await;
                 return Ok(batch);
             }
             tokio::time::sleep(LOOK.min(deadline - now)).await;
+            if !looked {
+                schema = self.schema();
+            }
         }
     }
 
     /// What is visible now and was not visible in `after`.
-    async fn difference(&self, client: &Client, after: &Snapshot, limit: usize) -> Result<ChangeBatch> {
+    async fn difference(
+        &self,
+        client: &Client,
+        schema: &Schema,
+        after: &Snapshot,
+        limit: usize,
+    ) -> Result<Batch> {
         let cap = limit.max(WHOLE);
         let (now, rows) = fresh(client, after, cap + 1, None).await?;
         if rows.len() <= cap {
-            let changes = self.changes_of(&rows)?;
+            let (changes, is_known) = changes_of(schema, &rows)?;
             let position = now.until(after, newest(&changes)).position();
-            return Ok(ChangeBatch { changes, position, at_end: true });
+            return Ok(Batch { read: ChangeBatch { changes, position, at_end: true }, is_known });
         }
-        self.some_transactions(client, after, cap).await
+        self.some_transactions(client, schema, after, cap).await
     }
 
     /// Whole transactions, those first whose last change comes first: a transaction that changed a
     /// key after another one did has its last change after the other's.
-    async fn some_transactions(&self, client: &Client, after: &Snapshot, cap: usize) -> Result<ChangeBatch> {
+    async fn some_transactions(
+        &self,
+        client: &Client,
+        schema: &Schema,
+        after: &Snapshot,
+        cap: usize,
+    ) -> Result<Batch> {
         let mut sql = Sql::new(
             "with fresh as (select xid, max(seq) as last, count(*) as size from truststream.changes where xid >= ",
         );
@@ -90,15 +120,9 @@ impl PostgresDriver {
         }
         now.leave_out(&left);
         let (_, rows) = fresh(client, after, usize::MAX >> 1, Some(&taken)).await?;
-        let changes = self.changes_of(&rows)?;
+        let (changes, is_known) = changes_of(schema, &rows)?;
         let position = now.until(after, newest(&changes)).position();
-        Ok(ChangeBatch { changes, position, at_end: left.is_empty() })
-    }
-
-    fn changes_of(&self, rows: &[PgRow]) -> Result<Vec<Change>> {
-        let schema = self.schema();
-        let mut readers: HashMap<TableName, RowReader> = HashMap::new();
-        rows.iter().map(|row| change(&schema, &mut readers, row)).collect()
+        Ok(Batch { read: ChangeBatch { changes, position, at_end: left.is_empty() }, is_known })
     }
 
     async fn trim_at_times(&self) {
@@ -159,6 +183,20 @@ async fn fresh(
     // Without changes the join leaves one row that has only the snapshot.
     rows.retain(|row| row.try_get::<_, Option<i64>>(1).is_ok_and(|seq| seq.is_some()));
     Ok((now, rows))
+}
+
+/// Changes, and whether the schema has all columns that their rows were made with.
+fn changes_of(schema: &Schema, rows: &[PgRow]) -> Result<(Vec<Change>, bool)> {
+    let mut readers: HashMap<TableName, RowReader> = HashMap::new();
+    let mut is_known = true;
+    let changes = rows.iter().map(|row| {
+        let change = change(schema, &mut readers, row)?;
+        let names: Vec<&str> = row.try_get(10).map_err(failed)?;
+        is_known &= readers[&change.table].has(&names);
+        Ok(change)
+    });
+    let changes = changes.collect::<Result<_>>()?;
+    Ok((changes, is_known))
 }
 
 fn change(schema: &Schema, readers: &mut HashMap<TableName, RowReader>, row: &PgRow) -> Result<Change> {

@@ -41,6 +41,11 @@ impl RowReader {
         Ok(self.of(values.collect::<Result<_>>()?))
     }
 
+    /// Whether it reads all of these columns.
+    pub(crate) fn has(&self, names: &[&str]) -> bool {
+        self.columns.iter().eq(names) || names.iter().all(|name| self.columns.iter().any(|one| one == name))
+    }
+
     /// Reads a record made when the table had the columns `names`.
     pub(crate) fn image(&self, names: &[&str], record: &str) -> Result<Row> {
         if self.columns.iter().eq(names) {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use truststream_kernel::{Context, Driven, ErrorKind, Handle, Result, Row, Value};
 use truststream_services::database::{
-    Applied, AppliedPosition, Apply, Change, ChangeKind, Database, Describe, Insert, Mark, Migrate, Position,
-    Scan, TableName,
+    Applied, AppliedPosition, Apply, Change, ChangeKind, Database, Describe, Insert, Mark, Migrate,
+    MigrationNames, Migrations, Position, Scan, TableName,
 };
 use truststream_supabase::RemoteDatabase;
 
-use crate::support::{Remote, on_postgres};
+use crate::support::{Remote, install_helper, on_postgres, run_inside};
 
 const SCHEMA: &str = "
 create table genres (code text primary key, name text not null);
@@ -97,6 +97,35 @@ async fn rows_of_one_project_become_those_of_another() {
     changes.extend(albums[550..].iter().map(|row| gone("albums", row.clone())));
     put(&to, Vec::new(), changes).await.unwrap();
     assert_eq!((all(&to, "genres", 10).await.len(), all(&to, "albums", 1000).await.len()), (1, 550));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_migrations_are_told_without_their_texts() {
+    let database = on_postgres();
+    install_helper(&database);
+    let project = Remote::start(&database).await;
+    let migrate = Migrate { name: "20250101_a.sql".into(), sql: SCHEMA.into(), dry_run: false };
+    project.inside.database().send(migrate).await.unwrap();
+    // What the supabase CLI recorded: of the first one, both.
+    run_inside(
+        &database,
+        "create schema supabase_migrations;
+         create table supabase_migrations.schema_migrations (version text primary key, name text, statements text[]);
+         insert into supabase_migrations.schema_migrations values ('20250101', 'a', '{}'), ('20250102', 'b', '{}'),
+           ('20250103', null, '{}')",
+    );
+    let remote = RemoteDatabase::connect(&project.with_secret()).await.unwrap();
+    let remote: Database = Handle::new(Arc::new(Driven(remote)), Context::system());
+    let all = remote.send(Migrations).await.unwrap();
+    let all: Vec<_> = all.into_iter().map(|one| one.name).collect();
+    assert!(
+        all.ends_with(&["20250101_a.sql", "20250102_b.sql", "20250103.sql"].map(str::to_owned)),
+        "{all:?}"
+    );
+    // Whoever asks for names only does not have texts read.
+    run_inside(&database, "drop function public.truststream_migrations()");
+    assert_eq!(remote.send(MigrationNames).await.unwrap(), all);
+    remote.send(Migrations).await.unwrap_err();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,8 +20,17 @@ pub const PATIENT: &str = "[health]\ntimeout = \"120s\"\nlatency = \"120s\"\n";
 pub const MEMORY: &str = "provider = \"memory\"";
 
 /// Each case's gateway keeps connections of its own until the tests end.
-static SERVER: LazyLock<PostgresServer> =
-    LazyLock::new(|| PostgresServer::start(&["max_connections=1000"]).expect("PostgreSQL is installed"));
+static SERVER: LazyLock<PostgresServer> = LazyLock::new(|| {
+    let (tell, told) = std::sync::mpsc::channel();
+    // It ends with the thread that started it: a test's would be over too soon.
+    std::thread::spawn(move || {
+        tell.send(PostgresServer::start(&["max_connections=1000"])).unwrap();
+        loop {
+            std::thread::park();
+        }
+    });
+    told.recv().unwrap().expect("PostgreSQL is installed")
+});
 
 /// A new database of PostgreSQL.
 pub fn on_postgres() -> String {
@@ -31,8 +40,13 @@ pub fn on_postgres() -> String {
 
 /// Runs TrustStream's helper script in a project's database, as its owner does.
 pub fn install_helper(database: &str) {
+    run_inside(database, &helper_script());
+}
+
+/// Runs SQL in a project's database.
+pub fn run_inside(database: &str, sql: &str) {
     let name = database.trim_end_matches('"').rsplit('/').next().unwrap();
-    SERVER.sql(name, &helper_script()).unwrap();
+    SERVER.sql(name, sql).unwrap();
 }
 
 /// A project that serves as long as this value lives.

@@ -208,8 +208,8 @@ impl Resume {
 /// Prints a switch that goes on without anybody watching.
 fn under_way(answer: &Json, common: &Common) -> Done {
     match read_record(answer).filter(|_| !common.json) {
-        Some(record) => print!(
-            "{}{}            `truststream switch status` shows how far it is\n",
+        Some(record) => println!(
+            "{}{}            `truststream switch status` shows how far it is",
             heading(&record),
             next_step(&record)
         ),

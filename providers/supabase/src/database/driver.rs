@@ -8,8 +8,8 @@ use truststream_kernel::{Context, Effect, Error, FeatureSet, Features, Result};
 use truststream_services::database::{
     Applied, AppliedMigration, AppliedPosition, Apply, Authorize, Batch, Capture, Catalog, ChangeBatch,
     Changes, Chunk, DatabaseDriver, DatabaseFeature, Delete, Describe, Insert, Invoke, Migrate,
-    MigrationOutcome, Migrations, Page, Ping, Position, Prepare, PrepareClaimed, Problem, Review, Scan,
-    Select, Step, Update,
+    MigrationNames, MigrationOutcome, Migrations, Page, Ping, Position, Prepare, PrepareClaimed, Problem,
+    Review, Scan, Select, Step, Update,
 };
 
 use super::feed::Trims;
@@ -185,6 +185,10 @@ impl DatabaseDriver for RemoteDatabase {
     /// Those that TrustStream or the supabase CLI recorded in the project; its keys alone tell none.
     async fn migrations(&self, _: &Context, _: &Migrations) -> Result<Vec<AppliedMigration>> {
         self.recorded_migrations().await.map_err(|e| e.during("migrations", PROVIDER))
+    }
+
+    async fn migration_names(&self, _: &Context, _: &MigrationNames) -> Result<Vec<String>> {
+        self.names_of_migrations().await.map_err(|e| e.during("migration_names", PROVIDER))
     }
 
     async fn ping(&self, cx: &Context, _: &Ping) -> Result<()> {

@@ -21,7 +21,7 @@ pub fn helper_script() -> String {
 }
 
 /// The version of the script that this code calls.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// How its functions are named.
 const PREFIX: &str = "truststream_";
@@ -122,6 +122,14 @@ impl RemoteDatabase {
     pub(super) async fn stream_position(&self, origin: &str) -> Result<Option<Position>> {
         let position = self.ask_helper("position", &json!({ "origin": origin }), false).await?;
         serde_json::from_value(position).map_err(malformed)
+    }
+
+    /// The names of what made the schema, if the project has recorded it: texts stay there.
+    pub(super) async fn names_of_migrations(&self) -> Result<Vec<String>> {
+        match self.ask_helper("migration_names", &json!({}), false).await {
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Vec::new()),
+            recorded => serde_json::from_value(recorded?).map_err(malformed),
+        }
     }
 
     /// What made the schema, if the project has recorded it.

@@ -65,7 +65,7 @@ end $$;
 
 -- Which version of this script is here.
 create or replace function public.truststream_version() returns integer
-language sql immutable set search_path = '' as $$ select 2 $$;
+language sql immutable set search_path = '' as $$ select 3 $$;
 
 -- Views, which the data API describes like tables.
 create or replace function public.truststream_views() returns jsonb
@@ -317,6 +317,24 @@ begin
       from supabase_migrations.schema_migrations s
       where not exists (select from jsonb_array_elements($1) m
                         where m ->> ''name'' = s.version || ''.sql'' or starts_with(m ->> ''name'', s.version || ''_''))'
+    into supabase using own;
+  end if;
+  return own || supabase;
+end $$;
+
+-- The names of the same: writes are held while a switch asks for them.
+create or replace function public.truststream_migration_names() returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare own jsonb := '[]'; supabase jsonb := '[]';
+begin
+  if to_regclass('truststream.migrations') is not null then
+    execute 'select coalesce(jsonb_agg(name order by position), ''[]'') from truststream.migrations' into own;
+  end if;
+  if to_regclass('supabase_migrations.schema_migrations') is not null then
+    execute 'select coalesce(jsonb_agg(version || coalesce(''_'' || nullif(name, ''''), '''') || ''.sql'' order by version), ''[]'')
+      from supabase_migrations.schema_migrations s
+      where not exists (select from jsonb_array_elements_text($1) m
+                        where m = s.version || ''.sql'' or starts_with(m, s.version || ''_''))'
     into supabase using own;
   end if;
   return own || supabase;
