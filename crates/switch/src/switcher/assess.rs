@@ -24,7 +24,8 @@ impl Switcher {
             return Err(Error::invalid_input(format!("`{to}` serves already")));
         }
         let target = self.shared.sides.side(to).await?;
-        let mut plan = plan(&self.shared.sides.side(&route.owner).await?, &target).await?;
+        let source = self.shared.sides.side(&route.owner).await?;
+        let mut plan = Box::pin(plan(&source, &target)).await?;
         let latest = self.shared.records.latest().await?;
         let is_mirror = self.shared.routes.stored().await?.standby.is_some_and(|standby| standby.to == to);
         if let Some(latest) = latest.as_ref().filter(|latest| !latest.phase.is_over()) {
@@ -32,7 +33,7 @@ impl Switcher {
         } else if !is_mirror
             && latest.is_none_or(|latest| latest.to != to || latest.phase != Phase::RolledBack)
         {
-            plan.first.extend(rows_in_the_way(&target, &plan.tables).await?);
+            plan.first.extend(Box::pin(rows_in_the_way(&target, &plan.tables)).await?);
         }
         Ok(plan)
     }
@@ -51,7 +52,7 @@ impl Switcher {
         }
         let plan = self.plan(to).await?;
         let (source, target) = (self.shared.sides.side(&plan.from).await?, self.shared.sides.side(to).await?);
-        self.shared.as_leader(rehearse(&self.shared, &source, &target, plan)).await
+        self.shared.as_leader(Box::pin(rehearse(&self.shared, &source, &target, plan))).await
     }
 
     /// Compares two backends row by row. Between the sides of a committed switch the way back is

@@ -122,10 +122,10 @@ impl Switcher {
         let source = self.shared.sides.side(&self.shared.routes.gate().route().owner).await?;
         // Before the tables are looked at that are moved: what comes after it is found at the cut-over.
         let defined = Definitions::of(&source).await?;
-        let plan = self.plan(to).await?;
+        let plan = Box::pin(self.plan(to)).await?;
         plan.check()?;
         let options = options.settled()?;
-        self.shared.tenancy_of(&source, &options).await?;
+        Box::pin(self.shared.tenancy_of(&source, &options)).await?;
         let id = latest.map_or(1, |latest| latest.id + 1);
         let (strategy, must_verify) = (options.strategy, options.verify != Verify::None);
         let mut record = Record::new(id, &plan.from, to, options);
@@ -203,7 +203,7 @@ impl Switcher {
         let meter = reverse.meter();
         let (mut follower, brought_back) = reverse.stop().await?;
         record.report.changes_back += brought_back;
-        match self.shared.go_back(record, &mut follower, &meter).await {
+        match Box::pin(self.shared.go_back(record, &mut follower, &meter)).await {
             Ok(record) => Ok(record),
             Err(error) => {
                 *running = Running::Reverse(Reverse::spawn(follower, meter));

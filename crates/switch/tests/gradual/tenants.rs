@@ -149,7 +149,7 @@ async fn moves_under_reads(runtime: &Runtime, org: &str) -> Record {
 async fn tenants_move_return_and_take_the_rest_along_and_nothing_is_lost() {
     let runtime = begin().await;
     let members = Members::start(&runtime);
-    let record = moves_under_reads(&runtime, "acme").await;
+    let record = Box::pin(moves_under_reads(&runtime, "acme")).await;
     let named: Vec<_> = record.report.parts.iter().map(|part| (&*part.name, part.tables.len())).collect();
     assert_eq!(named, [("tenant:acme", 3)], "the others cost nothing");
     moves(&runtime, "globex", true).await;

@@ -23,14 +23,14 @@ const SECOND: &str = "ticks";
 pub async fn steps(runtime: &Arc<Runtime>, app: &mut App<'_>) -> Result<(), String> {
     app.work().await?;
     let readers = Readers::start(runtime);
-    let told = both(runtime, app).await;
+    let told = Box::pin(both(runtime, app)).await;
     let read = readers.finish().await;
     told?;
     read
 }
 
 async fn both(runtime: &Arc<Runtime>, app: &mut App<'_>) -> Result<(), String> {
-    given_up(runtime, app).await?;
+    Box::pin(given_up(runtime, app)).await?;
     let mut step_ms = 30;
     while by_parts(runtime, app, step_ms).await? == 0 {
         // A busy machine needs more time for what is to be compared.

@@ -196,10 +196,10 @@ async fn refused(active: &str, to: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_remote_project_is_refused_as_a_target() {
-    refused("near", "far").await;
+    Box::pin(refused("near", "far")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_remote_project_is_refused_as_a_source() {
-    refused("far", "near").await;
+    Box::pin(refused("far", "near")).await;
 }

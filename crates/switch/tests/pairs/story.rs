@@ -38,7 +38,7 @@ pub async fn tell(
 pub async fn live(runtime: &Arc<Runtime>, mut app: App<'_>, strategy: Strategy) -> Result<(), String> {
     let ticker = Ticker::start(runtime);
     let told = match strategy {
-        Strategy::Gradual => parts::steps(runtime, &mut app).await,
+        Strategy::Gradual => Box::pin(parts::steps(runtime, &mut app)).await,
         Strategy::BlueGreen | Strategy::Immediate => steps(runtime, &mut app, strategy).await,
     };
     let ticked = ticker.finish(runtime).await;

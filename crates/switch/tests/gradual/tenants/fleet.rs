@@ -10,7 +10,7 @@ async fn tenants_move_there_and_back_under_writes_through_every_gateway() {
     start(leader).await;
     let members = [(leader, 1000), (other, 1_000_000)].map(|(one, first)| Members::start_at(one, first));
     // Whoever is asked.
-    moves_under_reads(other, "acme").await;
+    Box::pin(moves_under_reads(other, "acme")).await;
     moves(leader, "globex", true).await;
     for gateway in &gateways {
         knows(gateway, &[("tenant:acme", true), ("tenant:globex", true)]).await;
