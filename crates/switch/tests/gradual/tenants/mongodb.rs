@@ -21,7 +21,7 @@ async fn project(servers: &Servers, from: Engine, to: Engine) -> Arc<Runtime> {
 
 async fn tenants_move_between(from: Engine, to: Engine) {
     let servers = Servers::start(&[from, to]);
-    let runtime = project(&servers, from, to).await;
+    let runtime = Box::pin(project(&servers, from, to)).await;
     let members = Members::start_slowly(&runtime);
     moves(&runtime, "acme", true).await;
     moves(&runtime, "globex", true).await;
