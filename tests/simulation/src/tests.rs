@@ -51,12 +51,12 @@ fn is_found(flaw: Flaw, seeds: u64) {
     assert!(found, "{flaw:?} was not found in {seeds} runs");
 }
 
-/// Rarely does a chunk come so late that nothing that follows makes it good: these seeds are known to.
+/// Rarely does a chunk come so late that nothing that follows makes it good: with one seed in twenty or so.
 #[test]
 fn a_chunk_that_comes_late() {
     let is_lost = |what: &String| what.starts_with("0 times there");
     let loses = |seed| run(seed, Some(Flaw::Mutation("unguarded-copy"))).broken.iter().any(is_lost);
-    assert!((1..6).any(loses), "a chunk that is kept whoever sent it loses nothing");
+    assert!((1..=200).any(loses), "a chunk that is kept whoever sent it loses nothing");
 }
 
 macro_rules! flaws {
