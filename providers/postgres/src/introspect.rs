@@ -29,6 +29,12 @@ use crate::watch::fingerprint;
 use crate::wire::Param;
 use tree::origins;
 
+/// The server's code where something is dropped that it was just about to print: that is not under a snapshot.
+const GONE: &str = "XX000";
+
+/// How often the schema is read while others drop what is in it.
+const ATTEMPTS: usize = 5;
+
 /// Reads the whole schema in one snapshot.
 ///
 /// The time zones are those that were read before: the server opens a file for each.
@@ -36,6 +42,16 @@ pub(crate) async fn read(
     connection: &Connection,
     time_zones: Arc<HashSet<String>>,
 ) -> Result<(Schema, Stored)> {
+    for _ in 1..ATTEMPTS {
+        match read_once(connection, Arc::clone(&time_zones)).await {
+            Err(error) if error.code() == GONE => tracing::debug!(%error, "the schema is read again"),
+            read => return read,
+        }
+    }
+    read_once(connection, time_zones).await
+}
+
+async fn read_once(connection: &Connection, time_zones: Arc<HashSet<String>>) -> Result<(Schema, Stored)> {
     connection.begin(" isolation level repeatable read read only").await?;
     // Without a search path every name that is printed is qualified.
     connection.batch_execute("set local search_path = ''").await.map_err(failed)?;

@@ -282,6 +282,9 @@ pub(crate) fn stored(column: &Column, row_id: bool) -> String {
 
 fn foreign_key(key: &ForeignKey) -> String {
     let action = |action: ReferentialAction| match action {
+        // PostgreSQL's looks once the statement is done, so that rows that refer to one another can go together;
+        // SQLite's RESTRICT looks row by row.
+        ReferentialAction::Restrict if !key.deferred => "NO ACTION",
         ReferentialAction::NoAction => "NO ACTION",
         ReferentialAction::Restrict => "RESTRICT",
         ReferentialAction::Cascade => "CASCADE",

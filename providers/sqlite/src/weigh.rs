@@ -2,6 +2,7 @@
 
 use truststream_kernel::Type;
 use truststream_services::database::{Cost, Weigh};
+use truststream_sql::sqlite::foreign_type;
 
 /// What of a catalog is emulated, with the features that are.
 pub(crate) fn weigh(op: &Weigh) -> Vec<Cost> {
@@ -9,7 +10,8 @@ pub(crate) fn weigh(op: &Weigh) -> Vec<Cost> {
     let columns = op.catalog.tables.values().flat_map(|table| &table.columns);
     for column in columns {
         let of = Cost::of_type(&column.ty);
-        if costs.iter().any(|cost| cost.of == of) {
+        // What can't be held is named among the problems.
+        if costs.iter().any(|cost| cost.of == of) || foreign_type(&op.catalog, &column.ty).is_some() {
             continue;
         }
         if matches!(column.ty, Type::Float4 | Type::Float8) {

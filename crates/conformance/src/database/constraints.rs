@@ -4,7 +4,8 @@ use truststream_kernel::{ErrorKind, Outcome as Applied};
 use truststream_services::database::{DatabaseService, Delete, Filter, Query, Update};
 
 use super::build::{
-    QueryExt, details, filled, ids, insert, read, ready, refused, refused_saying, table, update_returning,
+    QueryExt, details, filled, ids, insert, migrated, read, ready, refused, refused_saying, table,
+    update_returning,
 };
 use crate::{Env, Outcome};
 
@@ -70,6 +71,22 @@ pub(super) async fn checks(env: Env<DatabaseService>) -> Outcome {
         "Failing row contains (7, null, x, -1.00, null, {}, 2024-01-01 00:00:00+00)."
     );
     insert(&database, "albums", r#"{"title":"x","price":null}"#).await?;
+    Ok(())
+}
+
+pub(super) async fn checks_of_domains(env: Env<DatabaseService>) -> Outcome {
+    let sql = "create domain positive as int check (value > 0);
+               create table sizes (id int primary key, size positive, check (size < 100));";
+    let database = migrated(&env, "1_sizes.sql", sql).await?;
+    let message = "value for domain positive violates check constraint \"positive_check\"";
+    let error = refused_saying(insert(&database, "sizes", r#"{"id":1,"size":0}"#).await, "23514", message);
+    assert_eq!(error.details(), None);
+    insert(&database, "sizes", r#"[{"id":1,"size":1},{"id":2,"size":null}]"#).await?;
+    let query = Query::all().matching(Filter::eq("id", "1"));
+    let update = update_returning("sizes", r#"{"size":-1}"#, query);
+    refused_saying(database.send(update).await, "23514", message);
+    let own = "new row for relation \"sizes\" violates check constraint \"sizes_size_check\"";
+    refused_saying(insert(&database, "sizes", r#"{"id":3,"size":100}"#).await, "23514", own);
     Ok(())
 }
 

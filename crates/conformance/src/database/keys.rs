@@ -1,13 +1,14 @@
 //! What a row must be given, and what the database gives it.
 
 use truststream_services::database::{
-    AggregateFunction, Database, DatabaseService, Filter, Insert, Item, Media, OnConflict, Query, Select,
+    AggregateFunction, Database, DatabaseService, Delete, Filter, Insert, Item, Media, OnConflict, Query,
+    Select,
 };
 
 use super::aggregates::aggregate;
 use super::build::{
-    QueryExt, compact, embed, filled, ids, insert, insert_returning, migrated, read, refused, refused_saying,
-    table, update_returning,
+    QueryExt, compact, details, embed, filled, ids, insert, insert_returning, migrated, read, refused,
+    refused_saying, table, update_returning,
 };
 use crate::{Env, Outcome};
 
@@ -158,5 +159,23 @@ pub(super) async fn stand_above_csv_if_they_are_shown(env: Env<DatabaseService>)
     put.options.format.media = Media::Csv;
     put.query = Query::default().columns(&["name"]);
     assert_eq!(String::from_utf8_lossy(&database.send(put).await?.body), "name\nQ");
+    Ok(())
+}
+
+/// Whether somebody refers to what is gone is looked at when a statement is done.
+pub(super) async fn let_go_of_rows_that_go_together(env: Env<DatabaseService>) -> Outcome {
+    let sql = "create table links (id int primary key, link_id int references links on delete restrict)";
+    let database = migrated(&env, "1_links.sql", sql).await?;
+    insert(&database, "links", r#"[{"id":1,"link_id":null},{"id":2,"link_id":1},{"id":3,"link_id":2}]"#)
+        .await?;
+    let delete = |ids: &[&str]| {
+        let any = Filter::Or(ids.iter().map(|id| Filter::eq("id", *id)).collect());
+        database.send(Delete::new(table("links"), Query::all().matching(any)))
+    };
+    let error = refused(delete(&["1", "3"]).await, "23503");
+    assert_eq!(details(&error), "Key (id)=(1) is still referenced from table \"links\".");
+    assert_eq!(ids(&database, "links", Query::all()).await?, [1, 2, 3]);
+    delete(&["1", "2", "3"]).await?;
+    assert!(ids(&database, "links", Query::all()).await?.is_empty());
     Ok(())
 }

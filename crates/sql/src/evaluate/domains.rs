@@ -7,7 +7,7 @@ use truststream_services::database::{Check, Domain, TableName};
 use super::node::Node;
 use super::read::{Reader, Typed};
 use crate::expression::{Unsupported, parse};
-use crate::schema::{enum_name, enum_table, with_column};
+use crate::schema::{breach, enum_name, enum_table, with_column};
 
 impl<'c> Reader<'c> {
     /// The domain that a type's name means.
@@ -44,7 +44,7 @@ impl<'c> Reader<'c> {
             let condition = self.about_value(&ty, |reader| {
                 reader.condition(&parse(&with_column(&check.expression, "value"))?)
             })?;
-            let message = format!("value for domain {shown} violates check constraint \"{}\"", check.name);
+            let message = breach(name, &check.name);
             value = ruled(value, Node::Not(Box::new(condition)), "23514", message);
         }
         Ok(value)

@@ -8,7 +8,7 @@ use super::names::Relation;
 use super::translate::Translator;
 use super::{Term, TermType, Unsupported, parse};
 use crate::quote::literal;
-use crate::schema::{enum_name, enum_table, parts, table_name, with_column};
+use crate::schema::{breach, enum_name, enum_table, parts, table_name, with_column};
 
 impl<'a> Translator<'a> {
     /// The domain that a type's name means here.
@@ -86,7 +86,7 @@ impl<'a> Translator<'a> {
                 .and_then(|condition| self.expr(&condition))
                 .and_then(|term| self.coerced(term, &Type::Bool));
             self.levels = levels;
-            let message = format!("value for domain {shown} violates check constraint \"{}\"", check.name);
+            let message = breach(name, &check.name);
             rules.push((format!("({}) IS 0", condition?.sql), "23514", message));
         }
         Ok(())

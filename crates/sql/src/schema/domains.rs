@@ -3,11 +3,12 @@
 use sqlparser::ast::{CreateDomain, DataType, TableConstraint};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
-use truststream_kernel::{Error, Result};
+use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, Check, Column, Domain, Table, TableName};
 
 use super::fault;
 use super::names::{ident, table_name};
+use super::{enum_name, enum_table};
 use crate::quote::quote;
 
 pub(super) fn create(catalog: &mut Catalog, create: &CreateDomain, not_null: bool) -> Result<()> {
@@ -73,10 +74,27 @@ fn checks(domain: &Domain, column: &str) -> impl Iterator<Item = Check> {
 /// The checks that a table has from the domains of its columns.
 pub(crate) fn of_table(catalog: &Catalog, table: &Table) -> Vec<Check> {
     let of_column = |column: &Column| {
-        let domain = catalog.domains.get(&super::enum_table(&column.type_name))?;
+        let domain = catalog.domains.get(&enum_table(&column.type_name))?;
         Some(checks(domain, &column.name).collect::<Vec<_>>())
     };
     table.columns.iter().filter_map(of_column).flatten().collect()
+}
+
+/// What is said of a value that breaks a check of a domain.
+pub fn breach(domain: &TableName, check: &str) -> String {
+    format!("value for domain {} violates check constraint \"{check}\"", enum_name(domain))
+}
+
+/// The error of a row that breaks a check which its table has from the domain of a column; none for a check of
+/// the table's own.
+pub fn domain_violated(catalog: &Catalog, table: &Table, check: &str) -> Option<Error> {
+    let broken = table.checks.iter().find(|known| known.name == check)?;
+    let gives = |column: &Column| {
+        let (name, domain) = catalog.domains.get_key_value(&enum_table(&column.type_name))?;
+        checks(domain, &column.name).any(|one| one == *broken).then_some(name)
+    };
+    let domain = table.columns.iter().find_map(gives)?;
+    Some(Error::new(ErrorKind::Constraint, "23514", breach(domain, check)))
 }
 
 /// A domain's condition on a column.

@@ -47,6 +47,7 @@ use truststream_services::database::{Catalog, TableName};
 
 pub(crate) use casts::ends as cast_ends;
 pub use composites::columns_of_type;
+pub use domains::{breach, domain_violated};
 pub(crate) use domains::{of_table as domain_checks, with_column};
 pub use functions::{columns_of_result, row_type};
 pub use names::table_name;

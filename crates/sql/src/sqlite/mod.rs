@@ -20,5 +20,5 @@ mod tests;
 pub use check::check;
 pub use data::data;
 pub(crate) use review::is_held;
-pub use review::review;
+pub use review::{foreign_type, review};
 pub use write::{Guard, assigned_text as assigned};

@@ -217,7 +217,8 @@ pub(crate) fn is_held(ty: &Type) -> bool {
     matches!(ty, Type::Other(name) if HELD.contains(&name.as_str())) || range::element(ty).is_some()
 }
 
-fn foreign_type<'t>(catalog: &Catalog, ty: &'t Type) -> Option<&'t str> {
+/// The name of a type that can't be held, if a type is one or an array of one.
+pub fn foreign_type<'t>(catalog: &Catalog, ty: &'t Type) -> Option<&'t str> {
     match ty {
         Type::Other(_) if is_held(ty) || Composite::of(catalog, ty).is_some() => None,
         Type::Other(name) => Some(name),

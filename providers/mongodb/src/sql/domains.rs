@@ -4,7 +4,7 @@ use mongodb::bson::{Bson, doc};
 use sqlparser::ast::Expr;
 use truststream_kernel::Result;
 use truststream_services::database::{Domain, TableName};
-use truststream_sql::schema::{enum_table, type_named};
+use truststream_sql::schema::{breach, enum_table, type_named};
 
 use super::frame::{Argument, Call};
 use super::{Translator, parse};
@@ -75,7 +75,7 @@ impl<'a> Translator<'_, 'a> {
             floor,
         });
         let made = domain.checks.iter().map(|check| {
-            let words = format!("value for domain {shown} violates check constraint \"{}\"", check.name);
+            let words = breach(&name, &check.name);
             Ok((self.truth(&parse(&check.expression)?, Want::False)?, words))
         });
         let made = made.collect::<Result<Vec<_>>>();

@@ -3,6 +3,7 @@
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{Column, Partition, PolicyCommand, Table, TableName};
+use truststream_sql::schema::domain_violated;
 
 use super::Named;
 use super::divided::{outside, relation};
@@ -140,6 +141,9 @@ impl Work {
             not_null((relation, table), row)?;
             for (number, check) in table.checks.iter().enumerate() {
                 if !holds(&format!("c{number}")) {
+                    if let Some(error) = domain_violated(&self.schema.catalog, table, &check.name) {
+                        return Err(error);
+                    }
                     let message = format!(
                         "new row for relation \"{}\" violates check constraint \"{}\"",
                         relation.name, check.name

@@ -7,6 +7,7 @@ use rusqlite::{ffi, params_from_iter};
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, ForeignKey, Table, TableName};
 use truststream_sql::quote::quote;
+use truststream_sql::schema::domain_violated;
 
 use super::{Write, list};
 use crate::ddl::existing;
@@ -54,12 +55,12 @@ pub(crate) fn explain(
         }
         ffi::SQLITE_CONSTRAINT_CHECK => match existing::divided(&write.schema.catalog, subject) {
             Some(divided) => divided::in_none(write, (name, table), divided, given, targets),
-            None => {
+            None => domain_violated(&write.schema.catalog, table, subject).unwrap_or_else(|| {
                 let message =
                     format!("new row for relation \"{shown}\" violates check constraint \"{subject}\"");
                 let error = Error::new(ErrorKind::Constraint, "23514", message);
                 failing(write, (name, table), given, targets, error)
-            }
+            }),
         },
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
             foreign_key(write, (name, table, shown), given, targets).unwrap_or_else(|_| convert(error))
