@@ -15,6 +15,9 @@ const BYTES: u64 = 4 << 20;
 /// Rows of the first chunk, which tells how wide they are.
 const FIRST: usize = 500;
 
+/// Most rows of a chunk while the application writes.
+const GENTLE: usize = 1_000;
+
 /// Some rows that follow one another.
 pub(crate) struct Chunk<T> {
     pub(crate) rows: T,
@@ -127,7 +130,8 @@ impl<T: Portion> Chunks<T> {
     }
 
     fn begin(&mut self, after: Option<Vec<Value>>, limit: usize) {
-        let asked = limit.clamp(1, self.most);
+        let most = if self.signal.manners().gives_way() { self.most.min(GENTLE) } else { self.most };
+        let asked = limit.clamp(1, most);
         let scan = Scan { until: self.until.clone(), ..Scan::new(self.table.clone(), after, asked) };
         self.reading = Some(tokio::spawn(T::read(self.side.clone(), scan, self.key.clone())));
     }

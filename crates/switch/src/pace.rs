@@ -63,6 +63,13 @@ impl Manners {
         self.state.lock().hurries = hurries;
     }
 
+    /// Whether the application writes, so that work has to come in small pieces: in large ones each write that
+    /// falls into one waits for all of it.
+    pub(crate) fn gives_way(&self) -> bool {
+        let state = self.state.lock();
+        state.usual.is_some() && !state.hurries
+    }
+
     /// The share that work may take now: less each time that the application has become slower than
     /// `slowdown` percent beyond the usual, or `slow` says so, and more again otherwise.
     fn share(&self, most: u32, slowdown: u32, slow: bool) -> u32 {
@@ -182,6 +189,7 @@ mod tests {
         let ms = Duration::from_millis;
         write(&gate, 100, ms(10)).await;
         let manners = Manners::beside(Some(Arc::clone(&gate)));
+        assert!(manners.gives_way() && !Manners::beside(None).gives_way());
         write(&gate, 50, ms(11)).await;
         assert_eq!(manners.share(100, 20, false), 100, "a tenth more is borne");
         write(&gate, 50, ms(13)).await;
