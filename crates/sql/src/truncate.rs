@@ -1,7 +1,7 @@
 //! `truncate`: what it empties, and who may do that.
 
 use sqlparser::ast::{CascadeOption, ObjectName, Truncate, TruncateIdentityOption};
-use truststream_kernel::{Error, Result};
+use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, Table, TableKind, TableName};
 
 use crate::grants::{denied, may_truncate};
@@ -150,6 +150,15 @@ fn open(catalog: &Catalog, name: &TableName, who: Truncator<'_>) -> Result<()> {
     let own = partition.map(own);
     let table = own.as_ref().unwrap_or(table);
     if may_truncate(table, role) { Ok(()) } else { Err(denied(table, name)) }
+}
+
+/// The error for a table or partition whose rows a loop around is going over.
+pub fn in_use(name: &TableName) -> Error {
+    let message = format!(
+        "cannot TRUNCATE \"{}\" because it is being used by active queries in this session",
+        name.name
+    );
+    Error::new(ErrorKind::InvalidInput, "55006", message)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mongodb::bson::{Bson, Document};
 use truststream_kernel::{Error, ErrorKind, Result, Row, Value};
-use truststream_services::database::{Catalog, Column, Table, TableName};
+use truststream_services::database::{Catalog, Column, Table, TableName, errors};
 
 use crate::ddl;
 use crate::names::field;
@@ -57,7 +57,7 @@ impl<'t> Form<'t> {
         }
         if let Some(left_out) = table.columns.iter().find(|one| !one.nullable && !columns.contains(&one.name))
         {
-            return Err(null(name, left_out));
+            return Err(errors::null_value(name, &left_out.name));
         }
         let of_column = |wanted: &String| {
             let column = table.column(wanted);
@@ -97,7 +97,11 @@ impl<'t> Form<'t> {
 impl Field<'_> {
     fn stored(&self, (catalog, table): (&Catalog, &TableName), value: &Value) -> Result<Bson> {
         if *value == Value::Null {
-            return if self.column.nullable { Ok(Bson::Null) } else { Err(null(table, self.column)) };
+            return if self.column.nullable {
+                Ok(Bson::Null)
+            } else {
+                Err(errors::null_value(table, &self.column.name))
+            };
         }
         let stored = storage::stored(catalog, value, &self.column.ty)?;
         let known = match (self.labels, &stored) {
@@ -110,14 +114,6 @@ impl Field<'_> {
         let message = format!("table {table} takes no such value in column \"{}\"", self.column.name);
         Err(Error::new(ErrorKind::Constraint, "23514", message))
     }
-}
-
-fn null(table: &TableName, column: &Column) -> Error {
-    let message = format!(
-        "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
-        column.name, table.name
-    );
-    Error::new(ErrorKind::Constraint, "23502", message)
 }
 
 /// What the engine calls the type of a value, as validators name it.

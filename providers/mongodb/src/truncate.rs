@@ -6,7 +6,7 @@ use mongodb::bson::{Bson, Document, doc};
 use sqlparser::ast::Truncate;
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Function, TableName};
-use truststream_sql::truncate::{Emptying, Truncator};
+use truststream_sql::truncate::{Emptying, Truncator, in_use};
 
 use crate::access::Access;
 use crate::invoke::Columns;
@@ -104,17 +104,12 @@ impl Work {
         let names = emptying.targets(&schema.catalog, who)?;
         let targets = names.iter().map(|name| Target::find(&schema.catalog, name));
         let targets = targets.collect::<Result<Vec<_>>>()?;
-        let in_use = |target: &&Target<'_>| {
+        let is_read = |target: &&Target<'_>| {
             let called = collection(target.name);
             self.reading.iter().any(|read| read.contains(&called))
         };
-        if let Some(target) = targets.iter().find(in_use) {
-            let name = target.partition.map_or(target.name, |one| &one.name);
-            let message = format!(
-                "cannot TRUNCATE \"{}\" because it is being used by active queries in this session",
-                name.name
-            );
-            return Err(Error::new(ErrorKind::InvalidInput, "55006", message));
+        if let Some(target) = targets.iter().find(is_read) {
+            return Err(in_use(target.partition.map_or(target.name, |one| &one.name)));
         }
         let mut gone = Vec::with_capacity(targets.len());
         for target in &targets {

@@ -187,53 +187,57 @@ async fn fresh(
 
 /// Changes, and whether the schema has all columns that their rows were made with.
 fn changes_of(schema: &Schema, rows: &[PgRow]) -> Result<(Vec<Change>, bool)> {
-    let mut readers: HashMap<TableName, RowReader> = HashMap::new();
-    let mut is_known = true;
-    let changes = rows.iter().map(|row| {
-        let change = change(schema, &mut readers, row)?;
-        let names: Vec<&str> = row.try_get(10).map_err(failed)?;
-        is_known &= readers[&change.table].has(&names);
-        Ok(change)
-    });
-    let changes = changes.collect::<Result<_>>()?;
-    Ok((changes, is_known))
+    let mut reading = Reading { schema, readers: HashMap::new(), is_known: true };
+    let changes = rows.iter().map(|row| reading.change(row)).collect::<Result<_>>()?;
+    Ok((changes, reading.is_known))
 }
 
-fn change(schema: &Schema, readers: &mut HashMap<TableName, RowReader>, row: &PgRow) -> Result<Change> {
-    let table = TableName::new(
-        row.try_get::<_, &str>(3).map_err(failed)?,
-        row.try_get::<_, &str>(4).map_err(failed)?,
-    );
-    let old: Option<&str> = row.try_get(6).map_err(failed)?;
-    let new: Option<&str> = row.try_get(7).map_err(failed)?;
-    let names: Vec<&str> = row.try_get(10).map_err(failed)?;
-    if !readers.contains_key(&table) {
-        let reader = match schema.catalog.table(&table) {
-            Some(known) => RowReader::new(known),
-            None => RowReader::unknown(&names),
+/// How the rows of each table are read, and what was found of them so far.
+struct Reading<'s> {
+    schema: &'s Schema,
+    readers: HashMap<TableName, RowReader>,
+    /// Whether the schema had all columns.
+    is_known: bool,
+}
+
+impl Reading<'_> {
+    fn change(&mut self, row: &PgRow) -> Result<Change> {
+        let table = TableName::new(
+            row.try_get::<_, &str>(3).map_err(failed)?,
+            row.try_get::<_, &str>(4).map_err(failed)?,
+        );
+        let old: Option<&str> = row.try_get(6).map_err(failed)?;
+        let new: Option<&str> = row.try_get(7).map_err(failed)?;
+        let names: Vec<&str> = row.try_get(10).map_err(failed)?;
+        if !self.readers.contains_key(&table) {
+            let reader = match self.schema.catalog.table(&table) {
+                Some(known) => RowReader::new(known),
+                None => RowReader::unknown(&names),
+            };
+            self.readers.insert(table.clone(), reader);
+        }
+        let reader = &self.readers[&table];
+        self.is_known &= reader.has(&names);
+        let kind = match row.try_get::<_, &str>(5).map_err(failed)? {
+            "INSERT" => ChangeKind::Insert,
+            "UPDATE" => ChangeKind::Update,
+            _ => ChangeKind::Delete,
         };
-        readers.insert(table.clone(), reader);
+        let sequence: i64 = row.try_get(1).map_err(failed)?;
+        let mark = Mark {
+            transaction: number(row.try_get(2).map_err(failed)?)?,
+            sequence: u64::try_from(sequence).unwrap_or_default(),
+        };
+        Ok(Change {
+            mark,
+            kind,
+            old: old.map(|record| reader.image(&names, record)).transpose()?,
+            new: new.map(|record| reader.image(&names, record)).transpose()?,
+            origin: row.try_get(8).map_err(failed)?,
+            made_at: row.try_get(9).map_err(failed)?,
+            table,
+        })
     }
-    let reader = &readers[&table];
-    let kind = match row.try_get::<_, &str>(5).map_err(failed)? {
-        "INSERT" => ChangeKind::Insert,
-        "UPDATE" => ChangeKind::Update,
-        _ => ChangeKind::Delete,
-    };
-    let sequence: i64 = row.try_get(1).map_err(failed)?;
-    let mark = Mark {
-        transaction: number(row.try_get(2).map_err(failed)?)?,
-        sequence: u64::try_from(sequence).unwrap_or_default(),
-    };
-    Ok(Change {
-        mark,
-        kind,
-        old: old.map(|record| reader.image(&names, record)).transpose()?,
-        new: new.map(|record| reader.image(&names, record)).transpose()?,
-        origin: row.try_get(8).map_err(failed)?,
-        made_at: row.try_get(9).map_err(failed)?,
-        table,
-    })
 }
 
 async fn check_trimmed(client: &Client, after: &Snapshot) -> Result<()> {

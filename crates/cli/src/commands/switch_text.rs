@@ -131,7 +131,7 @@ fn now(record: &Record, shown: &Json) -> String {
     }
 }
 
-/// The same in words, if that is what they are about.
+/// How far a switch is, in words; none where it is over, or the progress is that of another one.
 pub fn standing(record: &Record, progress: &Progress) -> Option<String> {
     let is_under_way = record.phase.is_before_commit() || record.phase == Phase::FencingBack;
     let is_of_it = progress.id == record.id && progress.phase == record.phase && !record.paused;

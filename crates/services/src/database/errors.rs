@@ -83,6 +83,12 @@ pub fn null_value(table: &TableName, column: &str) -> Error {
     Error::new(ErrorKind::Constraint, "23502", message)
 }
 
+/// A new row that does not meet a check of the table, or of the partition, that it is in.
+pub fn check_violated(relation: &TableName, check: &str) -> Error {
+    let message = format!("new row for relation \"{}\" violates check constraint \"{check}\"", relation.name);
+    Error::new(ErrorKind::Constraint, "23514", message)
+}
+
 /// An aggregate that there is not of a type.
 pub fn no_aggregate(name: &str, ty: &Type) -> Error {
     Error::new(ErrorKind::InvalidInput, "42883", format!("function {name}({ty}) does not exist")).with_hint(

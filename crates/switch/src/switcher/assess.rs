@@ -19,13 +19,8 @@ impl Switcher {
     /// # Errors
     /// When a side does not answer.
     pub async fn plan(&self, to: &str) -> Result<Plan> {
-        let route = self.shared.routes.gate().route();
-        if route.owner == to {
-            return Err(Error::invalid_input(format!("`{to}` serves already")));
-        }
+        let mut plan = self.weighed(to).await?;
         let target = self.shared.sides.side(to).await?;
-        let source = self.shared.sides.side(&route.owner).await?;
-        let mut plan = Box::pin(plan(&source, &target)).await?;
         let latest = self.shared.records.latest().await?;
         let is_mirror = self.shared.routes.stored().await?.standby.is_some_and(|standby| standby.to == to);
         if let Some(latest) = latest.as_ref().filter(|latest| !latest.phase.is_over()) {
@@ -36,6 +31,17 @@ impl Switcher {
             plan.first.extend(Box::pin(rows_in_the_way(&target, &plan.tables)).await?);
         }
         Ok(plan)
+    }
+
+    /// The same without what has to be over or gone first, which a start finds by itself.
+    pub(super) async fn weighed(&self, to: &str) -> Result<Plan> {
+        let route = self.shared.routes.gate().route();
+        if route.owner == to {
+            return Err(Error::invalid_input(format!("`{to}` serves already")));
+        }
+        let target = self.shared.sides.side(to).await?;
+        let source = self.shared.sides.side(&route.owner).await?;
+        Box::pin(plan(&source, &target)).await
     }
 
     /// Tries a switch to `to` on some rows of every table, and removes them again.

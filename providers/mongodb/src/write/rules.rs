@@ -1,8 +1,8 @@
 //! What rows must obey: defaults, generated columns, policies, not null, checks.
 
 use mongodb::bson::{Bson, Document, doc};
-use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
-use truststream_services::database::{Column, Partition, PolicyCommand, Table, TableName};
+use truststream_kernel::{Error, Result, Type, Value};
+use truststream_services::database::{Column, Partition, PolicyCommand, Table, TableName, errors};
 use truststream_sql::schema::domain_violated;
 
 use super::Named;
@@ -144,11 +144,7 @@ impl Work {
                     if let Some(error) = domain_violated(&self.schema.catalog, table, &check.name) {
                         return Err(error);
                     }
-                    let message = format!(
-                        "new row for relation \"{}\" violates check constraint \"{}\"",
-                        relation.name, check.name
-                    );
-                    let error = Error::new(ErrorKind::Constraint, "23514", message);
+                    let error = errors::check_violated(relation, &check.name);
                     return Err(error.with_details(failing_row(table, row)));
                 }
             }
@@ -245,11 +241,7 @@ fn verdicts(
 fn not_null((name, table): (&TableName, &Table), row: &Document) -> Result<()> {
     for column in table.columns.iter().filter(|column| !column.nullable) {
         if matches!(row.get(field(&column.name)), None | Some(Bson::Null)) {
-            let message = format!(
-                "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
-                column.name, name.name
-            );
-            let error = Error::new(ErrorKind::Constraint, "23502", message);
+            let error = errors::null_value(name, &column.name);
             return Err(error.with_details(failing_row(table, row)));
         }
     }

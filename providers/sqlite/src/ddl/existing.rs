@@ -4,7 +4,7 @@
 use rusqlite::{Connection, ffi};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{
-    Catalog, Column, ForeignKey, Partitioning, Table, TableKind, TableName,
+    Catalog, Column, ForeignKey, Partitioning, Table, TableKind, TableName, errors,
 };
 use truststream_sql::partitions;
 use truststream_sql::quote::quote;
@@ -24,21 +24,14 @@ fn named(catalog: &Catalog, error: &rusqlite::Error) -> Option<Error> {
         ffi::SQLITE_CONSTRAINT_NOTNULL => {
             let (table, column) = subject.rsplit_once('.')?;
             let name = file(catalog, table)?.0;
-            let message = format!(
-                "null value in column \"{column}\" of relation \"{}\" violates not-null constraint",
-                name.name
-            );
-            Some(Error::new(ErrorKind::Constraint, "23502", message))
+            Some(errors::null_value(name, column))
         }
         ffi::SQLITE_CONSTRAINT_CHECK => {
             if let Some(name) = divided(catalog, subject) {
                 return Some(in_none(name));
             }
             let known = |(name, table)| check(name, table, subject);
-            let relation = tables(catalog).find_map(known)?;
-            let message =
-                format!("new row for relation \"{}\" violates check constraint \"{subject}\"", relation.name);
-            Some(Error::new(ErrorKind::Constraint, "23514", message))
+            Some(errors::check_violated(tables(catalog).find_map(known)?, subject))
         }
         ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
             let message =

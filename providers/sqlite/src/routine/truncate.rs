@@ -1,9 +1,9 @@
 //! Functions that empty tables.
 
-use truststream_kernel::{Error, ErrorKind, Result};
+use truststream_kernel::{Error, Result};
 use truststream_services::database::TableName;
 use truststream_sql::sqlite::truncate::{Emptied, emptied};
-use truststream_sql::truncate::{Emptying, Truncator};
+use truststream_sql::truncate::{Emptying, Truncator, in_use};
 
 use super::program::Run;
 use super::refuse_write;
@@ -52,13 +52,6 @@ impl Run<'_, '_> {
     fn refuse_in_use(&self, name: &TableName) -> Result<()> {
         let catalog = &self.write.schema.catalog;
         let rows = catalog.partition(name).map_or(name, |(table, _)| table);
-        if !self.write.conn.session.is_reading(&physical(rows)) {
-            return Ok(());
-        }
-        let message = format!(
-            "cannot TRUNCATE \"{}\" because it is being used by active queries in this session",
-            name.name
-        );
-        Err(Error::new(ErrorKind::InvalidInput, "55006", message))
+        if self.write.conn.session.is_reading(&physical(rows)) { Err(in_use(name)) } else { Ok(()) }
     }
 }

@@ -5,7 +5,7 @@ mod divided;
 use rusqlite::types::Value as Cell;
 use rusqlite::{ffi, params_from_iter};
 use truststream_kernel::{Error, ErrorKind, Result, Value};
-use truststream_services::database::{Column, ForeignKey, Table, TableName};
+use truststream_services::database::{Column, ForeignKey, Table, TableName, errors};
 use truststream_sql::quote::quote;
 use truststream_sql::schema::domain_violated;
 
@@ -41,29 +41,24 @@ pub(crate) fn explain(
         Place::In(part) => Some(part),
         Place::Unknown => partition.filter(|(_, one)| one.partitioning.is_none()).map(|_| named.clone()),
     };
-    let shown = &part.as_ref().unwrap_or(name).name;
+    let relation = part.as_ref().unwrap_or(name);
     match native.extended_code {
         ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
             unique((name, part.as_ref()), table, given, subject)
         }
         ffi::SQLITE_CONSTRAINT_NOTNULL => {
             let column = column_of(name, subject);
-            let message = format!(
-                "null value in column \"{column}\" of relation \"{shown}\" violates not-null constraint"
-            );
-            failing(write, (name, table), given, targets, Error::new(ErrorKind::Constraint, "23502", message))
+            failing(write, (name, table), given, targets, errors::null_value(relation, column))
         }
         ffi::SQLITE_CONSTRAINT_CHECK => match existing::divided(&write.schema.catalog, subject) {
             Some(divided) => divided::in_none(write, (name, table), divided, given, targets),
             None => domain_violated(&write.schema.catalog, table, subject).unwrap_or_else(|| {
-                let message =
-                    format!("new row for relation \"{shown}\" violates check constraint \"{subject}\"");
-                let error = Error::new(ErrorKind::Constraint, "23514", message);
-                failing(write, (name, table), given, targets, error)
+                failing(write, (name, table), given, targets, errors::check_violated(relation, subject))
             }),
         },
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
-            foreign_key(write, (name, table, shown), given, targets).unwrap_or_else(|_| convert(error))
+            foreign_key(write, (name, table, &relation.name), given, targets)
+                .unwrap_or_else(|_| convert(error))
         }
         _ => convert(error),
     }

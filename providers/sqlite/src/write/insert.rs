@@ -205,9 +205,15 @@ impl Write<'_> {
             names.push(column.name.as_str());
             cells.push(storage::bound(value)?);
         }
-        // SQLite would give the row a number of its own choice.
-        let numbered = row_number(&self.schema.catalog, &op.table, table);
-        if let Some(numbered) = numbered.filter(|_| table.triggers.is_empty()) {
+        let is_given = |key: &String| {
+            let found = columns.iter().zip(row).find(|(column, _)| column.name == *key);
+            found.is_some_and(|(_, value)| !matches!(value, None | Some(Value::Null)))
+        };
+        // SQLite would give a row without a key a number of its own choice.
+        if table.triggers.is_empty()
+            && !table.primary_key.iter().all(is_given)
+            && let Some(numbered) = row_number(&self.schema.catalog, &op.table, table)
+        {
             self.refuse_nulls((op, table), columns, row, |column| column.name == numbered.name)?;
         }
         let sql = self.insertion(op, table, &names)?;
