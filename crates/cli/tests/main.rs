@@ -12,6 +12,8 @@ mod made;
 mod migrations;
 mod report;
 mod rows;
+#[cfg(target_os = "linux")]
+mod stopping;
 mod support;
 mod tenants;
 mod typegen;

@@ -99,7 +99,7 @@ impl Project {
         self.write(&format!("migrations/{name}"), sql)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_truststream"));
         command.args(arguments).arg("--project").arg(self.folder.path());
         command.env_remove("TRUSTSTREAM_PROFILE").stdin(Stdio::null());

@@ -23,8 +23,7 @@ impl Dev {
         let files = ProjectFiles::find(&common.project)?;
         let ready = Ready::open(config, self.port).await?;
         let migrated = files.apply(ready.runtime.database()).await?;
-        announce(&ready, &migrated, common.json)?;
-        ready.serve().await
+        ready.serve(|ready| announce(ready, &migrated, common.json)).await
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use truststream_gateway::health::{self, Metrics};
 use truststream_gateway::{ApiKeys, GatewayState, Identities, Listening, Services, Settings, admin, app};
-use truststream_kernel::{Result, Secret};
+use truststream_kernel::{Error, Result, Secret};
 use truststream_runtime::{Config, Runtime};
 
 use crate::failure::Done;
@@ -49,9 +49,13 @@ impl Ready {
         &self.runtime.config().project
     }
 
-    /// Serves until SIGINT or SIGTERM, finishes what is in flight, closes.
-    pub async fn serve(self) -> Done {
-        self.serve_until(stop_signal()).await
+    /// Announces that it is ready and serves until SIGINT or SIGTERM, finishes what is in flight, closes.
+    ///
+    /// Who reads the announcement may send the signal at once, so it is listened for before.
+    pub async fn serve(self, announce: impl FnOnce(&Self) -> Done) -> Done {
+        let stop = stop_signal()?;
+        announce(&self)?;
+        self.serve_until(stop).await
     }
 
     /// Serves until `stop` completes, finishes what is in flight, closes.
@@ -86,27 +90,28 @@ fn router(runtime: &Runtime, settings: Settings) -> Result<axum::Router> {
     }))
 }
 
-async fn stop_signal() {
-    let interrupted = async {
-        // Without a handler the default action ends the process, which is stopping as well.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
+/// Listens for SIGINT and SIGTERM from now on, and completes with the first of them.
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
+    let (mut interrupted, mut terminated) = {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).map_err(unheard);
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?)
     };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
-    tracing::info!("stopping: requests in flight are finished");
+    #[cfg(windows)]
+    let (mut interrupted, mut terminated) = {
+        use tokio::signal::windows::{ctrl_c, ctrl_close};
+        (ctrl_c().map_err(unheard)?, ctrl_close().map_err(unheard)?)
+    };
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+        tracing::info!("stopping: requests in flight are finished");
+    })
+}
+
+fn unheard(error: std::io::Error) -> Error {
+    Error::internal("the signals that stop the gateway cannot be listened for").with_source(error)
 }

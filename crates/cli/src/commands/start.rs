@@ -21,11 +21,15 @@ impl Start {
     pub async fn run(&self, common: &Common) -> Done {
         let config = Config::load(&common.project, &load_options(common, false))?;
         let ready = Ready::open(config, self.port).await?;
-        if common.json {
-            println!("{}", json!({ "api_url": ready.url(), "pid": std::process::id() }));
-        } else {
-            println!("TrustStream serves {} on {}", ready.runtime.route().owner, ready.url());
-        }
-        ready.serve().await
+        ready.serve(|ready| announce(ready, common.json)).await
     }
+}
+
+fn announce(ready: &Ready, as_json: bool) -> Done {
+    if as_json {
+        println!("{}", json!({ "api_url": ready.url(), "pid": std::process::id() }));
+    } else {
+        println!("TrustStream serves {} on {}", ready.runtime.route().owner, ready.url());
+    }
+    Ok(())
 }
