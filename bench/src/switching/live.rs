@@ -22,7 +22,7 @@ pub struct Live {
     pub writes: usize,
     pub failed: Vec<String>,
     pub flips: Vec<Seen>,
-    /// Median latency of a write, in milliseconds, with nothing else going on.
+    /// Median latency of a write, in milliseconds, with nothing else going on: before, between and after the switches.
     pub p50_idle: f64,
     /// The same while rows are copied.
     pub p50_copying: f64,
@@ -69,17 +69,22 @@ pub async fn run(options: &Options, binary: &Path) -> Result<Live> {
     fill_postgres(&server, name_of(&main), options.rows)?;
     let places: Vec<_> = gateways.iter().map(|gateway| (gateway.address, gateway.key.clone())).collect();
     let load = Load::start(&places, options.rows, options.clients, options.rate);
-    // The first writes find cold caches.
-    tokio::time::sleep(Duration::from_secs_f64(options.seconds / 2.0)).await;
-    let idle = now_ms();
-    tokio::time::sleep(Duration::from_secs_f64(options.seconds)).await;
-    let idle = (idle, now_ms());
-    let mut records = Vec::new();
+    let (mut calm, mut records) = (vec![nothing_else(options).await], Vec::new());
     for _ in 0..options.switches.div_ceil(2) {
         records.push(there_and_back(&gateways[0]).await?);
+        calm.push(nothing_else(options).await);
         eprintln!("{} of {} flips", records.len() * 2, options.switches);
     }
-    Ok(judge(load.stop().await?, idle, &records))
+    Ok(judge(load.stop().await?, &calm, &records))
+}
+
+/// A stretch in which clients write and nothing else goes on: its begin and end.
+async fn nothing_else(options: &Options) -> (f64, f64) {
+    // The first writes find cold caches, or what a switch has left behind.
+    tokio::time::sleep(Duration::from_secs_f64(options.seconds / 2.0)).await;
+    let began = now_ms();
+    tokio::time::sleep(Duration::from_secs_f64(options.seconds)).await;
+    (began, now_ms())
 }
 
 async fn there_and_back(gateway: &Project) -> Result<Json> {
@@ -101,7 +106,7 @@ fn backend(name: &str, url: &str, objects: &Path) -> String {
     )
 }
 
-fn judge(writes: Vec<Write>, idle: (f64, f64), records: &[Json]) -> Live {
+fn judge(writes: Vec<Write>, calm: &[(f64, f64)], records: &[Json]) -> Live {
     let within = |from: f64, to: f64| -> Vec<f64> {
         writes.iter().filter(|write| write.at >= from && write.at < to).map(|write| write.took).collect()
     };
@@ -109,6 +114,7 @@ fn judge(writes: Vec<Write>, idle: (f64, f64), records: &[Json]) -> Live {
         let windows = records.iter().filter_map(|record| Some((began(record, phase)?, began(record, next)?)));
         windows.flat_map(|(from, to)| within(from, to)).collect()
     };
+    let idle: Vec<f64> = calm.iter().flat_map(|&(from, to)| within(from, to)).collect();
     let seen = |flip: &Json| {
         let (at, told) = (flip["at_ms"].as_f64().unwrap_or(0.0), flip["pause_ms"].as_f64().unwrap_or(0.0));
         Seen {
@@ -122,7 +128,7 @@ fn judge(writes: Vec<Write>, idle: (f64, f64), records: &[Json]) -> Live {
     Live {
         failed: writes.iter().filter_map(|write| write.failed.clone()).collect(),
         flips: flips.map(seen).collect(),
-        p50_idle: quantile(&within(idle.0, idle.1), 0.5),
+        p50_idle: quantile(&idle, 0.5),
         p50_copying: quantile(&during("copying", "following"), 0.5),
         p50_verifying: quantile(&during("verifying", "ready"), 0.5),
         picture: picture(&writes, records.first()).unwrap_or_default(),

@@ -46,7 +46,7 @@ pub struct Options {
     /// Clients, half of them at each gateway
     #[arg(long, default_value_t = 64)]
     clients: u64,
-    /// How long is written before the first switch, to compare with
+    /// How long is written before, between and after the switches, to compare with
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
     /// Times that a copy is killed

@@ -111,7 +111,8 @@ impl Project {
             if reached == "aborted" || began.elapsed() > PATIENCE {
                 bail!("the switch is {reached}: {}", record["report"]["failure"]);
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            // Asking starts a process, on the cores that are measured.
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 
