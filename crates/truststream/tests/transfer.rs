@@ -11,6 +11,11 @@ on_every_backend!(
     a_bad_row_is_named_and_the_import_goes_on_after_it,
     an_atomic_import_leaves_nothing_behind,
     an_export_is_of_one_moment_and_any_size,
+    documents_and_composites_stay_what_they_are,
+    a_text_that_csv_would_make_null_is_refused,
+    a_part_of_the_rows_is_exported_and_rows_without_a_key_too,
+    what_is_wrong_with_a_file_is_said_with_its_line,
+    an_atomic_import_blames_the_row_that_is_wrong,
 );
 
 async fn count(db: &TrustStream) -> u64 {
@@ -117,4 +122,109 @@ async fn an_export_is_of_one_moment_and_any_size(backend: Backend) {
         .unwrap();
     assert_eq!((rows, out.iter().filter(|byte| **byte == b'\n').count()), (3_003, 3_003));
     assert_eq!(count(&db).await, 1_903);
+}
+
+async fn documents_and_composites_stay_what_they_are(backend: Backend) {
+    let (db, _folder) = project(backend).await;
+    let tables = "create type place as (street text, number int);
+        create table houses (id int primary key, info jsonb, at place);";
+    db.migrate("2_houses.sql", tables).await.unwrap();
+    let houses = [
+        json!({ "id": 1, "info": "123", "at": { "street": "a, \"b\"", "number": 3 } }),
+        json!({ "id": 2, "info": 123, "at": { "street": null, "number": null } }),
+        json!({ "id": 3, "info": "NULL", "at": null }),
+        json!({ "id": 4, "info": { "a": [true, null] }, "at": { "street": "", "number": 0 } }),
+    ];
+    db.from("houses").insert(&houses).await.unwrap();
+    let mut csv = Vec::new();
+    db.from("houses").select("*").export(RowFormat::Csv, &mut csv, |_| ()).await.unwrap();
+    db.from("houses").delete().await.unwrap();
+    db.import("houses", RowFormat::Csv).read(&*csv).await.unwrap();
+    let found: Vec<Json> = db.from("houses").select("*").order("id").fetch().await.unwrap();
+    assert_eq!(found, houses);
+}
+
+async fn a_text_that_csv_would_make_null_is_refused(backend: Backend) {
+    let (db, _folder) = project(backend).await;
+    db.from("tracks").insert(&json!({ "id": 1, "title": "NULL" })).await.unwrap();
+    let read = || db.from("tracks").select("title").eq("id", 1);
+    let error = read().export(RowFormat::Csv, &mut Vec::new(), |_| ()).await.unwrap_err();
+    assert_eq!((error.code(), error.hint()), ("0A000", Some("export as NDJSON")), "{error}");
+    assert!(error.message().contains("column title"), "{error}");
+    let mut lines = Vec::new();
+    read().export(RowFormat::Ndjson, &mut lines, |_| ()).await.unwrap();
+    assert_eq!(lines, b"{\"title\":\"NULL\"}\n");
+}
+
+async fn a_part_of_the_rows_is_exported_and_rows_without_a_key_too(backend: Backend) {
+    let (db, _folder) = project(backend).await;
+    db.migrate("2_loose.sql", "create table loose (a int, b text);").await.unwrap();
+    let rows: Vec<Json> = (100..2_600).map(|id| json!({ "id": id, "title": "t" })).collect();
+    db.from("tracks").insert(&rows).await.unwrap();
+    let mut out = Vec::new();
+    let some = db.from("tracks").select("id").gte("id", 100).offset(10).limit(2_100);
+    assert_eq!(some.export(RowFormat::Ndjson, &mut out, |_| ()).await.unwrap(), 2_100);
+    let text = String::from_utf8(out).unwrap();
+    let expected = (110..2_210).map(|id| format!("{{\"id\":{id}}}\n")).collect::<String>();
+    assert_eq!(text, expected);
+    db.from("loose").insert(&[json!({ "a": 1, "b": "x" }), json!({ "a": 1, "b": "x" })]).await.unwrap();
+    let mut out = Vec::new();
+    db.from("loose").select("*").export(RowFormat::Csv, &mut out, |_| ()).await.unwrap();
+    assert_eq!(String::from_utf8(out).unwrap().replace("\r\n", "\n"), "a,b\n1,x\n1,x\n");
+    let mut out = Vec::new();
+    let counted = db.from("tracks").select("title,count()").eq("title", "t");
+    counted.export(RowFormat::Ndjson, &mut out, |_| ()).await.unwrap();
+    assert_eq!(out, b"{\"title\":\"t\",\"count\":2500}\n");
+    let unknown = db.from("nowhere").select("*").export(RowFormat::Csv, &mut Vec::new(), |_| ()).await;
+    assert_eq!(unknown.unwrap_err().code(), "PGRST205");
+}
+
+async fn what_is_wrong_with_a_file_is_said_with_its_line(backend: Backend) {
+    let (db, _folder) = project(backend).await;
+    let wrong = async |format, bytes: &[u8]| {
+        let error = db.import("tracks", format).read(bytes).await.unwrap_err();
+        (error.message().to_owned(), error.hint().unwrap_or_default().to_owned())
+    };
+    let (message, hint) = wrong(RowFormat::Csv, b"id,titel\n1,x\n").await;
+    assert_eq!(message, "line 1: public.tracks has no column \"titel\"");
+    assert!(hint.ends_with("which are id, title, seconds, tags, info, artist_id"), "{hint}");
+    assert_eq!(wrong(RowFormat::Csv, b"id,id\n1,1\n").await.0, "line 1: column \"id\" is there twice");
+    let latin = b"{\"id\":1,\"title\":\"a\"}\n{\"id\":2,\"title\":\"caf\xe9\"}\n";
+    assert_eq!(wrong(RowFormat::Ndjson, latin).await.0, "line 2: the text is not UTF-8");
+    let excel = b"id,title\r\n\r\n1,\"two\r\nlines\"\r\n7,taken\r\n";
+    let (message, hint) = wrong(RowFormat::Csv, excel).await;
+    assert!(message.starts_with("line 5, column id: duplicate key"), "{message}");
+    assert!(hint.starts_with("1 rows are imported; repeat with 1 rows skipped"), "{hint}");
+    db.from("tracks").delete().eq("id", 1).await.unwrap();
+    let short = wrong(RowFormat::Csv, b"id,title\n1,a\n2\n").await.0;
+    assert_eq!(short, "line 3: 1 fields, where the first line names 2 columns");
+    let open = wrong(RowFormat::Csv, b"id,title\n1,a\n2,\"b\n3,c\n").await.0;
+    assert_eq!(open, "line 3: a field's quotes are not closed");
+    let (message, hint) = wrong(RowFormat::Ndjson, b"[{\"id\":1}]\n").await;
+    assert_eq!(message, "line 1, character 1: not a JSON object");
+    assert!(hint.contains("no list around them"), "{hint}");
+    let nowhere = db.import("nowhere", RowFormat::Csv).read(&b"id\n1\n"[..]).await.unwrap_err();
+    assert_eq!(nowhere.code(), "PGRST205");
+    assert_eq!(count(&db).await, 3);
+    // What some programs begin such files with is no part of the first name.
+    db.import("tracks", RowFormat::Csv).read("\u{feff}id,title\n100,a\n".as_bytes()).await.unwrap();
+    let line = "\u{feff}{\"id\":101,\"title\":\"b\"}\n";
+    db.import("tracks", RowFormat::Ndjson).read(line.as_bytes()).await.unwrap();
+    assert_eq!(count(&db).await, 5);
+}
+
+async fn an_atomic_import_blames_the_row_that_is_wrong(backend: Backend) {
+    let (db, _folder) = project(backend).await;
+    let tree = "create table tree (id int primary key, parent int references tree, size int);";
+    db.migrate("2_tree.sql", tree).await.unwrap();
+    // All rows hang on the first one, which is gone when it is asked which row was wrong.
+    let rows = (1..=1_000).map(|id| {
+        let parent = if id == 1 { "NULL" } else { "1" };
+        let size = if id == 900 { "large" } else { "1" };
+        format!("{id},{parent},{size}\n")
+    });
+    let text: String = std::iter::once("id,parent,size\n".to_owned()).chain(rows).collect();
+    let error = db.import("tree", RowFormat::Csv).atomic().read(text.as_bytes()).await.unwrap_err();
+    assert_eq!((error.code(), error.hint()), ("22P02", Some("nothing was imported")), "{error}");
+    assert!(error.message().starts_with("line 901, column size: "), "{error}");
 }

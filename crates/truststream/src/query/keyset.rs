@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use truststream_kernel::{Context, Error, Result};
 use truststream_services::database::{
-    Comparison, Describe, Filter, Is, Item, Media, Nulls, Operand, Operator, Order,
+    Comparison, Describe, Filter, Is, Item, Media, Nulls, Operand, Operator, Order, Query,
 };
 
 use super::read::Rows;
@@ -52,27 +52,40 @@ impl Request<'_, Rows> {
         self.check()?;
         let known = self.database.with(Context::system()).send(Describe::default()).await?;
         let key = known.table(&self.target).map(|table| table.primary_key.as_slice()).unwrap_or_default();
-        if key.is_empty() {
-            let message = format!("{} has no primary key to tell its rows apart by", self.target);
-            return Err(Error::invalid_input(message));
-        }
-        complete(&mut self.query.order, key)?;
+        go_on(&self.query, key)?;
+        complete(&mut self.query.order, key);
         let order = self.query.order.clone();
         if let Some(cursor) = self.action.after.take() {
             self.query.and(after(&order, &Cursor::read(&cursor, &order)?.values));
         }
-        add_hidden(&mut self.query.items, &order)?;
+        add_hidden(&mut self.query.items, &order);
         self.query.limit = Some(limit.saturating_add(1));
         let page = self.send(Media::Json, None).await?;
         taken(&page.body, usize::try_from(limit).unwrap_or(usize::MAX), &order)
     }
 }
 
-/// Makes the order decide among all rows.
-fn complete(order: &mut Vec<Order>, key: &[String]) -> Result<()> {
-    if order.iter().any(|term| term.relation.is_some()) {
+/// Whether a page of such rows tells where the next one begins.
+///
+/// # Errors
+/// 22023 for rows without a key, aggregates, an order by a related row.
+pub(crate) fn go_on(query: &Query, key: &[String]) -> Result<()> {
+    let aggregates =
+        |item: &Item| matches!(item, Item::Count { .. } | Item::Column { aggregate: Some(_), .. });
+    if query.items.iter().any(aggregates) {
+        return Err(Error::invalid_input("pages of aggregates have no row to go on from"));
+    }
+    if query.order.iter().any(|term| term.relation.is_some()) {
         return Err(Error::invalid_input("pages can't go on in an order by a related row"));
     }
+    if key.is_empty() {
+        return Err(Error::invalid_input("pages need a primary key, which tells rows apart"));
+    }
+    Ok(())
+}
+
+/// Makes the order decide among all rows.
+fn complete(order: &mut Vec<Order>, key: &[String]) {
     for column in key {
         let named = |term: &Order| term.field.path.is_empty() && term.field.name == *column;
         if !order.iter().any(named) {
@@ -80,22 +93,15 @@ fn complete(order: &mut Vec<Order>, key: &[String]) -> Result<()> {
             order.push(Order { relation: None, field, descending: false, nulls: None });
         }
     }
-    Ok(())
 }
 
-fn add_hidden(items: &mut Vec<Item>, order: &[Order]) -> Result<()> {
-    let aggregates =
-        |item: &Item| matches!(item, Item::Count { .. } | Item::Column { aggregate: Some(_), .. });
-    if items.iter().any(aggregates) {
-        return Err(Error::invalid_input("pages of aggregates have no row to go on from"));
-    }
+fn add_hidden(items: &mut Vec<Item>, order: &[Order]) {
     items.extend(order.iter().enumerate().map(|(index, term)| Item::Column {
         field: term.field.clone(),
         alias: Some(format!("{HIDDEN}{index}")),
         cast: Some("text".to_owned()),
         aggregate: None,
     }));
-    Ok(())
 }
 
 /// The rows of a page of one row too many, without what was added to them.

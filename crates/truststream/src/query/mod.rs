@@ -19,6 +19,7 @@ mod write;
 pub use atomic::{Atomic, IntoStep, Replies};
 pub use call::Call;
 pub use keyset::Keyset;
+pub(crate) use keyset::go_on;
 pub use raw::RawQuery;
 pub use read::{Rows, Select};
 pub use request::Request;

@@ -7,8 +7,8 @@ use truststream_services::database::{Count, Database, Page, Query, Step, TableNa
 #[must_use = "a request does nothing until it is sent"]
 pub struct Request<'c, A> {
     pub(super) database: &'c Database,
-    pub(super) target: TableName,
-    pub(super) query: Query,
+    pub(crate) target: TableName,
+    pub(crate) query: Query,
     pub(super) action: A,
     wrong: Option<Error>,
 }

@@ -9,14 +9,17 @@ use truststream_services::database::{
 };
 
 use super::RowFormat;
-use super::locate::{at_row, good_rows, placed};
-use super::source::{Source, SourceRow};
+use super::locate::{at_row, good_rows, placed, unfit};
+use super::source::{Source, SourceRow, Target};
 
 /// Rows sent at once.
 const CHUNK: usize = 500;
 
 /// How long an atomic import may take.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// A value for a column that the database makes.
+const GENERATED: &str = "428C9";
 
 /// An import that has not been started yet.
 #[must_use = "an import does nothing until it is given what to read"]
@@ -78,7 +81,8 @@ impl<'c> Import<'c> {
     pub async fn read(mut self, source: impl AsyncRead + Unpin + Send) -> Result<Imported> {
         let catalog = self.database.with(Context::system()).send(Describe::default()).await?;
         let table = catalog.table(&self.table);
-        let mut source = Source::open(self.format, source, table).await?;
+        let target = Target { catalog: &catalog, name: &self.table };
+        let mut source = Source::open(self.format, source, target).await?;
         for _ in 0..self.skip {
             source.next().await?;
         }
@@ -131,8 +135,17 @@ impl<'c> Import<'c> {
         };
         // Trying again would wait for the transaction that failed.
         drop(transaction.take());
+        if table.is_none() {
+            return Err(error);
+        }
         let found = good_rows(self.database, rows, |rows| self.insert(rows)).await?;
-        let Some((good, error)) = found else {
+        // Rows may need those before them, which an atomic import has just taken back.
+        let same = |again: &Error| !self.atomic || before == 0 || again.code() == error.code();
+        let Some((good, error)) = found.filter(|(_, again)| same(again)) else {
+            let of_values = error.code().starts_with("22");
+            if let Some(row) = rows.iter().find(|row| of_values && unfit(row, table).is_some()) {
+                return Err(self.goes_on(at_row(&error, row, table), before));
+            }
             let lines = rows.first().zip(rows.last());
             let place =
                 lines.map_or(String::new(), |(first, last)| format!("lines {} to {}", first.line, last.line));
@@ -149,21 +162,27 @@ impl<'c> Import<'c> {
     fn insert(&self, rows: &[SourceRow]) -> Insert {
         let (document, columns) = SourceRow::document(rows);
         let mut insert = Insert::new(self.table.clone(), document);
+        // Where every row has every column nothing is missing, and documents pass as they are.
+        insert.missing_default = rows.iter().any(|row| row.cells.len() < columns.len());
         insert.columns = Some(columns);
-        insert.missing_default = true;
         insert.on_conflict = self.merge.map(|merge| OnConflict { columns: None, merge });
         insert
     }
 
-    /// Tells how to go on after an error.
+    /// Tells how to go on after an error, behind what it says itself.
     fn goes_on(&self, error: Error, read: u64) -> Error {
-        let hint = match self.atomic {
-            true => "nothing was imported".to_owned(),
-            false => {
-                let rows = self.skip + read;
+        let rows = if self.atomic { 0 } else { self.skip + read };
+        let kept = match rows {
+            0 => "nothing was imported".to_owned(),
+            rows => {
                 format!("{rows} rows are imported; repeat with {rows} rows skipped once this one is right")
             }
         };
+        let said = match error.code() {
+            GENERATED => Some("leave out of the file what the database makes itself"),
+            _ => error.hint(),
+        };
+        let hint = said.map_or_else(|| kept.clone(), |said| format!("{kept}; {said}"));
         error.with_hint(hint)
     }
 }

@@ -53,14 +53,19 @@ pub(super) fn placed(error: &Error, place: &str) -> Error {
     placed
 }
 
-/// The first column whose value its type does not take, else the one that the error speaks of.
-fn column<'r>(error: &Error, row: &'r SourceRow, table: Option<&Table>) -> Option<&'r str> {
-    let names = || row.cells.iter().map(|(name, _)| name.as_str());
+/// The first column whose value its type does not take.
+pub(super) fn unfit<'r>(row: &'r SourceRow, table: Option<&Table>) -> Option<&'r str> {
     let unfit = row.cells.iter().find(|(name, value)| {
         let column = table.and_then(|table| table.column(name));
         column.is_some_and(|column| Value::from_raw_json(&column.ty, value).is_err())
     });
-    unfit.map(|(name, _)| name.as_str()).or_else(|| {
+    unfit.map(|(name, _)| name.as_str())
+}
+
+/// The first column whose value its type does not take, else the one that the error speaks of.
+fn column<'r>(error: &Error, row: &'r SourceRow, table: Option<&Table>) -> Option<&'r str> {
+    let names = || row.cells.iter().map(|(name, _)| name.as_str());
+    unfit(row, table).or_else(|| {
         let told = error.details().map_or(String::new(), ToString::to_string);
         names().find(|name| {
             error.message().contains(&format!("column \"{name}\"")) || told.contains(&format!("({name})="))

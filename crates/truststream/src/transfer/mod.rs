@@ -3,9 +3,13 @@
 mod export;
 mod import;
 mod locate;
+mod records;
 mod source;
 
 pub use import::{Import, Imported};
+
+/// Null in CSV, as PostgREST has it.
+const NULL: &str = "NULL";
 
 /// How rows are written in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
