@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 use postgres_types::{ToSql, Type};
 use serde_json::{Map, Value as Json};
 use tokio_postgres::Row;
-use truststream_kernel::{Context, Result};
+use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{Page, Raw};
 
 use crate::driver::PostgresDriver;
@@ -32,6 +32,10 @@ impl Open {
         let params: Vec<Param> = op.parameters.iter().map(param).collect();
         // Also makes sure that it is one statement: two can't be prepared.
         let statement = self.client().prepare(sql).await.map_err(failed)?;
+        if let Some(missing) = (params.len() < statement.params().len()).then_some(params.len() + 1) {
+            let message = format!("there is no parameter ${missing}");
+            return Err(Error::new(ErrorKind::InvalidInput, "42P02", message));
+        }
         if statement.columns().is_empty() {
             let params = typed(&params);
             let rows = self.client().execute_typed(sql, &params).await.map_err(failed)?;

@@ -165,8 +165,11 @@ impl Layered {
         match done {
             Ok((pages, true)) => {
                 transaction.commit().await?;
-                if work.keyed.is_some() {
-                    self.forget(cx, FORGET_EVERY).await?;
+                // The write is done, whatever becomes of the replies of others.
+                if work.keyed.is_some()
+                    && let Err(error) = self.forget(cx, FORGET_EVERY).await
+                {
+                    tracing::warn!(%error, "replies whose time is over stay for now");
                 }
                 Ok(pages)
             }

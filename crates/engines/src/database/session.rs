@@ -20,9 +20,9 @@ impl LayeredSession {
     async fn run(&mut self, cx: &Context, step: &Step) -> Result<Page> {
         permit(cx, step)?;
         let mut step = self.soft.rewrite(step.clone())?;
-        if let Some(expected) = options(&step).and_then(|options| options.if_version.clone()) {
+        if let Some(options) = options(&step).filter(|options| options.if_version.is_some()) {
             let (table, filter) = self.named(&step)?;
-            version::check(&mut *self.inner, cx, &table, filter, &expected).await?;
+            version::check(&mut *self.inner, cx, &table, filter, options).await?;
             forget_version(&mut step);
         }
         let page = self.inner.step(cx, &step).await?;

@@ -64,11 +64,14 @@ pub(super) async fn check(
     cx: &Context,
     table: &TableName,
     filter: Option<Filter>,
-    expected: &str,
+    options: &WriteOptions,
 ) -> Result<()> {
+    let expected = options.if_version.as_deref().unwrap_or_default();
     let query = Query { filter, limit: Some(2), ..Query::all() };
     let mut select = Select::new(table.clone(), query);
     select.format.media = Media::Object;
+    // Moments are printed in the time zone of the request, as they were when the version was told.
+    select.transaction.time_zone.clone_from(&options.transaction.time_zone);
     let page = match session.step(cx, &Step::Select(select)).await {
         Err(error) if error.code() == "PGRST116" => {
             return Err(changed("the request does not name exactly one row that there is"));

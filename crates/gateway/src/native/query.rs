@@ -9,7 +9,7 @@ use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::Raw;
 
 use crate::GatewayState;
-use crate::rest::steps::{envelope, respond};
+use crate::rest::steps::{envelope, respond_alone};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,11 +24,11 @@ struct Asked {
 pub(super) async fn answer(State(state): State<GatewayState>, request: Request) -> Response {
     let (cx, _, body) = match envelope(&state, request).await {
         Ok(envelope) => envelope,
-        Err(error) => return respond(&state, &error, None),
+        Err(error) => return respond_alone(&state, &error, None),
     };
     match run(&state, &cx, &body).await {
         Ok(rows) => ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], rows).into_response(),
-        Err(error) => respond(&state, &error, Some(&cx)),
+        Err(error) => respond_alone(&state, &error, Some(&cx)),
     }
 }
 

@@ -23,6 +23,8 @@ insert into tracks values (7, 'So What', 545), (8, 'Sinnerman', 622);
 create table shelf (id int primary key, gone boolean not null default false);
 comment on table shelf is '@soft_delete gone';
 insert into shelf (id) values (1), (2);
+create table seen (id int primary key, at timestamptz not null);
+insert into seen values (1, '2024-01-01T12:00:00Z');
 create table notes (id int primary key, body text);
 alter table notes enable row level security;
 create policy all_see on notes for select to anon using (true);
@@ -186,7 +188,11 @@ async fn sql_is_the_service_role_s() {
     for site in sites().await {
         let reply = site.serve(path, &[], query.clone()).await;
         assert_eq!(reply.body, json!({ "count": 1, "rows": [{ "title": "So What" }] }));
-        assert_eq!(site.ask(path, &[], query.clone()).await.status, 401);
+        let refused = site.ask(path, &[], query.clone()).await;
+        assert_eq!((refused.status.as_u16(), &refused.body["index"]), (401, &Json::Null));
+        let bare = json!({ "sql": "select title from tracks where id = $1" });
+        let bare = site.serve(path, &[], bare).await;
+        assert_eq!((bare.status.as_u16(), bare.code()), (400, "42P02"), "{}", bare.body);
     }
 }
 
@@ -204,7 +210,9 @@ async fn a_row_is_changed_only_in_the_version_that_was_read() {
         let (patch, body) = ("PATCH /rest/v1/tracks?id=eq.7", json!({ "seconds": 1 }));
         let stale = site.serve(patch, &[("if-match", "\"0123\"")], body.clone()).await;
         assert_eq!((stale.status.as_u16(), stale.code()), (412, "BACKEND_016"));
-        assert_eq!(site.serve(patch, &[("if-match", &tag)], body).await.status, 204);
+        assert_eq!(stale.body["index"], Json::Null, "only requests of several have one");
+        let several = format!("\"0123\", {tag}");
+        assert_eq!(site.serve(patch, &[("if-match", &several)], body).await.status, 204);
         let delete = site.serve("DELETE /rest/v1/tracks?id=eq.7", &[("if-match", &tag)], Json::Null).await;
         assert_eq!(delete.status, 412);
         let put = json!({ "id": 7, "title": "put", "seconds": 2 });
@@ -221,6 +229,23 @@ async fn a_row_is_changed_only_in_the_version_that_was_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_version_holds_in_the_time_zone_it_was_told_in() {
+    let zone = ("prefer", "timezone=America/New_York");
+    for site in sites().await {
+        let one = "GET /rest/v1/seen?id=eq.1";
+        let read =
+            site.serve(one, &[("accept", "application/vnd.pgrst.object+json"), zone], Json::Null).await;
+        assert_eq!(read.body["at"], "2024-01-01T07:00:00-05:00");
+        let tag = read.headers["etag"].to_str().unwrap().to_owned();
+        let body = json!({ "at": "2024-01-02T12:00:00Z" });
+        let patch = "PATCH /rest/v1/seen?id=eq.1";
+        let elsewhere = site.serve(patch, &[("if-match", &tag)], body.clone()).await;
+        assert_eq!(elsewhere.status, 412);
+        assert_eq!(site.serve(patch, &[("if-match", &tag), zone], body).await.status, 204);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_write_under_a_key_is_answered_once_and_for_all() {
     let line = "POST /rest/v1/tracks?select=id";
     for site in sites().await {
@@ -233,6 +258,11 @@ async fn a_write_under_a_key_is_answered_once_and_for_all() {
         assert_eq!(again.headers["content-range"], first.headers["content-range"]);
         let other = site.serve(line, &headers, json!({ "id": 10, "title": "Solar" })).await;
         assert_eq!((other.status.as_u16(), other.code()), (422, "BACKEND_017"));
+        let accented = [("idempotency-key", "commande-é")];
+        for _ in 0..2 {
+            let made = site.serve(line, &accented, json!({ "id": 12, "title": "x" })).await;
+            assert_eq!(made.status, 201, "{}", made.body);
+        }
         let delete = [("idempotency-key", "order-2"), ("prefer", "count=exact")];
         for _ in 0..2 {
             let reply = site.serve("DELETE /rest/v1/tracks?id=eq.9", &delete, Json::Null).await;

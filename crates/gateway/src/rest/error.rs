@@ -13,10 +13,19 @@ use super::raised;
 /// The reply to a request that failed; `anonymous` callers are asked to authenticate where others
 /// are refused.
 pub fn respond(error: &Error, anonymous: bool) -> Response {
+    answer(error, anonymous, None)
+}
+
+/// The same for a request of several, which tells the one that failed.
+pub(crate) fn respond_of_several(error: &Error, anonymous: bool) -> Response {
+    answer(error, anonymous, error.step())
+}
+
+fn answer(error: &Error, anonymous: bool, step: Option<usize>) -> Response {
     if error.code() == "PGRST" {
         return match raised::answer(error) {
             Ok(response) => response,
-            Err(error) => respond(&error, anonymous),
+            Err(error) => answer(&error, anonymous, step),
         };
     }
     let status = status(error, anonymous);
@@ -30,7 +39,7 @@ pub fn respond(error: &Error, anonymous: bool) -> Response {
         "hint": error.hint(),
         "message": error.message(),
     });
-    if let Some(index) = error.step() {
+    if let Some(index) = step {
         body["index"] = index.into();
     }
     let mut response = Response::new(Body::from(body.to_string()));

@@ -59,7 +59,7 @@ impl RestRequest {
         if reads_facts.has(DatabaseFeature::RequestFacts) {
             cx.request = Some(Arc::new(Facts::of(&parts.method, path, &headers)));
         }
-        cx.idempotency_key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(Arc::from);
+        cx.idempotency_key = idempotency_key(&headers)?;
         let (schema, profile) = schema(state, &parts.method, &headers)?;
         let target = target(path, &schema)?;
         let query = parts.uri.query().unwrap_or_default();
@@ -130,6 +130,15 @@ impl RestRequest {
             Target::Root => TableName::new("", ""),
         }
     }
+}
+
+/// The key of a write, which is never passed over: it may be what keeps the write from being done twice.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<Arc<str>>> {
+    let key = headers.get("idempotency-key").map(|key| std::str::from_utf8(key.as_bytes()));
+    let key = key.transpose().map_err(|error| {
+        Error::invalid_input("the idempotency key is no text in UTF-8").with_source(error)
+    })?;
+    Ok(key.map(Arc::from))
 }
 
 /// No text of PostgreSQL holds a NUL; engines that could are not asked.

@@ -89,15 +89,22 @@ pub(crate) async fn envelope(
 
 /// The reply to several requests of which one failed.
 pub(crate) fn respond(state: &GatewayState, failure: &Error, cx: Option<&Context>) -> Response<Body> {
-    let anonymous = cx
-        .and_then(|cx| cx.identity())
-        .is_some_and(|identity| identity.role == state.settings.rest.anon_role);
-    let mut response = error::respond(failure, anonymous);
+    let mut response = error::respond_of_several(failure, is_anonymous(state, cx));
     // The steps that were compared stand in the request: the caller can look again and repeat it.
     if failure.kind() == ErrorKind::Conflict {
         *response.status_mut() = StatusCode::CONFLICT;
     }
     response
+}
+
+/// The reply to a statement that failed.
+pub(crate) fn respond_alone(state: &GatewayState, failure: &Error, cx: Option<&Context>) -> Response<Body> {
+    error::respond(failure, is_anonymous(state, cx))
+}
+
+fn is_anonymous(state: &GatewayState, cx: Option<&Context>) -> bool {
+    let identity = cx.and_then(|cx| cx.identity());
+    identity.is_some_and(|identity| identity.role == state.settings.rest.anon_role)
 }
 
 /// The headers that tell who is asking.

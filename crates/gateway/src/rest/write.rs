@@ -39,8 +39,14 @@ fn options(state: &GatewayState, request: &RestRequest) -> WriteOptions {
         count: request.prefer.count,
         format: Format::default(),
         transaction: request.prefer.transaction(state.settings.rest.tx_end),
-        if_version: request.header("if-match").map(|version| version.trim().trim_matches('"').to_owned()),
+        if_version: request.header("if-match").map(versions),
     }
+}
+
+/// The versions of a list of entity tags.
+fn versions(tags: &str) -> String {
+    let versions: Vec<&str> = tags.split(',').map(|tag| tag.trim().trim_matches('"')).collect();
+    versions.join(",")
 }
 
 /// What a `POST` asks for.
