@@ -1,5 +1,10 @@
 //! Output that nobody reads to its end: `truststream switch status | head`.
 
+use std::error::Error as _;
+use std::io;
+
+use truststream_kernel::Error;
+
 /// What the standard library says when it can't print because whoever read has gone.
 const GONE: &str = "failed printing to stdout: Broken pipe";
 
@@ -12,4 +17,10 @@ pub fn end_quietly() {
         }
         told(panic);
     }));
+}
+
+/// Whether rows could not be written because whoever read them has gone.
+pub fn is_unread(error: &Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -5,6 +5,8 @@ use std::fs;
 use crate::support::{ENGINES, Engine, Project, only};
 
 const SCHEMA: &str = "create type mood as enum ('calm', 'wild');
+create type size as (width integer, mood mood);
+create table boxes (id int primary key, size size);
 create table artists (id bigint generated always as identity primary key, name text not null unique, mood mood default 'calm');
 create table albums (id uuid primary key default gen_random_uuid(), artist_id bigint references artists on delete cascade, price numeric(10, 2) check (price >= 0));
 create index albums_price on albums (price) where price > 1;
@@ -109,6 +111,7 @@ fn an_existing_schema_goes_round() {
         fs::remove_file(path).unwrap();
         let text = goes_round(&project);
         assert!(text.contains("create table public.albums (") && text.contains("'who sings'"), "{text}");
+        assert!(text.contains("create type public.size as (\n  width integer,"), "{text}");
         let again = project.run(&["db", "pull"]);
         assert!(again.code == 2 && again.err.contains("truststream db diff -f NAME"), "{}", again.err);
     }
@@ -210,7 +213,12 @@ fn what_others_made_in_sqlite_is_proposed() {
         assert!(shown.err.contains(expected), "{expected}: {}", shown.err);
     }
     // What is proposed is a schema, and takes the rows.
-    project.run(&["db", "pull", "initial"]).done();
+    let pulled = project.run(&["db", "pull", "initial"]).done();
+    assert!(
+        pulled.out.contains("apply it to a new backend") && !pulled.out.contains("repair"),
+        "{}",
+        pulled.out
+    );
     let path = only(&project.path("migrations"), "_initial.sql");
     let next = Project::new(Engine::Sqlite);
     next.migration("1_initial.sql", &fs::read_to_string(path).unwrap());

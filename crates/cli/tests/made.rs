@@ -107,6 +107,36 @@ pub mod shelf {
         _3rdHand,
     }
 
+    /// A row of the table `boxes`.
+    #[derive(Clone, Debug, PartialEq, Deserialize)]
+    pub struct Boxes {
+        /// `id`, integer
+        pub id: i32,
+        /// `size`, shelf.size
+        pub size: Option<serde_json::Value>,
+    }
+
+    /// What an insert into the table `boxes` takes; what is absent is its default.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    pub struct BoxesInsert {
+        /// `id`, integer
+        pub id: i32,
+        /// `size`, shelf.size
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub size: Option<serde_json::Value>,
+    }
+
+    /// What an update of the table `boxes` takes; what is absent stays.
+    #[derive(Clone, Debug, PartialEq, Default, Serialize)]
+    pub struct BoxesUpdate {
+        /// `id`, integer
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub id: Option<i32>,
+        /// `size`, shelf.size
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub size: Option<Option<serde_json::Value>>,
+    }
+
     /// A row of the table `copies`.
     #[derive(Clone, Debug, PartialEq, Deserialize)]
     pub struct Copies {

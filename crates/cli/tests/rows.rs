@@ -87,3 +87,30 @@ fn an_import_shows_how_far_it_is_on_a_terminal_only() {
     assert_eq!(plain.out, "5,000 rows read, 5,000 written\n");
     assert!(!plain.err.contains('\u{1b}') && !plain.err.contains('\u{2501}'), "{}", plain.err);
 }
+
+#[test]
+fn an_export_that_fails_leaves_the_file_as_it_was() {
+    let project = project(Engine::Sqlite);
+    let rows = project.write("rows.ndjson", "{\"id\":1,\"name\":\"one\"}\n{\"id\":2,\"name\":\"NULL\"}\n");
+    project.run(&["db", "import", "people", rows.to_str().unwrap()]).done();
+    let file = project.write("people.csv", "as it was\n");
+    for table in ["nobody", "people"] {
+        let failed = project.run(&["db", "export", table, file.to_str().unwrap()]);
+        assert_eq!((failed.code, fs::read_to_string(&file).unwrap().as_str()), (1, "as it was\n"));
+        assert!(!project.path("people.csv.part").exists());
+    }
+    project.run(&["db", "export", "people", file.to_str().unwrap(), "--query", "id=eq.1"]).done();
+    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 2);
+    assert!(!project.path("people.csv.part").exists());
+}
+
+#[test]
+fn an_export_that_nobody_reads_ends_quietly() {
+    let project = project(Engine::Sqlite);
+    let rows = project.write("rows.ndjson", "{\"id\":1,\"name\":\"one\"}\n");
+    project.run(&["db", "import", "people", rows.to_str().unwrap()]).done();
+    for format in ["csv", "ndjson"] {
+        let unread = project.unread(&["db", "export", "people", "--format", format]);
+        assert_eq!((unread.code, unread.err.as_str()), (0, ""));
+    }
+}

@@ -44,7 +44,15 @@ fn files_and_databases_tell_the_same_types() {
                     .done()
                     .out
             };
-            assert_eq!(types("backend"), types("migrations"), "{engine:?}");
+            let told = types("backend");
+            assert_eq!(told, types("migrations"), "{engine:?}");
+            let typescript = [
+                "size: Database[\"shelf\"][\"CompositeTypes\"][\"size\"] | null",
+                "Returns: { id: number; price: number }[]",
+            ];
+            for part in typescript {
+                assert_eq!(told.contains(part), lang == "typescript", "{part}\n{told}");
+            }
         }
     }
 }

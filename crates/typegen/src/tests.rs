@@ -95,3 +95,12 @@ fn composite_types_have_their_fields() {
     let [typescript, _] = both(sql, &["public"]);
     assert!(typescript.contains("all_of: unknown"), "{typescript}");
 }
+
+#[test]
+fn types_of_extensions_are_known_in_whatever_schema_they_are() {
+    let sql = "create table a (one citext, two extensions.citext, three public.citext)";
+    let [typescript, _] = both(sql, &["public"]);
+    for part in ["one: string | null", "two: string | null", "three: string | null"] {
+        assert!(typescript.contains(part), "{part}\n{typescript}");
+    }
+}

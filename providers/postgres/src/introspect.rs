@@ -14,8 +14,8 @@ use serde_json::{Value as Json, json};
 use tokio_postgres::{Client, Row};
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{
-    Catalog, Check, Column, ForeignKey, Function, Grant, Identity, Index, Link, Policy, Relationship, Table,
-    TableKind, TableName, UniqueKey,
+    Attribute, Catalog, Check, Column, ForeignKey, Function, Grant, Identity, Index, Link, Policy,
+    Relationship, Table, TableKind, TableName, UniqueKey,
 };
 use truststream_sql::relations::Relations;
 
@@ -76,6 +76,7 @@ async fn read_all(client: &Client, time_zones: Arc<HashSet<String>>) -> Result<S
     let mut catalog = Catalog {
         tables: relations.into_iter().map(RelationRow::into_table).collect(),
         enums: others.enums.into_iter().collect(),
+        composites: others.composites.into_iter().collect(),
         schemas: others.schemas,
         ..Catalog::default()
     };
@@ -254,6 +255,7 @@ struct FunctionRow {
 struct Others {
     schemas: IndexMap<String, Option<String>>,
     enums: Vec<(TableName, Vec<String>)>,
+    composites: Vec<(TableName, Vec<Attribute>)>,
     representations: Vec<(String, String, String)>,
     handlers: Vec<HandlerRow>,
 }

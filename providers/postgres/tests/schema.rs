@@ -76,6 +76,25 @@ async fn a_log_of_an_older_format_is_brought_up() {
 }
 
 #[tokio::test]
+async fn composite_types_are_told_with_their_fields_as_they_are_now() {
+    let url = database().await;
+    let made = "create schema shop; create type shop.size as (width int, \"as sold\" varchar(9));
+        create type place as (street text, size shop.size[]); create table plots (id int primary key, at place)";
+    let driver = migrated(&url, made).await;
+    let fields = async |schema: &str, name: &str| {
+        let catalog = driver.describe(&Context::system(), &Describe::default()).await.unwrap();
+        let fields = catalog.composites.get(&TableName::new(schema, name)).cloned().unwrap_or_default();
+        fields.into_iter().map(|field| format!("{} {}", field.name, field.type_name)).collect::<Vec<_>>()
+    };
+    assert_eq!(fields("shop", "size").await, ["width integer", "as sold character varying(9)"]);
+    assert_eq!(fields("public", "place").await, ["street text", "size shop.size[]"]);
+    assert_eq!(fields("public", "plots").await, [""; 0], "a table's row is no type of its own");
+    let plain = client(&url).await;
+    plain.batch_execute("alter type place add attribute number int").await.unwrap();
+    until("the new field is seen", async || fields("public", "place").await.len() == 3).await;
+}
+
+#[tokio::test]
 async fn a_newer_format_is_left_alone() {
     let url = database().await;
     PostgresDriver::connect(Config::new(&*url)).await.unwrap();

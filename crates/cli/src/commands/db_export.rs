@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tokio::io::AsyncWrite;
-use truststream_kernel::Error;
 use url::form_urlencoded;
 
 use super::db::{FileFormat, open};
 use super::db_shown::Shown;
+use super::written_file::WrittenFile;
 use crate::Common;
 use crate::failure::Done;
 use crate::text::thousands;
+use crate::unread::is_unread;
 
 /// Writes the rows of a table, as of one moment.
 #[derive(Args)]
@@ -49,17 +50,25 @@ impl Export {
         if let Some(order) = &order {
             read = read.order(order);
         }
-        let sink: Box<dyn AsyncWrite + Unpin + Send> = match &self.file {
-            None => Box::new(tokio::io::stdout()),
-            Some(path) => Box::new(tokio::fs::File::create(path).await.map_err(|error| {
-                Error::configuration(format!("{} can't be written: {error}", path.display()))
-            })?),
+        let (file, sink): (_, Box<dyn AsyncWrite + Unpin + Send>) = match &self.file {
+            None => (None, Box::new(tokio::io::stdout())),
+            Some(path) => {
+                let (file, sink) = WrittenFile::create(path).await?;
+                (Some(file), Box::new(sink))
+            }
         };
         let shown = Shown::new("written", None);
         let rows = read.export(format, sink, |rows| shown.rows(rows)).await;
         shown.finish();
         db.close().await;
-        let rows = rows?;
+        if let Some(file) = file {
+            file.end(rows.is_ok()).await?;
+        }
+        let rows = match rows {
+            // Whoever read has what it wanted.
+            Err(error) if self.file.is_none() && is_unread(&error) => return Ok(()),
+            rows => rows?,
+        };
         // Standard output may be the rows themselves.
         if common.json && self.file.is_some() {
             println!("{}", serde_json::json!({ "written": rows }));

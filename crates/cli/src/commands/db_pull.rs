@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 use truststream_kernel::Error;
 use truststream_runtime::{ProjectFiles, version};
-use truststream_services::database::Introspect;
+use truststream_services::database::{Catalog, Database, Describe, Introspect};
 use truststream_sql::render::script;
 
 use super::migration_files::write;
@@ -38,7 +38,9 @@ impl Pull {
         }
         let reached = Reached::open(common, self.from.as_deref()).await?;
         let ask = Introspect { sample: self.sample };
-        let found = reached.with(async |database| Ok(database.send(ask).await?)).await?;
+        let known = Describe { fresh: true };
+        let both = async |database: &Database| Ok((database.send(ask).await?, database.send(known).await?));
+        let (found, known) = reached.with(both).await?;
         for note in &found.notes {
             eprintln!("note: {note}");
         }
@@ -51,10 +53,19 @@ impl Pull {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if common.json {
             println!("{}", json!({ "path": path, "notes": found.notes }));
+        } else if !serves(&known, &found.catalog) {
+            // What others made there is proposed, not served.
+            println!("wrote {}; this database's tables can't be served where they are:", path.display());
+            println!("  apply it to a new backend, and bring the rows over with truststream db import");
         } else {
             println!("wrote {}; this database has it already, so record that:", path.display());
             println!("  truststream migration repair --status applied {}", version(&name));
         }
         Ok(())
     }
+}
+
+/// Whether all tables of a schema are known to the backend that it was found in.
+fn serves(known: &Catalog, found: &Catalog) -> bool {
+    found.tables.keys().all(|table| known.table(table).is_some())
 }

@@ -27,3 +27,4 @@ mod switch_text;
 mod reached;
 mod schema_source;
 mod serve;
+mod written_file;

@@ -14,6 +14,7 @@ use truststream_services::database::{Database, DatabaseOp, DatabaseReply, Databa
 use url::form_urlencoded;
 
 use super::config::load_options;
+use super::schema_source::of_gateway;
 use crate::Common;
 use crate::client::AdminClient;
 use crate::failure::Done;
@@ -80,6 +81,10 @@ impl Gateway {
             DatabaseOp::Adopt(op) => DatabaseReply::Adopt(self.ask("adopt", op).await?),
             DatabaseOp::Introspect(op) => DatabaseReply::Introspect(self.ask("introspect", op).await?),
             DatabaseOp::Rehearse(op) => DatabaseReply::Rehearse(self.ask("rehearse", op).await?),
+            DatabaseOp::Describe(_) => {
+                let catalog = of_gateway(&self.client, self.backend.as_deref()).await;
+                DatabaseReply::Describe(Arc::new(catalog.map_err(|failure| failure.into_error())?))
+            }
             _ => return Err(Error::unsupported("the admin API has no such operation")),
         })
     }

@@ -43,7 +43,8 @@ pub async fn catalog(common: &Common, asked: Option<Source>, backend: Option<&st
     }
 }
 
-async fn of_gateway(client: &AdminClient, backend: Option<&str>) -> Done<Catalog> {
+/// The schema of a backend, or of the one that serves, as the gateway that runs for the project tells it.
+pub async fn of_gateway(client: &AdminClient, backend: Option<&str>) -> Done<Catalog> {
     let path = match backend {
         Some(name) => format!(
             "catalog?{}",

@@ -56,8 +56,10 @@ pub fn objects(found: &Introspection) -> Vec<Object> {
     let mut objects = parts::schemas(catalog);
     objects.extend(parts::extensions(found));
     objects.extend(parts::enums(catalog));
-    objects.extend(parts::domains(catalog));
-    objects.extend(parts::extras(found, Stage::Types));
+    let mut types = parts::domains(catalog);
+    types.extend(parts::composites(catalog));
+    types.extend(parts::extras(found, Stage::Types));
+    objects.extend(order::types(types));
     objects.extend(parts::sequences(catalog));
     objects.extend(order::sorted(catalog, functions::functions(catalog), tables::relations(catalog)));
     for (table, definition) in &catalog.tables {

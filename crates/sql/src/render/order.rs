@@ -30,6 +30,34 @@ pub(super) fn sorted(catalog: &Catalog, functions: Vec<Object>, mut relations: V
     sorted
 }
 
+/// Sorts domains and composite types by what their statements name.
+pub(super) fn types(objects: Vec<Object>) -> Vec<Object> {
+    let mut left: Vec<(String, HashSet<Word>, Object)> =
+        objects.into_iter().map(|object| (made(&object.create), words(&object.create), object)).collect();
+    let mut sorted = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let names = |at: usize, name: &str| left[at].1.iter().any(|(word, _)| word == name);
+        let waits = |at: usize| left.iter().any(|(name, ..)| *name != left[at].0 && names(at, name));
+        let ready = (0..left.len()).find(|at| !waits(*at));
+        sorted.push(left.remove(ready.unwrap_or_default()).2);
+    }
+    sorted
+}
+
+/// The name of what a statement makes (`create type shop.size as …`), without its schema.
+fn made(create: &str) -> String {
+    let head = create.split(" as ").next().unwrap_or_default().split('(').next().unwrap_or_default();
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, head).tokenize().unwrap_or_default();
+    let name = tokens.into_iter().rev().find_map(|token| match token {
+        Token::Word(word) => Some(word),
+        _ => None,
+    });
+    name.map_or_else(String::new, |word| match word.quote_style {
+        Some(_) => word.value,
+        None => word.value.to_lowercase(),
+    })
+}
+
 /// A word of a statement, and whether it is called.
 type Word = (String, bool);
 

@@ -1,6 +1,8 @@
 //! Schemas, extensions, enums, domains, casts and sequences; what only the engine tells of.
 
-use truststream_services::database::{Cast, Catalog, Extra, Introspection, Sequence, Stage, TableName};
+use truststream_services::database::{
+    Attribute, Cast, Catalog, Extra, Introspection, Sequence, Stage, TableName,
+};
 
 use super::name::{name, relation};
 use super::{Kind, Object};
@@ -74,6 +76,19 @@ pub(super) fn domains(catalog: &Catalog) -> Vec<Object> {
         objects.push(Object::new(Kind::Domain, &ty.schema, format!("domain {ty}"), create, drop));
     }
     objects
+}
+
+/// Composite types of catalogs; PostgreSQL tells of its own among the extras.
+pub(super) fn composites(catalog: &Catalog) -> Vec<Object> {
+    let one = |(ty, fields): (&TableName, &Vec<Attribute>)| {
+        let fields: Vec<_> =
+            fields.iter().map(|field| format!("\n  {} {}", name(&field.name), field.type_name)).collect();
+        let quoted = relation(ty);
+        let create = format!("create type {quoted} as ({}\n)", fields.join(","));
+        let key = format!("composite {quoted}");
+        Object::new(Kind::Type, &ty.schema, key, create, format!("drop type {quoted}"))
+    };
+    catalog.composites.iter().map(one).collect()
 }
 
 /// Casts of domains, but for those that the engine tells of itself.

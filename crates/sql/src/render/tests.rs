@@ -36,3 +36,16 @@ fn definitions_of_the_engine_go_before_those_of_the_catalog() {
     };
     assert!(script(&found).contains(exact));
 }
+
+#[test]
+fn types_come_after_those_they_are_made_of() {
+    let mut catalog = catalog(
+        "create type size as (w int); create domain \"Weight\" as int check (value > 0);
+         create type place as (size size, \"of\" \"Weight\"); create type last as (a place[]);",
+    );
+    catalog.composites.reverse();
+    let text = script(&Introspection { catalog, ..Introspection::default() });
+    let at = |name: &str| text.find(name).unwrap_or_else(|| panic!("{name} is not in\n{text}"));
+    let made = ["type public.size as", "domain public.\"Weight\"", "type public.place", "type public.last"];
+    assert!(at(made[0]).max(at(made[1])) < at(made[2]) && at(made[2]) < at(made[3]), "{text}");
+}

@@ -2,6 +2,7 @@ create schema app;
 comment on schema app is 'the application''s';
 create type mood as enum ('calm', 'it''s wild');
 create type app."State" as enum ('on', 'off');
+create type app.size as (width integer, "as sold" text);
 create domain email as text not null check (value like '%@%');
 create sequence app.numbers start with 100 increment by 5;
 create table "Order" (

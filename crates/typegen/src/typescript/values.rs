@@ -52,9 +52,10 @@ impl Values<'_> {
             },
             // supabase-js users have these as `unknown` too, so that a cast is theirs to write.
             Type::Interval => "unknown".to_owned(),
-            Type::Other(name) => match name.as_str() {
+            // Types of extensions are told with the schema that they were put into.
+            Type::Other(name) => match name.rsplit('.').next().unwrap_or(name) {
                 "citext" | "timetz" | "time with time zone" | "vector" => "string".to_owned(),
-                name => self.composite(name),
+                _ => self.composite(name),
             },
             _ => "string".to_owned(),
         }

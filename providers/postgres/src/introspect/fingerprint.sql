@@ -3,7 +3,7 @@
 with relations as (
   select c.oid, hashtext(concat_ws(' ', c.relname, c.relnamespace, c.relkind, c.relrowsecurity, c.relacl)) as hash
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.oid >= 16384 and c.relkind in ('r', 'v', 'm', 'f', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'truststream'
+  where c.oid >= 16384 and c.relkind in ('r', 'v', 'm', 'f', 'p', 'c') and n.nspname !~ '^pg_' and n.nspname <> 'truststream'
 ),
 parts as (
   select 1 as part, oid, hash::bigint as seen from relations

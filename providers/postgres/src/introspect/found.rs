@@ -96,6 +96,8 @@ fn put_together(mut catalog: Catalog, facts: Facts) -> Introspection {
     catalog.enums.retain(|ty, _| {
         !facts.enums_of_extensions.iter().any(|(schema, name)| ty.schema == *schema && ty.name == *name)
     });
+    // Among the extras, as the server prints them.
+    catalog.composites.clear();
     let relations: HashMap<TableName, RelationFacts> =
         facts.relations.into_iter().map(|one| (TableName::new(&one.schema, &one.name), one)).collect();
     catalog.tables.retain(|table, _| {

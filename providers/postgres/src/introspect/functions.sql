@@ -31,7 +31,8 @@ select json_build_object(
   'name', json_build_object('schema', n.nspname, 'name', p.proname),
   'parameters', coalesce(a.all, '[]'),
   'returns', json_build_object(
-    'type_name', format_type(p.prorettype, null),
+    'type_name', case when 't' = any (p.proargmodes) then pg_get_function_result(p.oid)
+      else format_type(p.prorettype, null) end,
     'set', p.proretset,
     'composite', t.typtype = 'c' or coalesce(p.proargmodes::text[] && '{t,b,o}', false),
     'table', case when c.relkind in ('r', 'v', 'm', 'f', 'p') then json_build_object('schema', cn.nspname, 'name', c.relname) end,

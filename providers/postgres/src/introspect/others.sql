@@ -1,4 +1,4 @@
--- Schemas, enums, representations and media type handlers, as one JSON object.
+-- Schemas, enums, composite types, representations and media type handlers, as one JSON object.
 select json_build_object(
   'schemas', (
     select json_object_agg(n.nspname, obj_description(n.oid, 'pg_namespace') order by n.nspname)
@@ -10,6 +10,14 @@ select json_build_object(
       from pg_enum l join pg_type t on t.oid = l.enumtypid join pg_namespace n on n.oid = t.typnamespace
       group by n.nspname, t.typname order by n.nspname, t.typname
     ) e), '[]'),
+  'composites', coalesce((
+    select json_agg(json_build_array(json_build_object('schema', n.nspname, 'name', c.relname), (
+        select coalesce(json_agg(json_build_object(
+          'name', a.attname, 'type_name', format_type(a.atttypid, a.atttypmod)) order by a.attnum), '[]')
+        from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped))
+      order by n.nspname, c.relname)
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind = 'c' and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'truststream')), '[]'),
   'representations', coalesce((
     select json_agg(json_build_array(
       c.castsource::regtype::text, c.casttarget::regtype::text, c.castfunc::regproc::text))
