@@ -103,7 +103,12 @@ impl Project {
     pub async fn reach(&self, phase: &str) -> Result<Json> {
         let began = Instant::now();
         loop {
-            let shown = self.standing().await?;
+            // A machine that flushes ten million rows may keep the control store waiting.
+            let shown = match self.standing().await {
+                Err(error) if began.elapsed() > PATIENCE => return Err(error),
+                Err(_) => Json::Null,
+                Ok(shown) => shown,
+            };
             let (record, reached) = (&shown["record"], shown["record"]["phase"].as_str().unwrap_or_default());
             if reached == phase {
                 return Ok(record.clone());

@@ -226,7 +226,7 @@ fn inability(side: &Side, error: &Error) -> Problem {
         migration: String::new(),
         line: 0,
         statement: format!("backend {}", side.name),
-        reason: error.message().to_owned(),
+        reason: [error.message()].into_iter().chain(error.hint()).collect::<Vec<_>>().join("; "),
     }
 }
 

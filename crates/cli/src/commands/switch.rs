@@ -64,12 +64,12 @@ pub struct Start {
     /// sides answer reads, compared, and move a growing share of them before the flip
     #[arg(long, value_name = "HOW", value_parser = ["blue-green", "immediate", "gradual"])]
     strategy: Option<String>,
-    /// Longest pause of writes in milliseconds; past it the fence is lifted and tried again
-    #[arg(long, value_name = "MS")]
-    max_pause: Option<u64>,
-    /// How long one write waits in a pause before it is refused (retry later), in milliseconds
-    #[arg(long, value_name = "MS")]
-    hold: Option<u64>,
+    /// Longest pause of writes, such as 500ms or 2s; past it the fence is lifted and tried again
+    #[arg(long, value_name = "TIME", value_parser = wait)]
+    max_pause: Option<Duration>,
+    /// How long one write waits in a pause before it is refused (retry later), such as 5s
+    #[arg(long, value_name = "TIME", value_parser = wait)]
+    hold: Option<Duration>,
     /// Compare every row of both sides before the flip, or one in sixteen, or none
     #[arg(long, value_name = "WHAT", value_parser = ["none", "sample", "full"])]
     verify: Option<String>,
@@ -79,9 +79,9 @@ pub struct Start {
     /// Share of its time that the copy may work
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     throttle: Option<u8>,
-    /// Let the copy wait while the source takes longer to answer, in milliseconds
-    #[arg(long, value_name = "MS")]
-    max_latency: Option<u64>,
+    /// Let the copy wait while the source takes longer to answer, such as 20ms
+    #[arg(long, value_name = "TIME", value_parser = wait)]
+    max_latency: Option<Duration>,
     /// How much longer than usual the application's median write may take while rows are copied and
     /// compared [default: 20]
     #[arg(long, value_name = "PERCENT")]
@@ -92,9 +92,9 @@ pub struct Start {
     /// Gradual: reads that both sides are asked for
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     shadow: Option<u8>,
-    /// Gradual: how long each share of the reads lasts, in milliseconds
-    #[arg(long, value_name = "MS")]
-    read_step: Option<u64>,
+    /// Gradual: how long each share of the reads lasts, such as 30s
+    #[arg(long, value_name = "TIME", value_parser = wait)]
+    read_step: Option<Duration>,
     /// Gradual: move parts when `switch move` asks for it, not one after the other
     #[arg(long)]
     by_hand: bool,
@@ -116,6 +116,11 @@ pub struct Start {
 
 fn time(text: &str) -> Result<Duration, String> {
     units::time::parse(text).ok_or_else(|| "expected a number with ms, s, m or h".to_owned())
+}
+
+/// The same where a number alone is milliseconds.
+fn wait(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_millis).or_else(|_| time(text))
 }
 
 /// How to go on with a switch.
@@ -168,21 +173,22 @@ impl SwitchCommand {
 
 impl Start {
     async fn run(&self, client: &AdminClient, common: &Common) -> Done {
+        let ms = |time: Option<Duration>| time.map(|time| time.as_millis());
         let body = json!({
             "to": self.to,
             "strategy": self.strategy,
             "chunk": self.chunk,
-            "max_pause_ms": self.max_pause,
-            "hold_ms": self.hold,
+            "max_pause_ms": ms(self.max_pause),
+            "hold_ms": ms(self.hold),
             "verify": self.verify,
             "repair": self.repair,
             "throttle": self.throttle,
-            "max_latency_ms": self.max_latency,
+            "max_latency_ms": ms(self.max_latency),
             "max_slowdown": self.max_slowdown,
-            "rollback_window_ms": self.rollback_window.map(|window| window.as_millis()),
+            "rollback_window_ms": ms(self.rollback_window),
             "stray": self.stray,
             "shadow": self.shadow,
-            "read_step_ms": self.read_step,
+            "read_step_ms": ms(self.read_step),
             "by_hand": self.by_hand,
             "tenants": self.tenants,
             "tenant_claim": self.tenant_claim,
@@ -333,5 +339,18 @@ impl Verify {
             print!("{}", compared("", &tables));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit_or_are_milliseconds() {
+        assert_eq!(wait("500"), Ok(Duration::from_millis(500)));
+        assert_eq!((wait("20ms"), wait("2s")), (Ok(Duration::from_millis(20)), Ok(Duration::from_secs(2))));
+        assert_eq!((wait("soon"), time("500")), (time("soon"), time("later")));
+        assert!(time("500").is_err());
     }
 }

@@ -184,6 +184,7 @@ async fn refused(active: &str, to: &str) {
     let plan = runtime.switcher().plan(to).await.unwrap();
     let far = plan.problems.iter().find(|problem| problem.statement == "backend far").unwrap();
     assert!(far.reason.contains("a remote project's data API"), "{far:?}");
+    assert!(far.reason.contains("truststream remote script"), "it does not say what to do: {far:?}");
     let users = plan.problems.iter().find(|problem| problem.reason.contains("password hashes"));
     assert!(users.is_some_and(|users| users.statement == "backend far"), "{:?}", plan.problems);
     let error = runtime.switcher().start(to, runtime.switch_options()).await.err().unwrap();
