@@ -63,7 +63,9 @@ const REFUSALS: &[(&str, &str, ErrorKind, &str)] = &[
     ("division by ", "zero", ErrorKind::InvalidInput, "22012"),
     ("numeric field ", "overflow", ErrorKind::InvalidInput, "22003"),
     ("this database reckons with no ", "infinity", ErrorKind::Unsupported, "0A000"),
-    ("this database has no JSON with ", "two members of one name", ErrorKind::Unsupported, "0A000"),
+    ("smallint out ", "of range", ErrorKind::InvalidInput, "22003"),
+    ("integer out ", "of range", ErrorKind::InvalidInput, "22003"),
+    ("bigint out ", "of range", ErrorKind::InvalidInput, "22003"),
 ];
 
 /// The words of a refusal within the server's text.

@@ -6,7 +6,8 @@ use mongodb::bson::{Bson, Document};
 use serde_json::value::RawValue;
 use truststream_kernel::value::decimal;
 use truststream_kernel::value::json::push_string;
-use truststream_kernel::{Error, Result};
+use truststream_kernel::{Error, Result, Type, Value};
+use truststream_services::database::{JsonKey, JsonStep};
 use uuid::Uuid;
 
 use crate::storage::{decimal128, number_text};
@@ -16,7 +17,6 @@ use crate::storage::{decimal128, number_text};
 /// # Errors
 /// 0A000 for a number of more than 34 digits.
 pub(crate) fn native(text: &str) -> Result<Bson> {
-    let wrong = |error: serde_json::Error| Error::internal("a JSON value can't be read").with_source(error);
     Ok(match text.as_bytes().first() {
         Some(b'{') => {
             let members: IndexMap<String, &RawValue> = serde_json::from_str(text).map_err(wrong)?;
@@ -49,14 +49,63 @@ pub(crate) fn native(text: &str) -> Result<Bson> {
     })
 }
 
+/// What steps lead to in the text of `json`, as it is written there; of several members of one name the last.
+///
+/// # Errors
+/// `Internal` for what is no JSON.
+pub(crate) fn within(text: &str, steps: &[JsonStep]) -> Result<(Value, Type)> {
+    let mut text = text.trim_ascii();
+    for step in steps {
+        let found = match (text.as_bytes().first(), &step.key) {
+            (Some(b'{'), JsonKey::Key(key)) => {
+                let members: IndexMap<String, &RawValue> = serde_json::from_str(text).map_err(wrong)?;
+                members.get(key).copied()
+            }
+            (Some(b'['), JsonKey::Index(at)) => {
+                let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(wrong)?;
+                let size = i64::try_from(elements.len()).unwrap_or(i64::MAX);
+                let at = if *at < 0 { at.saturating_add(size) } else { *at };
+                usize::try_from(at).ok().and_then(|at| elements.get(at).copied())
+            }
+            _ => None,
+        };
+        let Some(found) = found else { return Ok((Value::Null, Type::Json)) };
+        text = found.get();
+    }
+    if !steps.last().is_some_and(|step| step.as_text) {
+        return Ok((Value::Json(text.to_owned()), Type::Json));
+    }
+    let value = match text.as_bytes().first() {
+        Some(b'"') => Value::Text(serde_json::from_str(text).map_err(wrong)?),
+        Some(b'n') => Value::Null,
+        _ => Value::Text(text.to_owned()),
+    };
+    Ok((value, Type::Text))
+}
+
+fn wrong(error: serde_json::Error) -> Error {
+    Error::internal("a JSON value can't be read").with_source(error)
+}
+
 /// A value as JSON text, in `jsonb`'s normal form.
 pub(crate) fn text(value: &Bson) -> String {
     let mut out = String::new();
-    write(value, &mut out);
+    push(value, &mut out);
     out
 }
 
-fn write(value: &Bson, out: &mut String) {
+/// Appends the same.
+pub(crate) fn push(value: &Bson, out: &mut String) {
+    write(value, [", ", ": "], out);
+}
+
+/// Appends a value without white space, as PostgreSQL prints arrays and rows as `json`.
+pub(crate) fn push_compact(value: &Bson, out: &mut String) {
+    write(value, [",", ":"], out);
+}
+
+fn write(value: &Bson, signs: [&str; 2], out: &mut String) {
+    let [between, naming] = signs;
     match value {
         Bson::String(text) => push_string(out, text),
         Bson::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -64,9 +113,9 @@ fn write(value: &Bson, out: &mut String) {
             out.push('[');
             for (at, element) in elements.iter().enumerate() {
                 if at > 0 {
-                    out.push_str(", ");
+                    out.push_str(between);
                 }
-                write(element, out);
+                write(element, signs, out);
             }
             out.push(']');
         }
@@ -74,11 +123,11 @@ fn write(value: &Bson, out: &mut String) {
             out.push('{');
             for (at, (name, member)) in members.iter().enumerate() {
                 if at > 0 {
-                    out.push_str(", ");
+                    out.push_str(between);
                 }
                 push_string(out, name);
-                out.push_str(": ");
-                write(member, out);
+                out.push_str(naming);
+                write(member, signs, out);
             }
             out.push('}');
         }

@@ -2,7 +2,7 @@
 //! than there is. Each value that the rows have is judged here beforehand, and the pipeline asks for those
 //! that were found to hold.
 
-use mongodb::bson::{Bson, doc};
+use mongodb::bson::{Bson, Document, doc};
 use regex::Regex;
 use truststream_kernel::value::tsvector::Vector;
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
@@ -36,6 +36,26 @@ pub(crate) struct Question {
 /// Questions, each with the values that it holds for.
 #[derive(Debug, Default)]
 pub(crate) struct Judged(Vec<(Question, Vec<Bson>)>);
+
+/// A regular expression in a check, which is judged of each row before the others are: the engine is given
+/// the answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    /// The field of the row that the answer goes to.
+    pub(crate) field: String,
+    /// What is to match, as an expression about the row.
+    pub(crate) input: Bson,
+    pub(crate) regex: Regex,
+}
+
+impl Asked {
+    fn answer(&self, found: Option<&Bson>) -> Bson {
+        match found {
+            Some(Bson::String(text)) => self.regex.is_match(text).into(),
+            _ => Bson::Null,
+        }
+    }
+}
 
 /// How a question is answered.
 enum Test {
@@ -197,6 +217,39 @@ impl Planner<'_> {
 }
 
 impl Work {
+    /// Rows with the answers to what checks ask of them.
+    ///
+    /// # Errors
+    /// Those of computing what is to match.
+    pub(crate) async fn answered(&mut self, rows: &[Document], asked: &[Asked]) -> Result<Vec<Document>> {
+        let mut answered = rows.to_vec();
+        // A column lies in the row; all else the server computes.
+        let column =
+            |one: &Asked| one.input.as_str().and_then(|path| path.strip_prefix('$')).map(str::to_owned);
+        let (there, made): (Vec<&Asked>, Vec<&Asked>) =
+            asked.iter().partition(|one| column(one).is_some_and(|name| !name.contains('.')));
+        for one in there {
+            let name = column(one).unwrap_or_default();
+            for row in &mut answered {
+                row.insert(&one.field, one.answer(row.get(&name)));
+            }
+        }
+        if made.is_empty() {
+            return Ok(answered);
+        }
+        let mut projection = doc! { "_id": 0 };
+        for (at, one) in made.iter().enumerate() {
+            projection.insert(format!("f{at}"), doc! { "$ifNull": [one.input.clone(), Bson::Null] });
+        }
+        let computed = self.evaluated(rows, vec![doc! { "$project": projection }]).await?;
+        for (row, found) in answered.iter_mut().zip(&computed) {
+            for (at, one) in made.iter().enumerate() {
+                row.insert(&one.field, one.answer(found.get(format!("f{at}"))));
+            }
+        }
+        Ok(answered)
+    }
+
     /// Judges what the engine can't, of the rows that the caller may read: those of the table, or those
     /// that a function gave.
     ///

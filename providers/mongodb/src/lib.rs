@@ -20,6 +20,7 @@ mod data;
 mod ddl;
 mod divide;
 mod driver;
+mod elements;
 mod error;
 mod feed;
 mod guess;
@@ -59,6 +60,7 @@ mod truncate;
 mod weigh;
 mod work;
 mod write;
+mod written;
 mod zone;
 
 pub use config::Config;

@@ -255,8 +255,11 @@ impl<'a> Renderer<'a> {
     fn value(&self, found: Found<'_>, field: &Out) -> Result<(Value, Type)> {
         let found = found.map(Bson::try_from).transpose().map_err(unreadable)?;
         let (found, ty, to) = match field {
-            Out::Value { ty, bare, as_text, cast, shown, .. } => {
-                let (value, ty) = read(found.as_ref(), ty, *bare, *as_text)?;
+            Out::Value { ty, bare, steps, as_text, cast, shown, .. } => {
+                let (value, ty) = match read(found.as_ref(), ty, *bare, *as_text)? {
+                    (Value::Json(text), _) if !steps.is_empty() => json::within(&text, steps)?,
+                    read => read,
+                };
                 let value = in_session(value, field)?;
                 let (value, ty) = match shown.as_ref().filter(|shown| found.is_some() || !shown.spread) {
                     Some(shown) => shown.value(value)?,
@@ -319,6 +322,7 @@ fn read(found: Option<&Bson>, ty: &Type, bare: bool, as_text: bool) -> Result<(V
         (None, true) | (Some(Bson::Null), true) => (Value::Null, Type::Text),
         (None, false) => (Value::Null, Type::Jsonb),
         (Some(Bson::String(text)), true) => (Value::Text(text.clone()), Type::Text),
+        (Some(uuid @ Bson::Binary(_)), true) => (storage::value(uuid, &Type::Uuid)?, Type::Uuid),
         (Some(value), true) => (Value::Text(json::text(value)), Type::Text),
         (Some(value), false) => (Value::Json(json::text(value)), Type::Jsonb),
     })

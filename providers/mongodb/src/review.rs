@@ -164,9 +164,11 @@ fn faults(schema: &Schema, name: &TableName, table: &Table) -> Vec<String> {
     let own = partitions(table).flat_map(|(_, one)| &one.policies);
     let policies = table.policies.iter().chain(own);
     let policies = policies.flat_map(|policy| policy.using.iter().chain(&policy.check));
-    for text in checks.chain(policies) {
+    let conditions = checks.map(|text| (text, true)).chain(policies.map(|text| (text, false)));
+    for (text, checked) in conditions {
         // Both outcomes are needed: a condition may be negated.
         for want in [Want::True, Want::False] {
+            planner.asked = checked.then(Vec::new);
             if let Err(error) = Translator::condition(&mut planner, &Place::of(name), text, want) {
                 faults.push(error.message().to_owned());
             }

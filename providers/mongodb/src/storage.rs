@@ -10,7 +10,7 @@
 //! | timestamps, time | `long`: microseconds (BSON's dates hold milliseconds only) |
 //! | date | `long`: days since 1970-01-01 |
 //! | interval | `{ t, m, d, u }`: length in microseconds, then months, days and microseconds |
-//! | jsonb, json | `{ v }` and `{ v, t }`: the value, and the text as it was written |
+//! | jsonb, json | `{ v }` and `{ v, t }`: the value, and the text as it was written (`written.rs`) |
 //! | ranges | `{ t, n, l, ls, u, us }`: the text, and both ends (`span.rs`) |
 //! | composite types | `{ t, k, n, v, f }`: the text, and what is asked of it (`record.rs`) |
 //! | money | `long`: cents |
@@ -30,7 +30,7 @@ use truststream_sql::composite::Composite;
 use uuid::Uuid;
 
 use crate::names::field;
-use crate::{json, money, record, span};
+use crate::{json, money, record, span, written};
 
 /// NaN in a column of numbers.
 pub(crate) const NAN: &str = "NaN";
@@ -129,7 +129,7 @@ pub(crate) fn value(bson: &Bson, ty: &Type) -> Result<Value> {
         (_, Type::Time) => integer(bson).map(Value::Time),
         (_, Type::Date) => integer(bson).and_then(|days| i32::try_from(days).ok()).map(Value::Date),
         (Bson::Document(parts), Type::Interval) => interval_value(parts),
-        (Bson::Document(parts), Type::Json | Type::Jsonb) => Some(json_value(parts)),
+        (Bson::Document(parts), Type::Json | Type::Jsonb) => Some(Value::Json(written::text(parts))),
         (_, ty) if money::is_money(ty) => integer(bson).map(money::text).transpose()?.map(Value::Text),
         (Bson::Document(parts), Type::Other(name)) if name == "tstzrange" => {
             let text = parts.get_str("t").ok();
@@ -173,13 +173,6 @@ pub(crate) fn is_in_range(number: i64, ty: &Type) -> bool {
         Type::Int2 => i16::try_from(number).is_ok(),
         Type::Int4 => i32::try_from(number).is_ok(),
         _ => true,
-    }
-}
-
-fn json_value(parts: &Document) -> Value {
-    match parts.get_str("t") {
-        Ok(text) => Value::Json(text.to_owned()),
-        Err(_) => Value::Json(parts.get("v").map_or_else(|| "null".to_owned(), json::text)),
     }
 }
 

@@ -8,12 +8,15 @@ use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::Catalog;
 use truststream_sql::composite::Composite;
 
+use crate::elements::listed;
 use crate::rank::ranked;
 use crate::record::{self, is_record};
 use crate::schema::labels;
 use crate::span;
 use crate::storage;
 
+/// What stands for no value at all.
+pub(crate) const NOTHING: &str = "$$REMOVE";
 /// What stands for arguments that are not known.
 const UNKNOWN: &str = "$$ROOT";
 
@@ -23,6 +26,9 @@ pub(crate) struct Term {
     /// The expression: null for SQL's null; for JSON the bare value, missing for SQL's null.
     pub(crate) expr: Bson,
     pub(crate) ty: Type,
+    /// What a value of `json` is written as (`written.rs`), where that is not as `jsonb` prints it; it counts
+    /// where there is a value.
+    pub(crate) text: Option<Bson>,
 }
 
 /// Which outcome of a condition an expression tells.
@@ -123,7 +129,20 @@ pub(crate) fn is_json(ty: &Type) -> bool {
 
 impl Term {
     pub(crate) fn new(expr: impl Into<Bson>, ty: Type) -> Self {
-        Term { expr: expr.into(), ty }
+        Term { expr: expr.into(), ty, text: None }
+    }
+
+    /// One of two values.
+    pub(crate) fn either(condition: Bson, then: Term, otherwise: Term) -> Self {
+        let cond = |then: Bson, otherwise: Bson| -> Bson {
+            doc! { "$cond": [condition.clone(), then, otherwise] }.into()
+        };
+        let none = || Bson::from(NOTHING);
+        let text = match (then.text, otherwise.text) {
+            (None, None) => None,
+            (one, other) => Some(cond(one.unwrap_or_else(none), other.unwrap_or_else(none))),
+        };
+        Term { expr: cond(then.expr, otherwise.expr), ty: then.ty, text }
     }
 
     /// What is not known before a function is called.
@@ -138,8 +157,11 @@ impl Term {
     /// A value as columns store it, at a path.
     pub(crate) fn stored(path: String, ty: Type) -> Self {
         // For SQL's null, which is no document, the value of JSON is missing.
-        let path = if is_json(&ty) { format!("{path}.v") } else { path };
-        Term::new(path, ty)
+        if !is_json(&ty) {
+            return Term::new(path, ty);
+        }
+        let text = (ty == Type::Json).then(|| format!("{path}.t").into());
+        Term { expr: format!("{path}.v").into(), ty, text }
     }
 
     /// A value known beforehand.
@@ -149,7 +171,7 @@ impl Term {
     pub(crate) fn value(value: &Value, ty: &Type) -> Result<Self> {
         if *value == Value::Null {
             return Ok(Term::new(
-                if is_json(ty) { "$$REMOVE".into() } else { constant(Bson::Null) },
+                if is_json(ty) { NOTHING.into() } else { constant(Bson::Null) },
                 ty.clone(),
             ));
         }
@@ -168,11 +190,14 @@ impl Term {
     }
 
     fn of_stored(stored: Bson, ty: &Type) -> Self {
-        let expr = match stored {
-            Bson::Document(parts) if is_json(ty) => constant(parts.get("v").cloned().unwrap_or(Bson::Null)),
-            other => constant(other),
-        };
-        Term { expr, ty: ty.clone() }
+        match stored {
+            Bson::Document(mut parts) if is_json(ty) => {
+                let text = parts.remove("t").map(constant);
+                let value = parts.remove("v").unwrap_or(Bson::Null);
+                Term { expr: constant(value), ty: ty.clone(), text }
+            }
+            other => Term::new(constant(other), ty.clone()),
+        }
     }
 
     /// Its value, where that is known beforehand.
@@ -180,14 +205,19 @@ impl Term {
     /// # Errors
     /// What is no value of its type.
     pub(crate) fn known(&self) -> Result<Option<Value>> {
-        if self.expr == Bson::String("$$REMOVE".to_owned()) {
+        if self.expr == Bson::String(NOTHING.to_owned()) {
             return Ok(Some(Value::Null));
         }
         let Some(known) = constant_of(&self.expr) else { return Ok(None) };
-        match is_json(&self.ty) {
-            true => storage::value(&doc! { "v": known.clone() }.into(), &self.ty).map(Some),
-            false => storage::value(known, &self.ty).map(Some),
+        if !is_json(&self.ty) {
+            return storage::value(known, &self.ty).map(Some);
         }
+        let mut parts = doc! { "v": known.clone() };
+        if let Some(text) = &self.text {
+            let Some(text) = constant_of(text) else { return Ok(None) };
+            parts.insert("t", text.clone());
+        }
+        storage::value(&parts.into(), &self.ty).map(Some)
     }
 
     /// A literal in PostgreSQL's input syntax of a type.
@@ -235,7 +265,7 @@ impl Term {
             ty if span::is_range(ty) => span::sortable(self),
             ty if storage::is_document(ty) => span::part(&expr, "o"),
             ty if is_wide(ty) => narrow(&expr),
-            Type::Array(inner) => listed(&expr, element(catalog, inner)),
+            Type::Array(inner) => listed(catalog, &expr, inner),
             Type::Interval => match constant_of(&expr) {
                 Some(Bson::Document(parts)) => constant(parts.get("t").cloned().unwrap_or(Bson::Null)),
                 _ => Bson::Document(doc! { "$getField": { "field": "t", "input": expr } }),
@@ -363,40 +393,4 @@ pub(crate) fn narrow(number: &Bson) -> Bson {
 /// again that it means.
 pub(crate) fn reckoned(float: &Bson) -> Bson {
     doc! { "$cond": [{ "$eq": [float.clone(), constant(storage::NAN)] }, f64::NAN, float.clone()] }.into()
-}
-
-/// An element `$$e` of an array, in a form that compares as PostgreSQL does.
-fn element(catalog: &Catalog, ty: &Type) -> Bson {
-    match labels(catalog, ty) {
-        Some(labels) => {
-            let labels: Vec<Bson> = labels.iter().cloned().map(Bson::String).collect();
-            Bson::Document(doc! { "$indexOfArray": [constant(labels), "$$e"] })
-        }
-        None if is_wide(ty) => narrow(&"$$e".into()),
-        None => "$$e".into(),
-    }
-}
-
-/// An array in PostgreSQL's order: element by element whatever its dimensions, null the largest. It
-/// stands in a document, for the engine sorts by one element of what is an array itself.
-fn listed(array: &Bson, element: Bson) -> Bson {
-    let elements = doc! { "$map": {
-        "input": flattened(array),
-        "as": "e",
-        "in": { "$cond": [{ "$eq": ["$$e", Bson::Null] }, constant(Bson::MaxKey), element] },
-    } };
-    let none = doc! { "$eq": [{ "$ifNull": [array.clone(), Bson::Null] }, Bson::Null] };
-    Bson::Document(doc! { "$cond": [none, Bson::Null, { "a": elements }] })
-}
-
-/// The elements of an array of up to three dimensions; none of one that is null.
-pub(crate) fn flattened(array: &Bson) -> Bson {
-    let flat = |array: Bson| {
-        let one = doc! { "$cond": [{ "$isArray": ["$$this"] }, "$$this", ["$$this"]] };
-        doc! { "$reduce": {
-            "input": array, "initialValue": [], "in": { "$concatArrays": ["$$value", one] },
-        } }
-    };
-    let known = doc! { "$ifNull": [array.clone(), []] };
-    flat(flat(known.into()).into()).into()
 }

@@ -118,6 +118,11 @@ async fn rows_are_gathered_in_order() {
             { "id": 2, "pets": [], "whole": null, "named": null, "rex": null },
         ])
     );
+    let whole = Query { items: vec![Item::column("whole")], ..Query::all() };
+    assert_eq!(
+        text(&driver, &system, "owners", whole).await,
+        "[{\"whole\":[{\"id\":1,\"owner\":1,\"name\":\"Rex\"}, \n {\"id\":2,\"owner\":1,\"name\":\"Tom\"}]},{\"whole\":null}]"
+    );
     let beside = rows(&driver, &system, "beside", Query::all()).await;
     assert_eq!(beside, json!([{ "id": 1, "pet": tom }, { "id": 2, "pet": null }]));
 }
@@ -128,7 +133,7 @@ async fn members_are_gathered_into_objects() {
     let (driver, system) = (filled(&server).await, Context::system());
     assert_eq!(
         text(&driver, &system, "by_name", Query::all()).await,
-        r#"[{"fame":{"Ada": 10.50},"names":{"1": "Ada", "2": null},"last":{"x": 2},"n":2}]"#
+        r#"[{"fame":{"Ada": 10.50},"names":{ "1" : "Ada", "2" : null },"last":{"x": 2},"n":2}]"#
     );
     assert_eq!(
         rows(&driver, &system, "by_owner", Query::all()).await,
@@ -139,9 +144,10 @@ async fn members_are_gathered_into_objects() {
     assert_eq!(rows(&driver, &system, "nobody", Query::all()).await, json!([{ "fame": null }]));
     assert_eq!(
         text(&driver, &system, "labelled", Query::all()).await,
-        r#"[{"id":1,"one":{"a": 1, "Ada!": 10.50},"other":{"1": "Ada"}},{"id":2,"one":{"a": 2, "none!": null},"other":{"2": null}}]"#
+        r#"[{"id":1,"one":{"a": 1, "Ada!": 10.50},"other":{"1" : "Ada"}},{"id":2,"one":{"a": 2, "none!": null},"other":{"2" : null}}]"#
     );
-    for (view, code) in [("same", "0A000"), ("unnamed", "22023"), ("nameless", "22023")] {
+    assert_eq!(text(&driver, &system, "same", Query::all()).await, r#"[{"names":{ "x" : 1, "x" : 2 }}]"#);
+    for (view, code) in [("unnamed", "22023"), ("nameless", "22023")] {
         let read = driver.select(&system, &Select::new(TableName::public(view), Query::all())).await;
         assert_eq!(read.unwrap_err().code(), code, "{view}");
     }
@@ -179,10 +185,9 @@ async fn what_json_can_not_be_made_of_is_refused_beforehand() {
     let sql = "create table t (id int primary key, k text, i interval);\n\
         create view one as select json_build_object(i, id) as j from t;\n\
         create view two as select to_json(i) as j from t;\n\
-        create view three as select json_build_object('a', 1, 'a', 2) as j from t;\n\
-        create view four as select json_object_agg(i, id) as j from t;\n";
+        create view three as select json_object_agg(i, id) as j from t;\n";
     let migrations = vec![AppliedMigration { name: "1.sql".into(), sql: sql.into() }];
     let problems = driver.review(&Context::system(), &Review { migrations }).await.unwrap();
     let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
-    assert_eq!(lines, [2, 3, 4, 5], "{problems:?}");
+    assert_eq!(lines, [2, 3, 4], "{problems:?}");
 }

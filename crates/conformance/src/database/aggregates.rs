@@ -44,6 +44,40 @@ pub(super) async fn of_large_numbers(env: Env<DatabaseService>) -> Outcome {
     Ok(())
 }
 
+/// Decimals are rounded half away from zero, floats to the even one.
+pub(super) async fn of_casts(env: Env<DatabaseService>) -> Outcome {
+    let sql = "create table sizes (id int primary key, price numeric(10, 2), n numeric, f float8, t text);";
+    let database = migrated(&env, "1_sizes.sql", sql).await?;
+    let rows = r#"[{"id":1,"price":2.5,"n":-0.5,"f":2.5,"t":"7"},{"id":2,"price":-2.49,"n":"3.2","f":-3.5,"t":"-8"},
+      {"id":3,"price":null,"n":null,"f":null,"t":null}]"#;
+    insert(&database, "sizes", rows).await?;
+    let cast = |column: &str, to: &str, function: AggregateFunction| Item::Column {
+        field: Field::column(column),
+        alias: None,
+        cast: Some(to.into()),
+        aggregate: Some(Aggregate { function, cast: None }),
+    };
+    let taken =
+        async |item: Item| read(&database, "sizes", Query { items: vec![item], ..Query::default() }).await;
+    for (column, to, function, found) in [
+        ("price", "int", AggregateFunction::Sum, r#"[{"sum":1}]"#),
+        ("price", "bigint", AggregateFunction::Min, r#"[{"min":-2}]"#),
+        ("n", "int", AggregateFunction::Min, r#"[{"min":-1}]"#),
+        ("n", "smallint", AggregateFunction::Max, r#"[{"max":3}]"#),
+        ("f", "int", AggregateFunction::Sum, r#"[{"sum":-2}]"#),
+        ("f", "int8", AggregateFunction::Max, r#"[{"max":2}]"#),
+        ("t", "int", AggregateFunction::Sum, r#"[{"sum":-1}]"#),
+        ("price", "numeric", AggregateFunction::Sum, r#"[{"sum":0.01}]"#),
+    ] {
+        assert_eq!(taken(cast(column, to, function)).await?, found, "{column}::{to}");
+    }
+    insert(&database, "sizes", r#"{"id":4,"n":3000000000,"f":3000000000}"#).await?;
+    for (column, to) in [("n", "int"), ("f", "int"), ("f", "smallint")] {
+        super::build::refused(taken(cast(column, to, AggregateFunction::Max)).await, "22003");
+    }
+    Ok(())
+}
+
 pub(super) async fn by_group(env: Env<DatabaseService>) -> Outcome {
     let database = filled(&env).await?;
     let mut query = Query::all().ordered(&["country"]);

@@ -38,6 +38,7 @@ mod routines;
 mod scanning;
 mod schemas;
 mod singular;
+mod texts;
 mod transactions;
 mod triggers;
 mod truncation;
@@ -166,9 +167,14 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     bodies::are_written_like_those_in_memory,
     bodies::that_are_wrong_leave_nothing,
     bodies::of_replies_are_spooled_where_that_is_allowed,
+    texts::of_json_are_kept: Functions,
+    texts::are_led_into_as_json,
+    texts::match_in_checks: Regex,
+    texts::are_taken_from_both_ends: Functions,
     aggregates::over_all_rows: Aggregates,
     aggregates::of_large_numbers: Aggregates,
     aggregates::by_group: Aggregates,
+    aggregates::of_casts: Aggregates,
     aggregates::functions_are_called: Functions,
     routines::give_one_value: Functions,
     routines::are_called_by_get: Functions,

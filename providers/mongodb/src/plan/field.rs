@@ -1,12 +1,12 @@
 //! Columns and paths into them.
 
 use mongodb::bson::{Bson, Document, doc};
-use truststream_kernel::{Error, ErrorKind, Result, Type};
+use truststream_kernel::{Result, Type};
 use truststream_services::database::{Field, JsonKey};
 use truststream_sql::computed;
 
+use super::filter::no_operator_between;
 use super::{Place, Planner, text_of};
-use crate::record::{self, is_record};
 use crate::schema::column;
 use crate::sql::Translator;
 use crate::term::{Term, constant, is_json};
@@ -15,7 +15,8 @@ impl Planner<'_> {
     /// A column of a table, or a path into it; `stages` make what it reads.
     ///
     /// # Errors
-    /// 42703 for unknown columns, 42883 for a path into what is no JSON.
+    /// 42703 for unknown columns, 42883 for a path into the text that another one ends with, 0A000 for one into
+    /// what there is no JSON of.
     pub(crate) fn term(&mut self, place: &Place, field: &Field, stages: &mut Vec<Document>) -> Result<Term> {
         let (term, as_text) = self.json_term(place, field, stages)?;
         Ok(if as_text { Term::new(text_of(&term.expr), Type::Text) } else { term })
@@ -44,27 +45,17 @@ impl Planner<'_> {
                 None => place.term(column(table, &place.table, &field.name)?),
             },
         };
-        if !field.path.is_empty() && is_list_of_json(&term.ty) {
-            // As `to_jsonb` has it; of null there is nothing.
-            let none = doc! { "$eq": [{ "$ifNull": [term.expr.clone(), Bson::Null] }, Bson::Null] };
-            term = Term::new(doc! { "$cond": [none, "$$REMOVE", term.expr] }, Type::Jsonb);
-        }
-        if !field.path.is_empty() && is_record(&schema.catalog, &term.ty) {
-            term = Term::new(record::as_json(&schema.catalog, &term)?, Type::Jsonb);
+        if !field.path.is_empty() && !is_json(&term.ty) {
+            term = Translator::as_jsonb(self, &term)?;
         }
         let (mut as_text, kind) = (false, term.ty.clone());
         for step in &field.path {
-            match &term.ty {
-                Type::Json | Type::Jsonb if !as_text => {}
-                other => {
-                    let other = if as_text { "text".to_owned() } else { other.sql_name() };
-                    let sign = if step.as_text { "->>" } else { "->" };
-                    let message = format!("operator does not exist: {other} {sign} unknown");
-                    return Err(Error::new(ErrorKind::InvalidInput, "42883", message));
-                }
+            if as_text {
+                let sign = if step.as_text { "->>" } else { "->" };
+                let key = if matches!(step.key, JsonKey::Index(_)) { "integer" } else { "unknown" };
+                return Err(no_operator_between(&Type::Text, sign, key));
             }
-            term.expr = step_into(&term.expr, &step.key, &kind);
-            term.ty = Type::Jsonb;
+            term = Term::new(step_into(&term.expr, &step.key, &kind), Type::Jsonb);
             as_text = step.as_text;
         }
         Ok((term, as_text))
@@ -77,16 +68,7 @@ fn of_row(place: &Place, term: Term) -> Term {
     let nothing = if is_json(&term.ty) { "$$REMOVE".into() } else { Bson::Null };
     // Only a missing row sorts before null.
     let there = doc! { "$gt": [format!("${row}"), Bson::Null] };
-    Term::new(doc! { "$cond": [there, term.expr, nothing] }, term.ty)
-}
-
-/// Whether arrays are stored as JSON has them.
-fn is_list_of_json(ty: &Type) -> bool {
-    let Type::Array(element) = ty else { return false };
-    matches!(
-        **element,
-        Type::Bool | Type::Int2 | Type::Int4 | Type::Int8 | Type::Text | Type::Varchar(_) | Type::Enum(_)
-    )
+    Term { expr: doc! { "$cond": [there, term.expr, nothing] }.into(), ..term }
 }
 
 /// `->`: a member or an element; missing where there is none. Of `jsonb` a scalar is its own element.

@@ -9,11 +9,12 @@ use truststream_services::database::{
 use super::read::indexable;
 use super::{Place, Planner};
 use crate::contain;
+use crate::elements::flattened;
 use crate::pattern::Pattern;
 use crate::record::{self, is_record};
 use crate::represent;
 use crate::span;
-use crate::term::{Relation, Term, Want, all, any, constant_of, flattened, not};
+use crate::term::{Relation, Term, Want, all, any, constant_of, not};
 
 impl Planner<'_> {
     /// The stages that keep the rows that a filter matches; `query` has the embeds that it may name.
@@ -363,10 +364,15 @@ fn anonymous(operator: &Operator, ty: &Type) -> Error {
 }
 
 pub(crate) fn no_operator(sign: &str, ty: &Type) -> Error {
+    no_operator_between(ty, sign, "unknown")
+}
+
+/// Why there is no operator of a type with a literal of this one.
+pub(super) fn no_operator_between(ty: &Type, sign: &str, right: &str) -> Error {
     // PostgreSQL names operators by types without their lengths.
     let name = ty.sql_name();
     let left = name.split('(').next().unwrap_or_default();
-    let message = format!("operator does not exist: {left} {sign} unknown");
+    let message = format!("operator does not exist: {left} {sign} {right}");
     Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
         "No operator matches the given name and argument types. You might need to add explicit type casts.",
     )

@@ -32,9 +32,15 @@ impl Groups {
     }
 
     /// Groups by a part.
-    fn key(&mut self, catalog: &Catalog, part: Part, key: String) -> Result<()> {
-        let term = match &part.what {
-            What::Value { term, .. } => Some(term.clone()),
+    fn key(&mut self, catalog: &Catalog, mut part: Part, key: String) -> Result<()> {
+        let term = match &mut part.what {
+            What::Value { term, whole, steps, .. } => {
+                // Groups are made of what the steps lead to.
+                if !steps.is_empty() {
+                    (*whole, *steps) = (None, Vec::new());
+                }
+                Some(term.as_ref().clone())
+            }
             _ => None,
         };
         let record = term.as_ref().and_then(|term| Composite::of(catalog, &term.ty));
@@ -95,7 +101,7 @@ impl Planner<'_> {
                     });
                 }
                 What::Value { term, cast, as_text, aggregate: Some(aggregate), .. } => {
-                    let term = if as_text { Term::new(text_of(&term.expr), Type::Text) } else { term };
+                    let term = if as_text { Term::new(text_of(&term.expr), Type::Text) } else { *term };
                     let term = match cast {
                         Some(cast) => Translator::cast_of(self, term, &cast)?,
                         None => term,
@@ -286,5 +292,6 @@ pub(crate) fn has_extremes(ty: &Type) -> bool {
 }
 
 fn out(name: String, key: String, ty: Type, cast: Option<Type>) -> Out {
-    Out::Value { name, key, ty, bare: false, as_text: false, record: None, shown: None, cast }
+    let steps = Vec::new();
+    Out::Value { name, key, ty, bare: false, steps, as_text: false, record: None, shown: None, cast }
 }

@@ -17,7 +17,7 @@ use truststream_kernel::{Context, Result};
 use truststream_services::database::{PolicyCommand, Query, TableKind, TableName};
 
 use crate::access::Access;
-use crate::judge::Judged;
+use crate::judge::{Asked, Judged};
 use crate::names;
 use crate::schema::Schema;
 
@@ -52,6 +52,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) trial: bool,
     /// What was judged beforehand.
     pub(crate) known: Option<&'a Judged>,
+    /// Where checks are planned, what is judged of each row in process.
+    pub(crate) asked: Option<Vec<Asked>>,
     made: usize,
     /// Rows that are spread into those of a place, with the names of their embeds.
     spread: Vec<(Place, String, Place)>,
@@ -70,6 +72,7 @@ impl<'a> Planner<'a> {
             settings: None,
             trial: false,
             known: None,
+            asked: None,
             made: 0,
             spread: Vec::new(),
             counting: false,

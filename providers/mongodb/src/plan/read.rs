@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Aggregate, Catalog, Field, Item, JsonKey, Query, Table};
+use truststream_services::database::{Aggregate, Catalog, Field, Item, JsonKey, JsonStep, Query, Table};
 use truststream_sql::composite::Composite;
 
 use super::{Place, Planner};
 use crate::cast;
 use crate::names::field as stored;
 use crate::represent::{self, Shown};
-use crate::sql::Translator;
+use crate::sql::{Translator, stored_form};
 use crate::term::{Term, constant, constant_of, is_json};
 
 /// Where rows come from.
@@ -48,6 +48,8 @@ pub(crate) enum Out {
         ty: Type,
         /// The bare value of JSON rather than a stored column.
         bare: bool,
+        /// Steps into the text of a stored column of `json`.
+        steps: Vec<JsonStep>,
         /// A JSON value shown as text (`->>`).
         as_text: bool,
         /// The composite type of the value: what is stored has its text, what is shown is an object.
@@ -78,9 +80,11 @@ pub(super) struct Part {
 #[derive(Clone, Debug)]
 pub(super) enum What {
     Value {
-        term: Term,
+        term: Box<Term>,
         /// What is shown where that is not the term itself: a column as it is stored.
         whole: Option<String>,
+        /// Steps into that, which are taken in its text.
+        steps: Vec<JsonStep>,
         as_text: bool,
         cast: Option<Type>,
         aggregate: Option<Aggregate>,
@@ -111,11 +115,17 @@ impl Part {
     pub(super) fn out(self, catalog: &Catalog, key: String) -> (Bson, Out) {
         let Part { name, what, shown: by } = self;
         match what {
-            What::Value { term, whole, as_text, cast, .. } => {
-                let bare = whole.is_none() && is_json(&term.ty);
-                let shown = whole.map_or(term.expr, Bson::String);
+            What::Value { term, whole, steps, as_text, cast, .. } => {
+                let term = *term;
+                let bare = whole.is_none() && is_json(&term.ty) && term.text.is_none();
+                let shown = match whole {
+                    Some(path) => path.into(),
+                    None if term.text.is_some() => stored_form(&term),
+                    None => term.expr,
+                };
                 let record = Composite::of(catalog, &term.ty).map(Arc::new);
-                (shown, Out::Value { name, key, ty: term.ty, bare, as_text, record, shown: by, cast })
+                let ty = if steps.is_empty() { term.ty } else { Type::Json };
+                (shown, Out::Value { name, key, ty, bare, steps, as_text, record, shown: by, cast })
             }
             What::Count { cast, .. } => (Bson::Null, Out::Count { name, key, cast }),
             What::Embed { key: from, to_one, shape, spread } => {
@@ -202,8 +212,9 @@ impl Planner<'_> {
                         self.access.may_read(table, &place.table, &column.name)?;
                         let whole = Some(place.path(&column.name));
                         let what = What::Value {
-                            term: place.term(column),
+                            term: Box::new(place.term(column)),
                             whole,
+                            steps: Vec::new(),
                             as_text: false,
                             cast: None,
                             aggregate: None,
@@ -227,9 +238,9 @@ impl Planner<'_> {
                     let shown = self.represented(place, field, alias.as_deref(), cast.as_deref())?;
                     let what = self.shown(place, field, cast.as_deref(), stages)?;
                     let what = match (what, aggregate) {
-                        (What::Value { term, whole, as_text, cast, .. }, Some(aggregate)) => {
+                        (What::Value { term, whole, steps, as_text, cast, .. }, Some(aggregate)) => {
                             let aggregate = Some(aggregate.clone());
-                            What::Value { term, whole, as_text, cast, aggregate }
+                            What::Value { term, whole, steps, as_text, cast, aggregate }
                         }
                         (what, _) => what,
                     };
@@ -251,14 +262,22 @@ impl Planner<'_> {
         if let Some(domain) = cast.and_then(|cast| Translator::new(self).domain(cast)) {
             let term = self.term(place, field, stages)?;
             let term = Translator::cast_to_domain(self, term, domain)?;
-            return Ok(What::Value { term, whole: None, as_text: false, cast: None, aggregate: None });
+            return Ok(What::Value {
+                term: Box::new(term),
+                whole: None,
+                steps: Vec::new(),
+                as_text: false,
+                cast: None,
+                aggregate: None,
+            });
         }
         let cast = cast.map(|cast| cast::target(&self.schema.catalog, cast)).transpose()?;
         let (term, as_text) = self.json_term(place, field, stages)?;
-        let is_stored =
-            field.path.is_empty() && self.schema.table(&place.table)?.column(&field.name).is_some();
-        let whole = is_stored.then(|| place.path(&field.name));
-        Ok(What::Value { term, whole, as_text, cast, aggregate: None })
+        let column = self.schema.table(&place.table)?.column(&field.name);
+        let stored = column.filter(|column| field.path.is_empty() || column.ty == Type::Json);
+        let whole = stored.map(|_| place.path(&field.name));
+        let steps = if whole.is_some() { field.path.clone() } else { Vec::new() };
+        Ok(What::Value { term: Box::new(term), whole, steps, as_text, cast, aggregate: None })
     }
 
     /// How a column is shown, where a cast of its domain says so.

@@ -18,7 +18,6 @@ use crate::invoke::Called;
 use crate::schema::Schema;
 use crate::sql::{Translator, parse, stored_form};
 use crate::storage;
-use crate::term::{constant_of, is_json};
 use crate::work::Work;
 
 pub(crate) use check::{check, check_triggers};
@@ -104,16 +103,15 @@ impl Work {
     ) -> Result<Value> {
         let (term, mut stages) =
             Translator::value_of_call(&mut self.planner(schema), function, arguments, expr, ty)?;
-        let found = match constant_of(&term.expr) {
-            Some(known) if stages.is_empty() && is_json(&term.ty) => doc! { "v": known.clone() }.into(),
-            Some(known) if stages.is_empty() => known.clone(),
-            _ => {
+        let known = if stages.is_empty() { term.known()? } else { None };
+        let value = match known {
+            Some(value) => value,
+            None => {
                 stages.push(doc! { "$project": { "_id": 0, "v": stored_form(&term) } });
                 let found = self.evaluated(&[Document::new()], stages).await?;
-                found.first().and_then(|one| one.get("v")).cloned().unwrap_or(Bson::Null)
+                storage::value(found.first().and_then(|one| one.get("v")).unwrap_or(&Bson::Null), &term.ty)?
             }
         };
-        let value = storage::value(&found, &term.ty)?;
         cast(&schema.catalog, value, &term.ty, ty)
     }
 }

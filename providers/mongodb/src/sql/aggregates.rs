@@ -23,8 +23,9 @@ const GATHERING: &[&str] =
 /// The accumulators of an aggregate, what it makes of them, and its type.
 pub(super) type Accumulated = (Vec<Document>, Shown, Type);
 
-/// Makes of the paths of what was accumulated what the aggregate is.
-pub(super) type Shown = Box<dyn Fn(&[Bson]) -> Bson>;
+/// Makes of the paths of what was accumulated what the aggregate is, and what that is written in, where it is
+/// JSON that is not written as `jsonb`.
+pub(super) type Shown = Box<dyn Fn(&[Bson]) -> (Bson, Option<Bson>)>;
 
 fn name_of(function: &Function) -> String {
     table_name(&function.name).name
@@ -112,7 +113,7 @@ impl Translator<'_, '_> {
         self.inside(false);
         let (term, groups) = (term?, self.frames.last()?.groups.as_ref()?);
         let (key, found) = groups.keys.iter().find(|(key, _)| key.expr == term.expr)?;
-        Some(Term { expr: found.clone(), ty: key.ty.clone() })
+        Some(Term::new(found.clone(), key.ty.clone()))
     }
 
     fn inside(&mut self, inside: bool) {
@@ -142,7 +143,8 @@ impl Translator<'_, '_> {
             groups.accumulators.insert(path, accumulator);
         }
         let paths: Vec<Bson> = paths.iter().map(|path| format!("${}{path}", groups.prefix).into()).collect();
-        Ok(Term::new(shown(&paths), ty))
+        let (expr, text) = shown(&paths);
+        Ok(Term { expr, ty, text })
     }
 
     pub(super) fn accumulated(&mut self, function: &Function) -> Result<Accumulated> {
@@ -167,7 +169,11 @@ impl Translator<'_, '_> {
         let number = |path: &Bson| call("$ifNull", vec![path.clone(), constant(0_i64)]);
         let one = where_true(constant(1_i64), constant(0_i64));
         if let [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] = list.args.as_slice() {
-            return Ok((vec![doc! { "$sum": one }], Box::new(move |paths| number(&paths[0])), Type::Int8));
+            return Ok((
+                vec![doc! { "$sum": one }],
+                Box::new(move |paths| (number(&paths[0]), None)),
+                Type::Int8,
+            ));
         }
         let [argument] = arguments(function).collect::<Vec<_>>()[..] else {
             return Err(unsupported("these arguments", function));
@@ -187,13 +193,15 @@ impl Translator<'_, '_> {
                 let sized = |paths: &[Bson]| {
                     let known =
                         doc! { "$setDifference": [{ "$ifNull": [paths[0].clone(), []] }, [Bson::Null]] };
-                    call("$size", known)
+                    (call("$size", known), None)
                 };
                 Ok((vec![set], Box::new(sized), Type::Int8))
             }
-            "count" => {
-                Ok((vec![doc! { "$sum": present }], Box::new(move |paths| number(&paths[0])), Type::Int8))
-            }
+            "count" => Ok((
+                vec![doc! { "$sum": present }],
+                Box::new(move |paths| (number(&paths[0]), None)),
+                Type::Int8,
+            )),
             "min" | "max" => {
                 if !has_extremes(&term.ty) || matches!(term.ty, Type::Array(_) | Type::Enum(_)) {
                     return Err(unsupported("the extremes of this type", function));
@@ -213,7 +221,7 @@ impl Translator<'_, '_> {
                 let added = if float { reckoned(&expr) } else { call("$toDecimal", expr) };
                 let shown = |paths: &[Bson]| {
                     let none = call("$eq", vec![call("$ifNull", vec![paths[1].clone(), 0.into()]), 0.into()]);
-                    call("$cond", vec![none, Bson::Null, paths[0].clone()])
+                    (call("$cond", vec![none, Bson::Null, paths[0].clone()]), None)
                 };
                 let sums = vec![doc! { "$sum": where_true(added, Bson::Null) }, doc! { "$sum": present }];
                 Ok((sums, Box::new(shown), sum_type(&term.ty)))
@@ -228,7 +236,7 @@ impl Translator<'_, '_> {
 }
 
 fn or_null() -> Shown {
-    Box::new(|paths| call("$ifNull", vec![paths[0].clone(), Bson::Null]))
+    Box::new(|paths| (call("$ifNull", vec![paths[0].clone(), Bson::Null]), None))
 }
 
 /// The item that a number in `group by` means.

@@ -83,6 +83,8 @@ impl Translator<'_, '_> {
             }
             ("concat", parts) => self.concat(parts),
             ("replace", [text, from, to]) => self.replaced(text, from, to),
+            ("left", [text, wanted]) => self.end_of(text, wanted, true),
+            ("right", [text, wanted]) => self.end_of(text, wanted, false),
             ("format", [template, given @ ..]) => self.formatted(template, given),
             ("pg_typeof", [of]) if untyped(of) => Term::value(&Value::Text("unknown".into()), &Type::Text),
             ("pg_typeof", [of]) => {
@@ -104,9 +106,7 @@ impl Translator<'_, '_> {
                 let size = call("$size", call("$ifNull", vec![array.expr.clone(), Bson::Array(Vec::new())]));
                 Ok(Term::new(call("$cond", vec![array.is_null(Want::True), Bson::Null, size]), Type::Int4))
             }
-            _ => self
-                .document(name, &arguments, &function.to_string())?
-                .ok_or_else(|| unsupported("this function", function)),
+            _ => self.document(name, &arguments)?.ok_or_else(|| unsupported("this function", function)),
         }
     }
 

@@ -5,9 +5,11 @@ use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 use truststream_kernel::value::range::element;
 use truststream_kernel::{Result, Type, Value};
 use truststream_services::database::Is;
+use truststream_sql::pattern::compile;
 
 use super::{Translator, call, unsupported};
-use crate::pattern::Pattern;
+use crate::judge::Asked;
+use crate::pattern::{Pattern, is_plain};
 use crate::plan::is_condition;
 use crate::record::sortable;
 use crate::span;
@@ -60,6 +62,9 @@ impl Translator<'_, '_> {
             }
             Expr::ILike { negated, any: false, expr, pattern, escape_char: None } => {
                 self.pattern((expr, pattern), true, if *negated { want.opposite() } else { want })
+            }
+            Expr::BinaryOp { left, op, right } if let Some((insensitive, negated)) = matching(op) => {
+                self.expression((left, right), insensitive, if negated { want.opposite() } else { want })
             }
             Expr::BinaryOp { left, op, right } if let Some(relation) = relation(op) => {
                 self.compared(left, relation, right, want)
@@ -212,11 +217,47 @@ impl Translator<'_, '_> {
         Ok(all(vec![array.is_null(Want::False), any(vec![empty, differs])]))
     }
 
-    fn pattern(&mut self, (expr, pattern): (&Expr, &Expr), insensitive: bool, want: Want) -> Result<Bson> {
+    fn pattern(&mut self, sides: (&Expr, &Expr), insensitive: bool, want: Want) -> Result<Bson> {
+        Ok(match self.text_and_pattern(sides)? {
+            Some((term, text)) => holds(&term, &Pattern::like(&text, insensitive)?, want),
+            None => Bson::Boolean(true),
+        })
+    }
+
+    /// `~` and `~*`: by the engine where it is sure to agree, of a text at hand in process, and where rows are
+    /// judged in process as well ([`Asked`]).
+    fn expression(&mut self, (expr, pattern): (&Expr, &Expr), insensitive: bool, want: Want) -> Result<Bson> {
+        let Some((term, text)) = self.text_and_pattern((expr, pattern))? else {
+            return Ok(Bson::Boolean(true));
+        };
+        let regex = compile(&text, insensitive)?;
+        if term.is_unknown() {
+            return Ok(Bson::Boolean(true));
+        }
+        if let Some(Bson::String(known)) = constant_of(&term.expr) {
+            return Ok(Bson::Boolean(regex.is_match(known) == (want == Want::True)));
+        }
+        if is_plain(&text) {
+            return Ok(holds(&term, &Pattern::plain(&text, insensitive), want));
+        }
+        let field = self.planner.temporary();
+        let alone = self.frames.len() == 1;
+        match self.planner.asked.as_mut().filter(|_| alone) {
+            Some(asked) => {
+                let answer = Bson::from(format!("${field}"));
+                asked.push(Asked { field, input: term.expr, regex });
+                Ok(call("$eq", vec![answer, (want == Want::True).into()]))
+            }
+            None => Err(unsupported("such regular expressions other than in checks", pattern)),
+        }
+    }
+
+    /// A text and the pattern that it is to match; nothing where one is not known before a function is called.
+    fn text_and_pattern(&mut self, (expr, pattern): (&Expr, &Expr)) -> Result<Option<(Term, String)>> {
         let term = self.value(expr, Some(&Type::Text))?;
         let known = self.value(pattern, Some(&Type::Text))?;
         if known.is_unknown() {
-            return Ok(Bson::Boolean(true));
+            return Ok(None);
         }
         let Some(Bson::String(text)) = constant_of(&known.expr) else {
             return Err(unsupported("a pattern that is not known beforehand", pattern));
@@ -224,12 +265,27 @@ impl Translator<'_, '_> {
         if super::value::family(&term.ty) != super::value::family(&Type::Text) {
             return Err(unsupported("a pattern on what is no text", expr));
         }
-        let input = call("$ifNull", vec![term.expr.clone(), "".into()]);
-        let holds = Pattern::like(text, insensitive)?.matches(input);
-        let mut conditions = term.known_not_null();
-        conditions.push(if want == Want::True { holds } else { not(holds) });
-        Ok(all(conditions))
+        Ok(Some((term, text.clone())))
     }
+}
+
+/// Whether a text matches.
+fn holds(text: &Term, pattern: &Pattern, want: Want) -> Bson {
+    let matches = pattern.matches(call("$ifNull", vec![text.expr.clone(), "".into()]));
+    let mut conditions = text.known_not_null();
+    conditions.push(if want == Want::True { matches } else { not(matches) });
+    all(conditions)
+}
+
+/// Whether an operator of regular expressions takes both cases for the same, and whether it is negated.
+fn matching(op: &BinaryOperator) -> Option<(bool, bool)> {
+    Some(match op {
+        BinaryOperator::PGRegexMatch => (false, false),
+        BinaryOperator::PGRegexIMatch => (true, false),
+        BinaryOperator::PGRegexNotMatch => (false, true),
+        BinaryOperator::PGRegexNotIMatch => (true, true),
+        _ => return None,
+    })
 }
 
 fn range_sign(op: &BinaryOperator) -> Option<&'static str> {

@@ -4,13 +4,13 @@ use mongodb::bson::{Bson, doc};
 use truststream_kernel::{Result, Type};
 
 use super::moments::moment;
-use super::numbers::bounded;
+use super::numbers::{bounded, nearest};
 use super::value::{Family, family};
 use super::{Translator, call, unsupported};
 use crate::cast::cast;
 use crate::plan::Planner;
 use crate::record;
-use crate::term::{Term, Want};
+use crate::term::{Term, Want, reckoned, refusal};
 use crate::zone;
 
 impl Translator<'_, '_> {
@@ -28,8 +28,11 @@ impl Translator<'_, '_> {
     }
 
     pub(super) fn converted(&self, term: Term, to: &Type, shown: impl Fn() -> String) -> Result<Term> {
-        if term.ty == *to || (family(&term.ty) == Family::Json && family(to) == Family::Json) {
-            return Ok(Term { ty: to.clone(), ..term });
+        if term.ty == *to {
+            return Ok(term);
+        }
+        if family(&term.ty) == Family::Json && family(to) == Family::Json {
+            return Ok(Term::new(term.expr, to.clone()));
         }
         if term.is_unknown() {
             return Ok(Term::unknown(to.clone()));
@@ -53,12 +56,14 @@ impl Translator<'_, '_> {
             (Int2 | Int4 | Int8, Text) => call("$toString", expr),
             // Of what is no whole number the engine makes an error.
             (Text | Varchar(_), Int8) => call("$toLong", expr),
-            (Text | Varchar(_), Int4) => {
-                narrowed(&call("$toLong", expr), i64::from(i32::MIN), i64::from(i32::MAX))
+            (Text | Varchar(_), Int4) => narrowed(call("$toLong", expr), to),
+            (Int8, Int4) | (Int8 | Int4, Int2) => narrowed(expr, to),
+            (Numeric(_), Int2 | Int4 | Int8) => call("$toLong", narrowed(nearest(&term)?, to)),
+            // Halves go to the even number, unlike those of decimals.
+            (Float4 | Float8, Int2 | Int4 | Int8) => {
+                let nearest = call("$round", vec![reckoned(&expr), 0.into()]);
+                call("$toLong", narrowed(nearest, to))
             }
-            // A count or a length always fits.
-            (Int8, Int4) => narrowed(&expr, i64::from(i32::MIN), i64::from(i32::MAX)),
-            (Int8 | Int4, Int2) => narrowed(&expr, i64::from(i16::MIN), i64::from(i16::MAX)),
             (Varchar(_) | Text | Enum(_), Text) | (Text | Varchar(_), Varchar(None)) => expr,
             (Bool, Text) => {
                 let text = call("$cond", vec![expr, "true".into(), "false".into()]);
@@ -86,13 +91,17 @@ impl Translator<'_, '_> {
     }
 }
 
-/// A number within bounds; of another one the engine makes an error.
-fn narrowed(number: &Bson, least: i64, most: i64) -> Bson {
-    let beyond = doc! { "$or": [
-        { "$lt": [number.clone(), least] },
-        { "$gt": [number.clone(), most] },
-    ] };
-    let known = doc! { "$gt": [number.clone(), Bson::Null] };
-    let refused = doc! { "$toInt": { "$concat": ["out of range: ", { "$toString": number.clone() }] } };
-    doc! { "$cond": [{ "$and": [known, beyond] }, refused, number.clone()] }.into()
+/// A number within the bounds of a type of whole numbers.
+fn narrowed(number: Bson, ty: &Type) -> Bson {
+    let (least, most) = match ty {
+        Type::Int2 => (i64::from(i16::MIN), i64::from(i16::MAX)),
+        Type::Int4 => (i64::from(i32::MIN), i64::from(i32::MAX)),
+        _ => (i64::MIN, i64::MAX),
+    };
+    let within = doc! { "$and": [{ "$gte": ["$$n", least] }, { "$lte": ["$$n", most] }] };
+    let none = doc! { "$lte": ["$$n", Bson::Null] };
+    let refused = refusal(format!("{} out of range", ty.sql_name()));
+    let narrowed = doc! { "$cond": [{ "$or": [none, within] }, "$$n", refused] };
+    let known = doc! { "$ifNull": [number, Bson::Null] };
+    doc! { "$let": { "vars": { "n": known }, "in": narrowed } }.into()
 }

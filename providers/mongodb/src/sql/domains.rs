@@ -89,6 +89,6 @@ impl<'a> Translator<'_, 'a> {
             .into_iter()
             .rev()
             .fold(term.expr, |kept, (broken, words)| doc! { "$cond": [broken, refusal(words), kept] }.into());
-        Ok(Term::new(made, term.ty))
+        Ok(Term { expr: made, ..term })
     }
 }

@@ -219,7 +219,7 @@ impl Translator<'_, '_> {
         };
         let key = groups.keys.iter().find(|(key, _)| key.expr == term.expr);
         match key {
-            Some((_, expr)) => Ok(Term { expr: expr.clone(), ..term }),
+            Some((_, expr)) => Ok(Term::new(expr.clone(), term.ty)),
             None => {
                 let message = format!(
                     "column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function"
@@ -292,14 +292,19 @@ impl Translator<'_, '_> {
                 let stored = path.trim_end_matches(".v").to_owned();
                 (stored.into(), format!("$${variable}.v"))
             }
-            (_, true) => (doc! { "v": term.expr.clone() }.into(), format!("$${variable}.v")),
+            (_, true) => {
+                let mut stored = doc! { "v": term.expr.clone() };
+                stored.extend(term.text.clone().map(|text| ("t".to_owned(), text)));
+                (stored.into(), format!("$${variable}.v"))
+            }
             (expr, false) => {
                 let value: Bson = doc! { "$ifNull": [expr.clone(), Bson::Null] }.into();
                 (value, format!("$${variable}"))
             }
         };
+        let text = term.text.map(|_| format!("$${variable}.t").into());
         self.frames[at + 1].lets.insert(variable, value);
-        Term::new(expr, term.ty)
+        Term { expr: expr.into(), ty: term.ty, text }
     }
 }
 

@@ -10,10 +10,13 @@ use super::aggregates::{Accumulated, Shown};
 use super::{Translator, call, unsupported};
 use crate::plan::Sort;
 use crate::term::{Want, constant, constant_of, is_json, refusal};
+use crate::written::Way;
 
 /// What is gathered, and how it is put together.
 struct Gathered {
     value: Bson,
+    /// What a value is written in, where that is not as `jsonb` prints it.
+    form: Option<(Way, Bson)>,
     /// What has to hold for a row to count.
     conditions: Vec<Bson>,
     ty: Type,
@@ -25,17 +28,15 @@ enum Put {
     List,
     /// One text, with this between them.
     Text(Bson),
-    /// An object of this type, of which they are the members.
-    Object(Type),
+    /// An object of which they are the members.
+    Object,
 }
 
 impl Put {
     /// What becomes of gathered rows that are in order.
     fn together(&self, rows: Bson) -> Bson {
-        let list =
-            |rows: Bson| -> Bson { doc! { "$map": { "input": rows, "as": "x", "in": "$$x.v" } }.into() };
         match self {
-            Put::List => list(rows),
+            Put::List => each(rows, "$$x.v"),
             Put::Text(between) => {
                 let next = doc! { "$concat": ["$$value", between.clone(), "$$this.v"] };
                 let first = doc! { "$eq": ["$$value", Bson::Null] };
@@ -46,27 +47,27 @@ impl Put {
                 } }
                 .into()
             }
-            Put::Object(ty) => object(list(rows), ty),
+            Put::Object => object(each(rows, "$$x.v")),
         }
     }
-}
 
-/// An object of members `{k, v}`: as `jsonb` the last of each name, as `json`, which would have them all, none
-/// of which two have one name.
-pub(super) fn object(members: Bson, ty: &Type) -> Bson {
-    if *ty == Type::Jsonb {
-        return in_order(members);
+    /// What it is written in.
+    fn written(&self, way: Way, rows: Bson) -> Bson {
+        way.of(match self {
+            Put::Object => each(rows, doc! { "k": "$$x.v.k", "e": "$$x.e" }),
+            _ => each(rows, "$$x.e"),
+        })
     }
-    let named = doc! { "$map": { "input": "$$m", "as": "o", "in": "$$o.k" } };
-    let names = doc! { "$setUnion": [named, []] };
-    let single = doc! { "$eq": [{ "$size": names }, { "$size": "$$m" }] };
-    let twice = refusal("this database has no JSON with two members of one name");
-    let made = doc! { "$cond": [single, in_order("$$m".into()), twice] };
-    doc! { "$let": { "vars": { "m": members }, "in": made } }.into()
 }
 
-/// An object of members in `jsonb`'s order: by the length of their names, then by the names.
-fn in_order(members: Bson) -> Bson {
+/// Something of each row `$$x`.
+fn each(rows: Bson, of: impl Into<Bson>) -> Bson {
+    doc! { "$map": { "input": rows, "as": "x", "in": of.into() } }.into()
+}
+
+/// An object of members `{k, v}`, the last of each name, in `jsonb`'s order: by the length of their names, then
+/// by the names.
+pub(super) fn object(members: Bson) -> Bson {
     let named = doc! { "k": "$$o.k", "v": "$$o.v", "n": { "$strLenBytes": "$$o.k" } };
     let each = doc! { "$objectToArray": { "$arrayToObject": [members] } };
     let measured = doc! { "$map": { "input": each, "as": "o", "in": named } };
@@ -96,7 +97,7 @@ impl Translator<'_, '_> {
         let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
         let orders = order_of(list).filter(|_| !distinct);
         let orders = orders.ok_or_else(|| unsupported("this aggregate", function))?;
-        let Gathered { value, mut conditions, ty, put } = self.gathering(name, arguments, function)?;
+        let Gathered { value, form, mut conditions, ty, put } = self.gathering(name, arguments, function)?;
         conditions.extend(filter);
         let mut sort = Sort::default();
         for order in orders {
@@ -105,6 +106,10 @@ impl Translator<'_, '_> {
         }
         let (mut one, by) = sort.parts();
         one.insert("v", value);
+        let way = form.map(|(way, form)| {
+            one.insert("e", form);
+            way
+        });
         let filtered = !conditions.is_empty();
         let pushed: Bson = match filtered {
             true => call("$cond", vec![crate::term::all(conditions), one.into(), Bson::Null]),
@@ -119,17 +124,24 @@ impl Translator<'_, '_> {
                         .into();
             }
             let empty = call("$eq", vec![rows.clone(), Bson::Array(Vec::new())]);
-            call("$cond", vec![empty, none.clone(), put.together(sorted(rows, &by))])
+            let rows = sorted(rows, &by);
+            let text = way.map(|way| put.written(way, rows.clone()));
+            (call("$cond", vec![empty, none.clone(), put.together(rows)]), text)
         });
         Ok((vec![doc! { "$push": pushed }], shown, ty))
     }
 
     fn gathering(&mut self, name: &str, arguments: &[&Expr], function: &Function) -> Result<Gathered> {
-        let of = |value, ty, put| Gathered { value, conditions: Vec::new(), ty, put };
+        let of = |value, ty, put| Gathered { value, form: None, conditions: Vec::new(), ty, put };
         let plain = |value, ty| of(value, ty, Put::List);
         match (name, arguments) {
-            ("json_agg", [one]) => Ok(plain(self.element_of_json(one)?, Type::Json)),
-            ("jsonb_agg", [one]) => Ok(plain(self.element_of_json(one)?, Type::Jsonb)),
+            ("json_agg", [one]) => {
+                let (part, is_list) = self.part_of_list(one)?;
+                let way = if is_list { Way::Lines } else { Way::Array };
+                let form = part.form().map(|form| (way, form));
+                Ok(Gathered { form, ..plain(part.value(), Type::Json) })
+            }
+            ("jsonb_agg", [one]) => Ok(plain(self.part_of_list(one)?.0.value(), Type::Jsonb)),
             ("array_agg", [one]) => {
                 let term = self.value(one, None)?;
                 if is_json(&term.ty) || matches!(term.ty, Type::Array(_)) {
@@ -145,7 +157,7 @@ impl Translator<'_, '_> {
                     _ if between.is_unknown() => constant(""),
                     _ => return Err(unsupported("what is not known beforehand between texts", function)),
                 };
-                Ok(Gathered { value: term.expr, conditions, ty: Type::Text, put: Put::Text(between) })
+                Ok(Gathered { conditions, ..of(term.expr, Type::Text, Put::Text(between)) })
             }
             ("json_object_agg" | "jsonb_object_agg", [key, value]) => {
                 let ty = if name == "jsonb_object_agg" { Type::Jsonb } else { Type::Json };
@@ -153,8 +165,10 @@ impl Translator<'_, '_> {
                 let key = self.assigned(key, &Type::Text)?;
                 let unnamed = refusal("field name must not be null");
                 let key = call("$cond", vec![key.is_null(Want::True), unnamed, key.expr]);
-                let member = doc! { "k": key, "v": self.element_of_json(value)? };
-                Ok(of(member.into(), ty.clone(), Put::Object(ty)))
+                let (part, _) = self.part_of_list(value)?;
+                let form = (ty == Type::Json).then(|| (Way::Gathered, part.written()));
+                let member = doc! { "k": key, "v": part.value() };
+                Ok(Gathered { form, ..of(member.into(), ty, Put::Object) })
             }
             _ => Err(unsupported("this aggregate", function)),
         }

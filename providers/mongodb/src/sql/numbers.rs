@@ -263,6 +263,11 @@ fn rounded(number: &Bson, scale: i32) -> Result<Bson> {
     Ok(within(doc! { "n": number.clone() }, made))
 }
 
+/// The whole number that is nearest to a decimal.
+pub(super) fn nearest(number: &Term) -> Result<Bson> {
+    rounded(&finite(number)?, 0)
+}
+
 /// A number as a column of so many digits takes it.
 pub(super) fn bounded(number: &Term, (precision, scale): (u16, i16)) -> Result<Bson> {
     if scale < 0 {

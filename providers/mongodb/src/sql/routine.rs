@@ -2,7 +2,7 @@
 
 use mongodb::bson::{Bson, doc};
 use sqlparser::ast::{Expr, Query, Statement};
-use truststream_kernel::{Error, Result, Type};
+use truststream_kernel::{Error, Result, Type, Value};
 use truststream_services::database::{Function, TableName};
 use truststream_sql::computed;
 use truststream_sql::expression::{SCALAR, parameter_type, result_columns, statements};
@@ -12,7 +12,7 @@ use super::frame::{Argument, Call, Frame, Relation, inner};
 use super::query::lone_expression;
 use super::select::{Rows, Shown};
 use super::value::{family, untyped};
-use super::{Translator, call, parse, unsupported};
+use super::{Translator, parse, unsupported};
 use crate::plan::{Place, Planner};
 use crate::term::{Term, Want, all};
 
@@ -110,7 +110,8 @@ impl<'p, 'a> Translator<'p, 'a> {
         if strict.is_empty() {
             return Ok(term);
         }
-        Ok(Term::new(call("$cond", vec![all(strict), term.expr, Bson::Null]), term.ty))
+        let none = Term::value(&Value::Null, &term.ty)?;
+        Ok(Term::either(all(strict), term, none))
     }
 
     /// A call in the place of a table, and whether it gives values that are no rows.

@@ -338,7 +338,9 @@ pub(crate) fn stored_form(term: &Term) -> Bson {
             doc! { "$ifNull": [stored, Bson::Null] }.into()
         }
         expr if is_json(&term.ty) => {
-            doc! { "$cond": [term.is_null(Want::True), Bson::Null, { "v": expr.clone() }] }.into()
+            let mut stored = doc! { "v": expr.clone() };
+            stored.extend(term.text.clone().map(|text| ("t".to_owned(), text)));
+            doc! { "$cond": [term.is_null(Want::True), Bson::Null, stored] }.into()
         }
         expr => doc! { "$ifNull": [expr.clone(), Bson::Null] }.into(),
     }

@@ -1,11 +1,11 @@
-//! Texts put together: `concat`, `format`.
+//! Texts put together and taken apart: `concat`, `format`, `left`.
 
 use mongodb::bson::{Bson, doc};
 use sqlparser::ast::Expr;
 use truststream_kernel::{Error, ErrorKind, Result, Type};
 
 use super::{Translator, call, unsupported};
-use crate::term::{Term, constant, constant_of};
+use crate::term::{Term, Want, any, constant, constant_of};
 
 impl Translator<'_, '_> {
     /// `concat(…)`: nulls are no texts.
@@ -58,6 +58,29 @@ impl Translator<'_, '_> {
         }
         let replaced = doc! { "input": text.expr, "find": from.expr, "replacement": to.expr };
         Ok(Term::new(call("$replaceAll", replaced), Type::Text))
+    }
+
+    /// `left(text, n)` and `right(text, n)`: so many signs of one end, or all but so many of the other one.
+    pub(super) fn end_of(&mut self, text: &Expr, wanted: &Expr, first: bool) -> Result<Term> {
+        let (text, number) = (self.text(text)?, self.value(wanted, Some(&Type::Int4))?);
+        if text.is_unknown() || number.is_unknown() {
+            return Ok(Term::unknown(Type::Text));
+        }
+        if !matches!(number.ty, Type::Int2 | Type::Int4) {
+            return Err(unsupported("a number of signs of this type", wanted));
+        }
+        let given = doc! {
+            "t": { "$ifNull": [text.expr.clone(), ""] }, "n": { "$ifNull": [number.expr.clone(), 0] },
+        };
+        let many = doc! { "$cond": [
+            { "$gte": ["$$n", 0] }, { "$min": ["$$n", "$$l"] }, { "$max": [{ "$add": ["$$l", "$$n"] }, 0] },
+        ] };
+        let from = if first { Bson::from(0) } else { doc! { "$subtract": ["$$l", "$$m"] }.into() };
+        let taken = doc! { "$let": { "vars": { "m": many }, "in": { "$substrCP": ["$$t", from, "$$m"] } } };
+        let taken = doc! { "$let": { "vars": { "l": { "$strLenCP": "$$t" } }, "in": taken } };
+        let taken = doc! { "$let": { "vars": given, "in": taken } };
+        let none = any(vec![text.is_null(Want::True), number.is_null(Want::True)]);
+        Ok(Term::new(call("$cond", vec![none, Bson::Null, taken.into()]), Type::Text))
     }
 
     /// A value as PostgreSQL prints it; nothing for null.

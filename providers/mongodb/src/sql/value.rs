@@ -11,7 +11,7 @@ use super::aggregates::is_aggregate;
 use super::{Translator, call, unsupported};
 use crate::cast::target;
 use crate::plan::{step_into, text_of};
-use crate::term::{Term, Want, constant, constant_of};
+use crate::term::{NOTHING, Term, Want, constant, constant_of, is_json};
 
 /// Types whose values are stored alike, and so compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +166,10 @@ impl<'a> Translator<'_, 'a> {
         for branch in branches.iter().rev() {
             let then = self.value(&branch.result, hint)?;
             let condition = self.truth(&branch.condition, Want::True)?;
-            made = Term::new(call("$cond", vec![condition, then.expr, made.expr]), then.ty);
+            if is_json(&then.ty) && !is_json(&made.ty) && made.known()? == Some(Value::Null) {
+                made = Term::value(&Value::Null, &then.ty)?;
+            }
+            made = Term::either(condition, then, made);
         }
         Ok(made)
     }
@@ -251,7 +254,7 @@ impl<'a> Translator<'_, 'a> {
             return Err(unsupported("this step into JSON", format!("{left} -> {right}")));
         };
         if json.is_unknown() {
-            return Ok(Term::unknown(if as_text { Type::Text } else { Type::Jsonb }));
+            return Ok(Term::unknown(if as_text { Type::Text } else { json.ty }));
         }
         if let Some(known) = constant_of(&json.expr) {
             let found = match (known, &key) {
@@ -263,18 +266,18 @@ impl<'a> Translator<'_, 'a> {
             };
             return Ok(match (found, as_text) {
                 (None, true) | (Some(Bson::Null), true) => Term::new(constant(Bson::Null), Type::Text),
-                (None, false) => Term::new("$$REMOVE", Type::Jsonb),
+                (None, false) => Term::new(NOTHING, json.ty),
                 (Some(Bson::String(text)), true) => Term::new(constant(text.as_str()), Type::Text),
                 (Some(value), true) => Term::new(constant(crate::json::text(value)), Type::Text),
-                (Some(value), false) => Term::new(constant(value.clone()), Type::Jsonb),
+                (Some(value), false) => Term::new(constant(value.clone()), json.ty),
             });
         }
-        if json.expr == Bson::String("$$REMOVE".into()) {
+        if json.expr == Bson::String(NOTHING.into()) {
             let nothing = if as_text { constant(Bson::Null) } else { json.expr };
-            return Ok(Term::new(nothing, if as_text { Type::Text } else { Type::Jsonb }));
+            return Ok(Term::new(nothing, if as_text { Type::Text } else { json.ty }));
         }
         let found = step_into(&json.expr, &key, &json.ty);
-        Ok(if as_text { Term::new(text_of(&found), Type::Text) } else { Term::new(found, Type::Jsonb) })
+        Ok(if as_text { Term::new(text_of(&found), Type::Text) } else { Term::new(found, json.ty) })
     }
 
     fn array(&mut self, elements: &[Expr], hint: Option<&Type>) -> Result<Term> {
@@ -307,10 +310,15 @@ fn is_arithmetic(op: &BinaryOperator) -> bool {
 }
 
 fn is_condition_of(expr: &Expr) -> bool {
-    use BinaryOperator::{And, ArrowAt, AtArrow, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or, PGOverlap};
+    use BinaryOperator::{
+        And, ArrowAt, AtArrow, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or, PGOverlap, PGRegexIMatch, PGRegexMatch,
+        PGRegexNotIMatch, PGRegexNotMatch,
+    };
     match expr {
         Expr::BinaryOp { op, .. } => {
-            matches!(op, And | Or | Eq | NotEq | Gt | GtEq | Lt | LtEq | AtArrow | ArrowAt | PGOverlap)
+            let matching = matches!(op, PGRegexMatch | PGRegexIMatch | PGRegexNotMatch | PGRegexNotIMatch);
+            matching
+                || matches!(op, And | Or | Eq | NotEq | Gt | GtEq | Lt | LtEq | AtArrow | ArrowAt | PGOverlap)
         }
         _ => true,
     }

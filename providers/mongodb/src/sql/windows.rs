@@ -56,7 +56,8 @@ impl Translator<'_, '_> {
         }
         stage.insert("output", output);
         self.top().push(doc! { "$setWindowFields": stage });
-        Ok(Term::new(shown(&paths), ty))
+        let (expr, text) = shown(&paths);
+        Ok(Term { expr, ty, text })
     }
 
     fn partition(&mut self, keys: &[Expr]) -> Result<Option<Bson>> {

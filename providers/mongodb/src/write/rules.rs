@@ -1,7 +1,7 @@
 //! What rows must obey: defaults, generated columns, policies, not null, checks.
 
 use mongodb::bson::{Bson, Document, doc};
-use truststream_kernel::{Error, Result, Type, Value};
+use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{Column, Partition, PolicyCommand, Table, TableName, errors};
 use truststream_sql::schema::domain_violated;
 
@@ -13,20 +13,14 @@ use crate::names::field;
 use crate::partition::Share;
 use crate::plan::{Place, Planner};
 use crate::schema::Schema;
-use crate::sql::Translator;
+use crate::sql::{Translator, stored_form};
 use crate::storage;
 use crate::term::Want;
 use crate::work::Work;
 
-/// A value of an expression's type as a column stores it; JSON's is bare, and missing for null.
+/// A value of an expression's type as a column stores it.
 fn stored(schema: &Schema, found: Option<&Bson>, ty: &Type, column: &Column) -> Result<Bson> {
-    let value = match (found, ty) {
-        (None, _) => Value::Null,
-        (Some(bare), Type::Json | Type::Jsonb) => {
-            storage::value(&Bson::Document(doc! { "v": bare.clone() }), ty)?
-        }
-        (Some(found), _) => storage::value(found, ty)?,
-    };
+    let value = storage::value(found.unwrap_or(&Bson::Null), ty)?;
     storage::stored(&schema.catalog, &cast(&schema.catalog, value, ty, &column.ty)?, &column.ty)
 }
 
@@ -82,7 +76,7 @@ impl Work {
         for (at, (column, text)) in generated.iter().enumerate() {
             let mut planner = self.planner(&schema);
             let term = Translator::value_of(&mut planner, Some(&Place::of(name)), text, &column.ty)?;
-            projection.insert(format!("g{at}"), term.expr);
+            projection.insert(format!("g{at}"), stored_form(&term));
             types.push(term.ty);
         }
         let computed = self.evaluated(rows, vec![doc! { "$project": projection }]).await?;
@@ -161,8 +155,19 @@ impl Work {
         policies: (&[(PolicyCommand, bool)], Option<&Partition>),
     ) -> Result<Vec<Document>> {
         let schema = std::sync::Arc::clone(&self.schema);
-        let stages = verdicts(&mut self.planner(&schema), named, policies)?;
-        if stages.is_empty() || rows.is_empty() { Ok(Vec::new()) } else { self.evaluated(rows, stages).await }
+        let (stages, asked) = {
+            let mut planner = self.planner(&schema);
+            let stages = verdicts(&mut planner, named, policies)?;
+            (stages, planner.asked.take().unwrap_or_default())
+        };
+        if stages.is_empty() || rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        if asked.is_empty() {
+            return self.evaluated(rows, stages).await;
+        }
+        let answered = self.answered(rows, &asked).await?;
+        self.evaluated(&answered, stages).await
     }
 }
 
@@ -212,6 +217,7 @@ fn verdicts(
     if !conditions.is_empty() {
         projection.insert("p", crate::term::all(conditions));
     }
+    planner.asked = Some(Vec::new());
     for (at, check) in table.checks.iter().enumerate() {
         let violated = Translator::condition(planner, &Place::of(name), &check.expression, Want::False)?;
         let holds = crate::term::not(violated.expr);
