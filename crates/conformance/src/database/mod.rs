@@ -171,6 +171,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     texts::are_led_into_as_json,
     texts::match_in_checks: Regex,
     texts::are_taken_from_both_ends: Functions,
+    texts::are_made_and_matched_in_programs: Functions,
     aggregates::over_all_rows: Aggregates,
     aggregates::of_large_numbers: Aggregates,
     aggregates::by_group: Aggregates,

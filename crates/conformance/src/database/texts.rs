@@ -165,6 +165,29 @@ pub(super) async fn match_in_checks(env: Env<DatabaseService>) -> Outcome {
     Ok(())
 }
 
+/// Triggers match the rows they are about, and what they make of JSON is kept as it was made.
+pub(super) async fn are_made_and_matched_in_programs(env: Env<DatabaseService>) -> Outcome {
+    let sql = r"create table codes (id int primary key, code text, j json);
+         create function checked() returns trigger language plpgsql as $$
+         begin
+           if new.code !~ '^[A-Z]{2}\d+$' then
+             raise exception 'no code: %', new.code using errcode = '22023';
+           end if;
+           new.j := json_build_object('code', new.code, 'at', new.id);
+           return new;
+         end $$;
+         create trigger checked before insert or update on codes for each row execute function checked();";
+    let database = migrated(&env, "1_codes.sql", sql).await?;
+    insert(&database, "codes", r#"[{"id":1,"code":"AB1"},{"id":2,"code":null}]"#).await?;
+    refused_saying(insert(&database, "codes", r#"{"id":3,"code":"Ab1"}"#).await, "22023", "no code: Ab1");
+    let rows = raw(&database, "codes", Query::all().columns(&["j"]).ordered(&["id"])).await?;
+    let made = [r#"{"j":{"code" : "AB1", "at" : 1}}"#, r#"{"j":{"code" : null, "at" : 2}}"#];
+    for one in made {
+        assert!(rows.contains(one), "{rows}");
+    }
+    Ok(())
+}
+
 pub(super) async fn are_taken_from_both_ends(env: Env<DatabaseService>) -> Outcome {
     let sql = "create table words (id int primary key, word text, n int);
          create view ends as select id, left(word, n) as l, right(word, n) as r, left(word, 1) as one from words;

@@ -234,8 +234,12 @@ impl Translator<'_, '_> {
         if term.is_unknown() {
             return Ok(Bson::Boolean(true));
         }
-        if let Some(Bson::String(known)) = constant_of(&term.expr) {
-            return Ok(Bson::Boolean(regex.is_match(known) == (want == Want::True)));
+        match constant_of(&term.expr) {
+            Some(Bson::String(known)) => {
+                return Ok(Bson::Boolean(regex.is_match(known) == (want == Want::True)));
+            }
+            Some(_) => return Ok(Bson::Boolean(false)),
+            None => {}
         }
         if is_plain(&text) {
             return Ok(holds(&term, &Pattern::plain(&text, insensitive), want));
@@ -248,7 +252,9 @@ impl Translator<'_, '_> {
                 asked.push(Asked { field, input: term.expr, regex });
                 Ok(call("$eq", vec![answer, (want == Want::True).into()]))
             }
-            None => Err(unsupported("such regular expressions other than in checks", pattern)),
+            None => {
+                Err(unsupported("such regular expressions other than in checks and of variables", pattern))
+            }
         }
     }
 
