@@ -41,7 +41,7 @@ impl<'t, R: AsyncRead + Unpin + Send> Source<'t, R> {
             return Ok(Source::Ndjson { reader: Box::new(BufReader::new(reader)), line: 0 });
         }
         let mut reader = AsyncReaderBuilder::new().trim(Trim::Headers).create_reader(Records::of(reader));
-        let header = reader.headers().await.map(Clone::clone);
+        let header = reader.headers().await.cloned();
         let line = reader.get_mut().next_line();
         let header = header.map_err(|error| malformed(&error, line))?;
         target.check(&header)?;
