@@ -2,7 +2,7 @@
 
 use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{Partition, Policy, PolicyCommand, Table, TableName, is_above_policies};
-use truststream_sql::grants::{columns_granted, concerning, denied, granted, policies};
+use truststream_sql::grants::{Demand, columns_granted, concerning, demands, denied, granted, policies};
 use truststream_sql::partitions::may;
 
 use crate::schema::Schema;
@@ -26,20 +26,8 @@ pub(crate) struct Access<'a> {
 pub(crate) enum Rule<'s> {
     /// All rows.
     Open,
-    /// Rows that one of the first and all of the second admit; `None` admits every row.
-    Policies { permissive: Vec<Option<&'s str>>, restrictive: Vec<Option<&'s str>> },
-}
-
-impl<'s> Rule<'s> {
-    /// What parts of policies say together.
-    fn of(policies: impl Iterator<Item = &'s Policy>, part: impl Fn(&'s Policy) -> Option<&'s str>) -> Self {
-        let (mut permissive, mut restrictive) = (Vec::new(), Vec::new());
-        for policy in policies {
-            let list = if policy.permissive { &mut permissive } else { &mut restrictive };
-            list.push(part(policy));
-        }
-        Rule::Policies { permissive, restrictive }
-    }
+    /// Rows that meet all that policies ask.
+    Policies(Vec<Demand<'s>>),
 }
 
 impl<'a> Access<'a> {
@@ -150,7 +138,8 @@ impl<'a> Access<'a> {
             return Ok(Rule::Open);
         }
         let policies = concerning(&partition.policies, role, command);
-        Ok(Rule::of(policies, |policy| policy.check.as_deref().filter(|_| new).or(policy.using.as_deref())))
+        let part = |policy: &'s Policy| policy.check.as_deref().filter(|_| new).or(policy.using.as_deref());
+        Ok(Rule::Policies(demands(policies, part)))
     }
 
     fn rule<'s>(
@@ -169,6 +158,6 @@ impl<'a> Access<'a> {
         if !table.row_security {
             return Ok(Rule::Open);
         }
-        Ok(Rule::of(policies(table, role, command), part))
+        Ok(Rule::Policies(demands(policies(table, role, command), part)))
     }
 }

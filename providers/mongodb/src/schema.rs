@@ -18,7 +18,7 @@ pub(crate) struct Schema {
     pub(crate) relations: Relations,
     /// Foreign keys and secondary unique keys wait until a copy has ended.
     pub(crate) receiving: bool,
-    /// What functions give that is no row of a table, as tables of no schema's name.
+    /// What functions give that is no row of a table, as tables.
     results: HashMap<TableName, Table>,
 }
 
@@ -50,14 +50,14 @@ pub(crate) fn derived(mut catalog: Catalog) -> Catalog {
     catalog
 }
 
-/// The table that what a function gives is like.
+/// The table that what a function gives is like: named after it, in a schema that no table is in.
 pub(crate) fn result_of(function: &Function) -> TableName {
     match &function.returns.table {
         Some(table) if function.returns.composite => table.clone(),
         _ => {
             let types = function.parameters.iter().map(|parameter| parameter.type_name.as_str());
             let types = types.collect::<Vec<_>>().join(",");
-            TableName::new(format!("%{}", function.name.schema), format!("{}({types})", function.name.name))
+            TableName::new(format!("%{}({types})", function.name.schema), &function.name.name)
         }
     }
 }

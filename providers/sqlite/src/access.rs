@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use truststream_kernel::{Context, Result};
 use truststream_services::database::{Partition, Policy, PolicyCommand, Table, TableName, is_above_policies};
-use truststream_sql::grants::{columns_granted, concerning, denied, granted, policies};
+use truststream_sql::grants::{Demand, columns_granted, concerning, demands, denied, granted, policies};
 use truststream_sql::partitions;
 
 use crate::schema::Schema;
@@ -102,7 +102,7 @@ impl<'a> Access<'a> {
         name: &TableName,
         command: PolicyCommand,
     ) -> Result<Option<String>> {
-        self.known(schema, name, (command, false), |policy| policy.using.as_deref())
+        self.known(schema, name, (command, false))
     }
 
     /// The condition that new rows must meet; `None` if all do.
@@ -115,9 +115,7 @@ impl<'a> Access<'a> {
         name: &TableName,
         command: PolicyCommand,
     ) -> Result<Option<String>> {
-        self.known(schema, name, (command, true), |policy| {
-            policy.check.as_deref().or(policy.using.as_deref())
-        })
+        self.known(schema, name, (command, true))
     }
 
     /// The condition as it was made before, or made now.
@@ -126,9 +124,8 @@ impl<'a> Access<'a> {
         schema: &Schema,
         name: &TableName,
         (command, check): (PolicyCommand, bool),
-        part: impl Fn(&Policy) -> Option<&str>,
     ) -> Result<Option<String>> {
-        let Some(role) = self.role else { return self.condition(schema, name, command, part) };
+        let Some(role) = self.role else { return self.condition(schema, name, (command, check)) };
         let table = schema.table(name)?;
         let some = || self.by_columns && !columns_granted(table, role, command).is_empty();
         if !granted(table, role, command) && !some() {
@@ -136,13 +133,13 @@ impl<'a> Access<'a> {
         }
         // Within policies the depth counts: only what callers ask for themselves is kept.
         if self.depth > 0 {
-            return self.condition(schema, name, command, part);
+            return self.condition(schema, name, (command, check));
         }
         let is_it = |one: &&Known| one.role == role && one.command == command && one.check == check;
         if let Some(known) = schema.conditions.lock().get(name).and_then(|known| known.iter().find(is_it)) {
             return Ok(known.sql.clone());
         }
-        let sql = self.condition(schema, name, command, part)?;
+        let sql = self.condition(schema, name, (command, check))?;
         let known = Known { role: role.to_owned(), command, check, sql: sql.clone() };
         schema.conditions.lock().entry(name.clone()).or_default().push(known);
         Ok(sql)
@@ -165,48 +162,80 @@ impl<'a> Access<'a> {
             return Ok(None);
         }
         let policies = concerning(&partition.policies, role, command);
-        self.conditions(schema, name, policies, |policy| {
-            policy.check.as_deref().filter(|_| new).or(policy.using.as_deref())
-        })
+        self.together(schema, name, demands(policies, part(new)))
+    }
+
+    /// What policies ask of rows that a statement calls by a table's name or a partition's, one demand after
+    /// another, each with the policy that alone asks it: of existing rows, or of new ones.
+    ///
+    /// # Errors
+    /// Those of [`Access::using`].
+    pub(crate) fn demands(
+        &self,
+        schema: &Schema,
+        named: &TableName,
+        (command, new): (PolicyCommand, bool),
+    ) -> Result<Vec<(Option<String>, String)>> {
+        let Some(role) = self.role else { return Ok(Vec::new()) };
+        let (name, secured, policies) = match schema.catalog.partition(named) {
+            Some((table, one)) => (table, one.row_security, &one.policies),
+            None => {
+                let table = schema.table(named)?;
+                (named, table.row_security, &table.policies)
+            }
+        };
+        if !secured {
+            return Ok(Vec::new());
+        }
+        self.one_by_one(schema, name, demands(concerning(policies, role, command), part(new)))
     }
 
     fn condition(
         &self,
         schema: &Schema,
         name: &TableName,
-        command: PolicyCommand,
-        part: impl Fn(&Policy) -> Option<&str>,
+        (command, new): (PolicyCommand, bool),
     ) -> Result<Option<String>> {
         let table = schema.table(name)?;
         let Some(role) = self.role else { return Ok(None) };
         if !table.row_security {
             return Ok(None);
         }
-        self.conditions(schema, name, policies(table, role, command), part)
+        self.together(schema, name, demands(policies(table, role, command), part(new)))
     }
 
-    /// What policies say together of the rows of a table.
-    fn conditions<'p>(
+    /// What policies ask together of the rows of a table.
+    fn together(
         &self,
         schema: &Schema,
         name: &TableName,
-        policies: impl Iterator<Item = &'p Policy>,
-        part: impl Fn(&Policy) -> Option<&str>,
+        demands: Vec<Demand<'_>>,
     ) -> Result<Option<String>> {
-        let (mut permissive, mut restrictive) = (Vec::new(), Vec::new());
-        for policy in policies {
-            // A policy without the part admits every row.
-            let sql = match part(policy) {
-                Some(text) => translate::condition(schema, name, *self, text)?,
-                None => "1".to_owned(),
-            };
-            if policy.permissive { permissive.push(sql) } else { restrictive.push(sql) }
-        }
-        if permissive.is_empty() {
-            return Ok(Some("0".to_owned()));
-        }
-        let mut all = vec![format!("({})", permissive.join(" OR "))];
-        all.append(&mut restrictive);
+        let asked = self.one_by_one(schema, name, demands)?;
+        let all: Vec<String> = asked.into_iter().map(|(_, condition)| condition).collect();
         Ok(Some(format!("({})", all.join(" AND "))))
     }
+
+    fn one_by_one(
+        &self,
+        schema: &Schema,
+        name: &TableName,
+        demands: Vec<Demand<'_>>,
+    ) -> Result<Vec<(Option<String>, String)>> {
+        let condition = |text: &Option<&str>| match text {
+            Some(text) => translate::condition(schema, name, *self, text),
+            None => Ok("1".to_owned()),
+        };
+        let asked = |demand: Demand<'_>| {
+            let any = demand.any.iter().map(condition).collect::<Result<Vec<_>>>()?;
+            let any = if any.is_empty() { "0".to_owned() } else { format!("({})", any.join(" OR ")) };
+            Ok((demand.policy.map(str::to_owned), any))
+        };
+        demands.into_iter().map(asked).collect()
+    }
+}
+
+/// The part of a policy that existing or new rows are judged by.
+fn part(new: bool) -> impl Fn(&Policy) -> Option<&str> {
+    move |policy| policy.check.as_deref().filter(|_| new).or(policy.using.as_deref())
 }

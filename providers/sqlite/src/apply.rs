@@ -11,7 +11,7 @@ use crate::driver::Shared;
 use crate::error::convert;
 use crate::schema::{Schema, physical};
 use crate::storage;
-use crate::write::{Write, explain};
+use crate::write::{Write, explain_unseen};
 use crate::writer::Fate;
 
 /// Where a stream stands.
@@ -104,7 +104,7 @@ impl Applier<'_> {
                 let cells = values.map(storage::bound).collect::<Result<Vec<_>>>()?;
                 statement
                     .execute(params_from_iter(&cells))
-                    .map_err(|error| explain(&self.write, error, (name, table), &[], &[]))?;
+                    .map_err(|error| explain_unseen(&self.write, error, (name, table)))?;
             }
         }
         Ok(())
@@ -133,7 +133,7 @@ impl Applier<'_> {
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute(params_from_iter(cells)))
             .map(drop)
-            .map_err(|error| explain(&self.write, error, (name, table), &[], &[]))
+            .map_err(|error| explain_unseen(&self.write, error, (name, table)))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::error::convert;
 use crate::plan::Statement;
 use crate::rows;
 use crate::storage;
-use crate::write::{Write, explain};
+use crate::write::{Write, explain_unseen};
 
 impl Write<'_> {
     /// Runs one statement, which no policy concerns.
@@ -57,7 +57,7 @@ impl Write<'_> {
         };
         let done = run().map_err(|error| match &translated.writes {
             Some(name) => match self.schema.table(name) {
-                Ok(table) => explain(self, error, (name, table), &[], &[]),
+                Ok(table) => explain_unseen(self, error, (name, table)),
                 Err(unknown) => unknown,
             },
             None => convert(error),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use truststream_kernel::{Result, Type};
-use truststream_services::database::{Catalog, Column, Domain, Function, Table, TableName, errors};
+use truststream_services::database::{Catalog, Column, Domain, Function, Table, TableName};
 use truststream_sql::closest::unknown_table;
 use truststream_sql::composite::Composite;
 use truststream_sql::expression::result_table;
@@ -69,7 +69,7 @@ impl Schema {
     /// The name under which the columns of a function's result are known.
     pub(crate) fn result_of(&self, function: &Function) -> TableName {
         let at = self.catalog.functions.iter().position(|one| std::ptr::eq(one, function));
-        result_name(at.unwrap_or_default())
+        result_name(at.unwrap_or_default(), function)
     }
 
     /// The labels of an enum type, in order.
@@ -103,13 +103,13 @@ fn composites(catalog: &Catalog) -> HashMap<String, Arc<Composite>> {
     catalog.composites.keys().filter_map(named).collect()
 }
 
-/// No table is in a schema of such a name.
-fn result_name(function: usize) -> TableName {
-    TableName::new(format!("\0{function}"), "pgrst_call")
+/// PostgREST names what a function returns after it. No table is in a schema of such a name.
+fn result_name(at: usize, function: &Function) -> TableName {
+    TableName::new(format!("\0{at}"), &function.name.name)
 }
 
 fn results(catalog: &Catalog) -> HashMap<TableName, Table> {
-    let table = |(at, function)| Some((result_name(at), result_table(catalog, function)?));
+    let table = |(at, function)| Some((result_name(at, function), result_table(catalog, function)?));
     catalog.functions.iter().enumerate().filter_map(table).collect()
 }
 
@@ -121,12 +121,4 @@ pub(crate) fn physical(name: &TableName) -> String {
 /// A table's name in the file.
 pub(crate) fn physical_name(name: &TableName) -> String {
     if name.schema == "public" { name.name.clone() } else { name.to_string() }
-}
-
-/// A column by name.
-///
-/// # Errors
-/// 42703 if there is none.
-pub(crate) fn column<'t>(table: &'t Table, name: &TableName, column: &str) -> Result<&'t Column> {
-    table.column(column).ok_or_else(|| errors::no_column(name, table, column))
 }

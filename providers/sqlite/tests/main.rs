@@ -16,6 +16,7 @@ mod projects;
 mod records;
 mod schema;
 mod sessions;
+mod strictness;
 mod support;
 mod words;
 mod writes;

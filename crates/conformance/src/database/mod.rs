@@ -38,6 +38,7 @@ mod routines;
 mod scanning;
 mod schemas;
 mod singular;
+mod strictness;
 mod texts;
 mod transactions;
 mod triggers;
@@ -257,6 +258,10 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     policies::the_service_role_sees_all: Policies,
     policies::rows_are_authorized_by_value: Policies,
     policies::counts_and_upserts_obey_too: Policies,
+    policies::restrictive_ones_are_named_where_they_refuse: Policies,
+    strictness::of_orders_of_groups: Aggregates,
+    strictness::of_columns_of_results: Functions,
+    strictness::of_keys_without_a_value: Functions,
     attacks::names_are_never_sql,
     attacks::paths_and_aliases_are_never_sql,
     attacks::relations_are_never_sql: Embeds,

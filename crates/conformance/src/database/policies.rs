@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use truststream_kernel::{Result, Row, Value};
 use truststream_services::database::{
-    Authorize, Count, Database, DatabaseService, Delete, Filter, OnConflict, Query, Select, Update,
+    Authorize, Count, Database, DatabaseService, Delete, Filter, Insert, OnConflict, Query, Select, Update,
 };
 
 use super::build::{
-    ALICE, BOB, QueryExt, as_role, compact, ids, insert, insert_returning, read, ready, refused,
+    ALICE, BOB, QueryExt, as_role, compact, ids, insert, insert_returning, migrated, read, ready, refused,
     refused_saying, signed_in, table, update_returning,
 };
+use super::routines::posted;
 use crate::{Env, Outcome};
 
 /// Notes 1 (Alice's), 2 (Alice's, shared) and 3 (Bob's), and a row in the vault.
@@ -155,5 +156,52 @@ pub(super) async fn counts_and_upserts_obey_too(env: Env<DatabaseService>) -> Ou
     refused(upsert(note(3, ALICE)).await, "42501");
     let bodies = read(&database, "notes", Query::all().columns(&["body"]).ordered(&["id"])).await?;
     assert_eq!(bodies, r#"[{"body":"new"},{"body":"ours"},{"body":"his"}]"#);
+    Ok(())
+}
+
+const RESTRICTED: &str = "
+    create table bids (id int primary key, owner text, n int);
+    alter table bids enable row level security;
+    create policy allow on bids using (true) with check (n < 100);
+    create policy zeta on bids as restrictive for insert with check (owner <> 'z');
+    create policy alpha on bids as restrictive for insert with check (n <> 5);
+    create policy still on bids as restrictive for update using (owner <> 'locked') with check (n <> 6);
+    create policy sees on bids as restrictive for select using (n <> 9);
+    insert into bids values (1, 'a', 1), (2, 'locked', 1);
+    create function bid(id int, owner text, n int) returns void language sql as
+      'insert into bids values (id, owner, n)';";
+
+pub(super) async fn restrictive_ones_are_named_where_they_refuse(env: Env<DatabaseService>) -> Outcome {
+    let database = migrated(&env, "1_bids.sql", RESTRICTED).await?;
+    let anon = as_role(&database, "anon");
+    let says =
+        |policy: &str| format!("new row violates row-level security policy{policy} for table \"bids\"");
+    let row = |id: i64, owner: &str, n: i64| format!(r#"{{"id":{id},"owner":"{owner}","n":{n}}}"#);
+    for (rows, policy) in [
+        (row(10, "z", 1), " \"zeta\""),
+        (row(10, "z", 5), " \"alpha\""),
+        (row(10, "z", 500), ""),
+        (format!("[{},{}]", row(10, "z", 1), row(11, "a", 500)), " \"zeta\""),
+        // Who may not write the row learns nothing of the one that it meets.
+        (row(1, "z", 1), " \"zeta\""),
+    ] {
+        refused_saying(insert(&anon, "bids", &rows).await, "42501", &says(policy));
+        let called = anon.send(posted("bid", &rows)).await;
+        if rows.starts_with('{') && !rows.starts_with("{\"id\":1,") {
+            refused_saying(called, "42501", &says(policy));
+        }
+    }
+    let unseen = insert_returning("bids", &row(10, "a", 9));
+    refused_saying(anon.send(unseen).await, "42501", &says(" \"sees\""));
+    let first = || Query::all().matching(Filter::eq("id", "1"));
+    for (n, policy) in [(6, " \"still\""), (9, " \"sees\""), (500, "")] {
+        let update = Update::new(table("bids"), format!(r#"{{"n":{n}}}"#), first());
+        refused_saying(anon.send(update).await, "42501", &says(policy));
+    }
+    let mut upsert = Insert::new(table("bids"), row(2, "b", 1));
+    upsert.on_conflict = Some(OnConflict { columns: None, merge: true });
+    let message = says(" \"still\" (USING expression)");
+    refused_saying(anon.send(upsert).await, "42501", &message);
+    assert_eq!(ids(&database, "bids", Query::all()).await?, [1, 2]);
     Ok(())
 }

@@ -89,6 +89,22 @@ pub fn check_violated(relation: &TableName, check: &str) -> Error {
     Error::new(ErrorKind::Constraint, "23514", message)
 }
 
+/// An operator that there is not between two types.
+pub fn no_operator(left: &str, sign: &str, right: &str) -> Error {
+    let message = format!("operator does not exist: {left} {sign} {right}");
+    Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
+        "No operator matches the given name and argument types. You might need to add explicit type casts.",
+    )
+}
+
+/// A column that groups of rows are shown or ordered by, and that neither groups them nor is aggregated.
+pub fn ungrouped(relation: &str, column: &str) -> Error {
+    let message = format!(
+        "column \"{relation}.{column}\" must appear in the GROUP BY clause or be used in an aggregate function"
+    );
+    Error::new(ErrorKind::InvalidInput, "42803", message)
+}
+
 /// An aggregate that there is not of a type.
 pub fn no_aggregate(name: &str, ty: &Type) -> Error {
     Error::new(ErrorKind::InvalidInput, "42883", format!("function {name}({ty}) does not exist")).with_hint(

@@ -1,15 +1,15 @@
 //! `insert` as SQLite's.
 
 use sqlparser::ast::{
-    ConflictTarget, Insert, OnConflict, OnConflictAction, OnInsert, Query, SetExpr, TableObject,
+    ConflictTarget, Expr, Insert, OnConflict, OnConflictAction, OnInsert, Query, SetExpr, TableObject,
 };
 use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{Column, PolicyCommand, Table, TableName};
 
 use super::target::Target;
-use super::trigger;
-use super::write::{self, Rules, Write, assignments, fitted, last, returning, value, within};
-use crate::expression::{Columns, Relation, Term, TermType, Translator, file_name};
+use super::write::{self, Rules, Write, assignments, fitted, is_default, last, returning, value, within};
+use super::{row_ids, trigger};
+use crate::expression::{Columns, Relation, Term, TermType, Translator, Unsupported, file_name};
 use crate::quote::quote;
 use crate::schema::ident;
 
@@ -32,6 +32,7 @@ pub(super) fn insert(translator: &mut Translator<'_>, insert: &Insert, rules: &R
         None => (Vec::new(), "DEFAULT VALUES".to_owned()),
         Some(source) => self::rows(translator, target.pair(), &columns, source)?,
     };
+    let given = row_ids::told(catalog, target.pair(), given);
     let mut sql = inserted(translator, &target, target.decided(catalog, given)?, rules)?;
     let relation = target.relation(insert.table_alias.as_ref().map(|alias| ident(&alias.alias)));
     let mut upserts = false;
@@ -99,15 +100,18 @@ fn rows<'c>(
     columns: &[&'c Column],
     source: &Query,
 ) -> Result<(Vec<&'c Column>, String)> {
+    let catalog = translator.catalog();
     if let (SetExpr::Values(values), None) = (source.body.as_ref(), &source.with) {
         let width = values.rows.first().map_or(0, |row| row.content.len());
         let columns = columns.get(..width).ok_or_else(too_many)?.to_vec();
         let mut rows = Vec::new();
         for row in &values.rows {
-            let cells = columns
-                .iter()
-                .zip(&row.content)
-                .map(|(column, expr)| value(translator, target, column, expr));
+            let cell = |(column, expr): (&&Column, &Expr)| {
+                let cell = value(translator, target, column, expr)?;
+                let given = !is_default(expr);
+                Ok::<_, Unsupported>(if given { row_ids::given(catalog, target, column, cell) } else { cell })
+            };
+            let cells = columns.iter().zip(&row.content).map(cell);
             rows.push(format!("({})", cells.collect::<Result<Vec<_>, _>>()?.join(", ")));
         }
         return Ok((columns, format!("VALUES {}", rows.join(", "))));
@@ -115,7 +119,9 @@ fn rows<'c>(
     let (query, found) = translator.query(source)?;
     let columns = columns.get(..found.len()).ok_or_else(too_many)?.to_vec();
     let names: Vec<_> = (1..=found.len()).map(|at| quote(&format!("c{at}"))).collect();
-    let cells = converted(translator, found, &names, &columns)?;
+    let cells = converted(translator, found, &names, &columns)?.into_iter().zip(&columns);
+    let cells = cells.map(|(cell, column)| row_ids::given(catalog, target, column, cell));
+    let cells = cells.collect::<Vec<_>>().join(", ");
     // Without a condition SQLite would take "on conflict" for a join's.
     let sql =
         format!("SELECT {cells} FROM (WITH q({}) AS ({query}) SELECT * FROM q) WHERE true", names.join(", "));
@@ -128,7 +134,7 @@ fn converted(
     found: Columns,
     names: &[String],
     columns: &[&Column],
-) -> Result<String> {
+) -> Result<Vec<String>> {
     let cells = found.into_iter().zip(names).zip(columns).map(|(((_, ty), name), column)| {
         let term = Term { sql: name.clone(), ty };
         let text = matches!(term.ty, TermType::Known(Type::Text));
@@ -138,7 +144,7 @@ fn converted(
         }
         fitted(translator, term, &column.ty, false)
     });
-    Ok(cells.collect::<Result<Vec<_>, _>>()?.join(", "))
+    Ok(cells.collect::<Result<_, _>>()?)
 }
 
 fn too_many() -> Error {

@@ -9,6 +9,7 @@ pub mod program;
 pub mod raw;
 mod review;
 pub mod routine;
+mod row_ids;
 mod target;
 pub mod trigger;
 pub mod truncate;

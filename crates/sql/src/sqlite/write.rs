@@ -109,7 +109,8 @@ pub(super) fn value(
     assigned(translator, expr, &column.ty)
 }
 
-fn is_default(expr: &Expr) -> bool {
+/// Whether a value is the word for what the column is by default.
+pub(super) fn is_default(expr: &Expr) -> bool {
     matches!(expr, Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("default"))
 }
 

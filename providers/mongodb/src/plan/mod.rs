@@ -24,7 +24,7 @@ use crate::schema::Schema;
 pub(crate) use field::step_into;
 pub(crate) use filter::{is_condition, no_operator};
 pub(crate) use group::{has_extremes, sum_type};
-pub(crate) use guard::Condition;
+pub(crate) use guard::{Condition, refused_by};
 pub(crate) use order::{Sort, orderable};
 pub(crate) use place::Place;
 pub(crate) use printed::text_of;

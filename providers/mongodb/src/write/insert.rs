@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use mongodb::bson::{Bson, Document};
-use truststream_kernel::{Error, Result, Value};
+use truststream_kernel::{Result, Value};
 use truststream_services::database::{
     Insert, OnConflict, Page, PolicyCommand, Returning, Table, TableName, errors,
 };
@@ -12,6 +12,7 @@ use super::rules::Defaults;
 use super::through::Through;
 use super::{Named, Rows, instead};
 use crate::names::{collection, field};
+use crate::plan::refused_by;
 use crate::storage;
 use crate::work::Work;
 
@@ -234,43 +235,26 @@ impl Work {
             return Ok(Vec::new());
         }
         self.may_write(named.0, PolicyCommand::Update, columns)?;
-        let open = self.meeting(named.0, old).await?;
-        if open.contains(&false) {
-            let message = format!(
-                "new row violates row-level security policy (USING expression) for table \"{}\"",
-                named.0.name
-            );
-            return Err(Error::permission_denied(message));
-        }
+        self.open_to_merge(named.0, old).await?;
         self.replace(named, old, changed, (true, Some(columns))).await
     }
 
-    /// Which stored rows the caller may see and update.
-    async fn meeting(&mut self, name: &TableName, rows: &[Document]) -> Result<Vec<bool>> {
+    /// Refuses stored rows that the caller may not see and update.
+    ///
+    /// # Errors
+    /// 42501.
+    async fn open_to_merge(&mut self, name: &TableName, rows: &[Document]) -> Result<()> {
         let share = self.share_of(name).cloned();
+        let part = share.as_ref().map(|share| &share.partition);
         let schema = std::sync::Arc::clone(&self.schema);
-        let mut conditions = Vec::new();
-        let mut stages = Vec::new();
-        {
-            let mut planner = self.planner(&schema);
-            for command in [PolicyCommand::Update, PolicyCommand::Select] {
-                let made = match &share {
-                    Some(share) => planner.of_partition((name, &share.partition), (command, false))?,
-                    None => planner.using(name, command)?,
-                };
-                if let Some(condition) = made {
-                    stages.extend(condition.stages);
-                    conditions.push(condition.expr);
-                }
-            }
-        }
-        if conditions.is_empty() {
-            return Ok(vec![true; rows.len()]);
-        }
-        let met = mongodb::bson::doc! { "$and": conditions };
-        stages.push(mongodb::bson::doc! { "$project": { "_id": 0, "p": met } });
+        let kinds = [PolicyCommand::Update, PolicyCommand::Select].map(|command| (command, false));
+        let Some(demands) = self.planner(&schema).demands((name, part), &kinds)? else { return Ok(()) };
+        let (mut stages, verdict) = demands.verdict();
+        stages.push(mongodb::bson::doc! { "$project": { "_id": 0, "p": verdict } });
         let verdicts = self.evaluated(rows, stages).await?;
-        Ok(verdicts.iter().map(|one| one.get_bool("p").unwrap_or(false)).collect())
+        let called = part.map_or(name, |part| &part.name);
+        let refused = verdicts.iter().find_map(|one| refused_by(one.get("p"), called, true));
+        refused.map_or(Ok(()), Err)
     }
 }
 

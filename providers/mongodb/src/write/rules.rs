@@ -11,7 +11,7 @@ use super::fault::failing_row;
 use crate::cast::cast;
 use crate::names::field;
 use crate::partition::Share;
-use crate::plan::{Place, Planner};
+use crate::plan::{Place, Planner, refused_by};
 use crate::schema::Schema;
 use crate::sql::{Translator, stored_form};
 use crate::storage;
@@ -122,9 +122,8 @@ impl Work {
                 _ => relation((name, table), row)?,
             };
             let holds = |key: &str| verdicts.get(at).is_none_or(|one| one.get_bool(key).unwrap_or(true));
-            if !holds("p") {
-                return Err(violated(part.map_or(name, |part| &part.name)));
-            }
+            let verdict = verdicts.get(at).and_then(|one| one.get("p"));
+            refused_by(verdict, part.map_or(name, |part| &part.name), false).map_or(Ok(()), Err)?;
             let outside = || if is_inside { Ok(()) } else { Err(outside(relation, table, row)) };
             // Of a row that was there PostgreSQL asks first whether it stays, and of a new one whether it goes
             // on to the parts of a partition.
@@ -187,35 +186,18 @@ fn placed((name, table): Named<'_>, share: Option<&Share>, row: &Document) -> Do
     placed
 }
 
-fn violated(name: &TableName) -> Error {
-    Error::permission_denied(format!(
-        "new row violates row-level security policy for table \"{}\"",
-        name.name
-    ))
-}
-
-/// Stages that say of each row whether policies (`p`) and checks (`c0`, …) hold; none if there is
-/// nothing to say.
+/// Stages that say of each row whether policies (`p`, as `Demands::verdict` has it) and checks (`c0`, …) hold; none
+/// if there is nothing to say.
 fn verdicts(
     planner: &mut Planner<'_>,
     (name, table): Named<'_>,
     (policies, part): (&[(PolicyCommand, bool)], Option<&Partition>),
 ) -> Result<Vec<Document>> {
-    let (mut stages, mut conditions) = (Vec::new(), Vec::new());
-    for (command, new) in policies {
-        let made = match part {
-            Some(part) => planner.of_partition((name, part), (*command, *new))?,
-            None if *new => planner.check(name, *command)?,
-            None => planner.using(name, *command)?,
-        };
-        if let Some(made) = made {
-            stages.extend(made.stages);
-            conditions.push(made.expr);
-        }
-    }
-    let mut projection = Document::new();
-    if !conditions.is_empty() {
-        projection.insert("p", crate::term::all(conditions));
+    let (mut stages, mut projection) = (Vec::new(), Document::new());
+    if let Some(demands) = planner.demands((name, part), policies)? {
+        let (made, verdict) = demands.verdict();
+        stages.extend(made);
+        projection.insert("p", verdict);
     }
     planner.asked = Some(Vec::new());
     for (at, check) in table.checks.iter().enumerate() {

@@ -8,7 +8,7 @@ use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
 use rusqlite::{Connection, Result};
 use serde_json::value::RawValue;
 use truststream_kernel::value::zone;
-use truststream_kernel::{Type, Value};
+use truststream_kernel::{Error, ErrorKind, Type, Value};
 
 use super::{FRESH, JSON, PURE, owned, text};
 use crate::error::raise;
@@ -95,7 +95,15 @@ fn cast(cell: ValueRef<'_>, from: &Type, to: &Type) -> truststream_kernel::Resul
         }
         _ => value.to_text_as(from),
     };
-    text.map_or(Ok(Cell::Null), |text| storage::cell(&Value::parse(to, &text)?))
+    let Some(text) = text else { return Ok(Cell::Null) };
+    let told = |error: Error| match (&value, to) {
+        (Value::Decimal(_), _) if text == "NaN" => error,
+        (Value::Int(_) | Value::Float(_) | Value::Decimal(_), Type::Int2 | Type::Int4 | Type::Int8) => {
+            Error::new(ErrorKind::InvalidInput, "22003", format!("{} out of range", to.sql_name()))
+        }
+        _ => error,
+    };
+    storage::cell(&Value::parse(to, &text).map_err(told)?)
 }
 
 fn member<'a>(document: &'a str, key: &str) -> Option<&'a RawValue> {

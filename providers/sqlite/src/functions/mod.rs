@@ -17,6 +17,7 @@ mod variables;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
 use rusqlite::{Connection, Result};
+use truststream_services::database::{TableName, errors};
 
 use crate::collation;
 use crate::error::{raise, raise_own};
@@ -71,6 +72,10 @@ fn about_the_caller(conn: &Connection, session: &Session) -> Result<()> {
     conn.create_scalar_function("ts_raise", 2, FRESH, |call: &Context<'_>| -> Result<Option<i64>> {
         let (code, message): (String, String) = (call.get(0)?, call.get(1)?);
         Err(raise_own(&code, &message))
+    })?;
+    conn.create_scalar_function("ts_null_value", 2, FRESH, |call: &Context<'_>| -> Result<Option<i64>> {
+        let (relation, column): (String, String) = (call.get(0)?, call.get(1)?);
+        Err(raise(&errors::null_value(&TableName::public(relation), &column)))
     })?;
     conn.create_scalar_function("ts_outside", -1, FRESH, |call: &Context<'_>| -> Result<Option<i64>> {
         let cells = (1..call.len()).map(|at| call.get(at)).collect::<Result<Vec<Option<String>>>>()?;

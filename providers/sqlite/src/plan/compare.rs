@@ -2,7 +2,7 @@
 
 use truststream_kernel::value::range;
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Is, Operator};
+use truststream_services::database::{Is, Operator, errors};
 use truststream_sql::expression::is_caseless;
 use truststream_sql::quote::literal;
 
@@ -197,8 +197,5 @@ pub(super) fn no_operator(sign: &str, term: &Compared<'_>) -> Error {
     let right = if term.is_read_for(sign) { ty.as_str() } else { "unknown" };
     // PostgreSQL names operators by types without their lengths.
     let left = ty.split('(').next().unwrap_or_default();
-    let message = format!("operator does not exist: {left} {sign} {right}");
-    Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
-        "No operator matches the given name and argument types. You might need to add explicit type casts.",
-    )
+    errors::no_operator(left, sign, right)
 }

@@ -22,7 +22,7 @@ impl Planner<'_> {
             return Ok(Vec::new());
         }
         let relationship = self.relationship(parent, embed)?;
-        let scope = self.scope(&relationship.to);
+        let scope = self.embedded(parent, &relationship.to);
         let (from, mut conditions) = self.related(parent, &scope, &relationship)?;
         if embed.spread && relationship.to_one {
             conditions.extend(self.conditions(&scope, &embed.query)?);
@@ -32,6 +32,7 @@ impl Planner<'_> {
             for part in &mut parts {
                 part.term.sql = format!("(SELECT {} FROM {from} LIMIT 1)", part.term.sql);
                 part.key = part.key.take().map(|_| Key::Nothing);
+                part.origin = None;
             }
             return Ok(parts);
         }
@@ -56,7 +57,7 @@ impl Planner<'_> {
     /// Whether a parent has a partner that the embed's own conditions admit.
     pub(super) fn embed_exists(&mut self, parent: &Scope, embed: &Embed) -> Result<String> {
         let relationship = self.relationship(parent, embed)?;
-        let scope = self.scope(&relationship.to);
+        let scope = self.embedded(parent, &relationship.to);
         let (from, mut conditions) = self.related(parent, &scope, &relationship)?;
         conditions.extend(self.conditions(&scope, &embed.query)?);
         let conditions = all(conditions);
@@ -73,7 +74,7 @@ impl Planner<'_> {
     /// A field of a to-one embed, as a term of the parent.
     pub(super) fn embed_field(&mut self, parent: &Scope, embed: &Embed, field: &Field) -> Result<Term> {
         let relationship = self.schema.relations.ordering(&parent.table, embed)?.clone();
-        let scope = self.scope(&relationship.to);
+        let scope = self.embedded(parent, &relationship.to);
         let (from, mut conditions) = self.related(parent, &scope, &relationship)?;
         // A partner that the embed does not show orders nothing.
         conditions.extend(self.conditions(&scope, &embed.query)?);

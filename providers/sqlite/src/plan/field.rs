@@ -1,7 +1,7 @@
 //! Columns and paths into them.
 
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Field, JsonKey, TableName};
+use truststream_services::database::{Field, JsonKey, TableName, errors};
 use truststream_sql::composite::Composite;
 use truststream_sql::computed;
 use truststream_sql::expression::{self, Unsupported, compared_type, is_caseless};
@@ -9,7 +9,6 @@ use truststream_sql::quote::{literal, quote};
 
 use super::{Planner, Scope};
 use crate::collation;
-use crate::schema::column;
 use crate::storage;
 use crate::translate;
 
@@ -27,11 +26,15 @@ impl Planner<'_> {
     /// 42703 for unknown columns.
     pub(super) fn term(&mut self, scope: &Scope, field: &Field) -> Result<Term> {
         let mut term = self.column(scope, &field.name)?;
-        if let Some(composite) = self.schema.composite(&term.ty).filter(|_| !field.path.is_empty()) {
-            let sql = format!("ts_cast({}, 'json', 'jsonb')", record_json(composite, &term.sql));
-            term = Term { sql, ty: Type::Jsonb };
+        if !field.path.is_empty() && !is_json(&term.ty) {
+            term = self.to_jsonb(&term);
         }
         for step in &field.path {
+            if !is_json(&term.ty) {
+                let sign = if step.as_text { "->>" } else { "->" };
+                let key = if matches!(step.key, JsonKey::Index(_)) { "integer" } else { "unknown" };
+                return Err(errors::no_operator(&term.ty.to_string(), sign, key));
+            }
             let key = match &step.key {
                 JsonKey::Index(index) => index.to_string(),
                 JsonKey::Key(key) => self.bind(rusqlite::types::Value::Text(key.clone())),
@@ -47,8 +50,18 @@ impl Planner<'_> {
         Ok(term)
     }
 
+    /// A value of any type as what paths lead into.
+    fn to_jsonb(&self, term: &Term) -> Term {
+        let json = match self.schema.composite(&term.ty) {
+            Some(composite) => record_json(composite, &term.sql),
+            None => format!("json_quote({})", as_json(term)),
+        };
+        let sql = format!("CASE WHEN {} IS NOT NULL THEN ts_cast({json}, 'json', 'jsonb') END", term.sql);
+        Term { sql, ty: Type::Jsonb }
+    }
+
     /// A column of a table, be it one that a function computes.
-    fn column(&mut self, scope: &Scope, name: &str) -> Result<Term> {
+    pub(super) fn column(&mut self, scope: &Scope, name: &str) -> Result<Term> {
         let table = self.schema.table(&scope.table)?;
         if table.column(name).is_none()
             && let Some(function) = computed::column(&self.schema.catalog, &scope.table, name)
@@ -57,7 +70,7 @@ impl Planner<'_> {
             let (sql, ty) = self.computed(scope, computed)?;
             return Ok(Term { sql, ty });
         }
-        let column = column(table, &scope.table, name)?;
+        let column = table.column(name).ok_or_else(|| errors::no_column(&scope.called(), table, name))?;
         self.access.may_read(table, &scope.table, &column.name)?;
         Ok(Term { sql: format!("{}.{}", scope.alias, quote(&column.name)), ty: compared_type(column) })
     }
@@ -127,6 +140,10 @@ impl Planner<'_> {
         }
         self.schema.labels(ty).map(|labels| rank(sql, labels))
     }
+}
+
+fn is_json(ty: &Type) -> bool {
+    matches!(ty, Type::Json | Type::Jsonb)
 }
 
 /// The term without what its type does not compare: blanks behind a `char(n)`.

@@ -1,12 +1,12 @@
 //! Aggregates.
 
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Aggregate, AggregateFunction, Item, Query, errors};
+use truststream_services::database::{Aggregate, AggregateFunction, Item, Order, Query, errors};
 use truststream_sql::quote::quote;
 
 use super::field::{Term, rank, unrank};
-use super::part::Part;
-use super::read::{Level, Out};
+use super::part::{Keys, Part};
+use super::read::{Level, Out, name_of};
 use super::represented::Key;
 use super::{Planner, Scope};
 use crate::collation;
@@ -20,7 +20,11 @@ impl Planner<'_> {
         parts: Vec<Part>,
         (from, tied): (&str, &str),
     ) -> Result<Level> {
-        self.check_orders(scope, query)?;
+        let table = self.schema.table(&scope.table)?;
+        let groups = Keys::of(table, &parts, scope.depth > 0 || !self.returned);
+        let loose = parts.iter().filter(|part| part.meant(table).is_some() && part.aggregate.is_none());
+        let loose = loose.filter_map(|part| part.origin.as_ref()).find(|origin| !groups.have(&origin.field));
+        let loose = loose.map(|origin| errors::ungrouped(&scope.called().name, &origin.field.name));
         let (mut selected, mut keys, mut terms) = (Vec::new(), Vec::new(), Vec::new());
         for (at, part) in parts.into_iter().enumerate() {
             let term = match &part.aggregate {
@@ -29,14 +33,21 @@ impl Planner<'_> {
                     self.cast(term, aggregate.cast.as_ref())?
                 }
                 None => {
-                    match &part.key {
-                        None => {
-                            self.refuse_loose(&part.term)?;
+                    match (&part.key, part.meant(table)) {
+                        (None, Some(column)) => {
+                            let key = self.column(scope, column)?;
+                            self.refuse_loose(&part, &key)?;
+                            keys.push(format!("{}{}", key.sql, collation::sql(&key.ty)));
+                        }
+                        (None, None) => {
+                            self.refuse_loose(&part, &part.term)?;
                             // The number of a result column stands for its expression and its collation.
                             keys.push((at + 1).to_string());
                         }
-                        Some(Key::Of(key)) => keys.push(format!("{}{}", key.sql, collation::sql(&key.ty))),
-                        Some(Key::Nothing) => return Err(no_equality(&part.term.ty)),
+                        (Some(Key::Of(key)), _) => {
+                            keys.push(format!("{}{}", key.sql, collation::sql(&key.ty)))
+                        }
+                        (Some(Key::Nothing), _) => return Err(no_equality(&part.term.ty)),
                     }
                     let sql = format!("{}{}", part.term.sql, collation::sql(&part.term.ty));
                     Term { sql, ..part.term }
@@ -47,6 +58,8 @@ impl Planner<'_> {
         }
         let grouped = if keys.is_empty() { String::new() } else { format!(" GROUP BY {}", keys.join(", ")) };
         let order = self.order(scope, query)?;
+        loose.map_or(Ok(()), Err)?;
+        check_orders(scope, query, &groups)?;
         let page = self.page(query);
         let alias = self.scope(&scope.table).alias;
         let selected = selected.join(", ");
@@ -57,27 +70,11 @@ impl Planner<'_> {
         Ok(Level::new(fields.collect(), from))
     }
 
-    /// Groups are ordered only by what they are grouped by.
-    fn check_orders(&self, scope: &Scope, query: &Query) -> Result<()> {
-        for order in query.order.iter().filter(|order| order.relation.is_none()) {
-            let key = query.items.iter().any(|item| match item {
-                Item::All => true,
-                Item::Column { field, aggregate: None, .. } => field.name == order.field.name,
-                _ => false,
-            });
-            if !key {
-                let column = format!("{}.{}", scope.table.name, order.field.name);
-                let message = format!(
-                    "column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function"
-                );
-                return Err(Error::new(ErrorKind::InvalidInput, "42803", message));
-            }
+    /// Refuses groups by what is equal to nothing, or in more than one text.
+    fn refuse_loose(&self, part: &Part, term: &Term) -> Result<()> {
+        if part.origin.is_some() && term.ty == Type::Json {
+            return Err(no_equality(&term.ty));
         }
-        Ok(())
-    }
-
-    /// Refuses groups by what is equal in more than one text.
-    fn refuse_loose(&self, term: &Term) -> Result<()> {
         match self.schema.composite(&term.ty) {
             Some(composite) if !composite.is_told_by_text() => {
                 Err(Error::unsupported(format!("this database has no groups by values of type {}", term.ty)))
@@ -123,6 +120,40 @@ impl Planner<'_> {
         };
         Ok(Term { sql, ty })
     }
+}
+
+/// Refuses orders of groups by what they do not have in common.
+///
+/// # Errors
+/// 42803, PGRST108.
+fn check_orders(scope: &Scope, query: &Query, groups: &Keys) -> Result<()> {
+    for Order { relation, field, .. } in &query.order {
+        let Some(relation) = relation else {
+            if !groups.have(field) {
+                return Err(errors::ungrouped(&scope.called().name, &field.name));
+            }
+            continue;
+        };
+        let embed = query.ordering_embed(relation)?;
+        if !embed.spread || !shows(&embed.query, &field.name) {
+            let joined = format!("{}_{}_{}", scope.table.name, embed.name(), scope.depth + 1);
+            return Err(errors::ungrouped(&joined, &field.name));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a spread gives a value of this name, by which its parent is grouped then.
+fn shows(query: &Query, name: &str) -> bool {
+    query.items.iter().any(|item| match item {
+        Item::All => true,
+        Item::Column { field, alias, aggregate: None, .. } => {
+            alias.as_ref().map_or_else(|| name_of(field), String::clone) == name
+        }
+        Item::Embed(embed) if embed.spread => shows(&embed.query, name),
+        Item::Embed(embed) => embed.name() == name,
+        _ => false,
+    })
 }
 
 fn no_equality(ty: &Type) -> Error {

@@ -36,6 +36,8 @@ pub(crate) struct Planner<'a> {
     aliases: usize,
     /// Whether rows are only counted.
     counting: bool,
+    /// Whether the outermost rows are what a call or a write returned.
+    returned: bool,
     /// Whether a condition stands where null is told apart from false.
     negated: bool,
     recorder: Option<Recorder<'a>>,
@@ -48,6 +50,19 @@ pub(crate) struct Scope {
     pub(crate) table: TableName,
     /// What the statement calls it.
     pub(crate) alias: String,
+    /// How many embeds it stands within.
+    depth: usize,
+}
+
+impl Scope {
+    /// What errors call it, as PostgREST's statements do.
+    fn called(&self) -> TableName {
+        let TableName { schema, name } = &self.table;
+        match self.depth {
+            0 => self.table.clone(),
+            depth => TableName::new(schema, format!("{name}_{depth}")),
+        }
+    }
 }
 
 impl<'a> Planner<'a> {
@@ -58,6 +73,7 @@ impl<'a> Planner<'a> {
             parameters: Vec::new(),
             aliases: 0,
             counting: false,
+            returned: false,
             negated: false,
             recorder: None,
         }
@@ -92,7 +108,12 @@ impl<'a> Planner<'a> {
 
     pub(crate) fn scope(&mut self, table: &TableName) -> Scope {
         self.aliases += 1;
-        Scope { table: table.clone(), alias: format!("t{}", self.aliases) }
+        Scope { table: table.clone(), alias: format!("t{}", self.aliases), depth: 0 }
+    }
+
+    /// A table that is embedded in another.
+    fn embedded(&mut self, parent: &Scope, table: &TableName) -> Scope {
+        Scope { depth: parent.depth + 1, ..self.scope(table) }
     }
 }
 

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use rusqlite::types::Value as Cell;
-use truststream_kernel::{Error, ErrorKind, Result, Type};
+use truststream_kernel::{Result, Type};
 use truststream_services::database::{
     Aggregate, AggregateFunction, Field, Item, JsonKey, PolicyCommand, Query, Table, TableKind, TableName,
+    errors,
 };
 use truststream_sql::composite::Composite;
 use truststream_sql::quote::{literal, quote};
 
 use super::cache::Recorder;
 use super::field::Term;
-use super::part::{Part, counted};
+use super::part::{Origin, Part, counted};
 use super::represented::Key;
 use super::{Planner, Scope};
 use crate::schema::{Schema, physical};
@@ -202,6 +203,7 @@ impl<'a> Planner<'a> {
                 self.level(&scope, query, from, Vec::new())
             }
             Source::Rows(ids) => {
+                self.returned = true;
                 if let Some(recorder) = &mut self.recorder {
                     recorder.written();
                 }
@@ -296,7 +298,9 @@ impl<'a> Planner<'a> {
                         self.access.may_read(table, &scope.table, &column.name)?;
                         let sql = format!("{}.{}", scope.alias, quote(&column.name));
                         let (term, key) = self.shown(column, Term { sql, ty: column.ty.clone() })?;
-                        parts.push(Part { key, ..Part::new(column.name.clone(), term, None) });
+                        let field = Field::column(&column.name);
+                        let origin = Some(Origin { field, named: key.is_some(), converted: false });
+                        parts.push(Part { key, origin, ..Part::new(column.name.clone(), term, None) });
                     }
                 }
                 Item::Count { alias, cast } => {
@@ -326,7 +330,9 @@ impl<'a> Planner<'a> {
                         Some(aggregate) => aggregate.function.name().to_owned(),
                         None => name_of(field),
                     });
-                    parts.push(Part { key, ..Part::new(name, term, aggregate.clone()) });
+                    let named = alias.is_some() || cast.is_some() || !field.path.is_empty();
+                    let origin = Some(Origin { field: field.clone(), named, converted: cast.is_some() });
+                    parts.push(Part { key, origin, ..Part::new(name, term, aggregate.clone()) });
                 }
                 Item::Embed(embed) => parts.extend(self.embed(scope, embed)?),
             }
@@ -346,12 +352,7 @@ impl<'a> Planner<'a> {
             }
             _ => None,
         });
-        let Some(column) = beside else { return Ok(()) };
-        let column = format!("{}.{column}", scope.table.name);
-        let message = format!(
-            "column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function"
-        );
-        Err(Error::new(ErrorKind::InvalidInput, "42803", message))
+        beside.map_or(Ok(()), |column| Err(errors::ungrouped(&scope.called().name, column)))
     }
 
     /// Whether an item counts rows by the word alone, as those who know Supabase write it: a column

@@ -63,6 +63,7 @@ fn planned<'a>(
 ) -> Result<Statement> {
     let mut planner = Planner::new(schema, cx);
     planner.parameters.clone_from(&rows.parameters);
+    planner.returned = true;
     let scope = planner.scope(&rows.table);
     let from = format!("({}) AS {}", rows.sql, quote(&scope.alias));
     let (sql, fields) = plan(&mut planner, &scope, from)?;

@@ -27,7 +27,7 @@ use crate::plan::{self, Purpose, Returned, Statement};
 use crate::render::{in_format, number};
 use crate::schema::Schema;
 use crate::storage;
-use crate::write::{Write, explain};
+use crate::write::{Write, explain_unseen};
 
 pub(crate) use bodies::Bodies;
 use bodies::Body;
@@ -180,7 +180,7 @@ impl Write<'_> {
             let row = |row: &rusqlite::Row<'_>| (0..width).map(|at| row.get(at)).collect();
             statement.query_map(params_from_iter(&cells[..count]), row)?.collect()
         };
-        let mut rows = run().map_err(|error| explain(self, error, (&written.named, table), &[], &[]))?;
+        let mut rows = run().map_err(|error| explain_unseen(self, error, (&written.named, table)))?;
         let ids: Vec<i64> = rows
             .iter_mut()
             .filter_map(|row| match row.remove(0) {

@@ -10,7 +10,7 @@ use super::refuse_write;
 use crate::access::Access;
 use crate::error::convert;
 use crate::schema::physical;
-use crate::write::explain;
+use crate::write::explain_unseen;
 
 impl Run<'_, '_> {
     /// Empties tables with the rights that hold here.
@@ -43,7 +43,7 @@ impl Run<'_, '_> {
                 .relation(name)
                 .ok_or_else(|| Error::internal(format!("{name} is emptied and not there")))?;
             let deleted = self.write.conn.sql.prepare_cached(sql).and_then(|mut one| one.execute([]));
-            deleted.map_err(|error| explain(self.write, error, (name, table), &[], &[]))?;
+            deleted.map_err(|error| explain_unseen(self.write, error, (name, table)))?;
         }
         Ok(())
     }

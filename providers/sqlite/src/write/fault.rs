@@ -7,7 +7,7 @@ use rusqlite::{ffi, params_from_iter};
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, ForeignKey, Table, TableName, errors};
 use truststream_sql::quote::quote;
-use truststream_sql::schema::domain_violated;
+use truststream_sql::schema::{domain_violated, row_number};
 
 use super::{Write, list};
 use crate::ddl::existing;
@@ -24,14 +24,33 @@ type Given<'g> = [(&'g Column, &'g Value)];
 pub(crate) fn explain(
     write: &Write<'_>,
     error: rusqlite::Error,
-    (named, table): (&TableName, &Table),
+    named: (&TableName, &Table),
     given: &Given<'_>,
     targets: &[i64],
 ) -> Error {
+    explained(write, error, named, Some((given, targets)))
+}
+
+/// The error of a failed statement on rows that only the engine saw: what they hold is not told.
+pub(crate) fn explain_unseen(
+    write: &Write<'_>,
+    error: rusqlite::Error,
+    named: (&TableName, &Table),
+) -> Error {
+    explained(write, error, named, None)
+}
+
+fn explained(
+    write: &Write<'_>,
+    error: rusqlite::Error,
+    (named, table): (&TableName, &Table),
+    seen: Option<(&Given<'_>, &[i64])>,
+) -> Error {
+    let (given, targets) = seen.unwrap_or_default();
     let Some(native) = error.sqlite_error() else { return convert(error) };
     let text = error.to_string();
     let subject = text.split_once("failed: ").map_or("", |(_, subject)| subject);
-    if native.code != ffi::ErrorCode::ConstraintViolation {
+    if !matches!(native.code, ffi::ErrorCode::ConstraintViolation | ffi::ErrorCode::TypeMismatch) {
         return convert(error);
     }
     let partition = write.schema.catalog.partition(named);
@@ -42,19 +61,24 @@ pub(crate) fn explain(
         Place::Unknown => partition.filter(|(_, one)| one.partitioning.is_none()).map(|_| named.clone()),
     };
     let relation = part.as_ref().unwrap_or(name);
+    let told = |error: Error| match seen {
+        Some(_) => failing(write, (name, table), given, targets, error),
+        None => error,
+    };
     match native.extended_code {
         ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
             unique((name, part.as_ref()), table, given, subject)
         }
-        ffi::SQLITE_CONSTRAINT_NOTNULL => {
-            let column = column_of(name, subject);
-            failing(write, (name, table), given, targets, errors::null_value(relation, column))
-        }
+        ffi::SQLITE_CONSTRAINT_NOTNULL => told(errors::null_value(relation, column_of(name, subject))),
+        // To SQLite null is of a wrong type for a row id.
+        ffi::SQLITE_MISMATCH => match row_number(&write.schema.catalog, name, table) {
+            Some(key) => told(errors::null_value(relation, &key.name)),
+            None => convert(error),
+        },
         ffi::SQLITE_CONSTRAINT_CHECK => match existing::divided(&write.schema.catalog, subject) {
             Some(divided) => divided::in_none(write, (name, table), divided, given, targets),
-            None => domain_violated(&write.schema.catalog, table, subject).unwrap_or_else(|| {
-                failing(write, (name, table), given, targets, errors::check_violated(relation, subject))
-            }),
+            None => domain_violated(&write.schema.catalog, table, subject)
+                .unwrap_or_else(|| told(errors::check_violated(relation, subject))),
         },
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
             foreign_key(write, (name, table, &relation.name), given, targets)

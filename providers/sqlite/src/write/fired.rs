@@ -3,8 +3,9 @@
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Error, Result, Value};
-use truststream_services::database::{Column, Insert, Table, TableName};
+use truststream_services::database::{Column, Insert, Table, TableName, errors};
 use truststream_sql::quote::quote;
+use truststream_sql::schema::row_number;
 use truststream_sql::sqlite::trigger::fired;
 
 use super::instead::Instead;
@@ -82,6 +83,15 @@ impl<'a> Write<'a> {
         let Some(row) = self.fire(before, new, nothing(table))? else { return Ok(None) };
         let cells: Vec<(&Column, Cell)> =
             table.columns.iter().zip(row).filter(|(column, _)| column.generated.is_none()).collect();
+        let is_given = |key: &Column| given.iter().any(|(column, _)| column.name == key.name);
+        let lacks =
+            |key: &&Column| cells.iter().any(|(one, cell)| one.name == key.name && *cell == Cell::Null);
+        // SQLite would number it.
+        if let Some(key) = row_number(&self.schema.catalog, name, table).filter(lacks)
+            && (key.identity.is_none() || is_given(key))
+        {
+            return Err(errors::null_value(name, &key.name));
+        }
         let names: Vec<_> = cells.iter().map(|(column, _)| quote(&column.name)).collect();
         let marks = vec!["?"; names.len()].join(",");
         let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", physical(name), names.join(","));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Cell;
-use truststream_kernel::{Error, Result, Value};
+use truststream_kernel::{Result, Value};
 use truststream_services::database::{
     Column, Insert, Page, PolicyCommand, Returning, Table, TableName, errors,
 };
@@ -163,11 +163,7 @@ impl Write<'_> {
             let using: Vec<String> =
                 using.into_iter().filter_map(Result::transpose).collect::<Result<_>>()?;
             if !using.is_empty() && self.meeting(&op.table, &[existing], &using.join(" AND "))? == 0 {
-                let message = format!(
-                    "new row violates row-level security policy (USING expression) for table \"{}\"",
-                    op.table.name
-                );
-                return Err(Error::permission_denied(message));
+                return Err(self.unmet(&op.table, &[existing], &commands.map(|command| (command, false))));
             }
             let given: Vec<(&Column, &Option<Value>)> = columns.iter().copied().zip(row).collect();
             let ids = self.set(&op.table, table, &given, &[existing])?;
@@ -209,10 +205,10 @@ impl Write<'_> {
             let found = columns.iter().zip(row).find(|(column, _)| column.name == *key);
             found.is_some_and(|(_, value)| !matches!(value, None | Some(Value::Null)))
         };
-        // SQLite would give a row without a key a number of its own choice.
-        if table.triggers.is_empty()
-            && !table.primary_key.iter().all(is_given)
+        // SQLite would give a row without a key a number of its own choice. Where nothing numbers it, triggers may.
+        if !table.primary_key.iter().all(is_given)
             && let Some(numbered) = row_number(&self.schema.catalog, &op.table, table)
+            && (table.triggers.is_empty() || numbered.identity.is_some())
         {
             self.refuse_nulls((op, table), columns, row, |column| column.name == numbered.name)?;
         }

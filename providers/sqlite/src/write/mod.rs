@@ -16,6 +16,7 @@ use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{
     Batch, Page, PolicyCommand, Query, Returning, Step, Table, TableKind, TableName, WriteOptions, expected,
 };
+use truststream_sql::grants::violated;
 
 use crate::access::Access;
 use crate::connection::Conn;
@@ -29,7 +30,7 @@ use crate::writer::Fate;
 
 pub(crate) use body::Rows;
 use fault::failing;
-pub(crate) use fault::{explain, outside};
+pub(crate) use fault::{explain, explain_unseen, outside};
 
 /// One request being written.
 pub(crate) struct Write<'a> {
@@ -149,7 +150,30 @@ impl<'a> Write<'a> {
         if self.meeting(table, written, &conditions.join(" AND "))? == written.len() {
             return Ok(());
         }
-        Err(violated(name))
+        let read = readable.then_some((PolicyCommand::Select, false));
+        let asked: Vec<_> = std::iter::once((command, true)).chain(read).collect();
+        Err(self.unmet(name, written, &asked))
+    }
+
+    /// The error of rows of a table that do not meet policies on them, of existing or new rows: that of the
+    /// first row, and of what is asked first of it.
+    fn unmet(&self, name: &TableName, rows: &[i64], asked: &[(PolicyCommand, bool)]) -> Error {
+        let access = Access::of(self.cx).by_columns();
+        let existing = asked.iter().all(|(_, new)| !new);
+        let table = self.schema.catalog.partition(name).map_or(name, |(table, _)| table);
+        let first = || -> Result<Option<String>> {
+            let demands = asked.iter().map(|kind| access.demands(self.schema, name, *kind));
+            let demands = demands.collect::<Result<Vec<_>>>()?.concat();
+            for row in rows {
+                for (policy, condition) in &demands {
+                    if self.meeting(table, &[*row], condition)? == 0 {
+                        return Ok(policy.clone());
+                    }
+                }
+            }
+            Ok(None)
+        };
+        first().map_or_else(|error| error, |policy| violated(name, policy.as_deref(), existing))
     }
 
     /// How many of these rows meet a condition.
@@ -162,14 +186,6 @@ impl<'a> Write<'a> {
         }
         Ok(count)
     }
-}
-
-/// The error of a new row that policies don't admit.
-fn violated(name: &TableName) -> Error {
-    Error::permission_denied(format!(
-        "new row violates row-level security policy for table \"{}\"",
-        name.name
-    ))
 }
 
 /// Row ids as SQLite's `json_each` reads them.

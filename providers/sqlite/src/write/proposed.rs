@@ -6,11 +6,12 @@ use rusqlite::types::Value as Cell;
 use truststream_kernel::{Error, Result, Value};
 use truststream_services::database::{Column, Insert, PolicyCommand, Table, TableName};
 use truststream_sql::expression;
+use truststream_sql::grants::violated;
 use truststream_sql::quote::quote;
 use truststream_sql::sqlite::trigger::before;
 
+use super::Write;
 use super::insert::reads;
-use super::{Write, violated};
 use crate::access::Access;
 use crate::error::convert;
 use crate::schema::physical;
@@ -43,13 +44,21 @@ impl Write<'_> {
             names.push(column.name.as_str());
             cells.push(storage::cell(value)?);
         }
-        let sql = format!(
-            "SELECT 1 FROM ({}) AS {} WHERE {}",
-            self.proposed(&op.table, table, &names)?,
-            physical(&op.table),
-            conditions.join(" AND ")
-        );
-        if self.is_met(&sql, &cells)? { Ok(()) } else { Err(violated(&op.table)) }
+        let row = format!("({}) AS {}", self.proposed(&op.table, table, &names)?, physical(&op.table));
+        let is_met = |condition: &str| self.is_met(&format!("SELECT 1 FROM {row} WHERE {condition}"), &cells);
+        if is_met(&conditions.join(" AND "))? {
+            return Ok(());
+        }
+        let mut asked = access.demands(self.schema, &op.table, (PolicyCommand::Insert, true))?;
+        if reads(op, table) {
+            asked.extend(access.demands(self.schema, &op.table, (PolicyCommand::Select, false))?);
+        }
+        for (policy, condition) in &asked {
+            if !is_met(condition)? {
+                return Err(violated(&op.table, policy.as_deref(), false));
+            }
+        }
+        Err(violated(&op.table, None, false))
     }
 
     fn is_met(&self, sql: &str, cells: &[Cell]) -> Result<bool> {

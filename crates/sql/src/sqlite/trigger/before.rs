@@ -11,7 +11,7 @@ use super::{Routine, concerns, raised, routines, translator, variables};
 use crate::expression::{Relation, Translator, compared_type, file_name, parse};
 use crate::plpgsql::Step;
 use crate::quote::quote;
-use crate::sqlite::numbers;
+use crate::sqlite::{numbers, row_ids};
 
 /// What triggers make of the rows that are to be written.
 #[derive(Clone, Debug)]
@@ -63,7 +63,8 @@ pub fn before(
         !update || written.contains(&column.name.as_str()) || flow.assigned.contains(&column.name)
     };
     let columns: Vec<String> = columns.iter().filter(assigned).map(|column| column.name.clone()).collect();
-    let shown: Vec<_> = columns.iter().map(|column| quote(column)).collect();
+    let shown = columns.iter().map(|column| row_ids::made(catalog, (name, table), command, column));
+    let shown: Vec<_> = shown.collect();
     let sql = format!("SELECT {} FROM ({}) WHERE NOT \"skip\"", shown.join(", "), flow.sql);
     Ok(Some(Before { columns, sql }))
 }
