@@ -55,20 +55,9 @@ pub struct Picture {
 /// Runs the fleet.
 pub async fn run(options: &Options, binary: &Path) -> Result<Live> {
     let server = PostgresServer::start(DURABLE)?;
-    let (main, cloud, control) = (server.new_database()?, server.new_database()?, server.new_database()?);
     let objects = tempfile::tempdir()?;
-    let mut gateways = Vec::new();
-    for number in 0..2 {
-        let settings = format!(
-            "active = \"main\"\n[control]\nurl = {control:?}\nname = \"g{number}\"\n{}{}",
-            backend("main", &main, objects.path()),
-            backend("cloud", &cloud, objects.path()),
-        );
-        gateways.push(Project::start(binary, &settings).await?);
-    }
-    fill_postgres(&server, name_of(&main), options.rows)?;
-    let places: Vec<_> = gateways.iter().map(|gateway| (gateway.address, gateway.key.clone())).collect();
-    let load = Load::start(&places, options.rows, options.clients, options.rate);
+    let gateways = fleet(&server, options.rows, binary, objects.path()).await?;
+    let load = Load::start(&gateways, options.rows, options.clients, options.rate);
     let (mut calm, mut records) = (vec![nothing_else(options).await], Vec::new());
     for _ in 0..options.switches.div_ceil(2) {
         records.push(there_and_back(&gateways[0]).await?);
@@ -85,6 +74,27 @@ async fn nothing_else(options: &Options) -> (f64, f64) {
     let began = now_ms();
     tokio::time::sleep(Duration::from_secs_f64(options.seconds)).await;
     (began, now_ms())
+}
+
+/// Two gateways on `main`, which has so many rows; `cloud` is empty.
+pub async fn fleet(
+    server: &PostgresServer,
+    rows: u64,
+    binary: &Path,
+    objects: &Path,
+) -> Result<[Project; 2]> {
+    let (main, cloud, control) = (server.new_database()?, server.new_database()?, server.new_database()?);
+    let start = async |number: u8| {
+        let settings = format!(
+            "active = \"main\"\n[control]\nurl = {control:?}\nname = \"g{number}\"\n{}{}",
+            backend("main", &main, objects),
+            backend("cloud", &cloud, objects),
+        );
+        Project::start(binary, &settings).await
+    };
+    let gateways = [start(0).await?, start(1).await?];
+    fill_postgres(server, name_of(&main), rows)?;
+    Ok(gateways)
 }
 
 async fn there_and_back(gateway: &Project) -> Result<Json> {
@@ -106,28 +116,39 @@ fn backend(name: &str, url: &str, objects: &Path) -> String {
     )
 }
 
+/// What took those writes that were due then.
+fn within(writes: &[Write], from: f64, to: f64) -> impl Iterator<Item = f64> {
+    writes.iter().filter(move |write| write.at >= from && write.at < to).map(|write| write.took)
+}
+
+/// The flips of a switch.
+pub fn flips(record: &Json) -> impl Iterator<Item = &Json> {
+    record["report"]["flips"].as_array().into_iter().flatten()
+}
+
+impl Seen {
+    /// A flip, by those who wrote just before and after it, or since a moment before.
+    pub fn of(flip: &Json, since: Option<f64>, writes: &[Write]) -> Self {
+        let (at, told) = (flip["at_ms"].as_f64().unwrap_or(0.0), flip["pause_ms"].as_f64().unwrap_or(0.0));
+        Seen {
+            to: flip["to"].as_str().unwrap_or_default().to_owned(),
+            longest_ms: within(writes, since.unwrap_or(at - told - AROUND), at + AROUND).fold(0.0, f64::max),
+            told_ms: told,
+            held: flip["held"].as_u64().unwrap_or(0),
+        }
+    }
+}
+
 fn judge(writes: Vec<Write>, calm: &[(f64, f64)], records: &[Json]) -> Live {
-    let within = |from: f64, to: f64| -> Vec<f64> {
-        writes.iter().filter(|write| write.at >= from && write.at < to).map(|write| write.took).collect()
-    };
+    let within = |from: f64, to: f64| -> Vec<f64> { within(&writes, from, to).collect() };
     let during = |phase: &str, next: &str| -> Vec<f64> {
         let windows = records.iter().filter_map(|record| Some((began(record, phase)?, began(record, next)?)));
         windows.flat_map(|(from, to)| within(from, to)).collect()
     };
     let idle: Vec<f64> = calm.iter().flat_map(|&(from, to)| within(from, to)).collect();
-    let seen = |flip: &Json| {
-        let (at, told) = (flip["at_ms"].as_f64().unwrap_or(0.0), flip["pause_ms"].as_f64().unwrap_or(0.0));
-        Seen {
-            to: flip["to"].as_str().unwrap_or_default().to_owned(),
-            longest_ms: within(at - told - AROUND, at + AROUND).into_iter().fold(0.0, f64::max),
-            told_ms: told,
-            held: flip["held"].as_u64().unwrap_or(0),
-        }
-    };
-    let flips = records.iter().flat_map(|record| record["report"]["flips"].as_array().into_iter().flatten());
     Live {
         failed: writes.iter().filter_map(|write| write.failed.clone()).collect(),
-        flips: flips.map(seen).collect(),
+        flips: records.iter().flat_map(flips).map(|flip| Seen::of(flip, None, &writes)).collect(),
         p50_idle: quantile(&idle, 0.5),
         p50_copying: quantile(&during("copying", "following"), 0.5),
         p50_verifying: quantile(&during("verifying", "ready"), 0.5),

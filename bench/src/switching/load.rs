@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
+use super::project::Project;
 use crate::http::client::Connection;
 
 /// One write as its client saw it.
@@ -40,11 +41,12 @@ struct Client {
 
 impl Load {
     /// Has `clients` write `rate` times a second together, by turns through each of the gateways.
-    pub fn start(gateways: &[(SocketAddr, String)], rows: u64, clients: u64, rate: f64) -> Self {
+    pub fn start(gateways: &[Project], rows: u64, clients: u64, rate: f64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let every = Duration::from_secs_f64(clients as f64 / rate);
         let begin = |number: u64| {
-            let (address, key) = gateways[number as usize % gateways.len()].clone();
+            let gateway = &gateways[number as usize % gateways.len()];
+            let (address, key) = (gateway.address, gateway.key.clone());
             let client = Client { address, key, number, rows, every, stop: Arc::clone(&stop) };
             let offset = every.mul_f64(number as f64 / clients as f64);
             tokio::spawn(client.run(offset))

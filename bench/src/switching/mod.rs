@@ -4,6 +4,7 @@
 mod bare;
 mod copying;
 mod data;
+mod dead;
 mod live;
 mod load;
 mod picture;
@@ -49,7 +50,7 @@ pub struct Options {
     /// How long is written before, between and after the switches, to compare with
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
-    /// Times that a copy is killed
+    /// Times that a copy is killed, and a gateway before a flip
     #[arg(long, default_value_t = 3)]
     kills: usize,
     /// Measure only this; repeatable
@@ -70,6 +71,8 @@ enum Part {
     Live,
     /// Copies and comparisons
     Copy,
+    /// Flips just before which a gateway was killed
+    Dead,
     /// Going on after a kill
     Resume,
 }
@@ -82,6 +85,7 @@ struct Report {
     command: String,
     rows: u64,
     live: Option<live::Live>,
+    dead: Option<dead::Dead>,
     copies: Vec<copying::Copied>,
     resume_seconds: Vec<f64>,
 }
@@ -92,6 +96,7 @@ pub async fn run(options: &Options) -> Result<()> {
     let measures = |part: Part| options.part.is_empty() || options.part.contains(&part);
     let binary = &options.truststream;
     let live = if measures(Part::Live) { Some(live::run(options, binary).await?) } else { None };
+    let dead = if measures(Part::Dead) { Some(dead::run(options, binary).await?) } else { None };
     let copies = if measures(Part::Copy) { copying::run(options, binary).await? } else { Vec::new() };
     let resume_seconds =
         if measures(Part::Resume) { resume::run(options, binary).await? } else { Vec::new() };
@@ -99,7 +104,7 @@ pub async fn run(options: &Options) -> Result<()> {
     let command =
         ["cargo run --release --".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ");
     let (date, machine, rows) = (Civil::now().date(), Machine::here(), options.rows);
-    let report = Report { date, machine, command, rows, live, copies, resume_seconds };
+    let report = Report { date, machine, command, rows, live, dead, copies, resume_seconds };
     results::write(options.json.as_ref(), "switch", &report)?;
     if let Some(live) = &report.live {
         let path = options.picture.clone();
@@ -108,7 +113,8 @@ pub async fn run(options: &Options) -> Result<()> {
         std::fs::write(path, picture::draw(&live.picture))?;
     }
     print!("{}", table::of(&report));
-    let failed = report.live.as_ref().map_or(&[][..], |live| &live.failed);
+    let failed = [report.live.map(|live| live.failed), report.dead.map(|dead| dead.failed)];
+    let failed: Vec<_> = failed.into_iter().flatten().flatten().collect();
     ensure!(failed.is_empty(), "{} writes failed, the first with {}", failed.len(), failed[0]);
     Ok(())
 }

@@ -14,6 +14,10 @@ pub fn of(report: &Report) -> String {
     if let Some(live) = &report.live {
         out.push_str(&seen(live));
     }
+    if let Some(dead) = &report.dead {
+        let counts = (dead.writes, dead.failed.len());
+        out.push_str(&pauses("after another gateway was killed", &dead.flips, counts));
+    }
     if !report.copies.is_empty() {
         out.push_str(
             "\n| copy | rows | rows/s | whole, s | others | compared, rows/s | memory before, switching, comparing, MiB |\n\
@@ -31,22 +35,26 @@ pub fn of(report: &Report) -> String {
     out
 }
 
-fn seen(live: &Live) -> String {
+/// What clients saw of flips, of so many writes, and so many of them that failed.
+fn pauses(what: &str, flips: &[Seen], (writes, failed): (usize, usize)) -> String {
     let mut out = format!(
-        "| {} flips under load, {} writes, {} failed | p50 | p99 | p100 |\n|---|---:|---:|---:|\n",
-        live.flips.len(),
-        live.writes,
-        live.failed.len()
+        "| {} flips {what}, {writes} writes, {failed} failed | p50 | p99 | p100 |\n|---|---:|---:|---:|\n",
+        flips.len(),
     );
     let figures: [(&str, fn(&Seen) -> f64); 2] = [
         ("longest write around a flip, ms", |seen| seen.longest_ms),
         ("writes held, ms", |seen| seen.told_ms),
     ];
     for (name, figure) in figures {
-        let values: Vec<f64> = live.flips.iter().map(figure).collect();
+        let values: Vec<f64> = flips.iter().map(figure).collect();
         let at = |share: f64| quantile(&values, share);
         let _ = writeln!(out, "| {name} | {:.1} | {:.1} | {:.1} |", at(0.5), at(0.99), at(1.0));
     }
+    out
+}
+
+fn seen(live: &Live) -> String {
+    let mut out = pauses("under load", &live.flips, (live.writes, live.failed.len()));
     let more = |ms: f64| (ms / live.p50_idle.max(f64::EPSILON) - 1.0) * 100.0;
     let _ = writeln!(
         out,

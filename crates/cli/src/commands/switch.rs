@@ -350,7 +350,6 @@ mod tests {
     fn times_have_a_unit_or_are_milliseconds() {
         assert_eq!(wait("500"), Ok(Duration::from_millis(500)));
         assert_eq!((wait("20ms"), wait("2s")), (Ok(Duration::from_millis(20)), Ok(Duration::from_secs(2))));
-        assert_eq!((wait("soon"), time("500")), (time("soon"), time("later")));
-        assert!(time("500").is_err());
+        assert!(wait("soon").is_err() && time("500").is_err());
     }
 }
