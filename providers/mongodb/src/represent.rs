@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{
-    CastDirection, Catalog, Column, Comparison, Field, Filter, Function, Operand, Operator,
+    CastDirection, Catalog, Column, Comparison, Field, Filter, Function, Operand, Operator, errors,
 };
 use truststream_sql::evaluate::Computed;
 use truststream_sql::schema::{enum_table, name_within};
@@ -89,12 +89,7 @@ fn compared(planner: &Planner<'_>, place: &Place, comparison: &Comparison) -> Re
         _ => None,
     };
     match sign {
-        Some((sign, right)) if !is_text => {
-            let message = format!("operator does not exist: {name} {sign} {right}");
-            return Err(Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
-                "No operator matches the given name and argument types. You might need to add explicit type casts.",
-            ));
-        }
+        Some((sign, right)) if !is_text => return Err(errors::no_operator(&name, sign, right)),
         Some((_, "unknown")) => return untouched(),
         Some(_) => return Err(Error::unsupported("a pattern that a cast of its domain reads")),
         None => {}

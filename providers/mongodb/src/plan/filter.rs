@@ -3,7 +3,7 @@
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
 use truststream_services::database::{
-    Catalog, Comparison, Field, Filter, Is, Operand, Operator, Quantifier, Query,
+    Catalog, Comparison, Field, Filter, Is, Operand, Operator, Quantifier, Query, errors,
 };
 
 use super::read::indexable;
@@ -372,8 +372,5 @@ pub(super) fn no_operator_between(ty: &Type, sign: &str, right: &str) -> Error {
     // PostgreSQL names operators by types without their lengths.
     let name = ty.sql_name();
     let left = name.split('(').next().unwrap_or_default();
-    let message = format!("operator does not exist: {left} {sign} {right}");
-    Error::new(ErrorKind::InvalidInput, "42883", message).with_hint(
-        "No operator matches the given name and argument types. You might need to add explicit type casts.",
-    )
+    errors::no_operator(left, sign, right)
 }

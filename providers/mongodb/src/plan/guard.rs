@@ -55,9 +55,9 @@ impl Demands {
 /// The error of a row that policies refuse by a verdict; `existing` of one that an upsert would change.
 pub(crate) fn refused_by(verdict: Option<&Bson>, name: &TableName, existing: bool) -> Option<Error> {
     match verdict {
+        None | Some(Bson::Boolean(true)) => None,
         Some(Bson::String(policy)) => Some(violated(name, Some(policy), existing)),
-        Some(Bson::Boolean(false)) => Some(violated(name, None, existing)),
-        _ => None,
+        Some(_) => Some(violated(name, None, existing)),
     }
 }
 
