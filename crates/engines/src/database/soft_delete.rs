@@ -21,6 +21,15 @@ pub(super) struct SoftDelete {
     columns: HashMap<TableName, String>,
 }
 
+/// How a column says that its row was deleted.
+#[derive(Clone, Copy, Debug)]
+enum Sign {
+    /// It is not null.
+    Moment,
+    /// It is true.
+    Flag,
+}
+
 impl SoftDelete {
     /// Looks for the directive in the comments.
     pub(super) fn of(catalog: Arc<Catalog>) -> Self {
@@ -48,16 +57,15 @@ impl SoftDelete {
     pub(super) fn rewrite(&self, step: Step) -> Result<Step> {
         Ok(match step {
             Step::Select(mut op) if !op.transaction.include_deleted => {
-                self.hide(&op.table, &mut op.query);
+                self.hide(&op.table, &mut op.query)?;
                 op.into()
             }
             Step::Insert(mut op) if !op.options.transaction.include_deleted => {
-                self.hide_related(&op.table, &mut op.query);
+                self.hide_related(&op.table, &mut op.query)?;
                 op.into()
             }
             Step::Update(mut op) if !op.options.transaction.include_deleted => {
-                self.hide_related(&op.table, &mut op.query);
-                self.hide_own(&op.table, &mut op.query);
+                self.hide(&op.table, &mut op.query)?;
                 op.into()
             }
             Step::Delete(op) if !op.options.transaction.include_deleted => self.delete(op)?,
@@ -66,56 +74,65 @@ impl SoftDelete {
     }
 
     fn delete(&self, mut op: Delete) -> Result<Step> {
-        self.hide_related(&op.table, &mut op.query);
-        let Some(column) = self.columns.get(&op.table) else { return Ok(op.into()) };
-        self.hide_own(&op.table, &mut op.query);
-        let ty =
-            self.catalog.table(&op.table).and_then(|table| table.column(column)).map(|column| &column.ty);
-        let value = match ty {
-            Some(Type::Timestamptz | Type::Timestamp | Type::Date) => "now".into(),
-            Some(Type::Bool) => serde_json::Value::from(true),
-            _ => {
-                let message = format!("{} can't be deleted softly by column \"{column}\"", op.table);
-                return Err(Error::configuration(message).with_hint(
-                    "`@soft_delete` names a column of type timestamptz, timestamp, date or boolean",
-                ));
-            }
+        self.hide(&op.table, &mut op.query)?;
+        let Some((column, sign)) = self.sign(&op.table)? else { return Ok(op.into()) };
+        let value = match sign {
+            Sign::Moment => serde_json::Value::from("now"),
+            Sign::Flag => true.into(),
         };
-        let values = serde_json::json!({ column.as_str(): value }).to_string();
+        let values = serde_json::json!({ column: value }).to_string();
         Ok(Update { options: op.options, ..Update::new(op.table, values, op.query) }.into())
     }
 
-    /// Leaves out deleted rows of a table and of all that is embedded.
-    fn hide(&self, table: &TableName, query: &mut Query) {
-        self.hide_own(table, query);
-        self.hide_related(table, query);
-    }
-
-    fn hide_own(&self, table: &TableName, query: &mut Query) {
-        let Some(column) = self.columns.get(table) else { return };
-        let is = |is| {
-            Filter::Compare(Comparison {
-                field: Field::column(column),
-                operator: Operator::Is,
-                quantifier: None,
-                operand: Operand::Is(is),
-            })
+    /// What says that a row of a table was deleted, if its rows are deleted so.
+    ///
+    /// # Errors
+    /// When the column that the directive names can't.
+    fn sign(&self, table: &TableName) -> Result<Option<(&str, Sign)>> {
+        let Some(name) = self.columns.get(table) else { return Ok(None) };
+        let column = self.catalog.table(table).and_then(|table| table.column(name));
+        let sign = match column.map(|column| &column.ty) {
+            Some(Type::Timestamptz | Type::Timestamp | Type::Date) => Sign::Moment,
+            Some(Type::Bool) => Sign::Flag,
+            _ => {
+                let message = format!("no row of {table} can be said to be deleted by column \"{name}\"");
+                return Err(Error::configuration(message).with_hint(
+                    "in the table's comment, let `@soft_delete` name a column of type timestamptz, timestamp, \
+                     date or boolean",
+                ));
+            }
         };
-        let flag = self.catalog.table(table).and_then(|table| table.column(column));
-        query.and(match flag.map(|column| &column.ty) {
-            Some(Type::Bool) => is(Is::True).negated(),
-            _ => is(Is::Null),
-        });
+        Ok(Some((name, sign)))
     }
 
-    fn hide_related(&self, table: &TableName, query: &mut Query) {
+    /// Leaves out deleted rows of a table and of all that is embedded.
+    fn hide(&self, table: &TableName, query: &mut Query) -> Result<()> {
+        if let Some((column, sign)) = self.sign(table)? {
+            let is = |is| {
+                Filter::Compare(Comparison {
+                    field: Field::column(column),
+                    operator: Operator::Is,
+                    quantifier: None,
+                    operand: Operand::Is(is),
+                })
+            };
+            query.and(match sign {
+                Sign::Moment => is(Is::Null),
+                Sign::Flag => is(Is::True).negated(),
+            });
+        }
+        self.hide_related(table, query)
+    }
+
+    fn hide_related(&self, table: &TableName, query: &mut Query) -> Result<()> {
         for item in &mut query.items {
             if let Item::Embed(embed) = item
                 && let Some(related) = self.related(table, &embed.relation)
             {
-                self.hide(&related, &mut embed.query);
+                self.hide(&related, &mut embed.query)?;
             }
         }
+        Ok(())
     }
 
     /// The table that a relation names: by its own name, by a foreign key's, or by its column's.

@@ -23,6 +23,8 @@ insert into tracks values (7, 'So What', 545), (8, 'Sinnerman', 622);
 create table shelf (id int primary key, gone boolean not null default false);
 comment on table shelf is '@soft_delete gone';
 insert into shelf (id) values (1), (2);
+create table misspelt (id int primary key, gone boolean);
+comment on table misspelt is '@soft_delete gonne';
 create table seen (id int primary key, at timestamptz not null);
 insert into seen values (1, '2024-01-01T12:00:00Z');
 create table notes (id int primary key, body text);
@@ -292,5 +294,21 @@ async fn rows_deleted_softly_are_shown_to_those_who_ask() {
         site.serve("DELETE /rest/v1/shelf?id=eq.1", &include, Json::Null).await;
         let all = site.serve("GET /rest/v1/shelf?select=id", &include, Json::Null).await;
         assert_eq!(all.body, json!([{ "id": 2 }]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_of_deleted_rows_that_no_column_can_be_is_told_on_every_path() {
+    for site in sites().await {
+        for line in
+            ["GET /rest/v1/misspelt", "PATCH /rest/v1/misspelt?id=eq.1", "DELETE /rest/v1/misspelt?id=eq.1"]
+        {
+            let refused = site.serve(line, &[], json!({ "gone": true })).await;
+            assert_eq!((refused.status.as_u16(), refused.code()), (500, "BACKEND_002"), "{line}");
+            assert!(refused.body["message"].as_str().unwrap().contains("\"gonne\""), "{}", refused.body);
+            assert!(refused.body["hint"].as_str().unwrap().contains("@soft_delete"), "{}", refused.body);
+        }
+        let all = site.serve("GET /rest/v1/misspelt", &[("prefer", "deleted=include")], Json::Null).await;
+        assert_eq!((all.status.as_u16(), all.body), (200, json!([])));
     }
 }
