@@ -242,7 +242,7 @@ impl Forward {
             self.signal.check()?;
             let step = follower.step(Duration::ZERO).await?;
             self.record.report.changes += step.applied;
-            self.meter.lag(step.applied);
+            self.meter.followed(step);
             if step.at_end {
                 break;
             }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::Phase;
+use crate::follow::Step;
 
 /// A moment of a running switch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,8 +126,10 @@ impl Meter {
         });
     }
 
-    pub(crate) fn lag(&self, changes: u64) {
-        self.progress.send_modify(|progress| progress.lag = changes);
+    /// Says what a step of following leaves behind: nothing at the end of the feed, and before it as much
+    /// again, for all that is known.
+    pub(crate) fn followed(&self, step: Step) {
+        self.progress.send_modify(|progress| progress.lag = if step.at_end { 0 } else { step.applied });
     }
 
     pub(crate) fn failed(&self, reason: &str) {

@@ -66,7 +66,7 @@ async fn follow_back(
         match follower.step(WAIT).await {
             Ok(step) => {
                 applied += step.applied;
-                meter.lag(if step.at_end { 0 } else { step.applied });
+                meter.followed(step);
                 delay = WAIT;
             }
             Err(error) => {

@@ -182,7 +182,7 @@ impl<'a> Conduct<'a> {
             let asked = Instant::now();
             let step = self.forward.step(WAIT).await?;
             self.record.report.changes += step.applied;
-            self.meter.lag(if step.at_end { 0 } else { step.applied });
+            self.meter.followed(step);
             if let Some(backward) = &mut self.backward {
                 self.record.report.changes_back += backward.step(Duration::ZERO).await?.applied;
                 backward.aside.clear();
