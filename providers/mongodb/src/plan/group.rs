@@ -5,7 +5,7 @@ use truststream_kernel::{Error, ErrorKind, Result, Type};
 use truststream_services::database::{Aggregate, AggregateFunction, Catalog, Order, Query, errors};
 use truststream_sql::composite::Composite;
 
-use super::read::{Level, Out, Part, Shape, What, ungrouped};
+use super::read::{Level, Out, Part, Shape, What};
 use super::{Place, Planner, order, text_of};
 use crate::cast;
 use crate::money::is_money;
@@ -127,7 +127,7 @@ impl Planner<'_> {
             let term = self.ordering_term(place, query, order)?;
             let found = term.as_ref().and_then(|term| terms.iter().find(|(one, _)| one.expr == term.expr));
             let (Some(term), Some((_, path))) = (term, found) else {
-                return Err(ungrouped(&format!("{}.{}", place.table.name, order.field.name)));
+                return Err(errors::ungrouped(&place.table.name, &order.field.name));
             };
             order::orderable(&self.schema.catalog, &term.ty)?;
             let grouped = if matches!(term.expr, Bson::String(_)) {

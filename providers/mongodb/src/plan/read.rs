@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use mongodb::bson::{Bson, Document, doc};
-use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Aggregate, Catalog, Field, Item, JsonKey, JsonStep, Query, Table};
+use truststream_kernel::{Error, Result, Type};
+use truststream_services::database::{
+    Aggregate, Catalog, Field, Item, JsonKey, JsonStep, Query, Table, errors,
+};
 use truststream_sql::composite::Composite;
 
 use super::{Place, Planner};
@@ -328,7 +330,7 @@ impl Planner<'_> {
             _ => None,
         });
         let Some(column) = beside else { return Ok(()) };
-        Err(ungrouped(&format!("{}.{column}", place.table.name)))
+        Err(errors::ungrouped(&place.table.name, column))
     }
 
     /// The stages that keep what the filter and the inner embeds of a query demand.
@@ -346,13 +348,6 @@ impl Planner<'_> {
         }
         Ok(stages)
     }
-}
-
-/// A column that is neither grouped by nor aggregated.
-pub(super) fn ungrouped(column: &str) -> Error {
-    let message =
-        format!("column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function");
-    Error::new(ErrorKind::InvalidInput, "42803", message)
 }
 
 /// The value that a column is compared with, if `$match` can do that by an index.

@@ -3,7 +3,7 @@
 use mongodb::bson::{Bson, Document, doc};
 use sqlparser::ast::{Expr, Ident, ObjectName, Value as Literal};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::TableName;
+use truststream_services::database::{TableName, errors};
 use truststream_sql::schema::table_name;
 
 use super::value::ident;
@@ -146,9 +146,9 @@ impl Translator<'_, '_> {
         let (wanted, name) = (relation.map(ident), ident(name));
         for at in (self.floor()..self.frames.len()).rev() {
             let fits = |one: &&Relation| wanted.as_ref().is_none_or(|wanted| *wanted == one.name);
-            let found = self.frames[at].relations.iter().filter(fits).find_map(|one| one.column(&name));
-            if let Some(term) = found {
-                let term = self.grouped(at, term, &name)?;
+            let mut fitting = self.frames[at].relations.iter().filter(fits);
+            if let Some((relation, term)) = fitting.find_map(|one| Some((&one.name, one.column(&name)?))) {
+                let term = self.grouped(at, term, (relation, &name))?;
                 return Ok(self.carried(term, at));
             }
         }
@@ -177,7 +177,7 @@ impl Translator<'_, '_> {
             }
             let mut columns = Vec::new();
             for (column, ty) in &relation.columns {
-                let term = self.grouped(at, relation.term(column, ty), column)?;
+                let term = self.grouped(at, relation.term(column, ty), (&relation.name, column))?;
                 columns.push((column.clone(), self.carried(term, at)));
             }
             return Ok(Some(WholeRow { columns, path }));
@@ -213,19 +213,14 @@ impl Translator<'_, '_> {
     }
 
     /// A column as the groups of a frame have it.
-    fn grouped(&self, at: usize, term: Term, name: &str) -> Result<Term> {
+    fn grouped(&self, at: usize, term: Term, (relation, name): (&str, &str)) -> Result<Term> {
         let Some(groups) = self.frames[at].groups.as_ref().filter(|groups| !groups.inside) else {
             return Ok(term);
         };
         let key = groups.keys.iter().find(|(key, _)| key.expr == term.expr);
         match key {
             Some((_, expr)) => Ok(Term::new(expr.clone(), term.ty)),
-            None => {
-                let message = format!(
-                    "column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function"
-                );
-                Err(Error::new(ErrorKind::InvalidInput, "42803", message))
-            }
+            None => Err(errors::ungrouped(relation, name)),
         }
     }
 
