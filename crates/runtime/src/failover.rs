@@ -1,6 +1,6 @@
 //! Giving the place of a backend that does not answer to its mirror.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use truststream_kernel::{ErrorKind, Result};
@@ -59,17 +59,16 @@ async fn connect(backends: &Backends, name: &str) -> Result<()> {
     backends.get(name).await?.install().await
 }
 
-/// Watches the backend that serves, until the project is closed.
+/// Watches the backend that serves, and has its mirror take its place when it is lost.
 pub(crate) async fn watch(
     config: Arc<Config>,
     gate: Arc<Gate>,
-    backends: Weak<Backends>,
-    mirrors: Weak<Mirrors>,
+    backends: Arc<Backends>,
+    mirrors: Arc<Mirrors>,
 ) {
     let mut refused: Option<Instant> = None;
     loop {
         tokio::time::sleep(LOOK).await;
-        let (Some(backends), Some(mirrors)) = (backends.upgrade(), mirrors.upgrade()) else { return };
         // One of several decides: a gateway that alone can't reach a backend must not have it replaced.
         if !mirrors.leads() || refused.is_some_and(|refused| refused.elapsed() < AGAIN) {
             continue;

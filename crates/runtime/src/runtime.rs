@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
 use truststream_engines::auth::Keys;
 use truststream_engines::realtime::RealtimeEngine;
 use truststream_kernel::{Context, Driven, Result, Service, Stack};
@@ -43,6 +45,9 @@ pub struct Runtime {
     auth: Auth,
     storage: Storage,
     realtime: Realtime,
+    subscriptions: Arc<Driven<RealtimeEngine>>,
+    /// What runs until the project is closed, or nobody uses it any more.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl Runtime {
@@ -92,8 +97,8 @@ impl Runtime {
             Mirrors::new(Arc::clone(&control), routes.clone(), Arc::clone(&backends) as _, pairs, options);
         failover::open_owner(&config, &gate, &backends, &mirrors).await?;
         connect_others(&gate.route(), &backends).await;
-        // It ends with the backends.
-        tokio::spawn(health::watch(Arc::downgrade(&backends), config.file.health.clone()));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(health::watch(Arc::clone(&backends), config.file.health.clone()));
         let fallback: Arc<dyn Fallback> = ToMirror::new(Arc::clone(&mirrors), &config);
         let steering = Steering::new(control, routes, Arc::clone(&backends) as _);
         steering.steer_mirrors(&mirrors);
@@ -108,7 +113,8 @@ impl Runtime {
         let storage = Routed::<StorageService>::new(Arc::clone(&gate), Arc::clone(&backends) as _);
         let storage = edge_layers(Arc::new(storage.with_fallback(fallback)), &config);
         // Realtime stands above the route: its subscriptions outlive every switch.
-        let realtime = edge_layers(Arc::new(Driven(RealtimeEngine::new(database.clone()))), &config);
+        let subscriptions = Arc::new(Driven(RealtimeEngine::new(database.clone())));
+        let realtime = edge_layers(Arc::clone(&subscriptions) as _, &config);
         let runtime = Arc::new(Runtime {
             _lock: lock,
             config,
@@ -122,6 +128,8 @@ impl Runtime {
             auth: Auth::new(auth, Context::system()),
             storage: Storage::new(storage, Context::system()),
             realtime: Realtime::new(realtime, Context::system()),
+            subscriptions,
+            tasks: Mutex::new(tasks),
         });
         if let Err(error) = runtime.steering.recover().await {
             tracing::warn!(
@@ -130,12 +138,11 @@ impl Runtime {
             );
         }
         runtime.mirrors.start();
-        // It ends with the backends.
-        tokio::spawn(failover::watch(
+        runtime.tasks.lock().spawn(failover::watch(
             Arc::clone(&runtime.config),
             Arc::clone(&runtime.gate),
-            Arc::downgrade(&runtime.backends),
-            Arc::downgrade(&runtime.mirrors),
+            Arc::clone(&runtime.backends),
+            Arc::clone(&runtime.mirrors),
         ));
         Ok(runtime)
     }
@@ -247,12 +254,16 @@ impl Runtime {
         status::read(&self.config, &self.backends, &route, &self.steering, &self.mirrors).await
     }
 
-    /// Waits until no write is in flight (at most `wait`) and stops what runs in the background.
+    /// Waits until no write is in flight (at most `wait`) and stops what runs in the background: what is
+    /// dropped after it gives its backends back at once.
     pub async fn close(&self, wait: Duration) {
         let drained = tokio::time::timeout(wait, self.gate.drained()).await.is_ok();
         if !drained {
             tracing::warn!("closing although writes are still in flight");
         }
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
+        tasks.shutdown().await;
+        self.subscriptions.0.close().await;
         self.mirrors.close().await;
         self.steering.close(drained).await;
     }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use truststream_kernel::{Error, Result};
 
@@ -45,6 +46,8 @@ pub struct Steering {
     switcher: Switcher,
     mirrors: OnceLock<Weak<Mirrors>>,
     at_work: Mutex<AtWork>,
+    /// What runs until it is closed, or nobody uses it any more.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 #[derive(Default)]
@@ -55,7 +58,6 @@ struct AtWork {
     told: Option<(Instant, Progress)>,
     taken_up: Option<Instant>,
     led: bool,
-    closed: bool,
 }
 
 impl AtWork {
@@ -92,7 +94,8 @@ impl Steering {
     /// Steers the switches of a project.
     pub fn new(control: Arc<dyn ControlStore>, routes: Routes, sides: Arc<dyn Sides>) -> Arc<Self> {
         let switcher = Switcher::new(Arc::clone(&control), routes.clone(), sides);
-        Arc::new(Steering { control, routes, switcher, mirrors: OnceLock::new(), at_work: Mutex::default() })
+        let (mirrors, at_work, tasks) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        Arc::new(Steering { control, routes, switcher, mirrors, at_work, tasks })
     }
 
     /// What runs the switches that this process leads, and reads what is stored of all.
@@ -116,13 +119,18 @@ impl Steering {
     /// # Errors
     /// When the control store or a side does not answer.
     pub async fn recover(self: &Arc<Self>) -> Result<()> {
-        // Both end with the steering.
         if self.routes.node().fleet.is_none() {
-            tokio::spawn(close_in_time(Arc::downgrade(self)));
+            self.spawn(close_in_time(Arc::downgrade(self)));
             return self.switcher.recover().await;
         }
-        tokio::spawn(watch_over(Arc::downgrade(self)));
+        self.spawn(watch_over(Arc::downgrade(self)));
         Ok(())
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
     }
 
     /// Closes a way back that has been open for as long as it was to be.
@@ -218,9 +226,6 @@ impl Steering {
     /// Looks who leads, and does what a leader does.
     async fn look(self: &Arc<Self>) -> Result<()> {
         let Some(state) = self.routes.node().state() else { return Ok(()) };
-        if self.at_work.lock().closed {
-            return Ok(());
-        }
         if self.routes.leads() {
             self.answer_commands().await?;
             self.tell().await?;
@@ -266,7 +271,7 @@ impl Steering {
                     self.control.remove(&key).await?;
                 }
             } else if known.is_none() {
-                tokio::spawn(Arc::clone(self).answer(key, asked, entry.version));
+                self.spawn(Arc::clone(self).answer(key, asked, entry.version));
             }
         }
         Ok(())
@@ -301,7 +306,8 @@ impl Steering {
     /// Stops what runs in the background, for shutdown. Somebody else goes on with it, or the next
     /// start. `drained` says that nothing is in flight here, so that nobody need wait for this process.
     pub async fn close(&self, drained: bool) {
-        self.at_work.lock().closed = true;
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
+        tasks.shutdown().await;
         self.switcher.close().await;
         if drained && let Err(error) = self.routes.leave().await {
             tracing::warn!(?error, "the others will wait for the lease of this gateway to run out");
@@ -378,9 +384,7 @@ async fn close_in_time(steering: Weak<Steering>) {
     loop {
         sleep(CLOSE).await;
         let Some(steering) = steering.upgrade() else { return };
-        if !steering.at_work.lock().closed {
-            steering.close_in_time().await;
-        }
+        steering.close_in_time().await;
     }
 }
 

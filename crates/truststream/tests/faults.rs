@@ -1,5 +1,8 @@
 //! A backend in memory, and what goes wrong on it on purpose.
 
+use std::time::Duration;
+
+use futures::StreamExt;
 use serde_json::json;
 use truststream::{Applied, ErrorKind, Fault, Outcome, TrustStream};
 
@@ -44,4 +47,23 @@ async fn engines_are_struck_by_their_own_names() {
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     db.faults().clear();
     db.auth().sign_up("ada@example.com", "correct horse").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_project_that_was_closed_is_free_whatever_was_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("truststream.toml");
+    let slow = "[layers.faults]\nallow_in_production = true\n\
+                rules = [{ operations = [\"database.ping\"], latency = \"1h\" }]\n";
+    let secret = "[auth]\njwt_secret = \"a secret of at least thirty-two characters\"\n";
+    std::fs::write(&file, format!("{secret}[health]\ntimeout = \"1h\"\n{slow}")).unwrap();
+    let db = TrustStream::open(&file).await.unwrap();
+    db.migrate("1_tracks.sql", SCHEMA).await.unwrap();
+    let mut changes = db.realtime().changes::<serde_json::Value>("tracks", None).await.unwrap();
+    // A probe, and the feed that the subscription follows, are asked for by now.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    db.close().await;
+    drop(db);
+    TrustStream::open(&file).await.unwrap();
+    assert!(changes.next().await.is_none());
 }

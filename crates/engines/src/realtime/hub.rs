@@ -27,6 +27,12 @@ impl RealtimeEngine {
         RealtimeEngine { topics, reader }
     }
 
+    /// Ends all subscriptions, and waits until nothing holds the database for them.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.topics.clear();
+    }
+
     async fn resolve(&self, changes: &[ChangeFilter]) -> Result<Vec<Wanted>> {
         if changes.is_empty() {
             return Ok(Vec::new());

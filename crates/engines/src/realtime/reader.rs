@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use truststream_kernel::{Caller, Context, Error, ErrorKind, Request, Result, Row, Type};
 use truststream_services::database::{
     Authorize, Capture, Catalog, Change, ChangeKind, Changes, Database, DatabaseService, Describe, Position,
@@ -31,7 +31,7 @@ pub(super) struct Reader {
     /// Held while following is begun or ended, so that neither crosses the other.
     turn: tokio::sync::Mutex<()>,
     /// The task that follows the feed, while somebody wants changes.
-    task: parking_lot::Mutex<Option<AbortHandle>>,
+    task: parking_lot::Mutex<Option<JoinHandle<()>>>,
 }
 
 type Columns = Arc<[(String, Type, String)]>;
@@ -47,7 +47,7 @@ impl Reader {
         let start = self.capture().await?;
         let mut task = self.task.lock();
         if task.is_none() {
-            *task = Some(tokio::spawn(Arc::clone(self).run(start)).abort_handle());
+            *task = Some(tokio::spawn(Arc::clone(self).run(start)));
         }
         Ok(())
     }
@@ -70,6 +70,16 @@ impl Reader {
     pub(super) fn stop(&self) {
         if let Some(task) = self.task.lock().take() {
             task.abort();
+        }
+    }
+
+    /// Ends following, and waits until it has let go of the database.
+    pub(super) async fn close(&self) {
+        let task = self.task.lock().take();
+        if let Some(task) = task {
+            task.abort();
+            // It ends by being aborted.
+            let _ = task.await;
         }
     }
 

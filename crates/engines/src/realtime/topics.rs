@@ -67,6 +67,13 @@ impl Topics {
         self.state.lock().remove(id);
     }
 
+    /// Removes all subscribers: what was sent to them before still comes.
+    pub(super) fn clear(&self) {
+        let mut state = self.state.lock();
+        state.subscribers.clear();
+        state.by_topic.clear();
+    }
+
     /// Gives a subscriber other rights; false if it is gone.
     pub(super) fn reauthorize(&self, id: u64, cx: Context) -> bool {
         let mut state = self.state.lock();

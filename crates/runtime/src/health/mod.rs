@@ -2,7 +2,7 @@
 
 mod probe;
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use futures::future::join_all;
 
@@ -11,12 +11,10 @@ use crate::config::HealthConfig;
 
 pub(crate) use probe::{Answer, Probe};
 
-/// Probes every connected backend until the project is closed.
-pub(crate) async fn watch(backends: Weak<Backends>, config: HealthConfig) {
+/// Probes every connected backend again and again.
+pub(crate) async fn watch(backends: Arc<Backends>, config: HealthConfig) {
     loop {
-        let Some(present) = backends.upgrade() else { return };
-        let connected = present.all_connected();
-        drop(present);
+        let connected = backends.all_connected();
         let probes = connected.iter().flat_map(|backend| backend.probes());
         join_all(probes.map(|probe| probe.ask(&config))).await;
         let is_doubtful = |probe: &Probe| probe.breaker().status().failures > 0;
