@@ -57,11 +57,11 @@ impl Keeper {
         Some(Routes::of(Arc::clone(&self.control), gate, Arc::clone(&self.node)))
     }
 
-    /// Works until nobody uses the routes any more.
+    /// Works until this process leaves, or nobody uses the routes any more.
     pub(crate) fn spawn(self: &Arc<Self>) {
-        tokio::spawn(Arc::clone(self).watch());
-        tokio::spawn(Arc::clone(self).renew_again_and_again());
-        tokio::spawn(Arc::clone(self).acknowledge());
+        self.node.spawn(Arc::clone(self).watch());
+        self.node.spawn(Arc::clone(self).renew_again_and_again());
+        self.node.spawn(Arc::clone(self).acknowledge());
     }
 
     /// Looks at what is stored whenever it changes.
@@ -119,7 +119,7 @@ impl Keeper {
             return;
         }
         let (sides, name) = (Arc::clone(&self.sides), name.to_owned());
-        tokio::spawn(async move {
+        self.node.spawn(async move {
             if let Err(error) = sides.side(&name).await {
                 tracing::warn!(?error, backend = name, "the other backend of a switch can't be reached");
             }

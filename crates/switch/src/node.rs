@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::ambient::new_name;
@@ -48,6 +49,8 @@ pub(crate) struct Node {
     /// How often the state had been written that was seen last.
     latest: Mutex<i64>,
     states: Followed<Option<State>>,
+    /// What runs until this process is one of several no more, or nobody uses its gate.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 /// The state as it was stored at a time.
@@ -83,9 +86,23 @@ impl Node {
             sightings: Mutex::default(),
             latest: Mutex::default(),
             states: Followed::new(None),
+            tasks: Mutex::default(),
         };
         node.begin_anew();
         node
+    }
+
+    /// Has it run in the background, until [`Node::rest`].
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    /// Ends what runs in the background.
+    pub(crate) async fn rest(&self) {
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
+        tasks.shutdown().await;
     }
 
     /// Its name, under which its gate is a gateway of the stored state; another in each life.

@@ -91,7 +91,7 @@ impl Routes {
 
     fn lift_fences(&self) {
         let control = Arc::clone(&self.control);
-        tokio::spawn(lift_when_due(control, Arc::downgrade(&self.gate), Arc::downgrade(&self.node)));
+        self.node.spawn(lift_when_due(control, Arc::downgrade(&self.gate), Arc::downgrade(&self.node)));
     }
 
     /// The gate.
@@ -169,12 +169,14 @@ impl Routes {
         .await
     }
 
-    /// Ends being one of several, with nothing in flight: nobody waits for this process then.
+    /// Ends what runs in the background, and being one of several. With nothing in flight (`drained`) the
+    /// others are told; otherwise they wait for the lease to run out.
     ///
     /// # Errors
     /// Whatever the control store reports.
-    pub(crate) async fn leave(&self) -> Result<()> {
-        if self.node.fleet.is_some() {
+    pub(crate) async fn leave(&self, drained: bool) -> Result<()> {
+        self.node.rest().await;
+        if drained && self.node.fleet.is_some() {
             self.gate.lapse();
             let gateway = self.node.name();
             self.node.saw(&change(&*self.control, &[Event::Leave { gateway }]).await?);

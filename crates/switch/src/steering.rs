@@ -309,7 +309,7 @@ impl Steering {
         let mut tasks = std::mem::take(&mut *self.tasks.lock());
         tasks.shutdown().await;
         self.switcher.close().await;
-        if drained && let Err(error) = self.routes.leave().await {
+        if let Err(error) = self.routes.leave(drained).await {
             tracing::warn!(?error, "the others will wait for the lease of this gateway to run out");
         }
     }

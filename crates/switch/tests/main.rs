@@ -7,6 +7,7 @@ mod definitions;
 mod direct;
 mod foreseen;
 mod gradual;
+mod leaving;
 mod model;
 mod pairs;
 mod scale;

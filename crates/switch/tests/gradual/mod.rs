@@ -1,6 +1,6 @@
 //! Reads that move to the other side before the flip.
 
-mod gateways;
+pub(crate) mod gateways;
 mod parts;
 mod record;
 mod tenants;
