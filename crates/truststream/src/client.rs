@@ -341,7 +341,8 @@ impl TrustStream {
         &self.runtime
     }
 
-    /// Waits for the writes in flight and stops what runs in the background.
+    /// Waits for the writes in flight, ends subscriptions and stops what runs in the background. Once all its
+    /// clients are dropped as well, the project can be opened again.
     pub async fn close(&self) {
         self.runtime.close(FINISH).await;
     }
