@@ -1,12 +1,14 @@
 //! Aggregates and functions.
 
+use serde_json::Value as Json;
 use truststream_kernel::Error;
 use truststream_services::database::{
     Aggregate, AggregateFunction, Arguments, DatabaseService, Field, Filter, Format, Invoke, Item, Migrate,
     Query, Transaction,
 };
 
-use super::build::{QueryExt, compact, filled, insert, migrated, read, table};
+use super::build::{QueryExt, compact, filled, insert, migrated, read, refused_saying, table};
+use super::reading::path;
 use crate::{Env, Outcome};
 
 pub(super) fn aggregate(column: &str, function: AggregateFunction) -> Item {
@@ -86,6 +88,52 @@ pub(super) async fn by_group(env: Env<DatabaseService>) -> Outcome {
         read(&database, "artists", query).await?,
         r#"[{"country":"SE","count":2},{"country":"TR","count":1},{"country":null,"count":1}]"#
     );
+    Ok(())
+}
+
+/// What a request names is grouped by what is shown, or by the column of that name; what it does not name, by
+/// what the row has, as PostgREST words it for PostgreSQL.
+pub(super) async fn by_what_casts_make(env: Env<DatabaseService>) -> Outcome {
+    let sql = "create table sizes (id int primary key, team text, n numeric, facts jsonb);";
+    let database = migrated(&env, "1_sizes.sql", sql).await?;
+    let rows = r#"[{"id":1,"team":"a","n":"1.5","facts":{"k":1}},{"id":2,"team":"a","n":"1.50","facts":{"k":"1"}},
+      {"id":3,"team":"b","n":"2.4","facts":{"k":2}},{"id":4,"team":"b","n":null,"facts":null}]"#;
+    insert(&database, "sizes", rows).await?;
+    let item = |field: Field, alias: Option<&str>, cast: Option<&str>| Item::Column {
+        field,
+        alias: alias.map(str::to_owned),
+        cast: cast.map(str::to_owned),
+        aggregate: None,
+    };
+    let counted = async |item: Item| {
+        let items = vec![item, Item::Count { alias: None, cast: None }];
+        let found = read(&database, "sizes", Query { items, ..Query::default() }).await?;
+        let mut rows: Vec<String> =
+            serde_json::from_str::<Vec<Json>>(&found).unwrap().iter().map(Json::to_string).collect();
+        rows.sort();
+        truststream_kernel::Result::Ok(rows.join(" "))
+    };
+    let n = |alias, cast| item(Field::column("n"), alias, cast);
+    for (item, wanted) in [
+        (n(Some("c"), Some("int")), r#"{"c":2,"count":3} {"c":null,"count":1}"#),
+        (n(None, Some("int")), r#"{"n":2,"count":1} {"n":2,"count":2} {"n":null,"count":1}"#),
+        (
+            n(Some("c"), Some("text")),
+            r#"{"c":"1.5","count":1} {"c":"1.50","count":1} {"c":"2.4","count":1} {"c":null,"count":1}"#,
+        ),
+        (
+            item(path("facts", &["k"], true), Some("c"), None),
+            r#"{"c":"1","count":2} {"c":"2","count":1} {"c":null,"count":1}"#,
+        ),
+        (
+            n(Some("id"), None),
+            r#"{"id":1.5,"count":1} {"id":1.5,"count":1} {"id":2.4,"count":1} {"id":null,"count":1}"#,
+        ),
+    ] {
+        assert_eq!(counted(item.clone()).await?, wanted, "{item:?}");
+    }
+    let message = "column \"sizes.n\" must appear in the GROUP BY clause or be used in an aggregate function";
+    refused_saying(counted(n(Some("team"), None)).await, "42803", message);
     Ok(())
 }
 

@@ -176,6 +176,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     aggregates::over_all_rows: Aggregates,
     aggregates::of_large_numbers: Aggregates,
     aggregates::by_group: Aggregates,
+    aggregates::by_what_casts_make: Aggregates,
     aggregates::of_casts: Aggregates,
     aggregates::functions_are_called: Functions,
     routines::give_one_value: Functions,

@@ -2,10 +2,10 @@
 
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Error, ErrorKind, Result, Type};
-use truststream_services::database::{Aggregate, AggregateFunction, Catalog, Order, Query, errors};
+use truststream_services::database::{Aggregate, AggregateFunction, Catalog, Order, Query, Table, errors};
 use truststream_sql::composite::Composite;
 
-use super::read::{Level, Out, Part, Shape, What};
+use super::read::{Level, Origin, Out, Part, Shape, What};
 use super::{Place, Planner, order, text_of};
 use crate::cast;
 use crate::money::is_money;
@@ -29,6 +29,14 @@ impl Groups {
     fn accumulate(&mut self, key: &str, accumulator: Document, shown: impl Into<Bson>) {
         self.accumulators.insert(key, accumulator);
         self.projection.insert(key, shown.into());
+    }
+
+    /// Groups by something else than the part that is shown, which is the same in all rows of a group.
+    fn key_beside(&mut self, catalog: &Catalog, by: Bson, part: Part, key: String) {
+        let (shown, out) = part.out(catalog, key.clone());
+        self.keys.insert(&key, doc! { "$ifNull": [by, Bson::Null] });
+        self.accumulate(&key, doc! { "$first": shown }, format!("${key}"));
+        self.fields.push(out);
     }
 
     /// Groups by a part.
@@ -75,6 +83,8 @@ impl Planner<'_> {
     /// The groups of parts of which some are aggregates, as a level of its own.
     pub(super) fn groups(&mut self, place: &Place, query: &Query, parts: Vec<Part>) -> Result<Level> {
         let mut groups = Groups::default();
+        let table = self.schema.table(&place.table)?;
+        refuse_loose(&place.table.name, table, &parts)?;
         for (at, part) in parts.into_iter().enumerate() {
             let key = format!("f{at}");
             match part.what {
@@ -109,12 +119,38 @@ impl Planner<'_> {
                     self.aggregated(&mut groups, (part.name, key), &term, &aggregate)?;
                 }
                 what => {
-                    let part = Part { name: part.name, what, shown: part.shown };
-                    groups.key(&self.schema.catalog, part, key)?;
+                    let part = Part { what, ..part };
+                    match self.key_of(place, &part)? {
+                        Some(by) => groups.key_beside(&self.schema.catalog, by, part, key),
+                        None => groups.key(&self.schema.catalog, part, key)?,
+                    }
                 }
             }
         }
         self.finish(place, query, groups)
+    }
+
+    /// What a part that the request names is grouped by, where that is not what it takes of the row.
+    fn key_of(&mut self, place: &Place, part: &Part) -> Result<Option<Bson>> {
+        let named = part.origin.as_ref().is_some_and(|origin| origin.named) && part.shown.is_none();
+        let What::Value { term, cast, as_text, .. } = &part.what else { return Ok(None) };
+        let table = self.schema.table(&place.table)?;
+        if let Some(column) = table.column(&part.name).filter(|_| named) {
+            return Ok(Some(place.term(column).comparable(&self.schema.catalog)));
+        }
+        let text = as_text.then(|| Term::new(text_of(&term.expr), Type::Text));
+        let Some(to) = cast.as_ref().filter(|_| named) else { return Ok(text.map(|text| text.expr)) };
+        let term = text.unwrap_or_else(|| term.as_ref().clone());
+        if matches!((&term.ty, to), (Type::Numeric(_), Type::Text | Type::Varchar(None))) {
+            // Equal ones may be written otherwise.
+            return Ok(Some(doc! { "$toString": term.expr }.into()));
+        }
+        match Translator::cast_of(self, term, to) {
+            Ok(made) => Ok(Some(made.comparable(&self.schema.catalog))),
+            // Others are equal when their texts are.
+            Err(error) if error.kind() == ErrorKind::Unsupported && *to == Type::Text => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn finish(&mut self, place: &Place, query: &Query, groups: Groups) -> Result<Level> {
@@ -277,6 +313,26 @@ pub(crate) fn sum_type(ty: &Type) -> Type {
         Type::Float4 | Type::Float8 => ty.clone(),
         ty if is_money(ty) => ty.clone(),
         _ => Type::Numeric(None),
+    }
+}
+
+/// Refuses parts that are called as a column of the table, which groups are made of then, and show another one.
+fn refuse_loose(name: &str, table: &Table, parts: &[Part]) -> Result<()> {
+    let keys = || parts.iter().filter(|part| !part.is_aggregate());
+    let origins = || keys().filter_map(|part| Some((part, part.origin.as_ref()?)));
+    let meant = |part: &Part, origin: &Origin| origin.named && table.column(&part.name).is_some();
+    let columns: Vec<&str> = origins()
+        .map(|(part, origin)| if meant(part, origin) { &*part.name } else { &*origin.column })
+        .collect();
+    let key = &table.primary_key;
+    if !key.is_empty() && key.iter().all(|column| columns.contains(&&**column)) {
+        return Ok(());
+    }
+    let loose =
+        |(part, origin): &(&Part, &Origin)| meant(part, origin) && !columns.contains(&&*origin.column);
+    match origins().find(loose) {
+        Some((_, origin)) => Err(errors::ungrouped(name, &origin.column)),
+        None => Ok(()),
     }
 }
 

@@ -77,6 +77,17 @@ pub(super) struct Part {
     pub(super) what: What,
     /// The cast by which it is shown.
     pub(super) shown: Option<Shown>,
+    /// What it takes of the row itself; `None` of what embeds add.
+    pub(super) origin: Option<Origin>,
+}
+
+/// What a part takes of a row itself.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) column: String,
+    /// Whether the request names it: PostgREST groups by the name then, which to PostgreSQL is a column of the
+    /// table first, and else what is shown.
+    pub(super) named: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -106,16 +117,16 @@ pub(super) enum What {
 
 impl Part {
     pub(super) fn new(name: String, what: What) -> Self {
-        Part { name, what, shown: None }
+        Part { name, what, shown: None, origin: None }
     }
 
-    fn is_aggregate(&self) -> bool {
+    pub(super) fn is_aggregate(&self) -> bool {
         matches!(self.what, What::Count { .. } | What::Value { aggregate: Some(_), .. })
     }
 
     /// As it is shown from a key of a document.
     pub(super) fn out(self, catalog: &Catalog, key: String) -> (Bson, Out) {
-        let Part { name, what, shown: by } = self;
+        let Part { name, what, shown: by, .. } = self;
         match what {
             What::Value { term, whole, steps, as_text, cast, .. } => {
                 let term = *term;
@@ -246,7 +257,8 @@ impl Planner<'_> {
                         }
                         (what, _) => what,
                     };
-                    parts.push(Part { shown, ..Part::new(name, what) });
+                    let origin = Origin { column: field.name.clone(), named: alias.is_some() };
+                    parts.push(Part { shown, origin: Some(origin), ..Part::new(name, what) });
                 }
                 Item::Embed(embed) => parts.extend(self.embed(place, embed, stages)?),
             }
