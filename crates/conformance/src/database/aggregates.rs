@@ -108,8 +108,11 @@ pub(super) async fn by_what_casts_make(env: Env<DatabaseService>) -> Outcome {
     let counted = async |item: Item| {
         let items = vec![item, Item::Count { alias: None, cast: None }];
         let found = read(&database, "sizes", Query { items, ..Query::default() }).await?;
-        let mut rows: Vec<String> =
-            serde_json::from_str::<Vec<Json>>(&found).unwrap().iter().map(Json::to_string).collect();
+        let mut rows: Vec<String> = serde_json::from_str::<Vec<Json>>(&found)
+            .unwrap_or_default()
+            .iter()
+            .map(Json::to_string)
+            .collect();
         rows.sort();
         truststream_kernel::Result::Ok(rows.join(" "))
     };
