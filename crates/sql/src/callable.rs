@@ -7,7 +7,7 @@ use truststream_services::database::{
     Arguments, Catalog, Filter, Function, Invoke, NamedArgument, Parameter, Query,
 };
 
-use crate::closest::closest;
+use crate::closest::{closest, misspelt};
 use crate::payload::Payload;
 
 /// The function that a call means, and what to take of its result.
@@ -242,7 +242,7 @@ fn suggestion(
 ) -> Option<String> {
     if overloads.is_empty() {
         let in_schema = catalog.functions.iter().filter(|other| other.name.schema == op.function.schema);
-        return closest(in_schema.map(|other| other.name.name.as_str()), &op.function.name)
+        return misspelt(in_schema.map(|other| other.name.name.as_str()), &op.function.name)
             .map(str::to_owned);
     }
     let list = |names: BTreeSet<&str>| format!("({})", names.into_iter().collect::<Vec<_>>().join(", "));

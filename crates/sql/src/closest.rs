@@ -7,8 +7,8 @@ use truststream_services::database::{Catalog, TableName};
 
 /// Names less alike than this are no suggestion.
 const ALIKE: f64 = 0.33;
-/// Names more alike than this differ by a slip.
-const MISSPELT: f64 = 0.6;
+/// Names more alike than this differ by a slip: as much as PostgREST asks of tables and functions.
+const MISSPELT: f64 = 0.75;
 /// Candidates by letter groups whose edit distance is computed.
 const RANKED: usize = 50;
 

@@ -14,7 +14,7 @@ pub fn status(setting: Option<&str>) -> Result<Option<u16>> {
         _ => Err(Error::new(
             ErrorKind::Internal,
             "PGRST112",
-            "response.status GUC must be a valid status code",
+            "response.status guc must be a valid status code",
         )),
     }
 }
@@ -29,7 +29,7 @@ pub fn headers(setting: Option<&str>) -> Result<Vec<(String, String)>> {
         Error::new(
             ErrorKind::Internal,
             "PGRST111",
-            "response.headers GUC must be a JSON array composed of objects with a single key and a string value",
+            "response.headers guc must be a JSON array composed of objects with a single key and a string value",
         )
     };
     let list: Vec<Map<String, Json>> = serde_json::from_str(text).map_err(|_| invalid())?;

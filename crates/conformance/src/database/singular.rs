@@ -1,9 +1,11 @@
 //! Replies of exactly one row.
 
-use truststream_services::database::{DatabaseService, Filter, Media, Operator, Query};
+use truststream_services::database::{
+    DatabaseService, Delete, Filter, Format, Media, Operator, Query, WriteOptions,
+};
 
 use super::build::{
-    QueryExt, compact, compare, details, filled, ids, insert_returning, read, refused_saying, single,
+    QueryExt, compact, compare, details, filled, ids, insert_returning, read, refused_saying, single, table,
     update_returning,
 };
 use crate::{Env, Outcome};
@@ -40,6 +42,23 @@ pub(super) async fn a_write_of_many_is_undone(env: Env<DatabaseService>) -> Outc
     refused_saying(database.send(update).await, "PGRST116", NOT_ONE);
     let unchanged = Query::all().matching(Filter::eq("country", "SE"));
     assert_eq!(ids(&database, "artists", unchanged).await?, [1, 4]);
+    // Nothing of it need be shown for that.
+    let silent = WriteOptions {
+        format: Format { media: Media::Object, ..Format::default() },
+        ..WriteOptions::default()
+    };
+    let many = || Query::all().matching(Filter::eq("country", "SE"));
+    let mut update = update_returning("artists", r#"{"country":"XX"}"#, many());
+    update.options = silent.clone();
+    refused_saying(database.send(update).await, "PGRST116", NOT_ONE);
+    for query in [
+        Query::all().matching(compare("id", Operator::Gt, "2")),
+        Query::all().matching(Filter::eq("id", "99")),
+    ] {
+        let delete = Delete { table: table("artists"), query, options: silent.clone() };
+        refused_saying(database.send(delete).await, "PGRST116", NOT_ONE);
+    }
+    assert_eq!(ids(&database, "artists", many()).await?, [1, 4]);
     let mut insert = insert_returning("genres", r#"[{"code":"x","name":"X"},{"code":"y","name":"Y"}]"#);
     insert.options.format.media = Media::Object;
     refused_saying(database.send(insert).await, "PGRST116", NOT_ONE);

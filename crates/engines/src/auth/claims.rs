@@ -78,6 +78,9 @@ pub(super) fn identity(claims: Object, settings: &AuthSettings, now: u64) -> Res
     if time(&claims, "iat")?.is_some_and(|iat| now < iat - LEEWAY) {
         return Err(does_not_hold("JWT issued at future"));
     }
+    if !is_audience(claims.get("aud")) {
+        return Err(does_not_hold("The JWT 'aud' claim must be a string or an array of strings"));
+    }
     if !is_for(claims.get("aud"), &settings.jwt_audience) {
         return Err(does_not_hold("JWT not in audience"));
     }
@@ -107,16 +110,21 @@ fn time(claims: &Object, name: &str) -> Result<Option<f64>> {
     }
 }
 
+fn is_audience(aud: Option<&Json>) -> bool {
+    match aud {
+        None | Some(Json::Null | Json::String(_)) => true,
+        Some(Json::Array(several)) => several.iter().all(Json::is_string),
+        Some(_) => false,
+    }
+}
+
 /// Whether a token is for us; without an audience of our own it is, whomever it names.
 fn is_for(aud: Option<&Json>, audience: &str) -> bool {
     let ours = |name: &str| audience.is_empty() || name == audience;
     match aud {
         None | Some(Json::Null) => true,
         Some(Json::String(one)) => ours(one),
-        Some(Json::Array(several)) => {
-            several.iter().all(Json::is_string)
-                && (several.is_empty() || several.iter().filter_map(Json::as_str).any(ours))
-        }
+        Some(Json::Array(several)) => several.is_empty() || several.iter().filter_map(Json::as_str).any(ours),
         Some(_) => false,
     }
 }
@@ -154,7 +162,12 @@ mod tests {
             (json!({ "exp": "tomorrow" }), "PGRST303", "The JWT 'exp' claim must be a number"),
             (json!({ "aud": "somebody else" }), "PGRST303", "JWT not in audience"),
             (json!({ "aud": ["a", "b"] }), "PGRST303", "JWT not in audience"),
-            (json!({ "aud": 1 }), "PGRST303", "JWT not in audience"),
+            (json!({ "aud": 1 }), "PGRST303", "The JWT 'aud' claim must be a string or an array of strings"),
+            (
+                json!({ "aud": ["authenticated", {}] }),
+                "PGRST303",
+                "The JWT 'aud' claim must be a string or an array of strings",
+            ),
             (json!({ "role": ["service_role"] }), "PGRST303", "The JWT 'role' claim must be a string"),
             (json!({ "role": "postgres" }), "42501", "permission denied to set role \"postgres\""),
         ] {

@@ -126,16 +126,16 @@ impl Keys {
             .map_err(|error| unverified("Wrong or unsupported encoding algorithm").with_source(error))?;
         let named =
             header.kid.as_deref().filter(|kid| self.keys.iter().any(|key| key.kid.as_deref() == Some(kid)));
-        let mut failure = unverified("No suitable key or wrong key type");
+        let mut failure = unsuitable();
         for key in self.keys.iter().filter(|key| key.algorithm == header.alg && key.kid.as_deref() == named) {
             match decode::<Object>(token, &key.verifies, &signature_only(key.algorithm)) {
                 Ok(token) => return Ok(token.claims),
                 Err(error) => {
-                    let message = match error.kind() {
-                        JwtError::Json(_) | JwtError::Utf8(_) => "Parsing claims failed",
-                        _ => "JWT cryptographic operation failed",
+                    let told = match error.kind() {
+                        JwtError::Json(_) | JwtError::Utf8(_) => unverified("Parsing claims failed"),
+                        _ => unsuitable(),
                     };
-                    failure = unverified(message).with_source(error);
+                    failure = told.with_source(error);
                 }
             }
         }
@@ -215,6 +215,12 @@ fn signature_only(algorithm: Algorithm) -> Validation {
     validation.validate_nbf = false;
     validation.validate_aud = false;
     validation
+}
+
+/// In PostgREST's words, to which a wrong signature is one of another key.
+fn unsuitable() -> Error {
+    unverified("No suitable key or wrong key type")
+        .with_details("None of the keys was able to decode the JWT")
 }
 
 fn unverified(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {

@@ -34,7 +34,7 @@ impl Call<AuthService> for Told {
                 _ => Err(Error::new(
                     ErrorKind::Unauthenticated,
                     "PGRST301",
-                    "JWT cryptographic operation failed",
+                    "No suitable key or wrong key type",
                 )),
             },
             op => (self.0)(op),

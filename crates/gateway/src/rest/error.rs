@@ -85,8 +85,8 @@ fn status(error: &Error, anonymous: bool) -> StatusCode {
     if let Some(number) = code.strip_prefix("PGRST").and_then(|number| number.parse::<u16>().ok()) {
         return pgrst_status(number);
     }
-    if let Some(number) = code.strip_prefix("PT").and_then(|number| number.parse::<u16>().ok()) {
-        return StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some(number) = code.strip_prefix("PT") {
+        return StatusCode::from_bytes(number.as_bytes()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     }
     match code {
         "BACKEND_016" => return StatusCode::PRECONDITION_FAILED,

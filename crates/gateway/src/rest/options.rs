@@ -14,9 +14,16 @@ pub(super) async fn answer(state: &GatewayState, request: &RestRequest) -> Resul
         Target::Root => "OPTIONS,GET,HEAD".to_owned(),
         Target::Function(name) => {
             let catalog = state.services.database.send(Describe::default()).await?;
-            let reads =
-                catalog.functions.iter().any(|function| function.name == *name && function.reads_only);
-            if reads { "OPTIONS,GET,HEAD,POST".to_owned() } else { "OPTIONS,POST".to_owned() }
+            let mut named = catalog.functions.iter().filter(|function| function.name == *name).peekable();
+            if named.peek().is_none() {
+                let message = format!("Could not find the function {name} in the schema cache");
+                return Err(Error::new(ErrorKind::NotFound, "PGRST202", message));
+            }
+            if named.any(|function| function.reads_only) {
+                "OPTIONS,GET,HEAD,POST".to_owned()
+            } else {
+                "OPTIONS,POST".to_owned()
+            }
         }
         Target::Table(name) => {
             let catalog = state.services.database.send(Describe::default()).await?;

@@ -48,7 +48,7 @@ pub(super) fn answer(error: &Error) -> Result<Response> {
     let status = StatusCode::from_u16(detail.status)
         .map_err(|_| wrong(format!("Invalid JSON value for DETAIL: '{text}'"), hint))?;
     let body = json!({
-        "code": message.code,
+        "code": &message.code,
         "details": message.details,
         "hint": message.hint,
         "message": message.message,
@@ -57,6 +57,9 @@ pub(super) fn answer(error: &Error) -> Result<Response> {
     *response.status_mut() = status;
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
+    if let Ok(status) = HeaderValue::from_str(&format!("PostgREST; error={}", message.code)) {
+        response.headers_mut().insert(HeaderName::from_static("proxy-status"), status);
+    }
     for (name, value) in &detail.headers {
         let name = HeaderName::from_bytes(name.as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {

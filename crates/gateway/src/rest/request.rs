@@ -63,9 +63,7 @@ impl RestRequest {
         let (schema, profile) = schema(state, &parts.method, &headers)?;
         let target = target(path, &schema)?;
         let query = parts.uri.query().unwrap_or_default();
-        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
-            .map(|(key, value)| (key.into_owned(), value.into_owned()))
-            .collect();
+        let pairs = pairs(query);
         if pairs.iter().any(|(key, value)| key.contains('\0') || value.contains('\0')) {
             return Err(nul());
         }
@@ -130,6 +128,15 @@ impl RestRequest {
             Target::Root => TableName::new("", ""),
         }
     }
+}
+
+/// The parameters of a query string; what has no `=` is none, as with PostgREST.
+fn pairs(query: &str) -> Vec<(String, String)> {
+    let given = query.split('&').filter(|parameter| parameter.contains('='));
+    given
+        .flat_map(|parameter| form_urlencoded::parse(parameter.as_bytes()))
+        .map(|(key, value)| (key.into_owned(), value.into_owned()))
+        .collect()
 }
 
 /// The key of a write, which is never passed over: it may be what keeps the write from being done twice.

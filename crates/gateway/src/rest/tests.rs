@@ -77,9 +77,7 @@ impl Call<AuthService> for Believing {
             AuthOp::Authenticate(op) if op.token == "authenticated" || op.token == "service_role" => {
                 Ok(AuthReply::Authenticate(Identity::new(&*op.token, Map::new())))
             }
-            _ => {
-                Err(Error::new(ErrorKind::Unauthenticated, "PGRST301", "JWT cryptographic operation failed"))
-            }
+            _ => Err(Error::new(ErrorKind::Unauthenticated, "PGRST301", "No suitable key or wrong key type")),
         };
         Box::pin(std::future::ready(answer))
     }

@@ -3,15 +3,15 @@
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use truststream_kernel::{self as kernel, Error, ErrorKind, Result};
 use truststream_services::database::{
     Comparison, Delete, Describe, Filter, Format, Insert, OnConflict, Operand, Operator, Page, Query,
-    Returning, Update, WriteOptions,
+    Returning, Transaction, Update, WriteOptions,
 };
 
 use super::accept::{Accepted, negotiate};
-use super::body::{members, rows};
+use super::body::{members, rows, whole};
 use super::prefer::Kind;
 use super::range::content_range;
 use super::read::check_aggregates;
@@ -32,6 +32,12 @@ const UPDATES: &[Kind] = &[
     Kind::MaxAffected,
     Kind::Deleted,
 ];
+
+/// `max-affected` is for what is looked for by filters: inserted rows have been counted by whoever sends them.
+fn insert_options(state: &GatewayState, request: &RestRequest) -> WriteOptions {
+    let options = options(state, request);
+    WriteOptions { transaction: Transaction { max_affected: None, ..options.transaction }, ..options }
+}
 
 fn options(state: &GatewayState, request: &RestRequest) -> WriteOptions {
     WriteOptions {
@@ -64,7 +70,7 @@ pub(super) async fn insertion(state: &GatewayState, request: &RestRequest) -> Re
         missing_default: request.prefer.missing_default.unwrap_or(false),
         on_conflict,
         query: Query { filter: None, ..parameters.query },
-        options: options(state, request),
+        options: insert_options(state, request),
     })
 }
 
@@ -90,19 +96,25 @@ pub(super) async fn replacement(state: &GatewayState, request: &RestRequest) -> 
     {
         return Err(invalid("PGRST114", "limit/offset querystring parameters are not allowed for PUT"));
     }
-    let rows = rows(request).await?;
-    let named = key_of(query.filter.as_ref());
+    let mut rows = rows(request).await?;
+    // One of a single condition is not told from that condition any more.
+    let is_tree = |key: &str| matches!(key, "and" | "or" | "not.and" | "not.or");
+    let has_tree = request.pairs.iter().any(|(key, _)| is_tree(key));
+    let named = key_of(query.filter.as_ref()).filter(|_| !has_tree);
     let catalog = state.services.database.send(Describe::default()).await?;
-    let key = catalog.table(&request.name()).map(|table| table.primary_key.clone()).unwrap_or_default();
-    let whole = named.as_ref().is_some_and(|named| {
-        named.len() == key.len() && key.iter().all(|column| named.iter().any(|(name, _)| name == column))
-    });
-    let Some(named) = named.filter(|_| whole && !key.is_empty()) else {
-        let message = "Filters must include all and only primary key columns with 'eq' operators";
-        return Err(invalid("PGRST105", message));
-    };
-    if !matches_key(&rows, &named).await? {
-        return Err(invalid("PGRST115", "Payload values do not match URL in primary key column(s)"));
+    // A table that there is not, the database tells in its own words.
+    if let Some(table) = catalog.table(&request.name()) {
+        let key = &table.primary_key;
+        let is_whole = |named: &Vec<(String, String)>| {
+            named.len() == key.len() && key.iter().all(|column| named.iter().any(|(name, _)| name == column))
+        };
+        let Some(named) = named.filter(|named| is_whole(named) && !key.is_empty()) else {
+            let message = "Filters must include all and only primary key columns with 'eq' operators";
+            return Err(invalid("PGRST105", message));
+        };
+        rows = of_key(rows, &named)
+            .await?
+            .ok_or_else(|| invalid("PGRST115", "Payload values do not match URL in primary key column(s)"))?;
     }
     Ok(Insert {
         table: request.name(),
@@ -111,7 +123,7 @@ pub(super) async fn replacement(state: &GatewayState, request: &RestRequest) -> 
         missing_default: request.prefer.missing_default.unwrap_or(false),
         on_conflict: Some(OnConflict { columns: None, merge: true }),
         query: Query { filter: None, ..query },
-        options: options(state, request),
+        options: insert_options(state, request),
     })
 }
 
@@ -199,7 +211,12 @@ fn written(
 
 fn location(request: &RestRequest, page: &Page) -> Option<String> {
     let puts = matches!(request.method, Method::POST | Method::PUT);
-    if !puts || page.location.is_empty() || request.prefer.returning != Some(Returning::HeadersOnly) {
+    // Of several rows there is no one place.
+    if !puts
+        || page.rows > 1
+        || page.location.is_empty()
+        || request.prefer.returning != Some(Returning::HeadersOnly)
+    {
         return None;
     }
     let encode = |text: &str| {
@@ -239,13 +256,26 @@ fn key_of(filter: Option<&Filter>) -> Option<Vec<(String, String)>> {
     }
 }
 
-/// Whether the body is one row whose key is the one that the URL names.
-async fn matches_key(rows: &kernel::Body, named: &[(String, String)]) -> Result<bool> {
+/// The row of the body whose key is the one that the URL names; nothing where it has none or several such rows.
+async fn of_key(rows: kernel::Body, named: &[(String, String)]) -> Result<Option<kernel::Body>> {
     let columns: Vec<&str> = named.iter().map(|(column, _)| column.as_str()).collect();
-    let Some(row) = members(rows, &columns).await? else { return Ok(false) };
-    Ok(named.iter().all(|(column, literal)| match row.picked.get(column) {
+    if let Some(row) = members(&rows, &columns).await? {
+        return Ok(has_key(&row.picked, named).then_some(rows));
+    }
+    let Ok(several) = serde_json::from_slice::<Vec<Map<String, Json>>>(&whole(&rows).await?) else {
+        return Ok(None);
+    };
+    let mut of_key = several.into_iter().filter(|row| has_key(row, named));
+    match (of_key.next(), of_key.next()) {
+        (Some(row), None) => Ok(Some(Json::Object(row).to_string().into())),
+        _ => Ok(None),
+    }
+}
+
+fn has_key(row: &Map<String, Json>, named: &[(String, String)]) -> bool {
+    named.iter().all(|(column, literal)| match row.get(column) {
         Some(Json::String(text)) => text == literal,
         Some(value) => serde_json::from_str::<Json>(literal).is_ok_and(|named| named == *value),
         None => false,
-    }))
+    })
 }

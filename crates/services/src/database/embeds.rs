@@ -33,9 +33,10 @@ impl Query {
     pub fn is_one_group(&self) -> bool {
         let aggregates = |item: &Item| match item {
             Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
-            Item::Embed(embed) => embed.shows_nothing() || (embed.spread && embed.query.is_one_group()),
+            Item::Embed(embed) => embed.spread && embed.query.is_one_group(),
             Item::All | Item::Column { .. } => false,
         };
-        !self.items.is_empty() && self.items.iter().all(aggregates)
+        let is_silent = |item: &Item| matches!(item, Item::Embed(embed) if embed.shows_nothing());
+        self.items.iter().any(aggregates) && self.items.iter().all(|item| aggregates(item) || is_silent(item))
     }
 }

@@ -8,7 +8,7 @@ use truststream_services::database::{
 
 use super::insert::location;
 use super::through::Through;
-use super::{Named, counted_for};
+use super::{Named, counted};
 use crate::access::Access;
 use crate::names::{CATALOG, field};
 use crate::plan::{Place, Plan};
@@ -114,7 +114,7 @@ impl Work {
         written: &[Document],
         options: &WriteOptions,
     ) -> Result<Page> {
-        let mut page = counted_for(written.len() as u64, options)?;
+        let mut page = counted(written.len() as u64, options)?;
         if options.returning == Returning::Representation {
             let schema = std::sync::Arc::clone(&self.schema);
             let shown = Query { filter: None, limit: None, offset: 0, ..query.clone() };

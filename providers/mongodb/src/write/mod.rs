@@ -56,17 +56,11 @@ fn expect(expected: u64, before: Option<&Page>) -> Result<()> {
 /// The page that says how many rows were written.
 ///
 /// # Errors
-/// PGRST124 if they are too many.
+/// PGRST124 if they are too many, PGRST116 if one was wanted and there are none or many.
 fn counted(rows: u64, options: &WriteOptions) -> Result<Page> {
     options.transaction.check_affected(rows)?;
-    Ok(Page { rows, total: options.count.map(|_| rows), ..Page::default() })
-}
-
-/// The same of rows that are told: a reply of one object needs one.
-fn counted_for(rows: u64, options: &WriteOptions) -> Result<Page> {
-    let page = counted(rows, options)?;
     options.format.check_rows(rows)?;
-    Ok(page)
+    Ok(Page { rows, total: options.count.map(|_| rows), ..Page::default() })
 }
 
 /// The names under which stages show columns as they are stored, and the columns' fields; `None` for stages
@@ -138,7 +132,7 @@ impl Work {
         written: &[&Document],
         options: &WriteOptions,
     ) -> Result<Page> {
-        let mut page = counted_for(written.len() as u64, options)?;
+        let mut page = counted(written.len() as u64, options)?;
         if options.returning == Returning::Representation {
             let shown = Query { filter: None, limit: None, offset: 0, ..query.clone() };
             if let Some((body, rows)) = self.shown_as_they_are(name, &shown, written, &options.format)? {

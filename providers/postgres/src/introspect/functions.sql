@@ -14,7 +14,11 @@ parameters as (
   select p.oid,
          json_agg(json_build_object(
            'name', coalesce(a.name, ''),
-           'type_name', format_type(a.type, null),
+           -- By a type of no length values are passed whole: `character` alone has one.
+           'type_name', case a.type
+             when 'bpchar'::regtype then 'character varying' when 'bpchar[]'::regtype then 'character varying[]'
+             when 'bit'::regtype then 'bit varying' when 'bit[]'::regtype then 'bit varying[]'
+             else format_type(a.type, null) end,
            'required', a.place <= p.pronargs - p.pronargdefaults,
            'variadic', coalesce(a.mode = 'v', false)) order by a.place) as all,
          case count(*) - count(a.name)

@@ -38,7 +38,8 @@ pub(super) fn rows<'q>(
         sql.push(separator).push(&node.row()).push(".").name(column);
         separator = ", ";
     }
-    if separator.is_empty() {
+    // What shows nothing has no columns; an embed needs one to be looked for.
+    if separator.is_empty() && parent.is_some() {
         sql.push("1");
     }
     from(sql, node, parent);

@@ -88,7 +88,7 @@ fn signed(token: &str, algorithm: Algorithm, key: &DecodingKey) -> Result<Map<St
         Fault::ExpiredSignature => unheld("JWT expired"),
         Fault::ImmatureSignature => unheld("JWT not yet valid"),
         Fault::Json(_) | Fault::Utf8(_) => unverified("Parsing claims failed").with_source(error),
-        _ => unverified("JWT cryptographic operation failed").with_source(error),
+        _ => unsuitable().with_source(error),
     })
 }
 
@@ -100,6 +100,7 @@ fn payload(token: &str) -> Option<Map<String, Json>> {
 
 fn unsuitable() -> Error {
     unverified("No suitable key or wrong key type")
+        .with_details("None of the keys was able to decode the JWT")
 }
 
 fn unverified(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {

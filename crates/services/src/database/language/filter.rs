@@ -31,26 +31,26 @@ pub fn parse_condition(field: Field, text: &str) -> Result<Filter> {
 pub fn parse_logic(and: bool, text: &str) -> Result<Filter> {
     // Columns are counted from the operator on, which stands before the value in PostgREST's errors.
     let mut cursor = Cursor::new("logic tree", text).behind(if and { 3 } else { 2 });
-    let filter = group(&mut cursor, and, 0)?;
-    cursor.end("end of input")?;
-    Ok(filter)
+    // What comes behind a whole tree (a parenthesis too many) is passed over, as PostgREST does.
+    group(&mut cursor, and, 0)
 }
 
 fn group(cursor: &mut Cursor<'_>, and: bool, depth: usize) -> Result<Filter> {
     if depth > DEEPEST {
         return Err(cursor.beyond(DEEPEST, "conditions inside one another"));
     }
+    skip_spaces(cursor);
     if !cursor.take("(") {
         return Err(cursor.expected("\"(\""));
     }
     let mut members = Vec::new();
     loop {
-        cursor.take_while(char::is_whitespace);
+        skip_spaces(cursor);
         members.push(member(cursor, depth)?);
         if members.len() > WIDEST {
             return Err(cursor.beyond(WIDEST, "conditions side by side"));
         }
-        cursor.take_while(char::is_whitespace);
+        skip_spaces(cursor);
         if cursor.take(")") {
             return Ok(if and { Filter::And(members) } else { Filter::Or(members) });
         }
@@ -60,12 +60,20 @@ fn group(cursor: &mut Cursor<'_>, and: bool, depth: usize) -> Result<Filter> {
     }
 }
 
+fn skip_spaces(cursor: &mut Cursor<'_>) {
+    cursor.take_while(char::is_whitespace);
+}
+
 fn member(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter> {
     let before = *cursor;
     let negated = cursor.take("not.");
     for (word, and) in [("and", true), ("or", false)] {
         let mut ahead = *cursor;
-        if ahead.take(word) && ahead.peek() == Some('(') {
+        if !ahead.take(word) {
+            continue;
+        }
+        skip_spaces(&mut ahead);
+        if ahead.peek() == Some('(') {
             *cursor = ahead;
             let filter = group(cursor, and, depth + 1)?;
             return Ok(if negated { filter.negated() } else { filter });
@@ -165,7 +173,10 @@ fn modifier(cursor: &mut Cursor<'_>, operator: Operator) -> Result<(Operator, Op
     if !cursor.take("(") {
         return Ok((operator, None));
     }
-    let word = cursor.take_while(|c| c.is_alphanumeric() || c == '_');
+    let word = cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ' ' | '$'));
+    if word.is_empty() {
+        return Err(cursor.expected("letter, digit, \"_\", \" \" or \"$\""));
+    }
     let modified = match operator {
         Operator::FullText(parser, _) => (Operator::FullText(parser, Some(word.to_owned())), None),
         operator if is_quantifiable(&operator) => match word {
@@ -226,10 +237,11 @@ fn text(cursor: &mut Cursor<'_>, nested: bool) -> Result<String> {
 
 /// `(1,"a,b",c)`
 fn list(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
+    skip_spaces(cursor);
     if !cursor.take("(") {
         return Err(cursor.expected("\"(\""));
     }
-    cursor.take_while(char::is_whitespace);
+    skip_spaces(cursor);
     let mut elements = Vec::new();
     if cursor.take(")") {
         return Ok(elements);

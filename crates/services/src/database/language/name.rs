@@ -50,28 +50,38 @@ pub(super) fn path(cursor: &mut Cursor<'_>) -> Result<Vec<JsonStep>> {
     Ok(steps)
 }
 
+/// A key, or an index: of what begins as one and does not end as one, digits and dashes are a key too, but not
+/// behind a sign.
 fn key(cursor: &mut Cursor<'_>) -> Result<JsonKey> {
     let before = *cursor;
     let negative = cursor.take("-");
     let digits = cursor.take_while(|c| c.is_ascii_digit());
-    let ends = cursor.is_done() || matches!(cursor.peek(), Some('-' | ':' | '.' | ',' | ')' | '='));
+    if negative && digits.is_empty() {
+        return Err(cursor.expected("digit"));
+    }
+    let rest = cursor.rest();
+    let ends = rest.is_empty() || ["->", "::", ".", ",", ")"].iter().any(|end| rest.starts_with(end));
     if let (true, Ok(index)) = (ends, digits.parse::<i64>()) {
         return Ok(JsonKey::Index(if negative { -index } else { index }));
+    }
+    if negative {
+        return Err(cursor.expected("digit, \"->\", \"::\", \".\", \",\" or end of input"));
     }
     *cursor = before;
     if cursor.peek() == Some('"') {
         return Ok(JsonKey::Key(cursor.quoted()?));
     }
     let mut text = String::new();
-    while let Some(c) = cursor.peek() {
-        if matches!(c, ':' | '.' | ',' | ')' | '(' | '=') || cursor.rest().starts_with("->") {
+    loop {
+        text.push_str(cursor.take_while(|c| !matches!(c, '(' | '-' | ':' | '.' | ',' | '>' | ')')));
+        if cursor.peek() != Some('-') || cursor.rest().starts_with("->") {
             break;
         }
-        text.push(c);
         cursor.next();
+        text.push('-');
     }
     if text.is_empty() {
-        Err(cursor.expected("any non reserved character different from: .,>()"))
+        Err(cursor.expected("\"-\", digit or any non reserved character different from: .,>()"))
     } else {
         Ok(JsonKey::Key(text))
     }

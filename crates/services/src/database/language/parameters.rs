@@ -26,14 +26,15 @@ pub struct Parameters {
     pub has_select: bool,
 }
 
-/// Parses the parameters of a query string, already percent-decoded, in their order.
+/// Parses the parameters of a query string, already percent-decoded, in their order. Of several lists of one
+/// kind the first counts, of several numbers the last, as with PostgREST.
 ///
 /// # Errors
 /// PGRST100 for what can't be parsed, PGRST103 for a negative limit, PGRST108 for a condition on a
 /// resource that is not embedded.
 pub fn parse_parameters<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)> + Clone) -> Result<Parameters> {
     let mut parameters = Parameters { query: Query::all(), ..Parameters::default() };
-    if let Some((_, select)) = pairs.clone().filter(|(key, _)| *key == "select").last() {
+    if let Some((_, select)) = pairs.clone().find(|(key, _)| *key == "select") {
         parameters.query.items = parse_select(select)?;
         parameters.has_select = true;
     }
@@ -43,12 +44,16 @@ pub fn parse_parameters<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)> + Cl
         }
         match key {
             "select" => {}
-            "columns" => parameters.columns = Some(names("columns parameter", value)?),
-            "on_conflict" => parameters.on_conflict = Some(names("on_conflict parameter", value)?),
+            "columns" => keep_first(&mut parameters.columns, names("columns parameter", value)?),
+            "on_conflict" => keep_first(&mut parameters.on_conflict, names("on_conflict parameter", value)?),
             _ => apply(&mut parameters.query, key, value)?,
         }
     }
     Ok(parameters)
+}
+
+fn keep_first<T>(place: &mut Option<T>, found: T) {
+    place.get_or_insert(found);
 }
 
 fn names(what: &'static str, text: &str) -> Result<Vec<String>> {
@@ -78,7 +83,12 @@ fn apply(query: &mut Query, key: &str, value: &str) -> Result<()> {
     let (embeds, key) = parse_key(key)?;
     let query = embedded(query, &embeds)?;
     match key {
-        Key::Order => query.order = parse_order(value)?,
+        Key::Order => {
+            let order = parse_order(value)?;
+            if query.order.is_empty() {
+                query.order = order;
+            }
+        }
         Key::Limit => {
             let limit = number("limit", value)?.ok_or_else(negative_limit)?;
             query.limit = Some(limit);

@@ -21,8 +21,11 @@ pub fn parse_select(text: &str) -> Result<Vec<Item>> {
         return Ok(Vec::new());
     }
     let items = items(&mut cursor, 0)?;
-    // What comes behind a whole list (a parenthesis too many) is passed over, as PostgREST does.
-    Ok(items)
+    // What comes behind a parenthesis too many is passed over, as PostgREST does.
+    if cursor.is_done() || cursor.peek() == Some(')') {
+        return Ok(items);
+    }
+    Err(cursor.expected("\")\", \",\" or end of input"))
 }
 
 fn items(cursor: &mut Cursor<'_>, depth: usize) -> Result<Vec<Item>> {
