@@ -2,36 +2,55 @@
 //! insert is given numbers.
 
 use sqlparser::ast::{
-    Action, DataType, Grant, GrantObjects, Grantee, GranteeName, Ident, ObjectName, Privileges, Revoke,
+    Action, ArgMode, DataType, Grant, GrantObjects, Grantee, GranteeName, Ident, ObjectName, Privileges,
+    Revoke, Statement,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
-use truststream_kernel::{Error, Result};
+use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{
-    Catalog, DefaultGrant, Function, Grant as Entry, Partitioning, TableName,
+    Catalog, DefaultGrant, Function, Grant as Entry, Parameter, Partitioning, TableName,
 };
 
 use super::functions::spelled;
 use super::names::{idents, parts, table_name};
+use super::type_names::{type_named, type_of};
 use super::{fault, no_such_table};
 
-/// A grant or revoke in which everybody is one of several grantees, as the parser reads it: by a name
-/// in quotes. `None` if it is no such statement.
-pub(super) fn with_public(text: &str) -> Option<String> {
+/// A grant or revoke as the parser reads it: everybody among several grantees by a name in quotes, parameters
+/// of a function, which dumps name, by their types alone. `None` if it is no such statement.
+pub(super) fn readable(text: &str) -> Option<String> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).with_unescape(false).tokenize().ok()?;
-    let is = |token: &Token, name: &str| matches!(token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(name));
     let first = tokens.iter().find(|token| !matches!(token, Token::Whitespace(_)))?;
     if !is(first, "grant") && !is(first, "revoke") {
         return None;
     }
     let list = tokens.iter().rposition(|token| is(token, "to") || is(token, "from"))?;
-    tokens[list..].iter().any(|token| is(token, "public")).then(|| {
-        let one = |(at, token): (usize, &Token)| match at > list && is(token, "public") {
-            true => "\"public\"".to_owned(),
-            false => token.to_string(),
-        };
-        tokens.iter().enumerate().map(one).collect()
-    })
+    let one = |token: &Token| if is(token, "public") { "\"public\"".to_owned() } else { token.to_string() };
+    let objects = without_names(&tokens[..list]).unwrap_or_else(|| written(&tokens[..list]));
+    Some(objects + &tokens[list..].iter().map(one).collect::<String>())
+}
+
+fn is(token: &Token, name: &str) -> bool {
+    matches!(token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(name))
+}
+
+fn written(tokens: &[Token]) -> String {
+    tokens.iter().map(ToString::to_string).collect()
+}
+
+/// What stands before the grantees, with the types of a function's parameters and nothing else of them.
+fn without_names(tokens: &[Token]) -> Option<String> {
+    let function = tokens.iter().position(|token| is(token, "function"))?;
+    let open = function + tokens[function..].iter().position(|token| *token == Token::LParen)?;
+    let close = tokens.iter().rposition(|token| *token == Token::RParen)?;
+    let parameters = written(tokens.get(open + 1..close)?);
+    let sql = format!("create function f({parameters}) returns int language sql as ''");
+    let Ok(Statement::CreateFunction(create)) = super::parse_one(&sql) else { return None };
+    // Those that are results are no part of what a function is called by.
+    let called = create.args.iter().flatten().filter(|argument| argument.mode != Some(ArgMode::Out));
+    let types: Vec<String> = called.map(|argument| argument.data_type.to_string()).collect();
+    Some(format!("{}({}){}", written(&tokens[..open]), types.join(", "), written(&tokens[close + 1..])))
 }
 
 pub(super) fn grant(catalog: &mut Catalog, grant: &Grant) -> Result<()> {
@@ -139,15 +158,33 @@ fn on_function(
     revoke: bool,
 ) -> Result<()> {
     let name = table_name(name);
-    let types: Vec<_> = types.iter().map(spelled).collect();
-    let meant = |known: &Function| {
-        let parameters = known.parameters.iter().map(|parameter| &parameter.type_name);
-        known.name == name && (types.is_empty() || parameters.eq(types.iter()))
+    let wanted: Vec<Type> = types.iter().map(|ty| without_length(type_of(catalog, ty))).collect();
+    let takes = |known: &Function| {
+        let taken = known.parameters.iter();
+        taken.map(|one| without_length(type_named(catalog, &one.type_name))).eq(wanted.iter().cloned())
     };
-    if on_functions(catalog, grantees, revoke, meant)? {
+    let named = catalog.functions.iter().filter(|known| known.name == name);
+    let meant: Vec<Vec<Parameter>> = named
+        .filter(|known| wanted.is_empty() || takes(known))
+        .map(|known| known.parameters.clone())
+        .collect();
+    let is_meant = |known: &Function| known.name == name && meant.contains(&known.parameters);
+    if on_functions(catalog, grantees, revoke, is_meant)? {
         return Ok(());
     }
+    let types: Vec<_> = types.iter().map(spelled).collect();
     Err(fault("42883", format!("function {}({}) does not exist", name.name, types.join(", "))))
+}
+
+/// A type as it tells functions apart.
+fn without_length(ty: Type) -> Type {
+    match ty {
+        Type::Varchar(_) => Type::Varchar(None),
+        Type::Char(_) => Type::Char(1),
+        Type::Numeric(_) => Type::Numeric(None),
+        Type::Array(inner) => Type::Array(Box::new(without_length(*inner))),
+        other => other,
+    }
 }
 
 /// Takes note of a grant on the functions meant, and whether there are any.

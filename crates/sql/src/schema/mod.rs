@@ -186,7 +186,7 @@ fn statement(piece: Piece<'_>) -> Statement {
     let parsed = parse_one(piece.text).or_else(|reason| match identity::reordered(piece.text) {
         Some(text) => parse_one(&text),
         None => match planning::without(piece.text)
-            .or_else(|| grants::with_public(piece.text))
+            .or_else(|| grants::readable(piece.text))
             .or_else(|| views::without_data(piece.text))
         {
             Some(text) => parse_one(&text),

@@ -78,6 +78,22 @@ fn tables_change_as_told() {
 }
 
 #[test]
+fn rights_to_functions_are_told_by_types_as_dumps_name_them() {
+    let catalog = catalog(
+        "create function f(a int, \"b\" \"text\" default 'x', out c int) language sql as 'select 1';
+         create function f(a date) returns int language sql as 'select 1';
+         revoke all on function f(a int, b text, out c int) from public;
+         grant all on function \"public\".\"f\"(\"a\" integer, \"b\" \"text\") to anon, public;
+         grant execute on function f(date) to anon;",
+    );
+    let rights = |at: usize| -> Vec<(&str, bool)> {
+        catalog.functions[at].grants.iter().map(|grant| (grant.role.as_str(), grant.revoke)).collect()
+    };
+    assert_eq!(rights(0), [("public", true), ("anon", false), ("public", false)]);
+    assert_eq!(rights(1), [("anon", false)]);
+}
+
+#[test]
 fn faults_have_postgres_codes() {
     let cases = [
         ("create table a (id int); create table a (id int)", "42P07", "relation \"a\" already exists"),
