@@ -20,12 +20,8 @@ pub fn parse_select(text: &str) -> Result<Vec<Item>> {
     if cursor.is_done() {
         return Ok(Vec::new());
     }
-    let items = items(&mut cursor, 0)?;
-    // What comes behind a parenthesis too many is passed over, as PostgREST does.
-    if cursor.is_done() || cursor.peek() == Some(')') {
-        return Ok(items);
-    }
-    Err(cursor.expected("\")\", \",\" or end of input"))
+    // What comes behind a whole list (a parenthesis too many) is passed over, as PostgREST does.
+    items(&mut cursor, 0)
 }
 
 fn items(cursor: &mut Cursor<'_>, depth: usize) -> Result<Vec<Item>> {
