@@ -96,8 +96,8 @@ pub(crate) fn guard(
     }
 }
 
-/// A view's rows with the row ids of the table written through it: those that a command may touch, or
-/// without one all, to show what was written.
+/// A view's rows with the row ids of the table written through it: those that a command may touch, and read
+/// too where it reads them, or without one all, to show what was written.
 ///
 /// # Errors
 /// 42501 where the table is closed to a caller whose rights count; what can't be translated.
@@ -105,17 +105,17 @@ pub(crate) fn rows_through(
     schema: &Schema,
     view: &TableName,
     access: Access<'_>,
-    command: Option<PolicyCommand>,
+    command: Option<(PolicyCommand, bool)>,
 ) -> Result<String> {
     let inner = access.deeper();
     let invoker = matches!(schema.table(view)?.kind, TableKind::View { invoker: true, .. });
     let read = |other: &TableName| source(schema, other, inner).map_err(|error| Unsupported::carried(&error));
     let base = |table: &TableName| -> std::result::Result<String, Unsupported> {
-        let Some(command) = command.filter(|_| invoker) else { return Ok(physical(table)) };
+        let Some((command, reads)) = command.filter(|_| invoker) else { return Ok(physical(table)) };
         let open =
             |command| inner.using(schema, table, command).map_err(|error| Unsupported::carried(&error));
-        let conditions: Vec<_> =
-            [open(command)?, open(PolicyCommand::Select)?].into_iter().flatten().collect();
+        let readable = if reads { open(PolicyCommand::Select)? } else { None };
+        let conditions: Vec<_> = open(command)?.into_iter().chain(readable).collect();
         Ok(match conditions.is_empty() {
             true => physical(table),
             false => {

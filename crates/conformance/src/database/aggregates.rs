@@ -7,7 +7,7 @@ use truststream_services::database::{
     Query, Transaction,
 };
 
-use super::build::{QueryExt, compact, filled, insert, migrated, read, refused_saying, table};
+use super::build::{QueryExt, compact, embed, filled, insert, migrated, read, refused_saying, table};
 use super::reading::path;
 use crate::{Env, Outcome};
 
@@ -88,6 +88,24 @@ pub(super) async fn by_group(env: Env<DatabaseService>) -> Outcome {
         read(&database, "artists", query).await?,
         r#"[{"country":"SE","count":2},{"country":"TR","count":1},{"country":null,"count":1}]"#
     );
+    Ok(())
+}
+
+/// Embeds of which nothing is shown say which rows are counted, and make no groups.
+pub(super) async fn beside_embeds_that_only_filter(env: Env<DatabaseService>) -> Outcome {
+    let database = filled(&env).await?;
+    let counted = async |column: Option<&str>, country: &str| {
+        let mut artists = embed("artists", &[]);
+        artists.inner = true;
+        artists.query.and(Filter::eq("country", country));
+        let mut items: Vec<Item> = column.into_iter().map(Item::column).collect();
+        items.extend([Item::Count { alias: None, cast: None }, Item::Embed(artists)]);
+        read(&database, "albums", Query { items, ..Query::default() }).await
+    };
+    assert_eq!(counted(None, "SE").await?, r#"[{"count":2}]"#);
+    assert_eq!(counted(None, "NO").await?, r#"[{"count":0}]"#);
+    assert_eq!(counted(Some("artist_id"), "SE").await?, r#"[{"artist_id":1,"count":2}]"#);
+    assert_eq!(counted(Some("artist_id"), "NO").await?, "[]");
     Ok(())
 }
 

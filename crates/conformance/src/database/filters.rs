@@ -6,6 +6,7 @@ use truststream_services::database::{
 
 use super::build::{QueryExt, compare, filled, ids, insert, read, ready, refused_saying};
 use super::operators::is;
+use super::reading::path;
 use crate::{Env, Outcome};
 
 pub(super) async fn logic(env: Env<DatabaseService>) -> Outcome {
@@ -96,6 +97,26 @@ pub(super) async fn quantifiers(env: Env<DatabaseService>) -> Outcome {
     for (filter, expected) in cases {
         let query = Query::all().matching(filter.clone());
         assert_eq!(ids(&database, "artists", query).await?, expected, "{filter:?}");
+    }
+    let of_json = |quantifier: Quantifier, literal: &str| {
+        Filter::Compare(Comparison {
+            field: path("facts", &["s"], true),
+            operator: Operator::Eq,
+            quantifier: Some(quantifier),
+            operand: Operand::Text(literal.into()),
+        })
+    };
+    let cases: [(Filter, &[i64]); 6] = [
+        (of_json(Quantifier::Any, "{text,other}"), &[2]),
+        (of_json(Quantifier::Any, "{null,text}"), &[2]),
+        (of_json(Quantifier::Any, "{}"), &[]),
+        (of_json(Quantifier::All, "{}"), &[1, 2, 3, 4]),
+        (of_json(Quantifier::Any, "{null}"), &[]),
+        (of_json(Quantifier::All, "{null}").negated(), &[]),
+    ];
+    for (filter, expected) in cases {
+        let query = Query::all().matching(filter.clone());
+        assert_eq!(ids(&database, "albums", query).await?, expected, "{filter:?}");
     }
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! Views: read like tables, with the rights of their owner or of who asks.
 
-use truststream_services::database::{DatabaseService, Filter, Query};
+use truststream_services::database::{DatabaseService, Delete, Filter, Query, Returning};
 
-use super::build::{ALICE, BOB, QueryExt, as_role, insert, read, refused, refused_saying, signed_in};
+use super::build::{
+    ALICE, BOB, QueryExt, as_role, ids, insert, insert_returning, migrated, read, refused, refused_saying,
+    signed_in, table, update_returning,
+};
 use super::routines::programmed;
 use crate::{Env, Outcome};
 
@@ -35,6 +38,71 @@ pub(super) async fn are_embedded_by_the_keys_of_their_tables(env: Env<DatabaseSe
         read(&database, "swedes", query).await?,
         r#"[{"name":"Ada","titles":[{"title":"One"},{"title":"Two"}]},{"name":"D%_x","titles":[]}]"#
     );
+    Ok(())
+}
+
+const LETTERS: &str = "
+    create table letters (id int primary key, owner uuid, kind text not null, body text);
+    alter table letters enable row level security;
+    create policy sees on letters for select using (owner = auth.uid() and kind = 'open');
+    create policy adds on letters for insert with check (kind <> 'shut');
+    create policy changes on letters for update using (owner = auth.uid()) with check (true);
+    create policy drops on letters for delete using (owner = auth.uid());
+    create view drafts with (security_invoker = on) as
+      select id, owner, kind, body from letters where kind <> 'gone';
+    grant select, insert, update, delete on letters, drafts to authenticated;
+";
+
+/// Rows need not be readable for what names none of them and wants nothing back, also where the view itself
+/// looks at them.
+pub(super) async fn are_written_by_policies_of_what_is_done(env: Env<DatabaseService>) -> Outcome {
+    let database = migrated(&env, "1_letters.sql", LETTERS).await?;
+    let row = |id: i32, owner: &str, kind: &str| {
+        format!(r#"{{"id":{id},"owner":"{owner}","kind":"{kind}","body":"-"}}"#)
+    };
+    let rows = [row(1, ALICE, "open"), row(2, ALICE, "kept"), row(3, BOB, "open"), row(4, ALICE, "gone")];
+    insert(&database, "letters", &format!("[{}]", rows.join(","))).await?;
+    let alice = signed_in(&database, ALICE);
+    for (at, name) in (10..).step_by(10).zip(["letters", "drafts"]) {
+        let adds = |returning: Returning, at: i32, owner: &str| {
+            let mut adds = insert_returning(name, &row(at, owner, "open"));
+            adds.options.returning = returning;
+            adds
+        };
+        alice.send(adds(Returning::Minimal, at, BOB)).await?;
+        alice.send(adds(Returning::Representation, at + 1, ALICE)).await?;
+        alice.send(adds(Returning::HeadersOnly, at + 2, ALICE)).await?;
+        refused(alice.send(adds(Returning::Representation, at + 3, BOB)).await, "42501");
+        refused(alice.send(adds(Returning::HeadersOnly, at + 3, BOB)).await, "42501");
+        refused(insert(&alice, name, &row(at + 3, ALICE, "shut")).await, "42501");
+    }
+    let changes = |query: Query, returning: Returning, values: &str| {
+        let mut changes = update_returning("drafts", values, query);
+        changes.options.returning = returning;
+        changes
+    };
+    // Those of hers but the one that the view does not show: 1, 2, 11, 12, 21, 22.
+    let all = || Query::all();
+    let body = r#"{"body":"x"}"#;
+    assert_eq!(alice.send(changes(all(), Returning::Minimal, body)).await?.rows, 6);
+    assert_eq!(alice.send(changes(all(), Returning::HeadersOnly, body)).await?.rows, 5);
+    assert_eq!(alice.send(changes(all(), Returning::Representation, body)).await?.rows, 5);
+    let named = all().matching(Filter::eq("kind", "kept"));
+    assert_eq!(alice.send(changes(named, Returning::Minimal, body)).await?.rows, 0);
+    // What nobody reads may go out of sight.
+    let kept = r#"{"kind":"kept"}"#;
+    let one = || all().matching(Filter::eq("id", "12"));
+    refused(alice.send(changes(one(), Returning::Minimal, kept)).await, "42501");
+    assert_eq!(alice.send(changes(all(), Returning::Minimal, kept)).await?.rows, 6);
+    let delete = |returning: Returning| {
+        let mut delete = Delete::new(table("drafts"), all());
+        delete.options.returning = returning;
+        delete
+    };
+    assert_eq!(alice.send(delete(Returning::Representation)).await?.rows, 0);
+    assert_eq!(alice.send(delete(Returning::HeadersOnly)).await?.rows, 0);
+    assert_eq!(alice.send(delete(Returning::Minimal)).await?.rows, 6);
+    assert_eq!(ids(&database, "letters", all()).await?, [3, 4, 10, 20]);
     Ok(())
 }
 

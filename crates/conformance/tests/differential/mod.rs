@@ -84,6 +84,9 @@ async fn written(database: &Database, case: &Case, write: &Write) -> Result<Stri
     let page = open.step(&context(&case.caller), &write.step(case.table, &case.query)).await;
     let page = page?.unwrap_or_default();
     let mut seen = format!("{} {}", page.rows, sorted(&page.body));
+    for (column, literal) in &page.location {
+        let _ = write!(seen, " {column}={}", literal.trim_start_matches("eq."));
+    }
     let table = if case.table == world::VIEW { "children" } else { case.table };
     let all = Query { order: queries::keys(table), ..Query::all() };
     let left = open.step(&Context::system(), &Select::new(TableName::public(table), all).into()).await?;
@@ -127,6 +130,8 @@ fn unordered(json: Json) -> Json {
             members.sort_by(|(left, _), (right, _)| left.cmp(right));
             members.into_iter().collect()
         }
+        // Of values that are equal a group shows any.
+        Json::String(text) if text == "24:00:00" => "1 day".into(),
         scalar => scalar,
     }
 }

@@ -26,15 +26,14 @@ pub enum Change {
 pub struct Write {
     /// What is done.
     pub change: Change,
-    /// Whether the rows are wanted back.
-    pub returning: bool,
+    /// What is wanted back of the rows.
+    pub returning: Returning,
 }
 
 impl Write {
     /// The operation.
     pub fn step(&self, table: &str, query: &Query) -> Step {
-        let returning = if self.returning { Returning::Representation } else { Returning::Minimal };
-        let options = WriteOptions { returning, ..WriteOptions::default() };
+        let options = WriteOptions { returning: self.returning, ..WriteOptions::default() };
         let table = TableName::public(table);
         match &self.change {
             Change::Insert { rows, merge, missing_default } => {
@@ -52,7 +51,11 @@ impl Write {
 
     /// What makes a command of it.
     pub fn shown(&self) -> String {
-        let mut prefer = vec![if self.returning { "return=representation" } else { "return=minimal" }];
+        let mut prefer = vec![match self.returning {
+            Returning::Minimal => "return=minimal",
+            Returning::HeadersOnly => "return=headers-only",
+            Returning::Representation => "return=representation",
+        }];
         let (method, body) = match &self.change {
             Change::Insert { rows, merge, missing_default } => {
                 prefer.extend(merge.map(|merge| match merge {
@@ -173,5 +176,10 @@ pub fn write(table: &Table) -> BoxedStrategy<Write> {
         .prop_flat_map(values)
         .prop_map(|members| Change::Update { values: object(&members) });
     let change = prop_oneof![3 => insert, 3 => update, 1 => Just(Change::Delete)];
-    (change, any::<bool>()).prop_map(|(change, returning)| Write { change, returning }).boxed()
+    let returning = prop_oneof![
+        2 => Just(Returning::Minimal),
+        1 => Just(Returning::HeadersOnly),
+        3 => Just(Returning::Representation),
+    ];
+    (change, returning).prop_map(|(change, returning)| Write { change, returning }).boxed()
 }

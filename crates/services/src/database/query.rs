@@ -180,6 +180,11 @@ impl Query {
         Query { items: vec![Item::All], ..Query::default() }
     }
 
+    /// Whether it takes some of the rows and leaves others: who writes these has to read them.
+    pub fn picks(&self) -> bool {
+        self.filter.is_some() || self.limit.is_some() || self.offset > 0
+    }
+
     /// Adds a condition to those already there.
     pub fn and(&mut self, filter: Filter) {
         self.filter = Some(match self.filter.take() {

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use mongodb::bson::Document;
 use truststream_kernel::{Context, Result};
 use truststream_services::database::{PolicyCommand, Query, TableKind, TableName};
+use truststream_sql::updatable;
 
 use crate::access::Access;
 use crate::judge::{Asked, Judged};
@@ -59,6 +60,9 @@ pub(crate) struct Planner<'a> {
     spread: Vec<(Place, String, Place)>,
     /// Rows are counted: which match, whatever page is wanted of them.
     counting: bool,
+    /// The table that a view is written through without reading it, until the view names it: which of its
+    /// rows are open the command says.
+    unread: Option<TableName>,
 }
 
 impl<'a> Planner<'a> {
@@ -76,6 +80,7 @@ impl<'a> Planner<'a> {
             made: 0,
             spread: Vec::new(),
             counting: false,
+            unread: None,
         }
     }
 
@@ -121,6 +126,10 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// 42501 if it is closed to the caller; PGRST205 if there is none.
     pub(crate) fn origin(&mut self, table: &TableName, command: PolicyCommand) -> Result<Plan> {
+        if self.unread.as_ref() == Some(table) {
+            self.unread = None;
+            return Ok(Plan { collection: names::collection(table), stages: Vec::new() });
+        }
         let stages = self.guarded(table, command)?;
         match self.schema.table(table)?.kind {
             TableKind::Table => Ok(Plan { collection: names::collection(table), stages }),
@@ -177,10 +186,14 @@ impl<'a> Planner<'a> {
         query: &Query,
         (command, returned): (PolicyCommand, bool),
     ) -> Result<Plan> {
-        let mut plan = self.origin(table, command)?;
         let is_view = self.schema.table(table)?.kind != TableKind::Table;
         // What is not filtered and not returned need not be readable.
-        if query.filter.is_some() || !query.order.is_empty() || returned {
+        let reads = returned || query.picks();
+        if is_view && !reads {
+            self.unread = updatable::base(&self.schema.catalog, table).map(|base| base.table);
+        }
+        let mut plan = self.origin(table, command)?;
+        if reads {
             plan.stages.extend(self.guarded(table, PolicyCommand::Select)?);
         }
         // What embeds demand decides what is shown of the rows, not which are written.

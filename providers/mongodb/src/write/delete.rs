@@ -2,7 +2,7 @@
 
 use mongodb::bson::{Bson, Document};
 use truststream_kernel::Result;
-use truststream_services::database::{Delete, Page, PolicyCommand, Returning};
+use truststream_services::database::{Delete, Page, PolicyCommand};
 
 use super::through::Through;
 use super::{instead, key_of};
@@ -25,7 +25,7 @@ impl Work {
         {
             return Ok(page);
         }
-        let returned = op.options.returning == Returning::Representation;
+        let returned = op.options.returning.reads(schema.table(&op.table)?);
         let rows = self.targets(&op.table, &through, &op.query, (PolicyCommand::Delete, returned)).await?;
         let rows = self.before_delete(named, rows).await?;
         let keys: Vec<Bson> = rows.iter().map(key_of).collect();

@@ -43,7 +43,7 @@ impl Work {
         let rows = self.rows_of(&schema, (&op.table, &through), given).await?;
         self.may_write_through((&op.table, &through), PolicyCommand::Insert, &rows)?;
         let key = conflict_key(op, &through)?;
-        let readable = op.options.returning == Returning::Representation || key.is_some();
+        let readable = op.options.returning.reads(schema.table(&op.table)?) || key.is_some();
         let rule = op.on_conflict.as_ref().zip(key.as_deref());
         let owner = self.owner;
         self.owner |= through.is_owned();

@@ -3,7 +3,7 @@
 use mongodb::bson::{Bson, Document, doc};
 use truststream_kernel::{Result, Value};
 use truststream_services::database::{
-    Delete, Page, PolicyCommand, Query, Returning, Table, TableName, Update, WriteOptions,
+    Delete, Page, PolicyCommand, Query, Table, TableName, Update, WriteOptions,
 };
 
 use super::put::written;
@@ -25,7 +25,7 @@ impl Work {
             return Ok(None);
         }
         let Some(set) = assignments(&self.schema, named, values)? else { return Ok(None) };
-        let Some(filter) = self.filter_there(named.0, &op.query, &op.options, PolicyCommand::Update)? else {
+        let Some(filter) = self.filter_there(named, &op.query, &op.options, PolicyCommand::Update)? else {
             return Ok(None);
         };
         let change = doc! { "q": filter, "u": { "$set": set }, "multi": true };
@@ -38,7 +38,7 @@ impl Work {
         if is_referred_to(&self.schema, named.0) || !named.1.triggers.is_empty() {
             return Ok(None);
         }
-        let Some(filter) = self.filter_there(named.0, &op.query, &op.options, PolicyCommand::Delete)? else {
+        let Some(filter) = self.filter_there(named, &op.query, &op.options, PolicyCommand::Delete)? else {
             return Ok(None);
         };
         let command = doc! { "delete": collection(named.0), "deletes": [{ "q": filter, "limit": 0 }] };
@@ -49,23 +49,23 @@ impl Work {
     /// the new state of rows is to be judged or returned.
     fn filter_there(
         &self,
-        table: &TableName,
+        (name, table): Named<'_>,
         query: &Query,
         options: &WriteOptions,
         command: PolicyCommand,
     ) -> Result<Option<Document>> {
         let page = !query.order.is_empty() || query.limit.is_some() || query.offset > 0;
-        if page || options.returning == Returning::Representation {
+        if page || options.returning.reads(table) {
             return Ok(None);
         }
         let mut planner = self.planner(&self.schema);
         let judged = command == PolicyCommand::Update
-            && (planner.check(table, command)?.is_some()
-                || planner.using(table, PolicyCommand::Select)?.is_some());
+            && (planner.check(name, command)?.is_some()
+                || planner.using(name, PolicyCommand::Select)?.is_some());
         if judged {
             return Ok(None);
         }
-        let mut stages = planner.targets(table, query, (command, false))?.stages;
+        let mut stages = planner.targets(name, query, (command, false))?.stages;
         // The last one only leaves temporary fields out.
         stages.pop();
         let tests = stages.into_iter().map(|mut stage| match stage.remove("$match") {

@@ -2,7 +2,7 @@
 
 use mongodb::bson::Document;
 use truststream_kernel::Result;
-use truststream_services::database::{Page, PolicyCommand, Returning, Update, errors};
+use truststream_services::database::{Page, PolicyCommand, Update, errors};
 
 use super::Named;
 use super::instead;
@@ -31,7 +31,7 @@ impl Work {
         {
             return Ok(page);
         }
-        let returned = op.options.returning == Returning::Representation;
+        let returned = op.options.returning.reads(schema.table(&op.table)?);
         let old = self.targets(&op.table, &through, &op.query, (PolicyCommand::Update, returned)).await?;
         let Some(row) = values.rows.first().filter(|_| !values.columns.is_empty()) else {
             return self.answer(&op.table, &op.query, &[], &op.options).await;
@@ -52,7 +52,7 @@ impl Work {
                 }
             }
         }
-        let readable = op.query.filter.is_some() || returned;
+        let readable = op.query.picks() || returned;
         let owner = self.owner;
         self.owner |= through.is_owned();
         let columns: Vec<&str> = values.columns.iter().map(|column| column.name.as_str()).collect();

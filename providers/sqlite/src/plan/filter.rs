@@ -82,6 +82,8 @@ impl Planner<'_> {
             return Err(Error::invalid_input("an array was expected"));
         };
         limits::check_elements(elements.len())?;
+        // What is bound for the term has to be named, whatever it is compared with.
+        let unknown = format!("({} = NULL)", term.sql);
         let parts = elements
             .iter()
             .map(|element| match element.to_text() {
@@ -89,12 +91,12 @@ impl Planner<'_> {
                     let sql = self.compare(scope, term, &comparison.operator, &text)?;
                     Ok(format!("({sql})"))
                 }
-                None => Ok("NULL".to_owned()),
+                None => Ok(unknown.clone()),
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(match (quantifier, parts.is_empty()) {
-            (Quantifier::Any, true) => "0".to_owned(),
-            (Quantifier::All, true) => "1".to_owned(),
+            (Quantifier::Any, true) => format!("{unknown} IS NOT NULL"),
+            (Quantifier::All, true) => format!("{unknown} IS NULL"),
             (Quantifier::Any, false) => limits::joined(parts, " OR "),
             (Quantifier::All, false) => limits::joined(parts, " AND "),
         })

@@ -171,7 +171,8 @@ impl<'a> Planner<'a> {
         let scope = self.scope(table);
         let mut conditions = vec![self.allowed(table, command)?];
         // What is not filtered and not returned need not be readable.
-        if query.filter.is_some() || returns {
+        let reads = returns || query.picks();
+        if reads {
             conditions.push(self.allowed(table, PolicyCommand::Select)?);
         }
         let guarded = conditions.into_iter().flatten().collect::<Vec<_>>();
@@ -181,7 +182,7 @@ impl<'a> Planner<'a> {
                 format!("(SELECT rowid AS rowid, * FROM {name} WHERE {guarded}) AS {}", scope.alias)
             }
             TableKind::View { .. } => {
-                let rows = translate::rows_through(self.schema, table, self.access, Some(command))?;
+                let rows = translate::rows_through(self.schema, table, self.access, Some((command, reads)))?;
                 format!("({rows}) AS {}", scope.alias)
             }
         };

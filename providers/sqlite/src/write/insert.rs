@@ -344,5 +344,5 @@ impl Write<'_> {
 pub(super) fn reads(op: &Insert, table: &Table) -> bool {
     let key =
         op.on_conflict.as_ref().is_some_and(|rule| rule.columns.is_some() || !table.primary_key.is_empty());
-    key || op.options.returning == Returning::Representation
+    key || op.options.returning.reads(table)
 }

@@ -91,7 +91,7 @@ impl<'a> Write<'a> {
         command: PolicyCommand,
         returning: Returning,
     ) -> Result<Vec<i64>> {
-        let purpose = Purpose::Targets(command, returning == Returning::Representation);
+        let purpose = Purpose::Targets(command, returning.reads(self.schema.table(name)?));
         ids(self.conn, &plan::statement(self.schema, self.cx, purpose, (name, query), &Source::Table)?)
     }
 

@@ -68,7 +68,7 @@ impl Write<'_> {
             columns: Some(through.renamed(&columns, "insert into")?),
             on_conflict,
             query: Query::all(),
-            options: WriteOptions { returning: Returning::Minimal, ..WriteOptions::default() },
+            options: self.below(through, op.options.returning)?,
             ..op.clone()
         };
         let owner = Context::system();
@@ -85,6 +85,14 @@ impl Write<'_> {
         Ok(page)
     }
 
+    /// What is wanted of the table's rows where this is wanted of the view's: that they are read is what
+    /// their policies ask for.
+    fn below(&self, through: &Through<'_>, returning: Returning) -> Result<WriteOptions> {
+        let reads = returning.reads(self.schema.table(through.view)?);
+        let returning = if reads { Returning::Representation } else { Returning::Minimal };
+        Ok(WriteOptions { returning, ..WriteOptions::default() })
+    }
+
     /// Updates through a view.
     pub(super) fn update_through(&self, op: &Update, through: &Through<'_>) -> Result<Page> {
         let body = op.values.read()?;
@@ -96,6 +104,7 @@ impl Write<'_> {
             table: through.base.table.clone(),
             values: through.body(&body)?,
             columns: Some(through.renamed(&columns, "update")?),
+            options: self.below(through, op.options.returning)?,
             ..op.clone()
         };
         let owner = Context::system();

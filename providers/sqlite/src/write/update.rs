@@ -4,7 +4,7 @@ use rusqlite::params_from_iter;
 use rusqlite::types::ToSqlOutput;
 use truststream_kernel::{Result, Value};
 use truststream_services::database::{
-    Column, Page, PolicyCommand, Returning, Table, TableName, Update, errors,
+    Column, Page, PolicyCommand, Table, TableName, Update, errors,
 };
 use truststream_sql::quote::quote;
 use truststream_sql::sqlite::trigger::before;
@@ -43,7 +43,7 @@ impl Write<'_> {
             true => targets,
             false => self.set(&op.table, table, &given, &targets)?,
         };
-        let readable = op.query.filter.is_some() || op.options.returning == Returning::Representation;
+        let readable = op.query.picks() || op.options.returning.reads(table);
         self.check(&op.table, &written, PolicyCommand::Update, readable)?;
         Ok(written)
     }

@@ -5,7 +5,7 @@ use truststream_kernel::value::Rows;
 use truststream_kernel::{Body, Result};
 
 use super::stripped;
-use crate::database::errors;
+use crate::database::{Table, errors};
 
 /// How a reply is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -100,6 +100,17 @@ pub enum Returning {
     HeadersOnly,
     /// The rows as the query's items select them.
     Representation,
+}
+
+impl Returning {
+    /// Whether rows of a table are read after they are written, so that the caller must be allowed to.
+    pub fn reads(self, table: &Table) -> bool {
+        match self {
+            Returning::Minimal => false,
+            Returning::HeadersOnly => !table.primary_key.is_empty(),
+            Returning::Representation => true,
+        }
+    }
 }
 
 /// Rows (or what a write or call returns) as the engine built them.
