@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use mongodb::bson::Document;
-use truststream_kernel::{Context, Error, ErrorKind, Result};
-use truststream_services::database::{Format, Media, Page, Query, Select, TableName};
+use truststream_kernel::{Context, Result};
+use truststream_services::database::{Format, Media, Page, Query, Select, TableName, errors};
 
 use crate::cancel::Watch;
 use crate::driver::Shared;
@@ -55,21 +55,10 @@ impl Work {
             let plan = self.planner(&self.schema).count(&op.table, &op.query)?;
             let counted = self.documents(plan).await?;
             let found = counted.first().and_then(|one| one.get("n")).and_then(integer).unwrap_or(0);
-            let found = found.unsigned_abs();
-            let beyond = op.query.offset > found;
-            if beyond && op.format.media != Media::Object {
-                let details = format!(
-                    "An offset of {} was requested, but there are only {found} rows.",
-                    op.query.offset
-                );
-                return Err(Error::new(
-                    ErrorKind::InvalidInput,
-                    "PGRST103",
-                    "Requested range not satisfiable",
-                )
-                .with_details(details));
-            }
-            total = Some(found);
+            total = Some(found.unsigned_abs());
+        }
+        if op.format.media != Media::Object {
+            errors::satisfiable(op.query.offset, total)?;
         }
         let (body, rows) = self.rendered(&op.table, &op.query, &Source::Table, &op.format).await?;
         Ok(Page { body, rows, total, ..Page::default() })

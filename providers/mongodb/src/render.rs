@@ -63,7 +63,7 @@ impl<'a> Renderer<'a> {
                 // Names stand as they are, and nothing is named where there is no row: as in PostgREST.
                 let text = match self.rows {
                     0 => "\n".to_owned(),
-                    _ => self.shape.fields.iter().map(name).collect::<Vec<_>>().join(",") + &self.out,
+                    _ => names(self.shape).join(",") + &self.out,
                 };
                 Ok((text.into(), self.rows))
             }
@@ -112,27 +112,36 @@ impl<'a> Renderer<'a> {
         let mut texts = Vec::with_capacity(self.shape.fields.len());
         for field in &self.shape.fields {
             let found = parts.take(key(field))?;
-            texts.push(match field {
+            match field {
                 Out::Value { .. } | Out::Count { .. } | Out::Average { .. } => {
                     let (value, ty) = self.value(found, field)?;
-                    value.to_text_as(&ty)
+                    texts.push(value.to_text_as(&ty));
                 }
-                Out::Embed { .. } | Out::Spread { .. } => {
-                    let mut nested = Renderer {
-                        catalog: self.catalog,
-                        shape: self.shape,
-                        format: self.format,
-                        out: String::new(),
-                        rows: 0,
-                    };
-                    nested.member(found, field, &mut true)?;
-                    Some(nested.out)
-                }
-            });
+                Out::Embed { .. } => texts.push(self.json(|json| json.member(found, field, &mut true))?),
+                Out::Spread { shape, .. } => self.cells(&Rows::of(found, shape)?, shape, &mut texts)?,
+            }
         }
         self.out.push('\n');
         push_fields(&mut self.out, &texts);
         Ok(())
+    }
+
+    /// What a spread to-many embed makes of its fields, each a cell.
+    fn cells(&self, rows: &Rows<'_>, shape: &Shape, texts: &mut Vec<Option<String>>) -> Result<()> {
+        for inner in &shape.fields {
+            match inner {
+                Out::Spread { key, shape } => self.cells(&rows.within(key, shape)?, shape, texts)?,
+                _ => texts.push(self.json(|json| json.column(rows, inner))?),
+            }
+        }
+        Ok(())
+    }
+
+    /// JSON within a cell; `None` for null.
+    fn json(&self, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<Option<String>> {
+        let mut nested = Renderer { out: String::new(), rows: 0, ..*self };
+        write(&mut nested)?;
+        Ok(Some(nested.out).filter(|json| json != "null"))
     }
 
     fn object(&mut self, document: &RawDocument, shape: &Shape) -> Result<()> {
@@ -344,6 +353,15 @@ fn record(field: &Out) -> Option<&Composite> {
         Out::Value { record, cast: None, .. } => record.as_deref(),
         _ => None,
     }
+}
+
+/// The names of a line's cells.
+fn names<'s>(shape: &'s Shape) -> Vec<&'s str> {
+    let of = |field: &'s Out| match field {
+        Out::Spread { shape, .. } => names(shape),
+        field => vec![name(field)],
+    };
+    shape.fields.iter().flat_map(of).collect()
 }
 
 fn key(field: &Out) -> &str {

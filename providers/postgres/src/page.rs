@@ -84,16 +84,3 @@ pub(crate) fn named_row(page: &Page) -> Result<()> {
         "Payload values do not match URL in primary key column(s)",
     ))
 }
-
-/// An offset beyond the total of a counted query.
-pub(crate) fn satisfiable(offset: u64, page: &Page) -> Result<()> {
-    match page.total {
-        Some(total) if offset > total => {
-            Err(Error::new(ErrorKind::InvalidInput, "PGRST103", "Requested range not satisfiable")
-                .with_details(format!(
-                    "An offset of {offset} was requested, but there are only {total} rows."
-                )))
-        }
-        _ => Ok(()),
-    }
-}

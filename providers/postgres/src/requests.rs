@@ -6,12 +6,12 @@ use tokio_postgres::Row;
 use truststream_kernel::value::Rows;
 use truststream_kernel::{Context, Error, Result};
 use truststream_services::database::{
-    Arguments, Count, Delete, Insert, Invoke, Media, Page, Select, Transaction, Update, WriteOptions,
+    Arguments, Count, Delete, Insert, Invoke, Media, Page, Select, Transaction, Update, WriteOptions, errors,
 };
 
 use crate::driver::PostgresDriver;
 use crate::error::failed;
-use crate::page::{affected, named_row, page, satisfiable, singular};
+use crate::page::{affected, named_row, page, singular};
 use crate::pieces::{Pieced, Pieces};
 use crate::render::{self, Callable, Statement};
 use crate::schema::Schema;
@@ -33,7 +33,7 @@ impl PostgresDriver {
         let mut found = self.run(cx, &scope, &statement, |page| singular(&op.format.media, page)).await?;
         Box::pin(self.estimate(cx, &schema, op, &mut found)).await?;
         if op.format.media != Media::Object {
-            satisfiable(op.query.offset, &found)?;
+            errors::satisfiable(op.query.offset, found.total)?;
         }
         Ok(found)
     }
@@ -120,7 +120,7 @@ impl PostgresDriver {
         if function.returns.void {
             called.status.get_or_insert(204);
         }
-        satisfiable(op.query.offset, &called)?;
+        errors::satisfiable(op.query.offset, called.total)?;
         Ok(called)
     }
 

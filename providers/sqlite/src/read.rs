@@ -1,7 +1,7 @@
 //! Selects.
 
-use truststream_kernel::{Context, Error, ErrorKind, Result};
-use truststream_services::database::{Format, Media, Page, Select, Table};
+use truststream_kernel::{Context, Result};
+use truststream_services::database::{Format, Media, Page, Select, Table, errors};
 
 use crate::connection::Conn;
 use crate::error::convert;
@@ -28,14 +28,10 @@ pub(crate) fn select(conn: &Conn, schema: &Schema, cx: &Context, op: &Select) ->
     };
     let mut total = None;
     if let Some(found) = total::total(conn, schema, cx, op)? {
-        let beyond = op.query.offset > found;
-        if beyond && op.format.media != Media::Object {
-            let details =
-                format!("An offset of {} was requested, but there are only {found} rows.", op.query.offset);
-            return Err(Error::new(ErrorKind::InvalidInput, "PGRST103", "Requested range not satisfiable")
-                .with_details(details));
-        }
         total = Some(found);
+    }
+    if op.format.media != Media::Object {
+        errors::satisfiable(op.query.offset, total)?;
     }
     let (table, query) = (&op.table, &op.query);
     let page = if op.as_values && matches!(op.format.media, Media::Json | Media::Object) {

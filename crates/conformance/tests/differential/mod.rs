@@ -23,13 +23,14 @@ use truststream_mongodb::MongoDriver;
 use truststream_postgres::PostgresDriver;
 use truststream_services::database::language::render_query;
 use truststream_services::database::{
-    Begin, Count, Database, DatabaseService, Insert, Migrate, Query, Select, TableName,
+    Arguments, Begin, Count, Database, DatabaseService, Insert, Invoke, Migrate, Query, Select, TableName,
+    Transaction,
 };
 use truststream_sqlite::SqliteDriver;
 
-use queries::{Caller, Case, aggregates};
+use queries::{Caller, Case, groups};
 use world::{Scope, World};
-use writes::Write;
+use writes::{Change, Write};
 
 /// The code of what should never happen.
 const INTERNAL: &str = "XX000";
@@ -71,9 +72,18 @@ fn context(caller: &Caller) -> Context {
 
 /// The answer in a form that is the same for the same answer.
 async fn read(database: &Database, case: &Case) -> Result<String> {
-    let mut select = Select::new(TableName::public(case.table), case.query.clone());
-    select.count = case.count.then_some(Count::Exact);
-    let page = database.with(context(&case.caller)).send(select).await?;
+    let database = database.with(context(&case.caller));
+    let count = case.count.then_some(Count::Exact);
+    let (format, query) = (case.how.format.clone(), case.query.clone());
+    let transaction = Transaction { time_zone: case.how.zone.map(str::to_owned), ..Transaction::default() };
+    let page = if case.how.called {
+        let function = TableName::public(format!("some_{}", case.table));
+        let (arguments, read_only) = (Arguments::Json("{}".into()), true);
+        database.send(Invoke { function, arguments, query, read_only, count, format, transaction }).await?
+    } else {
+        let select = Select::new(TableName::public(case.table), query);
+        database.send(Select { count, format, transaction, ..select }).await?
+    };
     let rows = if groups(&case.query) { sorted(&page.body) } else { compact(&page.body) };
     Ok(format!("{rows} {:?}", page.total))
 }
@@ -84,8 +94,11 @@ async fn written(database: &Database, case: &Case, write: &Write) -> Result<Stri
     let page = open.step(&context(&case.caller), &write.step(case.table, &case.query)).await;
     let page = page?.unwrap_or_default();
     let mut seen = format!("{} {}", page.rows, sorted(&page.body));
-    for (column, literal) in &page.location {
-        let _ = write!(seen, " {column}={}", literal.trim_start_matches("eq."));
+    // Of several rows nobody tells the key.
+    if page.rows == 1 && matches!(write.change, Change::Insert { .. }) {
+        for (column, literal) in &page.location {
+            let _ = write!(seen, " {column}={}", literal.trim_start_matches("eq."));
+        }
     }
     let table = if case.table == world::VIEW { "children" } else { case.table };
     let all = Query { order: queries::keys(table), ..Query::all() };
@@ -136,13 +149,6 @@ fn unordered(json: Json) -> Json {
     }
 }
 
-/// Whether rows are grouped anywhere.
-fn groups(query: &Query) -> bool {
-    use truststream_services::database::Item;
-    let inside = |item: &Item| matches!(item, Item::Embed(embed) if groups(&embed.query));
-    aggregates(query) || query.items.iter().any(inside)
-}
-
 /// The request as a command, with all that it needs.
 fn shown(world: &World, case: &Case) -> String {
     let mut out = world.sql();
@@ -150,12 +156,13 @@ fn shown(world: &World, case: &Case) -> String {
         let _ = writeln!(out, "-- {table}: {rows}");
     }
     let pairs = render_query(&case.query).unwrap_or_default();
-    let _ = write!(out, "curl -G \"$URL/rest/v1/{}\"", case.table);
+    let called = if case.how.called { "rpc/some_" } else { "" };
+    let _ = write!(out, "curl -G \"$URL/rest/v1/{called}{}\"", case.table);
     for (name, value) in pairs {
         let _ = write!(out, " --data-urlencode '{name}={}'", value.replace('\'', "'\\''"));
     }
     let count = if case.count { " -H 'Prefer: count=exact'" } else { "" };
-    let how = case.write.as_ref().map_or_else(|| count.to_owned(), Write::shown);
+    let how = case.write.as_ref().map_or_else(|| format!("{count}{}", case.how.shown()), Write::shown);
     let _ = writeln!(out, "{how} # as {:?}", case.caller);
     out
 }

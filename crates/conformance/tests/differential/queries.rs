@@ -5,8 +5,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::sample::select;
 use truststream_services::database::{
-    Aggregate, AggregateFunction, Comparison, Embed, Field, Filter, FullTextParser, Is, Item, JsonKey,
-    JsonStep, Nulls, Operand, Operator, Order, Quantifier, Query,
+    Aggregate, AggregateFunction, Comparison, Embed, Field, Filter, Format, FullTextParser, Is, Item,
+    JsonKey, JsonStep, Media, Nulls, Operand, Operator, Order, Quantifier, Query,
 };
 
 use super::world::{Column, Family, Table, USERS, World};
@@ -34,8 +34,40 @@ pub struct Case {
     pub query: Query,
     /// Whether the total is asked for.
     pub count: bool,
+    /// How the answer is wanted.
+    pub how: How,
     /// What is written, where the request is no read.
     pub write: Option<Write>,
+}
+
+/// How an answer is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct How {
+    /// In which representation.
+    pub format: Format,
+    /// In which time zone.
+    pub zone: Option<&'static str>,
+    /// Of a function that gives the table's rows.
+    pub called: bool,
+}
+
+impl How {
+    /// The options of a command that say so.
+    pub fn shown(&self) -> String {
+        let stripped = if self.format.strip_nulls { ";nulls=stripped" } else { "" };
+        let mut shown = match self.format.media {
+            Media::Csv => " -H 'Accept: text/csv'".to_owned(),
+            Media::Object => format!(" -H 'Accept: application/vnd.pgrst.object+json{stripped}'"),
+            _ if self.format.strip_nulls => {
+                format!(" -H 'Accept: application/vnd.pgrst.array+json{stripped}'")
+            }
+            _ => String::new(),
+        };
+        if let Some(zone) = self.zone {
+            shown.push_str(&format!(" -H 'Prefer: timezone={zone}'"));
+        }
+        shown
+    }
 }
 
 /// From, the word for it, to, whether that is one row.
@@ -276,9 +308,12 @@ fn query(world: &Arc<World>, name: &'static str, depth: u32) -> BoxedStrategy<Qu
             }),
     ];
     let page = (proptest::option::weighted(0.3, 0..5u64), prop_oneof![4 => Just(0), 1 => 0..3u64]);
-    (shown, embeds, proptest::option::of(filter(&table)), order(&table), page, any::<bool>())
-        .prop_map(move |(mut items, embeds, filter, mut order, (limit, offset), related)| {
+    let absent = proptest::option::weighted(0.3, select(vec![Is::Null, Is::NotNull]));
+    (shown, embeds, proptest::option::of(filter(&table)), order(&table), page, any::<bool>(), absent)
+        .prop_map(move |(mut items, embeds, filter, mut order, (limit, offset), related, absent)| {
             order.splice(0..0, by_related(name, &embeds).filter(|_| related));
+            let filter = filter.into_iter().chain(absent.and_then(|is| by_absence(&embeds, is)));
+            let filter = filter.reduce(|left, right| Filter::And(vec![left, right]));
             items.extend(embeds);
             let mut query = Query { items, filter, order, limit, offset };
             if aggregates(&query) {
@@ -314,6 +349,20 @@ fn by_related(from: &str, embeds: &[Item]) -> Option<Order> {
     })
 }
 
+/// Whether there is a row of an embed.
+fn by_absence(embeds: &[Item], is: Is) -> Option<Filter> {
+    embeds.iter().find_map(|item| match item {
+        // A spread group is there whatever it is of.
+        Item::Embed(embed) if !aggregates(&embed.query) => Some(Filter::Compare(Comparison {
+            field: Field::column(embed.name()),
+            operator: Operator::Is,
+            quantifier: None,
+            operand: Operand::Is(is),
+        })),
+        _ => None,
+    })
+}
+
 /// Whether rows are grouped, by this query or by what is spread into it.
 pub fn aggregates(query: &Query) -> bool {
     query.items.iter().any(|item| match item {
@@ -322,6 +371,12 @@ pub fn aggregates(query: &Query) -> bool {
         Item::Embed(embed) => embed.spread && aggregates(&embed.query),
         Item::All => false,
     })
+}
+
+/// Whether rows are grouped anywhere.
+pub fn groups(query: &Query) -> bool {
+    let inside = |item: &Item| matches!(item, Item::Embed(embed) if groups(&embed.query));
+    aggregates(query) || query.items.iter().any(inside)
 }
 
 /// Whether an embed reads a table, however deep.
@@ -359,6 +414,19 @@ fn distinct(items: Vec<Item>, depth: u32) -> Vec<Item> {
     renamed.collect()
 }
 
+fn how(functions: bool) -> BoxedStrategy<How> {
+    let media = prop_oneof![6 => Just(Media::Json), 1 => Just(Media::Csv), 1 => Just(Media::Object)];
+    let zone = proptest::option::weighted(0.2, select(vec!["America/New_York", "Asia/Kolkata"]));
+    let called = proptest::bool::weighted(if functions { 0.2 } else { 0.0 });
+    (media, proptest::bool::weighted(0.1), zone, called)
+        .prop_map(|(media, strip_nulls, zone, called)| How {
+            format: Format { media, strip_nulls, ..Format::default() },
+            zone,
+            called,
+        })
+        .boxed()
+}
+
 /// A random request.
 pub fn case(world: &Arc<World>) -> BoxedStrategy<Case> {
     let caller = prop_oneof![
@@ -367,17 +435,23 @@ pub fn case(world: &Arc<World>) -> BoxedStrategy<Case> {
         2 => (select(&USERS[..]), select(&["red", "blue"][..])).prop_map(|(user, team)| Caller::User(user, team)),
     ];
     let world = Arc::clone(world);
-    (0..world.tables.len(), caller, any::<bool>(), proptest::bool::weighted(0.3))
-        .prop_flat_map(move |(at, caller, count, writes)| {
+    let how = how(world.functions);
+    (0..world.tables.len(), caller, any::<bool>(), how, proptest::bool::weighted(0.3))
+        .prop_flat_map(move |(at, caller, count, how, writes)| {
             let table = &world.tables[at];
             let write = if writes { write(table).prop_map(Some).boxed() } else { Just(None).boxed() };
             let name = table.name;
-            (query(&world, name, 0), write).prop_map(move |(query, write)| Case {
-                caller: caller.clone(),
-                table: name,
-                query: if write.is_some() { plain(query, name) } else { query },
-                count,
-                write,
+            (query(&world, name, 0), write).prop_map(move |(query, write)| {
+                // Only JSON is read again, to find what is in it in any order.
+                let plainly = write.is_some() || (groups(&query) && how.format.media == Media::Csv);
+                Case {
+                    caller: caller.clone(),
+                    table: name,
+                    query: if write.is_some() { plain(query, name) } else { query },
+                    count,
+                    how: if plainly { How::default() } else { how.clone() },
+                    write,
+                }
             })
         })
         .boxed()

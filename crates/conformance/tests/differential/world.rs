@@ -340,7 +340,17 @@ impl World {
                 }
             }
         }
-        sql + if self.functions { FUNCTIONS } else { "" }
+        if self.functions {
+            sql.push_str(FUNCTIONS);
+            for table in &self.tables {
+                let name = table.name;
+                sql.push_str(&format!(
+                    "create function some_{name}() returns setof {name} language sql stable as $$\n  \
+                     select * from {name} where team is not null\n$$;\n"
+                ));
+            }
+        }
+        sql
     }
 
     /// The rows of each table that has some, as a JSON array.

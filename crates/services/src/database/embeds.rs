@@ -28,15 +28,4 @@ impl Query {
     pub fn ordering_embed(&self, name: &str) -> Result<&Embed> {
         self.embed(name).ok_or_else(|| not_embedded(name))
     }
-
-    /// Whether it gives one group whatever there is: it aggregates and names nothing to group by.
-    pub fn is_one_group(&self) -> bool {
-        let aggregates = |item: &Item| match item {
-            Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
-            Item::Embed(embed) => embed.spread && embed.query.is_one_group(),
-            Item::All | Item::Column { .. } => false,
-        };
-        let is_silent = |item: &Item| matches!(item, Item::Embed(embed) if embed.shows_nothing());
-        self.items.iter().any(aggregates) && self.items.iter().all(|item| aggregates(item) || is_silent(item))
-    }
 }

@@ -27,6 +27,21 @@ pub fn not_one(rows: u64) -> Error {
         .with_details(format!("The result contains {rows} rows"))
 }
 
+/// Refuses an offset beyond the total of a counted query.
+///
+/// # Errors
+/// PGRST103
+pub fn satisfiable(offset: u64, total: Option<u64>) -> Result<()> {
+    match total {
+        Some(total) if offset > total => {
+            let message = "Requested range not satisfiable";
+            let details = format!("An offset of {offset} was requested, but there are only {total} rows.");
+            Err(Error::new(ErrorKind::InvalidInput, "PGRST103", message).with_details(details))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A write of so many rows, more than were to be affected.
 pub fn too_many_affected(rows: u64) -> Error {
     let message = "Query result exceeds max-affected preference constraint";

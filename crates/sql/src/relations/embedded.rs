@@ -61,4 +61,21 @@ impl Relations {
         }
         Ok(())
     }
+
+    /// Whether a query on a table gives one group whatever there is: it aggregates, itself or by one row that
+    /// is spread into it, and names nothing to group by.
+    pub fn is_one_group(&self, table: &TableName, query: &Query) -> bool {
+        let hoisted = |embed: &Embed| {
+            let one = self.embedded(table, embed).ok().filter(|found| embed.spread && found.to_one);
+            one.is_some_and(|found| self.is_one_group(&found.to, &embed.query))
+        };
+        let aggregates = |item: &Item| match item {
+            Item::Count { .. } | Item::Column { aggregate: Some(_), .. } => true,
+            Item::Embed(embed) => hoisted(embed),
+            Item::All | Item::Column { .. } => false,
+        };
+        let is_silent = |item: &Item| matches!(item, Item::Embed(embed) if embed.shows_nothing());
+        query.items.iter().any(aggregates)
+            && query.items.iter().all(|item| aggregates(item) || is_silent(item))
+    }
 }

@@ -8,7 +8,7 @@ use mongodb::bson::raw::{RawDocument, RawDocumentBuf};
 use mongodb::bson::{Document, doc};
 use sqlparser::ast::Statement;
 use truststream_kernel::{Context, Error, ErrorKind, Result, Type, Value};
-use truststream_services::database::{Function, Invoke, Media, Page, Query};
+use truststream_services::database::{Function, Invoke, Media, Page, Query, errors};
 use truststream_sql::callable::Callable;
 use truststream_sql::computed;
 use truststream_sql::expression::{SCALAR, parameter_type, result_columns, statements};
@@ -188,6 +188,9 @@ impl Work {
             Some(_) => Some(self.counted(rows, &place, query).await?),
             None => None,
         };
+        if op.format.media != Media::Object {
+            errors::satisfiable(query.offset, total)?;
+        }
         if op.transaction.max_affected.is_some() {
             op.transaction.check_affected(self.counted(rows, &place, query).await?)?;
         }

@@ -34,10 +34,15 @@ impl Planner<'_> {
         embed: &Embed,
         stages: &mut Vec<Document>,
     ) -> Result<Vec<Part>> {
+        let relationship = self.relationship(&parent.table, embed)?;
         if embed.shows_nothing() {
+            self.schema.relations.check(&relationship.to, &embed.query)?;
+            if embed.spread {
+                // PostgreSQL reads conditions of what is left out, and refuses wrong ones.
+                self.conditions(&Place::of(&relationship.to), &embed.query)?;
+            }
             return Ok(Vec::new());
         }
-        let relationship = self.relationship(&parent.table, embed)?;
         let related = self.related(parent, &relationship)?;
         let key = self.temporary();
         if embed.spread && relationship.to_one {
@@ -82,7 +87,7 @@ impl Planner<'_> {
         if !self.counting {
             let hoisted = embed.spread && relationship.to_one;
             let counts = query.items.iter().any(|item| self.counts(&to, item));
-            if !hoisted && (counts || query.is_one_group()) {
+            if !hoisted && (counts || self.schema.relations.is_one_group(&to.table, query)) {
                 let expr = Bson::Boolean(query.limit != Some(0) && query.offset == 0);
                 return Ok(Condition { stages: Vec::new(), expr });
             }

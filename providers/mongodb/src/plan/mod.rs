@@ -199,7 +199,7 @@ impl<'a> Planner<'a> {
         // What embeds demand decides what is shown of the rows, not which are written.
         let place = Place::of(table);
         if let Some(filter) = &query.filter {
-            plan.stages.extend(self.filtered(&place, query, filter)?);
+            plan.stages.extend(self.filtered(&place, &Query::default(), filter)?);
         }
         plan.stages.extend(self.ordered(&place, query)?);
         plan.stages.push(match is_view {

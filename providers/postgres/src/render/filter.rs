@@ -130,7 +130,7 @@ fn quantified(sql: &mut Sql, quantifier: Option<Quantifier>, parser: Option<&str
 /// An array takes any number of values with one statement, none included.
 fn member(sql: &mut Sql, list: &[String], parser: Option<&str>) {
     match parser {
-        _ if list.is_empty() || *list == [String::new()] => sql.push(" = ANY('{}')"),
+        _ if list.is_empty() => sql.push(" = ANY('{}')"),
         None => sql.push(" = ANY (").bind(array_literal(list)).push(")"),
         Some(function) => sql
             .push(" = ANY (SELECT ")

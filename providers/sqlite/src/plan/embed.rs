@@ -18,10 +18,14 @@ use crate::schema::Schema;
 impl Planner<'_> {
     /// What an embed adds to the object of its parent.
     pub(super) fn embed(&mut self, parent: &Scope, embed: &Embed) -> Result<Vec<Part>> {
+        let relationship = self.relationship(parent, embed)?;
         if embed.shows_nothing() {
+            self.schema.relations.check(&relationship.to, &embed.query)?;
+            if embed.spread {
+                self.refuse_wrong(parent, &relationship, embed)?;
+            }
             return Ok(Vec::new());
         }
-        let relationship = self.relationship(parent, embed)?;
         let scope = self.embedded(parent, &relationship.to);
         let (from, mut conditions) = self.related(parent, &scope, &relationship)?;
         if embed.spread && relationship.to_one {
@@ -54,6 +58,17 @@ impl Planner<'_> {
         Ok(vec![json(embed.name().to_owned(), sql)])
     }
 
+    /// Refuses wrong conditions of an embed that is left out of the statement: PostgreSQL reads them.
+    fn refuse_wrong(&mut self, parent: &Scope, relationship: &Relationship, embed: &Embed) -> Result<()> {
+        let bound = self.parameters.len();
+        let scope = self.embedded(parent, &relationship.to);
+        self.conditions(&scope, &embed.query)?;
+        // What was bound for them has no place in the statement.
+        self.parameters.truncate(bound);
+        self.recorder = None;
+        Ok(())
+    }
+
     /// Whether a parent has a partner that the embed's own conditions admit.
     pub(super) fn embed_exists(&mut self, parent: &Scope, embed: &Embed) -> Result<String> {
         let relationship = self.relationship(parent, embed)?;
@@ -65,7 +80,8 @@ impl Planner<'_> {
         let page = if self.counting { String::new() } else { self.page(&embed.query) };
         let hoisted = embed.spread && relationship.to_one;
         let counts = embed.query.items.iter().any(|item| self.counts(&scope, item));
-        if !self.counting && !hoisted && (counts || embed.query.is_one_group()) {
+        let grouped = counts || self.schema.relations.is_one_group(&scope.table, &embed.query);
+        if !self.counting && !hoisted && grouped {
             return Ok(format!("EXISTS (SELECT count(*) FROM {from} WHERE {conditions}{page})"));
         }
         Ok(format!("EXISTS (SELECT 1 FROM {from} WHERE {conditions}{page})"))

@@ -26,7 +26,7 @@ impl Planner<'_> {
         let loose = loose.filter_map(|part| part.origin.as_ref()).find(|origin| !groups.have(&origin.field));
         let loose = loose.map(|origin| errors::ungrouped(&scope.called().name, &origin.field.name));
         let (mut selected, mut keys, mut terms) = (Vec::new(), Vec::new(), Vec::new());
-        for (at, part) in parts.into_iter().enumerate() {
+        for (at, mut part) in parts.into_iter().enumerate() {
             let term = match &part.aggregate {
                 Some(aggregate) => {
                     let term = self.aggregated(&part.term, aggregate)?;
@@ -41,6 +41,10 @@ impl Planner<'_> {
                         }
                         (None, None) => {
                             self.refuse_loose(&part, &part.term)?;
+                            // What is embedded is equal as `jsonb` is.
+                            if part.origin.is_none() && part.term.ty == Type::Json {
+                                part.term.ty = Type::Jsonb;
+                            }
                             // The number of a result column stands for its expression and its collation.
                             keys.push((at + 1).to_string());
                         }

@@ -187,9 +187,9 @@ impl<'a> Planner<'a> {
             }
         };
         // What embeds demand decides what is shown of the rows, not which are written.
-        let filter = query.filter.as_ref();
+        let (filter, alone) = (query.filter.as_ref(), Query::default());
         let matched =
-            all(filter.map(|filter| self.filter(&scope, query, filter)).transpose()?.into_iter().collect());
+            all(filter.map(|filter| self.filter(&scope, &alone, filter)).transpose()?.into_iter().collect());
         let order = self.order(&scope, query)?;
         let page = self.page(query);
         let sql = format!("SELECT {}.rowid FROM {from} WHERE {matched}{order}{page}", scope.alias);

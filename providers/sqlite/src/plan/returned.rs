@@ -33,6 +33,7 @@ pub(crate) fn returned(
 ) -> Result<Statement> {
     planned(schema, cx, rows, |planner, scope, from| {
         if purpose == Purpose::Count {
+            planner.counting = true;
             let conditions = all(planner.conditions(scope, query)?);
             return Ok((format!("SELECT count(*) FROM {from} WHERE {conditions}"), Vec::new()));
         }

@@ -13,7 +13,7 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value as Cell;
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{
-    Format, Function, Invoke, Media, Page, PolicyCommand, Query, TableName,
+    Format, Function, Invoke, Media, Page, PolicyCommand, Query, TableName, errors,
 };
 use truststream_sql::callable::Callable;
 use truststream_sql::expression::result_columns;
@@ -246,6 +246,9 @@ impl Write<'_> {
             Some(_) => Some(number(self.conn, &plan(Purpose::Count)?)?),
             None => None,
         };
+        if op.format.media != Media::Object {
+            errors::satisfiable(query.offset, total)?;
+        }
         if op.transaction.max_affected.is_some() {
             op.transaction.check_affected(number(self.conn, &plan(Purpose::Count)?)?)?;
         }

@@ -3,9 +3,7 @@
 use rusqlite::params_from_iter;
 use rusqlite::types::ToSqlOutput;
 use truststream_kernel::{Result, Value};
-use truststream_services::database::{
-    Column, Page, PolicyCommand, Table, TableName, Update, errors,
-};
+use truststream_services::database::{Column, Page, PolicyCommand, Table, TableName, Update, errors};
 use truststream_sql::quote::quote;
 use truststream_sql::sqlite::trigger::before;
 

@@ -242,15 +242,18 @@ fn list(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
         return Err(cursor.expected("\"(\""));
     }
     skip_spaces(cursor);
-    let mut elements = Vec::new();
+    let (mut elements, mut alone) = (Vec::new(), true);
     if cursor.take(")") {
         return Ok(elements);
     }
     loop {
         elements.push(element(cursor)?);
         if cursor.take(")") {
+            // One empty text is no text, as PostgREST has it.
+            elements.retain(|element| !(alone && element.is_empty()));
             return Ok(elements);
         }
+        alone = false;
         if !cursor.take(",") {
             return Err(cursor.expected("\",\" or \")\""));
         }

@@ -38,6 +38,8 @@ pub(super) fn condition(comparison: &Comparison, negated: bool, nested: bool) ->
         None => "",
     };
     let operand = match (&comparison.operator, &comparison.operand) {
+        // Alone it would be no text at all.
+        (Operator::In, Operand::List(elements)) if *elements == [String::new()] => r#"("","")"#.to_owned(),
         (Operator::In, Operand::List(elements)) => {
             format!("({})", elements.iter().map(|text| literal(text)).collect::<Vec<_>>().join(","))
         }

@@ -151,6 +151,10 @@ fn errors_say_what_came_and_what_was_expected_as_postgrest_does() {
 fn spaces_before_a_list_and_parentheses_behind_a_select_are_passed_over() {
     let Some(Filter::Compare(list)) = parameters("a=in.( ,3)").unwrap().query.filter else { panic!() };
     assert_eq!(list.operand, Operand::List(vec![String::new(), "3".to_owned()]));
+    for empty in ["a=in.()", r#"a=in.("")"#] {
+        let Some(Filter::Compare(list)) = parameters(empty).unwrap().query.filter else { panic!() };
+        assert_eq!(list.operand, Operand::List(Vec::new()), "{empty}");
+    }
     assert_eq!(parse_select("a,b(c))").unwrap().len(), 2);
 }
 
