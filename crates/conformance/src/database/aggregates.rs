@@ -126,13 +126,7 @@ pub(super) async fn by_what_casts_make(env: Env<DatabaseService>) -> Outcome {
     let counted = async |item: Item| {
         let items = vec![item, Item::Count { alias: None, cast: None }];
         let found = read(&database, "sizes", Query { items, ..Query::default() }).await?;
-        let mut rows: Vec<String> = serde_json::from_str::<Vec<Json>>(&found)
-            .unwrap_or_default()
-            .iter()
-            .map(Json::to_string)
-            .collect();
-        rows.sort();
-        truststream_kernel::Result::Ok(rows.join(" "))
+        Ok::<String, Error>(sorted(&found))
     };
     let n = |alias, cast| item(Field::column("n"), alias, cast);
     for (item, wanted) in [
@@ -156,6 +150,91 @@ pub(super) async fn by_what_casts_make(env: Env<DatabaseService>) -> Outcome {
     let message = "column \"sizes.n\" must appear in the GROUP BY clause or be used in an aggregate function";
     refused_saying(counted(n(Some("team"), None)).await, "42803", message);
     Ok(())
+}
+
+/// A path to no value makes another group than one to JSON's null, though both are shown as null.
+pub(super) async fn by_what_paths_lead_to(env: Env<DatabaseService>) -> Outcome {
+    let sql = "create table facts (id int primary key, doc jsonb);";
+    let database = migrated(&env, "1_facts.sql", sql).await?;
+    let rows = r#"[{"id":1,"doc":{"k":null}},{"id":2,"doc":{}},{"id":3,"doc":null},{"id":4,"doc":{"k":null}},
+      {"id":5,"doc":{"k":[null]}},{"id":6,"doc":{"k":null}}]"#;
+    insert(&database, "facts", rows).await?;
+    for alias in [None, Some("c".to_owned())] {
+        let name = alias.as_deref().unwrap_or("k").to_owned();
+        let taken = Item::Column { field: path("doc", &["k"], false), alias, cast: None, aggregate: None };
+        let items = vec![taken, Item::Count { alias: None, cast: None }];
+        let found = sorted(&read(&database, "facts", Query { items, ..Query::default() }).await?);
+        let wanted = format!(
+            r#"{{"{name}":[null],"count":1}} {{"{name}":null,"count":2}} {{"{name}":null,"count":3}}"#
+        );
+        assert_eq!(found, wanted);
+    }
+    Ok(())
+}
+
+/// What an embed shows makes groups: by the JSON that it is, also where its values are equal and are written
+/// otherwise.
+pub(super) async fn by_what_embeds_show(env: Env<DatabaseService>) -> Outcome {
+    let sql = "create table sizes (id int primary key, n numeric, took interval, facts jsonb);
+        create table parts (id int primary key, size_id int references sizes(id), n int);";
+    let database = migrated(&env, "1_sizes.sql", sql).await?;
+    let rows = r#"[{"id":1,"n":"1.5","took":"1 day","facts":{"k":1}},
+      {"id":2,"n":"1.50","took":"24:00:00","facts":{"k":"1"}},
+      {"id":3,"n":"1.7","took":"1 day","facts":{"k":null}},{"id":4,"n":null,"took":null,"facts":null}]"#;
+    insert(&database, "sizes", rows).await?;
+    let rows = r#"[{"id":1,"size_id":1,"n":1},{"id":2,"size_id":2,"n":2},{"id":3,"size_id":3,"n":4},
+      {"id":4,"size_id":4,"n":8},{"id":5,"size_id":1,"n":16}]"#;
+    insert(&database, "parts", rows).await?;
+    let item = |field: Field, cast: Option<&str>| Item::Column {
+        field,
+        alias: Some("c".to_owned()),
+        cast: cast.map(str::to_owned),
+        aggregate: None,
+    };
+    let summed = async |item: Item, spread: bool| {
+        let mut size = embed("sizes", &[]);
+        size.spread = spread;
+        size.query.items = vec![item];
+        let items = vec![aggregate("n", AggregateFunction::Sum), Item::Embed(size)];
+        let found = read(&database, "parts", Query { items, ..Query::default() }).await?;
+        Ok::<String, Error>(sorted(&found))
+    };
+    let column = |name: &str, cast| item(Field::column(name), cast);
+    for (item, embedded, spread) in [
+        (
+            column("n", Some("text")),
+            r#"17:"1.5" 2:"1.50" 4:"1.7" 8:null"#,
+            r#"17:"1.5" 2:"1.50" 4:"1.7" 8:null"#,
+        ),
+        (column("n", Some("int")), "23:2 8:null", "23:2 8:null"),
+        (column("n", None), "19:1.5 4:1.7 8:null", "19:1.5 4:1.7 8:null"),
+        (column("took", None), r#"2:"24:00:00" 21:"1 day" 8:null"#, r#"23:"1 day" 8:null"#),
+        (item(path("facts", &["k"], true), None), r#"12:null 19:"1""#, r#"12:null 19:"1""#),
+        (item(path("facts", &["k"], false), None), r#"12:null 17:1 2:"1""#, r#"17:1 2:"1" 4:null 8:null"#),
+    ] {
+        let wrapped = |pairs: &str, spread: bool| {
+            let row = |pair: &str| {
+                let (sum, shown) = pair.split_once(':').unwrap_or_default();
+                let size = format!(r#""c":{shown}"#);
+                let size = if spread { size } else { format!(r#""sizes":{{{size}}}"#) };
+                format!(r#"{{"sum":{sum},{size}}}"#)
+            };
+            let mut rows: Vec<String> = pairs.replace("1 day", "1_day").split(' ').map(row).collect();
+            rows.sort();
+            rows.join(" ").replace("1_day", "1 day")
+        };
+        assert_eq!(summed(item.clone(), false).await?, wrapped(embedded, false), "{item:?}");
+        assert_eq!(summed(item.clone(), true).await?, wrapped(spread, true), "spread {item:?}");
+    }
+    Ok(())
+}
+
+/// The rows of a reply, one after another in the order of their texts.
+fn sorted(rows: &str) -> String {
+    let rows = serde_json::from_str::<Vec<Json>>(rows).unwrap_or_default();
+    let mut rows: Vec<String> = rows.iter().map(Json::to_string).collect();
+    rows.sort();
+    rows.join(" ")
 }
 
 pub(super) async fn functions_are_called(env: Env<DatabaseService>) -> Outcome {

@@ -111,6 +111,8 @@ pub(super) async fn unknown_relations_are_refused(env: Env<DatabaseService>) -> 
     let query = Query::all().embedding("vault", &["id"]);
     refused(read(&database, "artists", query).await, "PGRST200");
     let query = Query::all().embedding("nowhere", &["id"]);
-    refused(read(&database, "artists", query).await, "PGRST200");
+    refused(read(&database, "artists", query.clone()).await, "PGRST200");
+    // Of a table that there is not nothing is related.
+    refused(read(&database, "nobody", query).await, "PGRST205");
     Ok(())
 }

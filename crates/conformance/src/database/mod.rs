@@ -177,6 +177,8 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     aggregates::of_large_numbers: Aggregates,
     aggregates::by_group: Aggregates,
     aggregates::by_what_casts_make: Aggregates,
+    aggregates::by_what_paths_lead_to: Aggregates,
+    aggregates::by_what_embeds_show: Aggregates,
     aggregates::beside_embeds_that_only_filter: Aggregates,
     aggregates::of_casts: Aggregates,
     aggregates::functions_are_called: Functions,

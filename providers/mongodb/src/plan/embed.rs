@@ -57,8 +57,11 @@ impl Planner<'_> {
             let row = Place::within(&relationship.to, &key);
             self.spread.push((parent.clone(), embed.name().to_owned(), row.clone()));
             let mut parts = self.parts(&row, &embed.query, stages)?;
-            for shown in parts.iter_mut().filter_map(|part| part.shown.as_mut()) {
-                (shown.named, shown.spread) = (false, true);
+            for part in &mut parts {
+                part.origin = None;
+                if let Some(shown) = &mut part.shown {
+                    (shown.named, shown.spread) = (false, true);
+                }
             }
             return Ok(parts);
         }

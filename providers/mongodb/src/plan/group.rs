@@ -69,7 +69,10 @@ impl Groups {
                 self.terms.push((term, format!("${key}")));
             }
             term => {
-                self.keys.insert(&key, doc! { "$ifNull": [shown, Bson::Null] });
+                // What is no value of JSON is missing, and no group of JSON's null.
+                let keeps_missing = matches!(&out, Out::Value { bare: true, .. });
+                let by = if keeps_missing { shown } else { doc! { "$ifNull": [shown, Bson::Null] }.into() };
+                self.keys.insert(&key, by);
                 self.projection.insert(&key, format!("$_id.{key}"));
                 self.terms.extend(term.map(|term| (term, format!("$_id.{key}"))));
             }
@@ -128,29 +131,6 @@ impl Planner<'_> {
             }
         }
         self.finish(place, query, groups)
-    }
-
-    /// What a part that the request names is grouped by, where that is not what it takes of the row.
-    fn key_of(&mut self, place: &Place, part: &Part) -> Result<Option<Bson>> {
-        let named = part.origin.as_ref().is_some_and(|origin| origin.named) && part.shown.is_none();
-        let What::Value { term, cast, as_text, .. } = &part.what else { return Ok(None) };
-        let table = self.schema.table(&place.table)?;
-        if let Some(column) = table.column(&part.name).filter(|_| named) {
-            return Ok(Some(place.term(column).comparable(&self.schema.catalog)));
-        }
-        let text = as_text.then(|| Term::new(text_of(&term.expr), Type::Text));
-        let Some(to) = cast.as_ref().filter(|_| named) else { return Ok(text.map(|text| text.expr)) };
-        let term = text.unwrap_or_else(|| term.as_ref().clone());
-        if matches!((&term.ty, to), (Type::Numeric(_), Type::Text | Type::Varchar(None))) {
-            // Equal ones may be written otherwise.
-            return Ok(Some(doc! { "$toString": term.expr }.into()));
-        }
-        match Translator::cast_of(self, term, to) {
-            Ok(made) => Ok(Some(made.comparable(&self.schema.catalog))),
-            // Others are equal when their texts are.
-            Err(error) if error.kind() == ErrorKind::Unsupported && *to == Type::Text => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     fn finish(&mut self, place: &Place, query: &Query, groups: Groups) -> Result<Level> {

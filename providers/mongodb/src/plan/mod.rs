@@ -9,6 +9,7 @@ mod order;
 mod place;
 mod printed;
 mod read;
+mod shown;
 
 use std::collections::HashMap;
 
@@ -144,6 +145,7 @@ impl<'a> Planner<'a> {
         query: &Query,
         source: &Source<'_>,
     ) -> Result<(Plan, Shape)> {
+        self.schema.table(table)?;
         self.schema.relations.told_apart(table, query)?;
         let (mut plan, query) = match source {
             Source::Table => (self.origin(table, PolicyCommand::Select)?, query.clone()),

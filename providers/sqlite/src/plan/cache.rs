@@ -120,6 +120,7 @@ pub(crate) fn statement(
         return plan.fill(schema, &shape, source);
     }
     limits::check(query)?;
+    schema.table(table)?;
     schema.relations.told_apart(table, query)?;
     let mut planner = Planner::new(schema, cx);
     planner.access = planner.access.by_columns();
