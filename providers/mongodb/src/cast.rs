@@ -70,6 +70,8 @@ pub(crate) fn cast(catalog: &Catalog, value: Value, from: &Type, to: &Type) -> R
         Value::Json(text) if matches!(to, Type::Bool | Type::Numeric(_)) || whole => {
             return Value::from_json(to, text);
         }
+        // Blanks behind a `char(n)` are none of its text.
+        Value::Text(text) if matches!(from, Type::Char(_)) => Some(text.trim_end_matches(' ').to_owned()),
         _ => value.to_text_as(from),
     };
     match text {

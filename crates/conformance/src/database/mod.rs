@@ -18,6 +18,7 @@ mod handlers;
 mod keys;
 mod migrations;
 mod names;
+mod nested;
 mod operators;
 mod packed;
 mod partition_checks;
@@ -165,6 +166,11 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     embeds::inner_joins_drop_parents: Embeds,
     embeds::spread: Embeds,
     embeds::unknown_relations_are_refused: Embeds,
+    nested::values_are_shown_as_they_are: Embeds,
+    nested::groups_are_of_equal_embeds: Aggregates,
+    nested::wrong_ones_are_refused_where_nothing_is_shown: Embeds,
+    nested::operators_that_json_has_not_are_refused,
+    nested::results_of_functions_are_counted_alike: Functions,
     bodies::are_written_like_those_in_memory,
     bodies::that_are_wrong_leave_nothing,
     bodies::of_replies_are_spooled_where_that_is_allowed,

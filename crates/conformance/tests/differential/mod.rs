@@ -101,9 +101,15 @@ async fn written(database: &Database, case: &Case, write: &Write) -> Result<Stri
         }
     }
     let table = if case.table == world::VIEW { "children" } else { case.table };
-    let all = Query { order: queries::keys(table), ..Query::all() };
-    let left = open.step(&Context::system(), &Select::new(TableName::public(table), all).into()).await?;
-    seen.push_str(&compact(&left.unwrap_or_default().body));
+    let touched: Vec<&str> = match write.change {
+        Change::Delete => world::TABLES.iter().map(|(name, _)| *name).collect(),
+        _ => vec![table],
+    };
+    for table in touched {
+        let all = Query { order: queries::keys(table), ..Query::all() };
+        let left = open.step(&Context::system(), &Select::new(TableName::public(table), all).into()).await?;
+        seen.push_str(&compact(&left.unwrap_or_default().body));
+    }
     open.rollback().await?;
     Ok(seen)
 }

@@ -45,15 +45,20 @@ macro_rules! kinds {
     };
 }
 
-/// All types that are tried.
+/// All types that are tried. Values of `real` are those that a decimal says exactly: of others PostgreSQL
+/// reckons with the nearest binary one, and the others with what is shown.
 pub const KINDS: &[Kind] = kinds! {
     "integer" Number ["0", "1", "-3", "7"], ["0", "7", "-3", "x"];
+    "smallint" Number ["0", "-5", "32767"], ["0", "32767", "-6"];
+    "real" Number ["0.25", "-1.5", "2"], ["0.25", "2"];
     "bigint" Number ["9007199254740993", "1", "-1"], ["9007199254740992", "1"];
     "numeric" Number ["1.50", "1.5", "-2", "12345678901234567890.1"], ["1.5", "1e3", "NaN"];
     "numeric(8,2)" Number ["1.50", "2.25", "-0.10"], ["1.5", "2.254", "0"];
     "double precision" Number ["0.1", "-1.5", "2", "1e100"], ["0.1", "2", "-0"];
     "text" Text ["\"\"", "\"a\"", "\"Ab\"", "\"a b\"", "\"é\"", "\"10\"", "\"fat rats\""], ["a", "Ab", "%a%", "^a", "b$", "", "[[:digit:]]+"];
     "varchar(9)" Text ["\"x\"", "\"fat cat\"", "\"B\""], ["x", "B", "%c%", "x|B"];
+    "char(5)" Text ["\"a\"", "\"ab \"", "\"B\""], ["a", "ab", "a  ", "%a%", "b *$"];
+    "bytea" Plain ["\"\\\\x00ff\"", "\"\\\\x\"", "\"abc\""], ["\\x00ff", "abc"];
     "boolean" Bool ["true", "false"], ["true", "f"];
     "date" Plain ["\"2024-01-02\"", "\"0044-03-15 BC\"", "\"infinity\"", "\"12024-01-01\"", "\"-infinity\""], ["2024-01-02", "0044-03-15", "infinity"];
     "timestamptz" Plain ["\"2024-01-01T00:00:00Z\"", "\"2024-01-03T10:00:00.5Z\"", "\"infinity\""], ["2024-01-01", "-infinity"];
@@ -63,6 +68,10 @@ pub const KINDS: &[Kind] = kinds! {
     "uuid" Plain ["\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\"", "\"b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\""], ["A0EEBC999C0B4EF8BB6D6BB9BD380A11", "u"];
     "mood" Plain ["\"sad\"", "\"ok\"", "\"happy\""], ["ok", "sad", "bored"];
     "jsonb" Json ["{\"a\":1,\"b\":[1,2]}", "{\"a\":\"x\"}", "[1,\"x\",null]", "1.0", "{}"], ["{\"a\":1}", "[1]", "1", "{"];
+    "json" Json ["{\"a\":1,\"b\":[1,2]}", "{\"a\":\"x\"}", "[1,\"x\",null]", "1.0"], ["{\"a\":1}", "[1]", "1", "{"];
+    "bigint[]" Array ["[]", "[9007199254740993]", "[1,2]"], ["{}", "{1}", "{2,1}"];
+    "timestamptz[]" Array ["[\"2024-01-01T00:00:00Z\"]", "[null,\"infinity\"]"], ["{2024-01-01}", "{infinity}"];
+    "daterange" Range ["\"[2024-01-01,2024-02-01)\"", "\"(,2024-01-05]\"", "\"empty\""], ["[2024-01-15,2024-01-16]", "[2024-01-05,2024-01-06)"];
     "int[]" Array ["[]", "[1,2]", "[2,1]", "[null]", "[[1,2],[3,4]]"], ["{}", "{1}", "{1,2}", "{2,NULL}", "{{1,2},{3,4}}", "1"];
     "text[]" Array ["[]", "[\"a\"]", "[\"a\",\"b\"]", "[\"x y\",null]"], ["{}", "{a}", "{b,a}", "{\"x y\"}"];
     "numeric[]" Array ["[1.50]", "[1.5,2]", "[10]"], ["{1.5}", "{2,1.50}"];
@@ -101,6 +110,7 @@ const CALLED: &str = "create function is_red(team text) returns boolean language
 
 /// What is computed of the rows of some tables, and a view of one.
 const FUNCTIONS: &str = "
+create unique index one_heavy on tags (team) where weight = 7;
 create function caption(children) returns text language sql stable as $$
   select coalesce($1.team, '-') || ':' || $1.id
 $$;
@@ -193,10 +203,19 @@ pub struct World {
 pub const TABLES: &[(&str, &str)] = &[
     ("members", ""),
     ("parents", "boss_id int references parents(id),"),
-    ("children", "parent_id int references parents(id), other_id int references parents(id),"),
-    ("grandchildren", "child_id int not null references children(id),"),
-    ("tags", ""),
-    ("children_tags", "child_id int references children(id), tag_id int references tags(id),"),
+    (
+        "children",
+        "parent_id int references parents(id) on delete set null, other_id int references parents(id),",
+    ),
+    ("grandchildren", "child_id int not null references children(id) on delete cascade,"),
+    (
+        "tags",
+        "kind text generated always as (upper(team)) stored, weight int not null default 3 check (weight < 10),",
+    ),
+    (
+        "children_tags",
+        "child_id int references children(id) on delete cascade, tag_id int references tags(id),",
+    ),
 ];
 
 /// Who rows may belong to.

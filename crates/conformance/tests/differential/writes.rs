@@ -37,7 +37,7 @@ impl Write {
         let table = TableName::public(table);
         match &self.change {
             Change::Insert { rows, merge, missing_default } => {
-                let query = Query { filter: None, ..query.clone() };
+                let query = Query { filter: None, order: Vec::new(), limit: None, ..query.clone() };
                 let on_conflict = merge.map(|merge| OnConflict { columns: None, merge });
                 let insert = Insert::new(table, rows.clone());
                 Insert { on_conflict, missing_default: *missing_default, query, options, ..insert }.into()
@@ -77,7 +77,7 @@ impl Write {
     }
 }
 
-/// The query of a write of a table: rows in no order, without groups. What is returned beside the rows
+/// The query of a write of a table: all rows or some first ones, without groups. What is returned beside the rows
 /// PostgreSQL reads as it was before the write, SQLite as it is after: nothing of the table is asked for.
 pub fn plain(query: Query, table: &str) -> Query {
     let mut items = query.items;
@@ -93,7 +93,10 @@ pub fn plain(query: Query, table: &str) -> Query {
     if items.is_empty() {
         items.push(Item::All);
     }
-    Query { items, order: Vec::new(), limit: None, offset: 0, ..query }
+    // PostgreSQL finds no first rows of a view to write.
+    let limit = query.limit.filter(|_| table != VIEW);
+    let order = if limit.is_some() { super::queries::keys(table) } else { Vec::new() };
+    Query { items, order, limit, offset: 0, ..query }
 }
 
 /// The columns that keep rows together, and values for them: some that are nowhere, some that are taken.
@@ -105,6 +108,7 @@ fn ties(table: &str) -> Vec<(&'static str, &'static [&'static str])> {
         "children" => vec![("parent_id", PARENTS), ("other_id", PARENTS)],
         VIEW => vec![("parent_id", PARENTS)],
         "grandchildren" => vec![("child_id", &["1", "2", "3", "null", "99"])],
+        "tags" => vec![("weight", &["3", "7", "8", "12", "null"])],
         "children_tags" => vec![("child_id", KEYS), ("tag_id", KEYS)],
         _ => Vec::new(),
     }

@@ -14,7 +14,8 @@ pub fn as_json(sql: &str, ty: &Type) -> String {
         Type::Bool => format!("ts_bool({sql})"),
         Type::Json | Type::Jsonb => format!("ts_raw({sql})"),
         Type::Array(element) if **element != Type::Float4 => format!("ts_raw({sql})"),
-        Type::Bytes => format!("'\\x' || lower(hex({sql}))"),
+        // The hexadecimal of null is empty.
+        Type::Bytes => format!("iif({sql} IS NULL, NULL, '\\x' || lower(hex({sql})))"),
         Type::Timestamptz
         | Type::Timestamp
         | Type::Float4

@@ -55,7 +55,8 @@ impl Planner<'_> {
                 let key = if matches!(step.key, JsonKey::Index(_)) { "integer" } else { "unknown" };
                 return Err(no_operator_between(&Type::Text, sign, key));
             }
-            term = Term::new(step_into(&term.expr, &step.key, &kind), Type::Jsonb);
+            let ty = if kind == Type::Json { Type::Json } else { Type::Jsonb };
+            term = Term::new(step_into(&term.expr, &step.key, &kind), ty);
             as_text = step.as_text;
         }
         Ok((term, as_text))

@@ -175,6 +175,12 @@ impl Planner<'_> {
         let Value::Array(elements) = Value::parse(&Type::Array(Box::new(Type::Text)), text)? else {
             return Err(Error::invalid_input("an array was expected"));
         };
+        // An operator that the type has not is refused also where no element asks for it.
+        let by_pattern =
+            matches!(operator, Operator::Like | Operator::Ilike | Operator::Match | Operator::Imatch);
+        if by_pattern || term.ty == Type::Json {
+            self.tested(at, term, (operator, ""), want)?;
+        }
         let parts = elements.iter().map(|element| match element.to_text() {
             Some(text) => self.tested(at, term, (operator, &text), want),
             None => Ok(Bson::Boolean(false)),
@@ -317,6 +323,9 @@ fn relation_sign(relation: Relation) -> &'static str {
 }
 
 fn matched(term: &Term, sign: &str, pattern: Pattern) -> Result<Bson> {
+    if term.ty == Type::Bytes && sign == "~~" {
+        return Err(Error::unsupported("this database has no patterns of bytes"));
+    }
     if !matches!(term.ty, Type::Text | Type::Varchar(_) | Type::Char(_)) {
         return Err(no_operator(sign, &term.ty));
     }

@@ -104,6 +104,9 @@ impl Planner<'_> {
             }
             _ => false,
         };
+        if term.ty == Type::Bytes && sign == "~~" {
+            return Err(Error::unsupported("this database has no patterns of bytes"));
+        }
         if !is_text {
             return Err(no_operator(sign, term));
         }

@@ -119,7 +119,7 @@ impl Planner<'_> {
         }
         let (from, to) = (literal(&term.ty.sql_name()), literal(&ty.sql_name()));
         let record = self.schema.composite(&term.ty).filter(|record| record.is_of_session());
-        let sql = record.map_or(term.sql.clone(), |record| record_shown(record, &term.sql));
+        let sql = record.map_or_else(|| plain(&term), |record| record_shown(record, &term.sql));
         Ok(Term { sql: format!("ts_cast({sql}, {from}, {to})"), ty })
     }
 

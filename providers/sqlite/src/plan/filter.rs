@@ -82,6 +82,16 @@ impl Planner<'_> {
             return Err(Error::invalid_input("an array was expected"));
         };
         limits::check_elements(elements.len())?;
+        // An operator that the type has not is refused also where no element asks for it.
+        let by_pattern = matches!(
+            comparison.operator,
+            Operator::Like | Operator::Ilike | Operator::Match | Operator::Imatch
+        );
+        if by_pattern || term.ty == Type::Json {
+            let bound = self.parameters.len();
+            self.compare(scope, term, &comparison.operator, "")?;
+            self.parameters.truncate(bound);
+        }
         // What is bound for the term has to be named, whatever it is compared with.
         let unknown = format!("({} = NULL)", term.sql);
         let parts = elements
