@@ -45,6 +45,7 @@ pub mod relations;
 pub mod render;
 pub mod response;
 pub mod schema;
+pub mod server;
 pub mod sqlite;
 pub mod text_search;
 pub mod truncate;

@@ -23,6 +23,8 @@ pub struct Base {
     pub table: TableName,
     /// For each column of the view the table's column that it is; `None` where it is computed.
     pub columns: Vec<(String, Option<String>)>,
+    /// For columns of the table the default that the view, or one below it, has of its own.
+    pub defaults: Vec<(String, String)>,
     /// Whether the view is asked with the rights of who writes, not with its owner's.
     pub invoker: bool,
 }
@@ -66,7 +68,14 @@ fn base_at(catalog: &Catalog, name: &TableName, depth: usize) -> Option<Base> {
     let names = table.columns.iter().map(|column| column.name.clone());
     let columns: Vec<_> = names.zip(shown).map(|(name, column)| (name, column.and_then(to_base))).collect();
     let writable = columns.iter().any(|(_, column)| column.is_some());
-    writable.then_some(Base { table: base, columns, invoker: *invoker })
+    let mut defaults = through.map(|view| view.defaults).unwrap_or_default();
+    for (column, (_, below)) in table.columns.iter().zip(&columns) {
+        if let (Some(default), Some(below)) = (&column.default, below) {
+            defaults.retain(|(name, _)| name != below);
+            defaults.push((below.clone(), default.clone()));
+        }
+    }
+    writable.then_some(Base { table: base, columns, defaults, invoker: *invoker })
 }
 
 /// A view's rows with the row ids of the table that is written through it: those the view shows, or

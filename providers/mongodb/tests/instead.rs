@@ -109,3 +109,34 @@ async fn rights_are_those_of_the_view_and_of_who_writes() {
     assert_eq!(driver.insert(&somebody(), &twice).await.unwrap_err().code(), "23505");
     assert_eq!(rows(&driver, &somebody(), "firsts", Query::all()).await, json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_have_defaults_of_their_own() {
+    let server = MongoServer::start().unwrap();
+    let driver = fresh(&server).await.unwrap();
+    let sql = "create table plans (id int primary key, name text default 'table', note text default 'both');
+        create view inner_plans as select id, name as label, note from plans;
+        create view outer_plans as select id as number, label, note from inner_plans;
+        alter table only inner_plans alter column label set default 'inner';
+        alter table only outer_plans alter column note set default 'outer';";
+    let op = Migrate { name: "1.sql".into(), sql: sql.into(), dry_run: false };
+    let cx = Context::system();
+    driver.migrate(&cx, &op).await.unwrap();
+    for (view, row) in
+        [("plans", r#"{"id":1}"#), ("inner_plans", r#"{"id":2}"#), ("outer_plans", r#"{"number":3}"#)]
+    {
+        driver.insert(&cx, &insert(view, row)).await.unwrap();
+    }
+    let values = r#"{"note":"x"}"#.to_owned();
+    let columns = Some(vec!["label".to_owned(), "note".to_owned()]);
+    let op = Update::new(TableName::public("inner_plans"), values, only("1"));
+    driver.update(&cx, &Update { columns, missing_default: true, ..op }).await.unwrap();
+    let mut found = rows(&driver, &cx, "plans", Query::all()).await;
+    found.as_array_mut().unwrap().sort_by_key(|row| row["id"].as_i64());
+    let wanted = json!([
+        { "id": 1, "name": "inner", "note": "x" },
+        { "id": 2, "name": "inner", "note": "both" },
+        { "id": 3, "name": "inner", "note": "outer" },
+    ]);
+    assert_eq!(found, wanted);
+}

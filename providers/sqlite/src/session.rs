@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use truststream_kernel::value::zone::{self, Zone};
 use truststream_kernel::{Caller, Context, Identity, RequestFacts};
 use truststream_services::database::Transaction;
+use truststream_sql::server;
 
 use crate::sequence::Counters;
 
@@ -127,7 +128,7 @@ impl Session {
             ("request.cookies", Some(facts)) => Some(facts.cookies()),
             ("request.jwt.claims", _) => state.identity().map(|identity| identity.claims_text.clone()),
             ("role", _) => Some(state.identity().map_or("postgres", |identity| &identity.role).to_owned()),
-            _ => None,
+            _ => server::setting(name, state.identity().is_none()),
         }
     }
 

@@ -81,6 +81,12 @@ pub(super) async fn settings_and_the_reply(env: Env<DatabaseService>) -> Outcome
     assert_eq!(call(&database, "put_and_kept", r#"{"value":"x"}"#).await?, r#""x""#);
     let claims = call(&signed_in(&database, ALICE), "kept", r#"{"name":"request.jwt.claims"}"#).await?;
     assert!(claims.contains(ALICE), "{claims}");
+    for (name, value) in [("is_superuser", "off"), ("client_encoding", "UTF8"), ("IntervalStyle", "postgres")]
+    {
+        let arguments = format!(r#"{{"name":"{name}"}}"#);
+        let told = call(&signed_in(&database, ALICE), "kept", &arguments).await?;
+        assert_eq!(told, format!("\"{value}\""), "{name}");
+    }
     Ok(())
 }
 

@@ -258,6 +258,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     computed::views_of_who_asks_are_written_by_their_policies: Functions,
     computed::rights_on_columns_open_writes_to_them: Functions,
     views::are_read_like_tables: Functions,
+    views::have_the_keys_of_their_tables,
     views::are_embedded_by_the_keys_of_their_tables: Functions,
     views::have_the_rights_they_were_made_with: Functions,
     views::are_written_by_policies_of_what_is_done: Policies,

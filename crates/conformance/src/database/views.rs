@@ -1,6 +1,6 @@
 //! Views: read like tables, with the rights of their owner or of who asks.
 
-use truststream_services::database::{DatabaseService, Delete, Filter, Query, Returning};
+use truststream_services::database::{DatabaseService, Delete, Describe, Filter, Query, Returning};
 
 use super::build::{
     ALICE, BOB, QueryExt, as_role, ids, insert, insert_returning, migrated, read, refused, refused_saying,
@@ -23,6 +23,28 @@ pub(super) async fn are_read_like_tables(env: Env<DatabaseService>) -> Outcome {
     let swedes = Query::all().columns(&["name"]).ordered(&["name"]);
     assert_eq!(read(&database, "swedes", swedes).await?, r#"[{"name":"Ada"},{"name":"D%_x"}]"#);
     refused(read(&database, "titles", Query::all().columns(&["price"])).await, "42703");
+    Ok(())
+}
+
+/// Dumps make keys after the views that show them.
+pub(super) async fn have_the_keys_of_their_tables(env: Env<DatabaseService>) -> Outcome {
+    let sql = "create table plans (id int, name text);
+        create table steps (id int primary key, at int);
+        create view shown_plans as select name, id as number from plans;
+        create view pairs as select p.id as plan, s.id as step from plans p join steps s on s.at = p.id;
+        alter table only plans add constraint plans_pkey primary key (id);";
+    let database = migrated(&env, "1_plans.sql", sql).await?;
+    let catalog = database.send(Describe::default()).await?;
+    let key = |name: &str| catalog.table(&table(name)).map(|view| view.primary_key.clone());
+    assert_eq!(key("shown_plans"), Some(vec!["number".to_owned()]));
+    let mut pairs = key("pairs").unwrap_or_default();
+    pairs.sort();
+    assert_eq!(pairs, ["plan", "step"]);
+    let mut first = insert_returning("shown_plans", r#"{"number":7,"name":"x"}"#);
+    first.options.returning = Returning::HeadersOnly;
+    let location = database.send(first).await?.location;
+    let [(name, _)] = location.as_slice() else { panic!("{location:?}") };
+    assert_eq!(name, "number");
     Ok(())
 }
 

@@ -219,6 +219,7 @@ fn drop_constraint(catalog: &mut Catalog, table: &TableName, name: &str, if_exis
     if !found && !known.primary_key.is_empty() && name == known.primary_key_name(table) {
         known.primary_key.clear();
         known.primary_key_name = None;
+        super::views::inherit_keys(catalog, table);
         found = true;
     }
     if found || if_exists {

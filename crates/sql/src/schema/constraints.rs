@@ -139,6 +139,7 @@ fn primary_key(
     }
     known.primary_key = columns;
     known.primary_key_name = name;
+    super::views::inherit_keys(catalog, table);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Views: kept with their text; their columns and relationships follow from the query.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlparser::ast::{CreateTableOptions, CreateView, Query, SqlOption, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
@@ -141,14 +141,33 @@ pub(super) fn parsed(definition: &str) -> Option<Query> {
     }
 }
 
-/// The view's columns that are the primary key of one of its tables.
+/// Gives the views over a table the key that it has now: dumps make keys after views.
+pub(super) fn inherit_keys(catalog: &mut Catalog, table: &TableName) {
+    let mut changed = vec![table.clone()];
+    let mut at = 0;
+    while let Some(below) = changed.get(at).map(|below| below.name.clone()) {
+        at += 1;
+        let over = |(_, one): &(&TableName, &Table)| match &one.kind {
+            TableKind::View { definition, .. } => definition.contains(&below),
+            TableKind::Table => false,
+        };
+        let found = catalog.tables.iter().filter(over).map(|(name, _)| name.clone());
+        let found: Vec<_> = found.filter(|name| !changed.contains(name)).collect();
+        for view in found {
+            let key = inherited_key(catalog, &view);
+            catalog.tables[&view].primary_key = key;
+            changed.push(view);
+        }
+    }
+}
+
+/// The view's columns that are primary keys of its tables, as PostgREST takes them for its key.
 fn inherited_key(catalog: &Catalog, view: &TableName) -> Vec<String> {
     let columns = of_table(catalog, view);
     let tables = columns.iter().filter_map(|column| column.origin.as_ref().map(|(table, _)| table));
-    let mut tables: Vec<&TableName> = tables.collect();
-    tables.dedup();
-    let key_of = |table: &TableName| seen(&columns, table, &catalog.table(table)?.primary_key);
-    tables.into_iter().find_map(key_of).unwrap_or_default()
+    let mut once = HashSet::new();
+    let tables = tables.filter(|table| once.insert(*table));
+    tables.filter_map(|table| seen(&columns, table, &catalog.table(table)?.primary_key)).flatten().collect()
 }
 
 /// The names under which columns of a table are seen; `None` if one is not, or there are none.

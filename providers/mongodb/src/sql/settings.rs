@@ -4,6 +4,7 @@ use mongodb::bson::Bson;
 use sqlparser::ast::Expr;
 use truststream_kernel::value::jsonb;
 use truststream_kernel::{Error, ErrorKind, Result, Type, Value};
+use truststream_sql::server;
 
 use super::{Translator, unsupported};
 use crate::term::{Term, constant_of};
@@ -66,13 +67,12 @@ impl Translator<'_, '_> {
         if let Some(text) = self.planner.settings.and_then(|settings| settings.get(name)) {
             return Some(text.clone());
         }
-        let facts = self.planner.cx.request.as_ref()?;
-        match name {
-            "request.method" => Some(facts.method().to_owned()),
-            "request.path" => Some(facts.path().to_owned()),
-            "request.headers" => Some(facts.headers()),
-            "request.cookies" => Some(facts.cookies()),
-            _ => None,
+        match (name, &self.planner.cx.request) {
+            ("request.method", Some(facts)) => Some(facts.method().to_owned()),
+            ("request.path", Some(facts)) => Some(facts.path().to_owned()),
+            ("request.headers", Some(facts)) => Some(facts.headers()),
+            ("request.cookies", Some(facts)) => Some(facts.cookies()),
+            _ => server::setting(name, self.planner.cx.identity().is_none()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use mongodb::bson::{Bson, Document};
 use truststream_kernel::{Result, Value};
 use truststream_services::database::{
-    Insert, OnConflict, Page, PolicyCommand, Returning, Table, TableName, errors,
+    Column, Insert, OnConflict, Page, PolicyCommand, Returning, Table, TableName, errors,
 };
 
 use super::rules::Defaults;
@@ -35,7 +35,7 @@ impl Work {
             return self.insert_instead(op, view).await;
         }
         let through = Through::find(&schema, &op.table)?;
-        let (named, table) = (through.named, through.named.1);
+        let named = through.named;
         schema.relations.check(&op.table, &op.query)?;
         // A caller without the right learns nothing of the columns.
         self.may_insert(&op.table)?;
@@ -47,7 +47,8 @@ impl Work {
         let rule = op.on_conflict.as_ref().zip(key.as_deref());
         let owner = self.owner;
         self.owner |= through.is_owned();
-        let sorted = self.put_rows(named, &rows, rule, readable).await;
+        let table = through.defaulting();
+        let sorted = self.put_rows((named.0, &table), &rows, rule, readable).await;
         self.owner = owner;
         let sorted = sorted?;
         let row = |(new, at): &(bool, usize)| if *new { &sorted.new[*at] } else { &sorted.changed[*at] };
@@ -57,7 +58,7 @@ impl Work {
         if op.options.returning == Returning::HeadersOnly
             && let Some(first) = written.first()
         {
-            page.location = location(table, first);
+            page.location = through.location(first);
         }
         Ok(page)
     }
@@ -278,10 +279,17 @@ fn conflict_key(op: &Insert, through: &Through<'_>) -> Result<Option<Vec<String>
 }
 
 pub(super) fn location(table: &Table, row: &Document) -> Vec<(String, String)> {
-    let literal = |name: &String| {
-        let column = table.column(name)?;
-        let value: Value = storage::value(row.get(field(name))?, &column.ty).ok()?;
+    located(table.primary_key.iter().filter_map(|name| Some((name, table.column(name)?))), row)
+}
+
+/// What a row has in columns, by the names that these are given.
+pub(super) fn located<'c>(
+    key: impl Iterator<Item = (&'c String, &'c Column)>,
+    row: &Document,
+) -> Vec<(String, String)> {
+    let literal = |(name, column): (&String, &Column)| {
+        let value: Value = storage::value(row.get(field(&column.name))?, &column.ty).ok()?;
         Some((name.clone(), value.to_text_as(&column.ty).unwrap_or_default()))
     };
-    table.primary_key.iter().filter_map(literal).collect()
+    key.filter_map(literal).collect()
 }

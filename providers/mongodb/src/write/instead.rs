@@ -1,12 +1,14 @@
 //! Writes to views whose triggers do something else instead.
 
-use mongodb::bson::{Bson, Document};
+use mongodb::bson::Document;
 use truststream_kernel::{Error, Result, Value};
 use truststream_services::database::{
-    Column, Delete, Insert, Page, PolicyCommand, Query, Returning, TableKind, TableName, Update, WriteOptions,
+    Column, Delete, Insert, Page, PolicyCommand, Query, Returning, Table, TableKind, TableName, Update,
+    WriteOptions,
 };
 
 use super::insert::location;
+use super::rules::Defaults;
 use super::through::Through;
 use super::{Named, counted};
 use crate::access::Access;
@@ -40,8 +42,8 @@ impl Work {
         let event = Event { command: "insert", before: true, columns: None };
         let mut written = Vec::new();
         for row in &rows.rows {
-            let nothing = view.1.columns.iter().map(|column| (field(&column.name), Bson::Null)).collect();
-            let mut new = with(&schema, nothing, &rows.columns, row)?;
+            let whole = self.defaults_of(&schema, view.1)?;
+            let mut new = with(&schema, whole, &rows.columns, row)?;
             if self.fire(view, event, None, Some(&mut new)).await? == Fired::Kept {
                 written.push(new);
             }
@@ -54,6 +56,14 @@ impl Work {
             page.location = location(view.1, row);
         }
         Ok(page)
+    }
+
+    /// A row of nothing but the defaults that a view has of its own.
+    fn defaults_of(&mut self, schema: &Schema, view: &Table) -> Result<Document> {
+        let mut planner = self.planner(schema);
+        let defaults = Defaults::new(&mut planner, view)?;
+        let columns = view.columns.iter().enumerate();
+        columns.map(|(at, column)| Ok((field(&column.name), defaults.of(&mut planner, at)?))).collect()
     }
 
     pub(super) async fn update_instead(&mut self, op: &Update, view: Named<'_>) -> Result<Page> {

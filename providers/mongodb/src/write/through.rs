@@ -1,9 +1,13 @@
 //! Tables that are written, by their own name or through a view.
 
+use std::borrow::Cow;
+
+use mongodb::bson::Document;
 use truststream_kernel::{Error, Result};
 use truststream_services::database::{Column, PolicyCommand, Table, TableKind, TableName, errors};
 use truststream_sql::updatable::{self, Base};
 
+use super::insert::{located, location};
 use super::{Named, Rows};
 use crate::access::Access;
 use crate::schema::Schema;
@@ -68,6 +72,29 @@ impl<'s> Through<'s> {
             },
         };
         found.ok_or_else(|| errors::unknown_column(name, column))
+    }
+
+    /// The table with the defaults that the view has of its own.
+    pub(super) fn defaulting(&self) -> Cow<'s, Table> {
+        let table = Cow::Borrowed(self.named.1);
+        let Some((base, _)) = self.view.as_ref().filter(|(base, _)| !base.defaults.is_empty()) else {
+            return table;
+        };
+        let mut table = table.into_owned();
+        for (name, default) in &base.defaults {
+            if let Some(column) = table.columns.iter_mut().find(|column| column.name == *name) {
+                (column.default, column.identity) = (Some(default.clone()), None);
+            }
+        }
+        Cow::Owned(table)
+    }
+
+    /// Where a row of the table is found, by the names that the view has.
+    pub(super) fn location(&self, row: &Document) -> Vec<(String, String)> {
+        let Some((base, view)) = &self.view else { return location(self.named.1, row) };
+        let table = self.named.1;
+        let key = view.primary_key.iter();
+        located(key.filter_map(|name| Some((name, table.column(base.column(name)?)?))), row)
     }
 
     /// Columns of a key by the names that the table has for them.

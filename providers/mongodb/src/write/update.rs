@@ -21,7 +21,7 @@ impl Work {
         }
         self.judge(&op.table, &op.query, None).await?;
         let through = Through::find(&schema, &op.table)?;
-        let (named, table) = (through.named, through.named.1);
+        let (named, table) = (through.named, through.defaulting());
         schema.relations.check(&op.table, &op.query)?;
         let given = (&op.values, op.columns.as_deref(), op.missing_default);
         let values = self.rows_of(&schema, (&op.table, &through), given).await?;
@@ -39,7 +39,7 @@ impl Work {
         let mut new = old.clone();
         {
             let mut planner = self.planner(&schema);
-            let defaults = Defaults::new(&mut planner, table)?;
+            let defaults = Defaults::new(&mut planner, &table)?;
             for (column, value) in values.columns.iter().zip(row) {
                 errors::refuse_changed(column)?;
                 let at = table.columns.iter().position(|one| one.name == column.name).unwrap_or(0);
