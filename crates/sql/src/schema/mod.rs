@@ -163,6 +163,10 @@ const NOISE: &[&str] = &[
     "vacuum",
 ];
 
+/// Why a function that PostgREST calls before each request is refused.
+const UNCHECKED: &str = "a function called before each request (pgrst.db_pre_request) runs on PostgreSQL only: \
+                         say in policies what it checks";
+
 /// Reads a script. Statements that are not understood are among the result, as [`Kind::Unknown`].
 ///
 /// # Errors
@@ -195,6 +199,7 @@ fn statement(piece: Piece<'_>) -> Statement {
     });
     let (kind, parsed) = match parsed {
         Ok(parsed) => (kind_of(&parsed, piece.text), Some(Box::new(parsed))),
+        Err(_) if checks_requests(piece.text) => (Kind::Unknown(UNCHECKED.to_owned()), None),
         Err(_) if is_noise(piece.text) => (Kind::Noise, None),
         Err(reason) => (Kind::Unknown(foreign(piece.text).unwrap_or(reason)), None),
     };
@@ -216,6 +221,16 @@ fn parse_one(text: &str) -> Result<ast::Statement, String> {
 
 fn words(text: &str) -> String {
     text.split_whitespace().take(6).collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// Whether a statement sets what is called before each request. Passed over, it would let through what the
+/// function refuses.
+fn checks_requests(text: &str) -> bool {
+    words(text).starts_with("alter ")
+        && text
+            .to_lowercase()
+            .split_once("db_pre_request")
+            .is_some_and(|(before, _)| !before.contains(" reset "))
 }
 
 fn is_noise(text: &str) -> bool {

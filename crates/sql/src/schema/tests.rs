@@ -170,3 +170,13 @@ fn a_partition_has_its_name_to_itself() {
     let (code, message) = fails(&format!("{divided} create table p (other text);"));
     assert_eq!((code.as_str(), message.as_str()), ("42P07", "relation \"p\" already exists"));
 }
+
+#[test]
+fn what_checks_each_request_is_refused() {
+    let (code, message) = fails("alter database app set pgrst.db_pre_request = 'public.check_request';");
+    assert_eq!((&*code, &*message), ("0A000", UNCHECKED));
+    assert_eq!(fails("alter role authenticator set pgrst.db_pre_request to 'check_request';").0, "0A000");
+    catalog(
+        "alter database app reset pgrst.db_pre_request; alter database app set pgrst.db_schemas = 'public';",
+    );
+}
