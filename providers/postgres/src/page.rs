@@ -56,7 +56,7 @@ fn plan(rows: &[Row]) -> Result<Page> {
     Ok(Page { body: body.into(), rows: 1, ..Page::default() })
 }
 
-fn location(text: Option<&str>) -> Vec<(String, String)> {
+fn location(text: Option<&str>) -> Vec<(String, Option<String>)> {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 

@@ -188,7 +188,7 @@ impl Transactions {
                     connection.forget();
                 }
                 let alone = (alone || as_caller) && statement.poured.is_none();
-                if alone || connection.batch_execute("rollback").await.is_ok() {
+                if alone || connection.batch_execute(ROLLBACK).await.is_ok() {
                     connection.give_back();
                 }
                 return Err(failure);
@@ -197,8 +197,13 @@ impl Transactions {
         let exchanged = statement.size() + received;
         let judged = judge(rows);
         if scope.judged {
-            let keep = judged.is_ok() && !scope.rollback;
-            Box::pin(self.end(&connection, cx, end_of(keep), scope.read_only)).await?;
+            let end = if judged.is_ok() { end_of(scope.rollback) } else { ROLLBACK };
+            if let Err(error) = Box::pin(self.end(&connection, cx, end, scope.read_only)).await {
+                if connection.batch_execute(ROLLBACK).await.is_ok() {
+                    connection.give_back();
+                }
+                return Err(error.into());
+            }
         }
         connection.give_back_after(exchanged);
         judged.map_err(Failure::Judged)
@@ -235,7 +240,7 @@ impl Transactions {
         let settings = self.settings_of(cx, scope, standing, Lasting::Transaction);
         let finish = async || match scope.judged {
             true => Ok(()),
-            false => self.end(connection, cx, end_of(!scope.rollback), scope.read_only).await,
+            false => self.end(connection, cx, end_of(scope.rollback), scope.read_only).await,
         };
         let prepares = self.config.prepares();
         if prepares {
@@ -366,8 +371,14 @@ fn begin(connection: &Connection, cx: &Context, scope: &Scope, settings: &Settin
 
 const COMMIT: &str = "commit";
 
-fn end_of(keep: bool) -> &'static str {
-    if keep { COMMIT } else { "rollback" }
+const ROLLBACK: &str = "rollback";
+/// What is checked when a transaction ends is checked before it is undone as well: the caller learns whether
+/// it could have been kept.
+const CHECKED_ROLLBACK: &str = "set constraints all immediate; rollback";
+
+/// How a transaction that went well ends.
+fn end_of(rollback: bool) -> &'static str {
+    if rollback { CHECKED_ROLLBACK } else { COMMIT }
 }
 
 /// Why a transaction did not succeed.

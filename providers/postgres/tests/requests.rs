@@ -131,7 +131,7 @@ async fn writes_return_what_was_asked_for() {
     let mut op = Insert::new(tracks(), r#"[{"title":"Five"}]"#);
     op.options.returning = Returning::HeadersOnly;
     let page = driver.insert(&cx, &op).await.unwrap();
-    assert_eq!(page.location, [("id".to_owned(), "12".to_owned())]);
+    assert_eq!(page.location, [("id".to_owned(), Some("12".to_owned()))]);
 
     let mut query = Query::all();
     query.and(Filter::eq("title", "Five"));

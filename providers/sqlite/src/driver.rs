@@ -17,6 +17,7 @@ use truststream_services::database::{
 
 use crate::config::{Config, MemoryConfig, Synchronous};
 use crate::connection::Conn;
+use crate::ddl::existing;
 use crate::place::Place;
 use crate::readers::Readers;
 use crate::schema::Schema;
@@ -123,7 +124,11 @@ impl Shared {
         let work = move |conn: &Conn| {
             // Read here, on the writing thread, it is the schema of this very transaction.
             let schema = shared.schema();
-            work(&Write { conn, schema: &schema, cx: &caller }).map(|done| fate(done, rollback))
+            let done = work(&Write { conn, schema: &schema, cx: &caller })?;
+            if rollback && schema.defers {
+                existing::references(&conn.sql, &schema.catalog)?;
+            }
+            Ok(fate(done, rollback))
         };
         // What is looked at when a transaction ends must not fail others.
         if self.schema().defers {
@@ -142,7 +147,11 @@ impl Shared {
         let work = move |conn: &Conn| {
             conn.sql.execute_batch("PRAGMA defer_foreign_keys=ON").map_err(crate::error::convert)?;
             let schema = shared.schema();
-            work(&Write { conn, schema: &schema, cx: &caller }).map(|done| fate(done, rollback))
+            let done = work(&Write { conn, schema: &schema, cx: &caller })?;
+            if rollback {
+                existing::references(&conn.sql, &schema.catalog)?;
+            }
+            Ok(fate(done, rollback))
         };
         self.writer.run_alone(cx, work).await
     }
@@ -196,12 +205,14 @@ impl DatabaseDriver for SqliteDriver {
             return self
                 .shared
                 .write_deferred(cx, rollback, move |write| {
-                    in_zone(&op.options.transaction, || write.insert(&op))
+                    in_zone(&op.options.transaction, || write.insert(&op).and_then(|page| write.told(page)))
                 })
                 .await;
         }
         self.shared
-            .write(cx, rollback, move |write| in_zone(&op.options.transaction, || write.insert(&op)))
+            .write(cx, rollback, move |write| {
+                in_zone(&op.options.transaction, || write.insert(&op).and_then(|page| write.told(page)))
+            })
             .await
     }
 
@@ -209,7 +220,7 @@ impl DatabaseDriver for SqliteDriver {
         let op = op.clone();
         self.shared
             .write(cx, op.options.transaction.rollback, move |write| {
-                in_zone(&op.options.transaction, || write.update(&op))
+                in_zone(&op.options.transaction, || write.update(&op).and_then(|page| write.told(page)))
             })
             .await
     }
@@ -218,7 +229,7 @@ impl DatabaseDriver for SqliteDriver {
         let op = op.clone();
         self.shared
             .write(cx, op.options.transaction.rollback, move |write| {
-                in_zone(&op.options.transaction, || write.delete(&op))
+                in_zone(&op.options.transaction, || write.delete(&op).and_then(|page| write.told(page)))
             })
             .await
     }

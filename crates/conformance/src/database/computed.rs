@@ -41,6 +41,19 @@ pub(super) async fn columns_of_a_row(env: Env<DatabaseService>) -> Outcome {
     Ok(())
 }
 
+pub(super) async fn columns_of_rows_that_functions_give(env: Env<DatabaseService>) -> Outcome {
+    let database = computing(&env).await?;
+    // Functions of the same name over rows of other tables are not meant.
+    let sql = "create function public.caption(artists) returns text language sql stable as 'select $1.name';
+        create function public.priciest() returns setof albums language sql stable
+            as 'select * from albums where price is not null order by price desc limit 1';";
+    database.send(Migrate { name: "3_overloads.sql".into(), sql: sql.into(), dry_run: false }).await?;
+    let mut priciest = posted("priciest", "{}");
+    priciest.query = Query::all().columns(&["id", "caption"]).matching(Filter::eq("title", "Two"));
+    assert_eq!(compact(&database.send(priciest).await?.body), r#"[{"id":2,"caption":"Two (1)"}]"#);
+    Ok(())
+}
+
 pub(super) async fn relationships_of_a_row(env: Env<DatabaseService>) -> Outcome {
     let database = computing(&env).await?;
     let shown = || Query::all().columns(&["title"]).ordered(&["id"]);

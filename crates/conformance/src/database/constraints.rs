@@ -4,8 +4,8 @@ use truststream_kernel::{ErrorKind, Outcome as Applied};
 use truststream_services::database::{DatabaseService, Delete, Filter, Query, Update};
 
 use super::build::{
-    QueryExt, details, filled, ids, insert, migrated, read, ready, refused, refused_saying, table,
-    update_returning,
+    QueryExt, compact, details, filled, ids, insert, insert_returning, migrated, read, ready, refused,
+    refused_saying, table, update_returning,
 };
 use crate::{Env, Outcome};
 
@@ -87,6 +87,24 @@ pub(super) async fn checks_of_domains(env: Env<DatabaseService>) -> Outcome {
     refused_saying(database.send(update).await, "23514", message);
     let own = "new row for relation \"sizes\" violates check constraint \"sizes_size_check\"";
     refused_saying(insert(&database, "sizes", r#"{"id":3,"size":100}"#).await, "23514", own);
+    Ok(())
+}
+
+pub(super) async fn of_the_end_hold_before_an_undo(env: Env<DatabaseService>) -> Outcome {
+    let sql = "create table roots (id int primary key);
+        create table leaves (id int primary key,
+            root int references roots (id) deferrable initially deferred);";
+    let database = migrated(&env, "1_deferred.sql", sql).await?;
+    insert(&database, "roots", r#"{"id":1}"#).await?;
+    let tried = |row: &str| {
+        let mut tried = insert_returning("leaves", row);
+        tried.options.transaction.rollback = true;
+        database.send(tried)
+    };
+    let message = "insert or update on table \"leaves\" violates foreign key constraint \"leaves_root_fkey\"";
+    refused_saying(tried(r#"{"id":1,"root":2}"#).await, "23503", message);
+    assert_eq!(compact(&tried(r#"{"id":1,"root":1}"#).await?.body), r#"[{"id":1,"root":1}]"#);
+    assert_eq!(read(&database, "leaves", Query::all()).await?, "[]");
     Ok(())
 }
 

@@ -79,6 +79,20 @@ pub(super) async fn give_one_value(env: Env<DatabaseService>) -> Outcome {
     Ok(())
 }
 
+pub(super) async fn take_and_give_values_of_any_length(env: Env<DatabaseService>) -> Outcome {
+    let database = programmed(&env).await?;
+    let sql = "create function whole(word char(3), others varchar(2)[], part numeric(3,1))
+        returns table (a char(2), b varchar(1)[], c numeric(3,1)) language sql as 'select $1, $2, $3';
+        create function bare(word char) returns char language sql as 'select $1';";
+    database.send(Migrate { name: "3_lengths.sql".into(), sql: sql.into(), dry_run: false }).await?;
+    assert_eq!(
+        call(&database, "whole", r#"{"word":"abcdef","others":["abc","d"],"part":1234.567}"#).await?,
+        r#"[{"a":"abcdef","b":["abc","d"],"c":1234.567}]"#
+    );
+    assert_eq!(call(&database, "bare", r#"{"word":"abc"}"#).await?, r#""abc""#);
+    Ok(())
+}
+
 pub(super) async fn are_called_by_get(env: Env<DatabaseService>) -> Outcome {
     let database = programmed(&env).await?;
     let named = |name: &str, value: &str, filter: Option<Filter>| NamedArgument {

@@ -91,13 +91,19 @@ async fn read(database: &Database, case: &Case) -> Result<String> {
 /// What is returned of a write, and every table that it may have touched; then it is undone.
 async fn written(database: &Database, case: &Case, write: &Write) -> Result<String> {
     let mut open = database.with(Context::system()).send(Begin::default()).await?;
-    let page = open.step(&context(&case.caller), &write.step(case.table, &case.query)).await;
-    let page = page?.unwrap_or_default();
+    let page = match open.step(&context(&case.caller), &write.step(case.table, &case.query)).await {
+        Ok(page) => page.unwrap_or_default(),
+        Err(error) => {
+            // Who comes next would meet rows that are still held.
+            open.rollback().await?;
+            return Err(error);
+        }
+    };
     let mut seen = format!("{} {}", page.rows, sorted(&page.body));
     // Of several rows nobody tells the key.
     if page.rows == 1 && matches!(write.change, Change::Insert { .. }) {
         for (column, literal) in &page.location {
-            let _ = write!(seen, " {column}={}", literal.trim_start_matches("eq."));
+            let _ = write!(seen, " {column}={}", literal.as_deref().unwrap_or("null"));
         }
     }
     let table = if case.table == world::VIEW { "children" } else { case.table };

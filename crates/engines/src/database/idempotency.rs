@@ -173,7 +173,7 @@ struct KeptPage {
     rows: u64,
     total: Option<u64>,
     inserted: Option<u64>,
-    location: Vec<(String, String)>,
+    location: Vec<(String, Option<String>)>,
     status: Option<u16>,
     headers: Vec<(String, String)>,
     media_type: Option<String>,

@@ -63,7 +63,7 @@ async fn answer(State(state): State<GatewayState>, request: Request) -> Response
 async fn dispatch(state: &GatewayState, request: RestRequest) -> Result<Response<Body>> {
     match (&request.target, &request.method) {
         (_, &Method::OPTIONS) => options::answer(state, &request).await,
-        (Target::Root, &Method::GET | &Method::HEAD) => openapi::answer(state, &request).await,
+        (Target::Root, &Method::GET | &Method::HEAD) => openapi::answer(state, request).await,
         (Target::Function(_), &Method::GET | &Method::HEAD | &Method::POST) => {
             call::answer(state, request).await
         }

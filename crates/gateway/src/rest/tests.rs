@@ -13,8 +13,8 @@ use truststream_kernel::{
 };
 use truststream_services::auth::{AuthOp, AuthReply, AuthService};
 use truststream_services::database::{
-    Arguments, Count, DatabaseFeature, DatabaseOp, DatabaseReply, DatabaseService, Filter, Insert, Invoke,
-    Item, Media, Page, Query, Returning, Select, TableName, Update,
+    Arguments, Catalog, Count, DatabaseFeature, DatabaseOp, DatabaseReply, DatabaseService, Filter, Insert,
+    Invoke, Item, Media, Page, Query, Returning, Select, Table, TableName, Update,
 };
 
 use crate::{ApiKeys, GatewayState, Identities, RestSettings, Services, Settings, TxEnd};
@@ -34,6 +34,7 @@ enum Asked {
 struct Told {
     asked: Mutex<Vec<(String, Asked)>>,
     page: Page,
+    catalog: Arc<Catalog>,
     fails: Option<&'static str>,
 }
 
@@ -48,6 +49,7 @@ impl Call<DatabaseService> for Told {
             DatabaseOp::Select(op) => (Asked::Select(op.clone()), DatabaseReply::Select(page)),
             DatabaseOp::Insert(op) => (Asked::Insert(op.clone()), DatabaseReply::Insert(page)),
             DatabaseOp::Update(op) => (Asked::Update(op.clone()), DatabaseReply::Update(page)),
+            DatabaseOp::Describe(_) => (Asked::Other, DatabaseReply::Describe(Arc::clone(&self.catalog))),
             DatabaseOp::Delete(_) => (Asked::Delete, DatabaseReply::Delete(page)),
             DatabaseOp::Invoke(op) => (Asked::Invoke(op.clone()), DatabaseReply::Invoke(page)),
             _ => (Asked::Other, DatabaseReply::Ping(())),
@@ -270,6 +272,43 @@ async fn an_insert_takes_json_csv_and_preferences() {
     let Asked::Insert(insert) = &csv.asked[0].1 else { panic!() };
     assert_eq!(insert.rows.read().unwrap(), r#"[{"a":"1","b":null}]"#);
     assert_eq!((csv.status.as_u16(), csv.body.as_str()), (201, ""));
+}
+
+#[tokio::test]
+async fn a_key_that_is_null_is_told_so() {
+    let location = vec![("id".to_owned(), Some("1".to_owned())), ("other".to_owned(), None)];
+    let told = Told { page: Page { rows: 1, location, ..Page::default() }, ..Told::default() };
+    let answer = ask(told, rest(), "POST /t", &[("prefer", "return=headers-only")], "{}").await;
+    assert_eq!(answer.header("location"), Some("/t?id=eq.1&other=is.null"));
+}
+
+#[tokio::test]
+async fn duplicates_are_told_by_a_key() {
+    let mut catalog = Catalog::default();
+    for (name, key) in [("keyed", vec!["id".to_owned()]), ("bare", Vec::new())] {
+        catalog.tables.insert(TableName::public(name), Table { primary_key: key, ..Table::default() });
+    }
+    let catalog = Arc::new(catalog);
+    let applied = async |path: &str| {
+        let told = Told { catalog: Arc::clone(&catalog), ..page(1, None) };
+        let headers = [("prefer", "resolution=merge-duplicates, return=minimal")];
+        let answer = ask(told, rest(), path, &headers, "{}").await;
+        answer.header("preference-applied").map(str::to_owned)
+    };
+    let both = Some("resolution=merge-duplicates, return=minimal".to_owned());
+    assert_eq!(applied("POST /keyed").await, both);
+    assert_eq!(applied("POST /bare?on_conflict=a").await, both);
+    assert_eq!(applied("POST /bare").await, Some("return=minimal".to_owned()));
+}
+
+#[tokio::test]
+async fn the_root_tells_its_timing() {
+    let settings = RestSettings { server_timing: true, ..rest() };
+    let answer = ask(page(0, None), settings, "HEAD /", &[], "").await;
+    let timing = answer.header("server-timing").unwrap();
+    for phase in ["jwt", "parse", "plan", "transaction", "response"] {
+        assert!(timing.contains(&format!("{phase};dur=")), "{timing}");
+    }
 }
 
 #[tokio::test]

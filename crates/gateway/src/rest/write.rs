@@ -20,8 +20,11 @@ use super::response::{Reply, preference_applied};
 use super::send::send;
 use crate::GatewayState;
 
+/// Of inserts; the first needs a key ([`resolves`]).
 const INSERTS: &[Kind] =
     &[Kind::Resolution, Kind::Missing, Kind::Return, Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone];
+/// A `PUT` always merges, and sets every column.
+const PUTS: &[Kind] = &[Kind::Return, Kind::Count, Kind::Tx, Kind::Handling, Kind::TimeZone];
 const UPDATES: &[Kind] = &[
     Kind::Missing,
     Kind::Return,
@@ -78,11 +81,21 @@ pub(super) async fn insert(state: &GatewayState, mut request: RestRequest) -> Re
     let candidates = negotiate(request.header("accept"), state.settings.rest.plan)?;
     let insert = insertion(state, &request).await?;
     let merges = insert.on_conflict.as_ref().is_some_and(|conflict| conflict.merge);
+    let kinds = if resolves(state, &insert).await? { INSERTS } else { &INSERTS[1..] };
     let (page, accepted) =
         send(state, &mut request, candidates, insert, |insert| &mut insert.options.format).await?;
     let status = if merges && page.inserted == Some(0) { StatusCode::OK } else { StatusCode::CREATED };
     let range = content_range(1, 0, total(&request, &page));
-    Ok(written(state, &request, &page, status, StatusCode::CREATED, &accepted, &range, INSERTS))
+    Ok(written(state, &request, &page, status, StatusCode::CREATED, &accepted, &range, kinds))
+}
+
+/// Whether what is preferred for duplicates applies: there has to be a key that tells them.
+async fn resolves(state: &GatewayState, insert: &Insert) -> Result<bool> {
+    if insert.on_conflict.as_ref().is_none_or(|conflict| conflict.columns.is_some()) {
+        return Ok(true);
+    }
+    let catalog = state.services.database.send(Describe::default()).await?;
+    Ok(catalog.table(&insert.table).is_none_or(|table| !table.primary_key.is_empty()))
 }
 
 /// What a `PUT` asks for.
@@ -136,7 +149,7 @@ pub(super) async fn put(state: &GatewayState, mut request: RestRequest) -> Resul
     let shown = if created { StatusCode::CREATED } else { StatusCode::OK };
     let silent = if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT };
     let range = content_range(1, 0, total(&request, &page));
-    Ok(written(state, &request, &page, shown, silent, &accepted, &range, INSERTS))
+    Ok(written(state, &request, &page, shown, silent, &accepted, &range, PUTS))
 }
 
 /// What a `PATCH` asks for.
@@ -226,6 +239,7 @@ fn location(request: &RestRequest, page: &Page) -> Option<String> {
         .location
         .iter()
         .map(|(column, value)| {
+            let Some(value) = value else { return format!("{column}=is.null") };
             let plain =
                 value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
             let value = if plain { value.clone() } else { encode(value) };

@@ -7,7 +7,7 @@ use truststream_services::database::{Catalog, Function, TableName};
 use super::convert::{Target, converted};
 use super::node::Node;
 use crate::expression::{Unsupported, lone_expression, parameter_type, query_of};
-use crate::schema::{ident, parts, table_name, type_named, type_of};
+use crate::schema::{ident, parts, table_name, type_in_signature, type_named, type_of};
 
 /// How deep functions may lead to other functions.
 const DEEPEST: usize = 12;
@@ -79,7 +79,7 @@ impl<'c> Reader<'c> {
             self.path = Some(function.name.schema.clone());
         }
         self.enter(parameters);
-        let ty = type_named(self.catalog, &function.returns.type_name);
+        let ty = type_in_signature(self.catalog, &function.returns.type_name);
         let body = self.expr(expr).and_then(|body| converted(self.catalog, body, &ty, Target::Assigned));
         self.leave();
         if first {

@@ -14,7 +14,7 @@ use super::query::Columns;
 use super::translate::{Rights, Translator};
 use super::{Term, TermType, Unsupported, caseless};
 use crate::quote::quote;
-use crate::schema::type_named;
+use crate::schema::type_in_signature;
 
 /// How deep functions may lead to other functions.
 const DEEPEST: usize = 12;
@@ -39,7 +39,7 @@ pub fn result_columns(catalog: &Catalog, function: &Function) -> Result<Vec<(Str
             .or_else(|| crate::schema::columns_of_type(catalog, &returns.type_name))
             .ok_or_else(|| Unsupported::new(&returns.type_name, "this kind of result"));
     }
-    Ok(vec![(SCALAR.into(), type_named(catalog, &returns.type_name))])
+    Ok(vec![(SCALAR.into(), type_in_signature(catalog, &returns.type_name))])
 }
 
 /// A table of what a function returns; none where that can't be read.
@@ -135,7 +135,7 @@ impl<'a> Translator<'a> {
         if function.returns.set || function.returns.composite || function.returns.void {
             return Err(Unsupported::new(&function.name, "a function of rows where one value is wanted"));
         }
-        let ty = type_named(self.scope.catalog, &function.returns.type_name);
+        let ty = type_in_signature(self.scope.catalog, &function.returns.type_name);
         let strict = function.strict.then(|| nulls(&terms)).filter(|test| !test.is_empty());
         let term = self.within(function, terms, |translator| translator.value_of(function, &ty))?;
         let sql = match strict {
@@ -311,7 +311,7 @@ impl<'a> Translator<'a> {
 
 /// The type of a parameter.
 pub fn parameter_type(catalog: &Catalog, parameter: &Parameter) -> Type {
-    caseless::named(&parameter.type_name).unwrap_or_else(|| type_named(catalog, &parameter.type_name))
+    caseless::named(&parameter.type_name).unwrap_or_else(|| type_in_signature(catalog, &parameter.type_name))
 }
 
 fn unknown_caller(table: &TableName) -> Result<String, Unsupported> {

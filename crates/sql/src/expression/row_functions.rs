@@ -9,7 +9,7 @@ use super::routines::result_columns;
 use super::translate::Translator;
 use super::{Scope, Term, Unsupported};
 use crate::computed::table_of;
-use crate::schema::{ident, type_named};
+use crate::schema::{ident, type_in_signature};
 
 /// The value of a function of a row of the scope's table.
 ///
@@ -18,7 +18,7 @@ use crate::schema::{ident, type_named};
 pub fn computed_value(function: &Function, scope: &Scope<'_>) -> Result<(String, Type), Unsupported> {
     let mut translator = Translator::new(&Scope { table: None, ..*scope });
     let row = row_of(scope)?;
-    let ty = type_named(scope.catalog, &function.returns.type_name);
+    let ty = type_in_signature(scope.catalog, &function.returns.type_name);
     let sql = translator.within_row(function, row, |translator| translator.value_of(function, &ty))?;
     Ok((sql, ty))
 }
@@ -109,7 +109,7 @@ impl<'a> Translator<'a> {
         if function.returns.set || function.returns.composite || function.returns.void {
             return Err(Unsupported::new(&function.name, "a function of rows where one value is wanted"));
         }
-        let ty = type_named(self.scope.catalog, &function.returns.type_name);
+        let ty = type_in_signature(self.scope.catalog, &function.returns.type_name);
         let sql = self.within_row(function, row, |translator| translator.value_of(function, &ty))?;
         Ok(Term::new(sql, ty))
     }

@@ -11,7 +11,7 @@ use truststream_kernel::{Result, Type};
 use truststream_services::database::{Catalog, Function, Parameter, Returns, TableName};
 
 use super::names::{ident, table_name};
-use super::type_names::{type_of, written};
+use super::type_names::{type_in_signature, written};
 use super::{dependents, fault, planning};
 
 pub(super) fn create(catalog: &mut Catalog, create: &CreateFunction, text: &str) -> Result<()> {
@@ -136,7 +136,8 @@ pub fn columns_of_result(catalog: &Catalog, type_name: &str) -> Option<Vec<(Stri
     let Some(FunctionReturnType::DataType(DataType::Table(Some(columns)))) = &create.return_type else {
         return None;
     };
-    Some(columns.iter().map(|one| (ident(&one.name), type_of(catalog, &one.data_type))).collect())
+    let ty = |one: &DataType| type_in_signature(catalog, &one.to_string());
+    Some(columns.iter().map(|one| (ident(&one.name), ty(&one.data_type))).collect())
 }
 
 fn body(create: &CreateFunction) -> Option<String> {

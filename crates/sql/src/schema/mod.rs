@@ -56,7 +56,7 @@ pub(crate) use own::Own;
 pub use sequences::{column_of as column_of_sequence, of_column as sequence_of, row_number};
 pub(crate) use sequences::{exists as sequence_exists, sequence_name};
 pub use split::{Piece, split};
-pub use type_names::{enum_name, enum_table, name_within, type_named, type_of};
+pub use type_names::{enum_name, enum_table, name_within, type_in_signature, type_named, type_of};
 pub use views::{view_query, view_relationships};
 
 /// One statement of a migration.

@@ -76,6 +76,23 @@ pub fn type_named(catalog: &Catalog, name: &str) -> Type {
     parsed.map_or_else(|_| Type::parse(name), |data_type| type_of(catalog, &data_type))
 }
 
+/// The type that a name means of a parameter or a result of a function: PostgreSQL keeps no length there,
+/// whatever was written. A domain's is its own.
+pub fn type_in_signature(catalog: &Catalog, name: &str) -> Type {
+    without_length(Type::parse(name)).unwrap_or_else(|| type_named(catalog, name))
+}
+
+fn without_length(ty: Type) -> Option<Type> {
+    match ty {
+        Type::Varchar(_) => Some(Type::Varchar(None)),
+        // Of any length there is nothing to pad.
+        Type::Char(_) => Some(Type::Text),
+        Type::Numeric(_) => Some(Type::Numeric(None)),
+        Type::Array(element) => without_length(*element).map(|element| Type::Array(Box::new(element))),
+        _ => None,
+    }
+}
+
 pub(super) fn create(
     catalog: &mut Catalog,
     name: &ObjectName,

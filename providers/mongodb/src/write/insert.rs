@@ -278,7 +278,7 @@ fn conflict_key(op: &Insert, through: &Through<'_>) -> Result<Option<Vec<String>
     Ok(Some(columns.clone()))
 }
 
-pub(super) fn location(table: &Table, row: &Document) -> Vec<(String, String)> {
+pub(super) fn location(table: &Table, row: &Document) -> Vec<(String, Option<String>)> {
     located(table.primary_key.iter().filter_map(|name| Some((name, table.column(name)?))), row)
 }
 
@@ -286,10 +286,10 @@ pub(super) fn location(table: &Table, row: &Document) -> Vec<(String, String)> {
 pub(super) fn located<'c>(
     key: impl Iterator<Item = (&'c String, &'c Column)>,
     row: &Document,
-) -> Vec<(String, String)> {
+) -> Vec<(String, Option<String>)> {
     let literal = |(name, column): (&String, &Column)| {
         let value: Value = storage::value(row.get(field(&column.name))?, &column.ty).ok()?;
-        Some((name.clone(), value.to_text_as(&column.ty).unwrap_or_default()))
+        Some((name.clone(), value.to_text_as(&column.ty)))
     };
     key.filter_map(literal).collect()
 }

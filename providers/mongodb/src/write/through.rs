@@ -90,7 +90,7 @@ impl<'s> Through<'s> {
     }
 
     /// Where a row of the table is found, by the names that the view has.
-    pub(super) fn location(&self, row: &Document) -> Vec<(String, String)> {
+    pub(super) fn location(&self, row: &Document) -> Vec<(String, Option<String>)> {
         let Some((base, view)) = &self.view else { return location(self.named.1, row) };
         let table = self.named.1;
         let key = view.primary_key.iter();

@@ -37,7 +37,7 @@ pub(crate) fn call(
         }
     };
     let mut sql = Sql::new(format!("WITH {RETURNED} AS ("));
-    called(&mut sql, callable, (op, body), shape)?;
+    called(&mut sql, callable, (op, body), (shape, &computed(&node, returns)))?;
     sql.push(")");
     let counted = counts(op.count);
     if counted {
@@ -65,15 +65,27 @@ fn shape(returns: &Returns) -> Shape {
     }
 }
 
+/// The columns wanted of a table's rows that the table has not: functions over a row compute them, and only
+/// where it is called is it known what row that is. As PostgREST does it, none beside `*`.
+fn computed(node: &Node<'_>, returns: &Returns) -> Vec<String> {
+    let Some(known) = node.known.filter(|_| returns.table.is_some()) else { return Vec::new() };
+    let mut columns = node.needed_columns().unwrap_or_default();
+    columns.retain(|name| name != "*" && known.column(name).is_none());
+    columns
+}
+
 /// `SELECT … FROM function(…)`
 fn called(
     sql: &mut Sql,
     callable: &Callable<'_>,
     (op, body): (&Invoke, Option<&Document>),
-    shape: Shape,
+    (shape, computed): (Shape, &[String]),
 ) -> Result<()> {
     let scalar = matches!(shape, Shape::Scalar | Shape::Scalars);
     sql.push(if scalar { "SELECT pgrst_call.pgrst_scalar" } else { "SELECT pgrst_call.*" });
+    for name in computed {
+        sql.push(", pgrst_call.").name(name);
+    }
     sql.push(" FROM ");
     let function = callable.function;
     let invoke = |sql: &mut Sql, arguments: &mut dyn FnMut(&mut Sql)| {

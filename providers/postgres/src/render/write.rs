@@ -353,13 +353,13 @@ fn written_rows(
     })
 }
 
-/// The key of the only row written, as a JSON list of column and literal.
+/// The key of the only row written, as a JSON list of column and literal or null.
 fn location(key: &[String]) -> String {
     let names: Vec<String> = key.iter().map(|column| literal(column)).collect();
     format!(
         "CASE WHEN pg_catalog.count(_postgrest_t) = 1 THEN (SELECT json_agg(json_build_array(k.key, k.value)) \
          FROM (SELECT row_to_json(_) AS row FROM {RETURNED} AS _ LIMIT 1) d, json_each_text(d.row) k \
-         WHERE k.value IS NOT NULL AND k.key IN ({}))::text END",
+         WHERE k.key IN ({}))::text END",
         names.join(", ")
     )
 }

@@ -5,7 +5,7 @@ use tokio_postgres::{Client, Row};
 use truststream_kernel::{Caller, Context, Error, ErrorKind, Result};
 
 use super::reply::prepare;
-use super::{Lasting, Scope, Transactions, begin, end_of, pre_request, query, set};
+use super::{COMMIT, Lasting, ROLLBACK, Scope, Transactions, begin, pre_request, query, set};
 use crate::error::{failed, is_stale_statement};
 use crate::pool::Lease;
 use crate::sql::Sql;
@@ -77,7 +77,8 @@ impl Open {
     /// Commits, or undoes all.
     pub(crate) async fn end(self, keep: bool) -> Result<()> {
         let Open { connection, transactions, cx, read_only } = self;
-        transactions.end(&connection, &cx, end_of(keep), read_only).await.map_err(failed)?;
+        let end = if keep { COMMIT } else { ROLLBACK };
+        transactions.end(&connection, &cx, end, read_only).await.map_err(failed)?;
         connection.give_back();
         Ok(())
     }

@@ -54,7 +54,7 @@ impl Transactions {
         closed.and(set.map(drop)).and(checked)?;
         let rows = reply.run(connection, statement).await?;
         if !scope.judged {
-            self.end(connection, cx, end_of(!scope.rollback), scope.read_only).await?;
+            self.end(connection, cx, end_of(scope.rollback), scope.read_only).await?;
         }
         Ok(rows)
     }

@@ -237,8 +237,15 @@ impl Write<'_> {
 
     fn page(&self, op: &Invoke, query: &Query, function: &Function, rows: &Returned) -> Result<Page> {
         let plan = |purpose: Purpose| plan::returned(self.schema, self.cx, purpose, query, rows);
-        if let (true, Media::Custom(wanted)) = (rows.scalar && !function.returns.set, &op.format.media)
-            && let Some(made) = made(function, wanted)
+        let wanted = match &op.format.media {
+            Media::Custom(wanted) => Some(wanted.as_str()),
+            Media::Json if !op.format.strip_nulls => Some("application/json"),
+            Media::Csv => Some("text/csv"),
+            _ => None,
+        };
+        if let Some(made) = wanted.and_then(|wanted| made(function, wanted))
+            && rows.scalar
+            && !function.returns.set
         {
             return self.whole(&plan(Purpose::Rows)?, made);
         }

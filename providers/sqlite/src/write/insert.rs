@@ -322,7 +322,12 @@ impl Write<'_> {
         Ok(Some(columns.clone()))
     }
 
-    pub(super) fn location(&self, op: &Insert, table: &Table, id: i64) -> Result<Vec<(String, String)>> {
+    pub(super) fn location(
+        &self,
+        op: &Insert,
+        table: &Table,
+        id: i64,
+    ) -> Result<Vec<(String, Option<String>)>> {
         let mut location = Vec::with_capacity(table.primary_key.len());
         for name in &table.primary_key {
             let Some(column) = table.column(name) else { continue };
@@ -334,7 +339,7 @@ impl Write<'_> {
                 .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
                 .map_err(convert)?;
             let value = storage::value((&cell).into(), &column.ty)?;
-            location.push((name.clone(), value.to_text_as(&column.ty).unwrap_or_default()));
+            location.push((name.clone(), value.to_text_as(&column.ty)));
         }
         Ok(location)
     }

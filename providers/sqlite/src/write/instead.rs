@@ -209,14 +209,14 @@ impl Instead<'_> {
 }
 
 /// The key of the first row written.
-fn location(view: &Table, row: Option<&Vec<Cell>>) -> Result<Vec<(String, String)>> {
+fn location(view: &Table, row: Option<&Vec<Cell>>) -> Result<Vec<(String, Option<String>)>> {
     let mut location = Vec::new();
     for name in &view.primary_key {
         let at = view.columns.iter().position(|column| column.name == *name);
         if let (Some(at), Some(row)) = (at, row) {
             let ty = &view.columns[at].ty;
             let value = storage::value((&row[at]).into(), ty)?;
-            location.push((name.clone(), value.to_text_as(ty).unwrap_or_default()));
+            location.push((name.clone(), value.to_text_as(ty)));
         }
     }
     Ok(location)

@@ -78,8 +78,9 @@ impl Write<'_> {
         if let (Returning::HeadersOnly, Some(first)) = (op.options.returning, written.first()) {
             let table = self.schema.table(&through.base.table)?;
             let location = self.location(&inner, table, *first)?;
-            let shown =
-                |(name, value): (String, String)| Some((through.base.shown(&name)?.to_owned(), value));
+            let shown = |(name, value): (String, Option<String>)| {
+                Some((through.base.shown(&name)?.to_owned(), value))
+            };
             page.location = location.into_iter().filter_map(shown).collect();
         }
         Ok(page)

@@ -86,13 +86,17 @@ fn range(text: &str) -> Result<(u64, Option<u64>)> {
 }
 
 /// The key in `Location: /tracks?id=eq.7`.
-fn location(reply: &Reply) -> Vec<(String, String)> {
+fn location(reply: &Reply) -> Vec<(String, Option<String>)> {
     let query = reply.header("location").and_then(|location| location.split_once('?'));
     let pairs = query
         .map_or_else(Vec::new, |(_, query)| form_urlencoded::parse(query.as_bytes()).into_owned().collect());
     let literal = |(column, condition): (String, String)| {
-        let literal = condition.strip_prefix("eq.").map(str::to_owned);
-        (column, literal.unwrap_or(condition))
+        let literal = match condition.strip_prefix("eq.") {
+            Some(literal) => Some(literal.to_owned()),
+            None if condition == "is.null" => None,
+            None => Some(condition),
+        };
+        (column, literal)
     };
     pairs.into_iter().map(literal).collect()
 }

@@ -22,7 +22,7 @@ const ROWS: [&str; 4] = [
     "text/csv",
 ];
 
-pub(super) async fn answer(state: &GatewayState, request: &RestRequest) -> Result<Response<Body>> {
+pub(super) async fn answer(state: &GatewayState, mut request: RestRequest) -> Result<Response<Body>> {
     let mode = state.settings.rest.openapi_mode;
     if mode == OpenApiMode::Disabled {
         return Err(Error::new(ErrorKind::NotFound, "PGRST126", "Root endpoint metadata is disabled"));
@@ -32,6 +32,7 @@ pub(super) async fn answer(state: &GatewayState, request: &RestRequest) -> Resul
     {
         return Err(unavailable(header));
     }
+    request.timing.planned();
     let body = match request.method {
         Method::HEAD => Body::empty(),
         _ => {
@@ -43,7 +44,8 @@ pub(super) async fn answer(state: &GatewayState, request: &RestRequest) -> Resul
             Body::from(description(&catalog, schema, host, caller).to_string())
         }
     };
-    let mut response = Reply::new(StatusCode::OK, &Page::default()).finish(request, &Page::default());
+    request.timing.done();
+    let mut response = Reply::new(StatusCode::OK, &Page::default()).finish(&request, &Page::default());
     *response.body_mut() = body;
     let content_type = HeaderValue::from_static("application/openapi+json; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);

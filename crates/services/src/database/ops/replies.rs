@@ -124,8 +124,9 @@ pub struct Page {
     pub total: Option<u64>,
     /// Rows that an upsert inserted, where the engine knows; equals `rows` for plain inserts.
     pub inserted: Option<u64>,
-    /// Key of the first inserted row as column and literal, for `Location`.
-    pub location: Vec<(String, String)>,
+    /// Key of the first inserted row as column and literal, for `Location`; no literal where it is null, as
+    /// it can be in views.
+    pub location: Vec<(String, Option<String>)>,
     /// HTTP status a database function asked for (`response.status`).
     pub status: Option<u16>,
     /// HTTP headers a database function asked for (`response.headers`).
