@@ -208,3 +208,26 @@ async fn what_can_not_be_translated_is_refused_before_anything_is_done() {
     assert_eq!(lines, [2, 4], "{problems:?}");
     assert!(problems[1].reason.contains("left join"), "{problems:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_tell_of_the_server() {
+    let server = MongoServer::start().unwrap();
+    let driver = fresh(&server).await.unwrap();
+    let sql = "create table ones (id int primary key);
+        create view told as select id, current_setting('is_superuser') as super, current_setting('TimeZone') as zone,
+          current_setting('app.none', true) as none from ones;
+        grant select on told to anon;";
+    let op = Migrate { name: "1.sql".into(), sql: sql.into(), dry_run: false };
+    driver.migrate(&Context::system(), &op).await.unwrap();
+    let one = Insert::new(TableName::public("ones"), r#"{"id":1}"#.to_owned());
+    driver.insert(&Context::system(), &one).await.unwrap();
+    let found = rows(&driver, &Context::role("anon"), "told", Query::all()).await;
+    assert_eq!(found, json!([{ "id": 1, "super": "off", "zone": "UTC", "none": null }]));
+}
+
+#[test]
+fn none_is_called_before_requests() {
+    let given = r#"{"url":"mongodb://localhost","pre_request":"public.check_request"}"#;
+    let refused = serde_json::from_str::<truststream_mongodb::Config>(given).unwrap_err().to_string();
+    assert!(refused.contains("unknown field `pre_request`"), "{refused}");
+}

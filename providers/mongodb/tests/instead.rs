@@ -127,6 +127,11 @@ async fn views_have_defaults_of_their_own() {
     {
         driver.insert(&cx, &insert(view, row)).await.unwrap();
     }
+    let mut fourth = insert("outer_plans", r#"{"number":4,"label":"l","note":"n"}"#);
+    fourth.options.returning = Returning::HeadersOnly;
+    let location = driver.insert(&cx, &fourth).await.unwrap().location;
+    let names: Vec<&str> = location.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["number"]);
     let values = r#"{"note":"x"}"#.to_owned();
     let columns = Some(vec!["label".to_owned(), "note".to_owned()]);
     let op = Update::new(TableName::public("inner_plans"), values, only("1"));
@@ -137,6 +142,7 @@ async fn views_have_defaults_of_their_own() {
         { "id": 1, "name": "inner", "note": "x" },
         { "id": 2, "name": "inner", "note": "both" },
         { "id": 3, "name": "inner", "note": "outer" },
+        { "id": 4, "name": "l", "note": "n" },
     ]);
     assert_eq!(found, wanted);
 }

@@ -9,6 +9,7 @@ use super::cast::{is_float, is_integer, is_text};
 use super::translate::{Rights, Translator};
 use super::{Term, TermType, Unsupported};
 use crate::schema::ident;
+use crate::server;
 
 /// Functions of texts that are calls of one SQLite function: name, parameters, what is called, what
 /// comes out.
@@ -257,7 +258,7 @@ impl<'a> Translator<'a> {
             Some(claim) => Ok(Term::new(format!("ts_get(ts_auth_jwt(), '{claim}', 1)"), Type::Text)),
             None if text == "role" => Ok(Term::new("ts_current_user()", Type::Text)),
             // Those with a dot are for everybody to make.
-            None if text.contains('.') => {
+            None if text.contains('.') || server::setting(text, false).is_some() => {
                 let missing = self.coerced(missing.clone(), &Type::Bool)?;
                 Ok(Term::new(format!("ts_setting({}, {})", name.sql, missing.sql), Type::Text))
             }
