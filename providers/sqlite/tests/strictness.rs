@@ -3,7 +3,7 @@
 use truststream_kernel::{Context, Result};
 use truststream_services::database::language::parse_parameters;
 use truststream_services::database::{
-    Arguments, DatabaseDriver, Format, Invoke, Migrate, Query, Select, TableName, Transaction,
+    Arguments, DatabaseDriver, Format, Insert, Invoke, Media, Migrate, Query, Select, TableName, Transaction,
 };
 use truststream_sqlite::SqliteDriver;
 
@@ -123,4 +123,49 @@ async fn rows_that_functions_fail_to_write_are_not_made_up() {
         // PostgreSQL tells the row, which is not known here.
         assert_eq!(error.details(), None, "{arguments}");
     }
+}
+
+#[tokio::test]
+async fn any_media_type_is_made_by_a_domain_of_that_name() -> Result<()> {
+    let driver = fresh().await?;
+    let sql = r#"create domain "*/*" as bytea;
+        create function anything() returns "*/*" language sql as $$ select 'any'::"*/*" $$;"#;
+    let migration = Migrate { name: "1".into(), sql: sql.into(), dry_run: false };
+    driver.migrate(&Context::system(), &migration).await?;
+    for media in [Media::Json, Media::Csv, Media::Custom("image/webp".into())] {
+        let call = Invoke {
+            function: TableName::public("anything"),
+            arguments: Arguments::Json("{}".to_owned().into()),
+            query: Query::all(),
+            read_only: false,
+            count: None,
+            format: Format { media, ..Format::default() },
+            transaction: Transaction::default(),
+        };
+        let page = driver.invoke(&Context::system(), &call).await?;
+        assert_eq!(page.media_type.as_deref(), Some("application/octet-stream"));
+        assert_eq!(page.body, "any");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn triggers_instead_of_a_write_say_what_the_reply_is() -> Result<()> {
+    let driver = fresh().await?;
+    let sql = r#"create table stuff (id int primary key);
+        create view shown as select id from stuff;
+        create function told() returns trigger language plpgsql as $$
+        begin
+          insert into stuff values (new.id);
+          perform set_config('response.headers', '[{"X-Id": "' || new.id || '"}]', true);
+          perform set_config('response.status', '207', true);
+          return new;
+        end $$;
+        create trigger told instead of insert on shown for each row execute function told();"#;
+    let migration = Migrate { name: "1".into(), sql: sql.into(), dry_run: false };
+    driver.migrate(&Context::system(), &migration).await?;
+    let row = Insert::new(TableName::public("shown"), r#"{"id":1}"#);
+    let page = driver.insert(&Context::system(), &row).await?;
+    assert_eq!((page.status, page.headers), (Some(207), vec![("X-Id".to_owned(), "1".to_owned())]));
+    Ok(())
 }
