@@ -47,6 +47,7 @@ mod weigh;
 mod words;
 mod write;
 mod writer;
+mod xml;
 
 pub use config::{Config, MemoryConfig, Synchronous};
 pub use driver::SqliteDriver;

@@ -20,6 +20,7 @@ mod strictness;
 mod support;
 mod words;
 mod writes;
+mod xml;
 
 use std::sync::Arc;
 

@@ -21,7 +21,7 @@ use truststream_services::database::TableName;
 
 use crate::access::Access;
 use crate::schema::Schema;
-use crate::storage;
+use crate::{storage, xml};
 
 use cache::Recorder;
 pub(crate) use cache::{Plans, Purpose, statement};
@@ -117,10 +117,11 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// A value whose enum labels exist, and which is written as its composite type has it.
+/// A value whose enum labels exist, which is well-formed XML where that is its type, and which is written as its
+/// composite type has it.
 ///
 /// # Errors
-/// 22P02 otherwise.
+/// 22P02 otherwise, 2200N for XML.
 pub(crate) fn checked(schema: &Schema, ty: &Type, value: Value) -> Result<Value> {
     if let (Some(labels), Value::Text(label)) = (schema.labels(ty), &value)
         && !labels.contains(label)
@@ -132,6 +133,11 @@ pub(crate) fn checked(schema: &Schema, ty: &Type, value: Value) -> Result<Value>
     }
     if let (Some(composite), Value::Text(text)) = (schema.composite(ty), &value) {
         return composite.parse(text).map(Value::Text);
+    }
+    if let (Type::Other(name), Value::Text(text)) = (ty, &value)
+        && name == "xml"
+    {
+        xml::check(text)?;
     }
     if let (Type::Array(element), Value::Array(values)) = (ty, &value) {
         for value in values {

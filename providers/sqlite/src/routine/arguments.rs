@@ -19,7 +19,14 @@ pub(super) fn cells(write: &Write<'_>, function: &Function, arguments: &Argument
         Arguments::Named(_) => Bytes::new(),
     };
     let each = match given(&write.schema.catalog, function, arguments, &body)? {
-        Given::Whole(value) => return Ok(vec![storage::cell(&value)?]),
+        Given::Whole(value) => {
+            let ty = function.parameters.first().map(|one| parameter_type(&write.schema.catalog, one));
+            let value = match ty {
+                Some(ty) => checked(write.schema, &ty, value)?,
+                None => value,
+            };
+            return Ok(vec![storage::cell(&value)?]);
+        }
         Given::Each(each) => each,
     };
     let cell = |(parameter, value): (&Parameter, _)| {
