@@ -292,7 +292,7 @@ fn embed(world: &Arc<World>, table: &'static str, depth: u32) -> BoxedStrategy<I
 fn query(world: &Arc<World>, name: &'static str, depth: u32) -> BoxedStrategy<Query> {
     let mut table = world.tables.iter().find(|table| table.name == name).unwrap().clone();
     if name == "children" && world.functions {
-        table.columns.extend([Column::of("caption", "text"), Column::of("rank", "integer")]);
+        table.columns.extend([Column::of("caption", "text"), Column::of("place", "integer")]);
     }
     let embeds = match depth < DEEPEST && !embeds(world, name).is_empty() {
         true => proptest::collection::vec(embed(world, name, depth), 0..2).boxed(),

@@ -114,7 +114,7 @@ create unique index one_heavy on tags (team) where weight = 7;
 create function caption(children) returns text language sql stable as $$
   select coalesce($1.team, '-') || ':' || $1.id
 $$;
-create function rank(child children) returns int language sql stable as $$
+create function place(child children) returns int language sql stable as $$
   select count(*)::int from children c where c.team = (child).team and c.id <= (child).id
 $$;
 create function siblings(children) returns setof children language sql stable as $$

@@ -83,7 +83,7 @@ pub fn plain(query: Query, table: &str) -> Query {
     let mut items = query.items;
     items.retain(|item| match item {
         Item::Count { .. } => false,
-        Item::Column { field, aggregate, .. } => aggregate.is_none() && field.name != "rank",
+        Item::Column { field, aggregate, .. } => aggregate.is_none() && field.name != "place",
         Item::Embed(embed) => {
             let groups = embed.spread && super::queries::aggregates(&embed.query);
             !groups && !super::queries::reads(embed, table)

@@ -41,8 +41,10 @@ impl Groups {
 
     /// Groups by a part.
     fn key(&mut self, catalog: &Catalog, mut part: Part, key: String) -> Result<()> {
+        let mut is_cast = false;
         let term = match &mut part.what {
-            What::Value { term, whole, steps, .. } => {
+            What::Value { term, whole, steps, cast, .. } => {
+                is_cast = cast.is_some();
                 // Groups are made of what the steps lead to.
                 if !steps.is_empty() {
                     (*whole, *steps) = (None, Vec::new());
@@ -57,6 +59,11 @@ impl Groups {
         }
         let (shown, out) = part.out(catalog, key.clone());
         match term {
+            Some(Term { ty: Type::Json, .. }) if is_cast => {
+                return Err(Error::unsupported(
+                    "this database has no groups by casts of what is within json",
+                ));
+            }
             Some(Term { ty: Type::Json, .. }) => return Err(no_equality()),
             Some(term) if record.as_ref().is_some_and(|record| !record.is_comparable()) => {
                 let message = format!("this database has no groups by values of type {}", term.ty);

@@ -30,6 +30,9 @@ impl Planner<'_> {
     /// What a cast shows of a value; `None` where that differs as the values do.
     fn cast_shown(&mut self, term: Term, to: &Type) -> Result<Option<Bson>> {
         if matches!(to, Type::Text | Type::Varchar(None)) {
+            if let (Type::Json, Some(text)) = (&term.ty, &term.text) {
+                return Ok(Some(text.clone()));
+            }
             // Equal ones may be written otherwise.
             match term.ty {
                 Type::Numeric(_) => return Ok(Some(doc! { "$toString": term.expr }.into())),
