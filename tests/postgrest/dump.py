@@ -6,7 +6,7 @@ import subprocess
 DUMP = pathlib.Path(__file__).with_name("database.dump")
 NOISE = re.compile(
     r"(SET |SELECT pg_catalog\.|ALTER .* OWNER TO |COMMENT ON EXTENSION|ALTER SEQUENCE|GRANT .* ON SEQUENCE|"
-    r"CREATE EXTENSION|GRANT USAGE ON SCHEMA|REVOKE )"
+    r"CREATE EXTENSION|GRANT USAGE ON SCHEMA|REVOKE USAGE ON SCHEMA)"
 )
 TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|;", re.S)
 SERIAL = re.compile(r"ALTER TABLE ONLY (\S+) ALTER COLUMN (\S+) SET DEFAULT nextval\('([^']+)'::regclass\)")

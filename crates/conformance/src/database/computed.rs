@@ -2,11 +2,11 @@
 
 use truststream_kernel::Result;
 use truststream_services::database::{
-    Database, DatabaseService, Delete, Embed, Filter, Item, Migrate, Query, Returning, Update,
+    Database, DatabaseService, Delete, Embed, Filter, Insert, Item, Migrate, Query, Returning, Update,
 };
 
 use super::build::{
-    ALICE, BOB, QueryExt, as_role, compact, embed, filled, insert, insert_returning, read, refused,
+    ALICE, BOB, QueryExt, as_role, compact, embed, filled, insert, insert_returning, migrated, read, refused,
     refused_saying, signed_in, table, update_returning,
 };
 use super::routines::{call, posted};
@@ -133,6 +133,34 @@ pub(super) async fn views_are_written_through(env: Env<DatabaseService>) -> Outc
         as_role(&database, "anon").send(insert_returning("cheap", r#"{"number":10,"label":"x"}"#)).await,
         "42501",
         "permission denied for view cheap",
+    );
+    Ok(())
+}
+
+pub(super) async fn views_have_defaults_of_their_own(env: Env<DatabaseService>) -> Outcome {
+    let sql =
+        "create table items (id int primary key, name text, kind text default 'plain', at int default 7);
+        create view shown as select id, name as called, kind from items;
+        alter view shown alter column called set default 'un' || 'named';
+        create view above as select id, called, kind from shown;
+        alter table only above alter column kind set default 'upper';
+        alter view above alter called set default 'none';
+        alter view above alter called drop default;";
+    let database = migrated(&env, "1_items.sql", sql).await?;
+    insert(&database, "shown", r#"{"id":1}"#).await?;
+    let mut some = Insert::new(table("shown"), r#"[{"id":2,"called":"x"},{"id":3},{"id":4,"called":null}]"#);
+    some.columns = Some(vec!["id".into(), "called".into()]);
+    some.missing_default = true;
+    database.send(some.clone()).await?;
+    // What is named and not given is null, unless the request says otherwise.
+    some.rows = r#"{"id":5}"#.into();
+    some.missing_default = false;
+    database.send(some).await?;
+    insert(&database, "above", r#"{"id":6}"#).await?;
+    insert(&database, "items", r#"{"id":7}"#).await?;
+    assert_eq!(
+        read(&database, "items", Query::all().columns(&["id", "name", "kind"]).ordered(&["id"])).await?,
+        r#"[{"id":1,"name":"unnamed","kind":"plain"},{"id":2,"name":"x","kind":"plain"},{"id":3,"name":"unnamed","kind":"plain"},{"id":4,"name":null,"kind":"plain"},{"id":5,"name":null,"kind":"plain"},{"id":6,"name":"unnamed","kind":"upper"},{"id":7,"name":null,"kind":"plain"}]"#
     );
     Ok(())
 }

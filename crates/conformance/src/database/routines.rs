@@ -7,8 +7,8 @@ use truststream_services::database::{
 };
 
 use super::build::{
-    ALICE, BOB, QueryExt, as_role, compact, filled, ids, insert, read, refused, refused_saying, signed_in,
-    table,
+    ALICE, BOB, QueryExt, as_role, compact, filled, ids, insert, migrated, read, refused, refused_saying,
+    signed_in, table,
 };
 use crate::{Env, Outcome};
 
@@ -45,6 +45,20 @@ pub(super) async fn call(database: &Database, function: &str, arguments: &str) -
 async fn taking(database: &Database, function: &str, arguments: &str, query: Query) -> Result<String> {
     let call = Invoke { query, ..posted(function, arguments) };
     database.send(call).await.map(|page| compact(&page.body))
+}
+
+pub(super) async fn run_every_statement(env: Env<DatabaseService>) -> Outcome {
+    let sql = "
+        create function stop() returns void language plpgsql as $$ begin raise 'stop here'; end $$;
+        create function divided(n int) returns int language sql as 'select 10 / n; select 5';
+        create function quietly(n int) returns void language sql as 'select 10 / n';";
+    let database = migrated(&env, "1_failing.sql", sql).await?;
+    refused_saying(call(&database, "stop", "{}").await, "P0001", "stop here");
+    assert_eq!(call(&database, "divided", r#"{"n":2}"#).await?, "5");
+    refused(call(&database, "divided", r#"{"n":0}"#).await, "22012");
+    call(&database, "quietly", r#"{"n":1}"#).await?;
+    refused(call(&database, "quietly", r#"{"n":0}"#).await, "22012");
+    Ok(())
 }
 
 pub(super) async fn give_one_value(env: Env<DatabaseService>) -> Outcome {

@@ -5,7 +5,7 @@ use truststream_kernel::{Error, Result};
 use truststream_services::database::{Catalog, TableKind, TableName};
 
 use super::own::{Own, Words, unreadable};
-use super::{dependents, fault, no_such_table, shown};
+use super::{dependents, fault, no_such_column, no_such_table, shown};
 
 /// What is changed of a function or view.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub(crate) enum Change {
     Definer(bool),
     /// Another name in the same schema.
     Rename(String),
+    /// What a column of a view is in rows that are inserted without it; none of the view's own.
+    Default { column: String, default: Option<String> },
     /// Nothing that is kept: owner, settings.
     Nothing,
 }
@@ -67,6 +69,15 @@ pub(super) fn view(words: &mut Words<'_>) -> Result<Own, String> {
         "rename" if words.take("to") => {
             Change::Rename(words.name().and_then(|mut name| name.pop()).ok_or_else(|| unreadable("name"))?)
         }
+        "alter" => {
+            words.skip(&["column"]);
+            let column = words.name().and_then(|mut name| name.pop()).ok_or_else(|| unreadable("name"))?;
+            match (words.skip(&["set", "default"]), words.skip(&["drop", "default"])) {
+                (true, _) => Change::Default { column, default: Some(words.rest()) },
+                (_, true) => Change::Default { column, default: None },
+                _ => return Err(unreadable("change of a column")),
+            }
+        }
         _ => return Err("this change of a view runs on PostgreSQL only: create it anew".into()),
     };
     Ok(Own::AlterView { name, if_exists, change })
@@ -89,7 +100,7 @@ pub(super) fn alter_function(
         match change {
             Change::Definer(definer) => function.security_definer = *definer,
             Change::Rename(new) => function.name.name.clone_from(new),
-            Change::Nothing => {}
+            Change::Nothing | Change::Default { .. } => {}
         }
     }
     if !found {
@@ -124,6 +135,10 @@ pub(super) fn alter_view(
         (TableKind::View { invoker, .. }, Change::Definer(definer)) => *invoker = !definer,
         (TableKind::View { .. }, Change::Rename(new)) => {
             return super::alter::rename_table(catalog, name, new);
+        }
+        (TableKind::View { .. }, Change::Default { column, default }) => {
+            let found = view.columns.iter_mut().find(|one| one.name == *column);
+            found.ok_or_else(|| no_such_column(column, name))?.default.clone_from(default);
         }
         (TableKind::View { .. }, Change::Nothing) => {}
         (TableKind::Table, _) => return Err(fault("42809", format!("\"{}\" is not a view", shown(name)))),

@@ -229,7 +229,13 @@ impl Write<'_> {
         self.one(&sql, [id], column)
     }
 
-    fn one<P: rusqlite::Params>(&self, sql: &str, parameters: P, column: &Column) -> Result<Value> {
+    /// The value of a column that a statement finds.
+    pub(super) fn one<P: rusqlite::Params>(
+        &self,
+        sql: &str,
+        parameters: P,
+        column: &Column,
+    ) -> Result<Value> {
         let cell: Cell = self.conn.sql.query_row(sql, parameters, |row| row.get(0)).map_err(convert)?;
         storage::value((&cell).into(), &column.ty)
     }

@@ -6,14 +6,24 @@ use indexmap::IndexMap;
 use serde_json::value::RawValue;
 use truststream_kernel::{Body, Context, Error, ErrorKind, Result};
 use truststream_services::database::{
-    Delete, Insert, OnConflict, Page, PolicyCommand, Query, Returning, TableKind, TableName, Update,
+    Column, Delete, Insert, OnConflict, Page, PolicyCommand, Query, Returning, TableKind, TableName, Update,
     WriteOptions, errors,
 };
 use truststream_sql::payload::Payload;
+use truststream_sql::sqlite::assigned;
 use truststream_sql::updatable::{self, Base};
 
 use super::Write;
 use crate::access::Access;
+
+/// A row of a body, by the table's names.
+type Row = IndexMap<String, Box<RawValue>>;
+
+/// A column that is not given, and what the view has for it instead of the table.
+struct Missing<'c> {
+    column: &'c Column,
+    default: String,
+}
 
 /// A view and what is written through it.
 pub(super) struct Through<'v> {
@@ -62,10 +72,23 @@ impl Write<'_> {
                 ..rule.clone()
             }),
         };
+        let mut names = through.renamed(&columns, "insert into")?;
+        let missing = self.missing(through, &names, op.missing_default)?;
+        let unnamed = missing.iter().map(|one| &one.column.name).filter(|name| !names.contains(name));
+        let unnamed: Vec<String> = unnamed.cloned().collect();
+        if let (Some(column), true) =
+            (unnamed.first(), op.on_conflict.as_ref().is_some_and(|rule| rule.merge))
+        {
+            // It is for new rows only, and would be written to those that are met.
+            let message =
+                format!("an upsert through a view without its column \"{column}\", which has a default");
+            return Err(Error::unsupported(message));
+        }
+        names.extend(unnamed);
         let inner = Insert {
             table: through.base.table.clone(),
-            rows: through.body(&body)?,
-            columns: Some(through.renamed(&columns, "insert into")?),
+            rows: through.body(&body, |row| self.complete(&missing, row))?,
+            columns: Some(names),
             on_conflict,
             query: Query::all(),
             options: self.below(through, op.options.returning)?,
@@ -86,6 +109,34 @@ impl Write<'_> {
         Ok(page)
     }
 
+    /// What the view has of its own for columns of the table that rows may be without: those that are not
+    /// named, and where the request says so all.
+    fn missing(&self, through: &Through<'_>, names: &[String], any: bool) -> Result<Vec<Missing<'_>>> {
+        let base = &through.base.table;
+        let table = self.schema.table(base)?;
+        let mut found = Vec::new();
+        for (name, default) in &through.base.defaults {
+            if any || !names.contains(name) {
+                let column = table.column(name).ok_or_else(|| errors::unknown_column(base, name))?;
+                let default = assigned(&self.schema.catalog, base, default, &column.ty)?;
+                found.push(Missing { column, default });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Gives a row what it is without.
+    fn complete(&self, missing: &[Missing<'_>], row: &mut Row) -> Result<()> {
+        for Missing { column, default } in missing {
+            if !row.contains_key(&column.name) {
+                let value = self.one(&format!("SELECT {default}"), [], column)?;
+                let json = RawValue::from_string(value.to_json_as(&column.ty)).map_err(invalid)?;
+                row.insert(column.name.clone(), json);
+            }
+        }
+        Ok(())
+    }
+
     /// What is wanted of the table's rows where this is wanted of the view's: that they are read is what
     /// their policies ask for.
     fn below(&self, through: &Through<'_>, returning: Returning) -> Result<WriteOptions> {
@@ -103,7 +154,7 @@ impl Write<'_> {
         let targets = self.targets(through.view, &op.query, PolicyCommand::Update, op.options.returning)?;
         let inner = Update {
             table: through.base.table.clone(),
-            values: through.body(&body)?,
+            values: through.body(&body, |_| Ok(()))?,
             columns: Some(through.renamed(&columns, "update")?),
             options: self.below(through, op.options.returning)?,
             ..op.clone()
@@ -159,24 +210,27 @@ impl Through<'_> {
         names.iter().map(base).collect()
     }
 
-    /// A body with the table's names in the place of the view's.
-    fn body(&self, body: &Bytes) -> Result<Body> {
+    /// A body with the table's names in the place of the view's, each row with what `complete` makes of it.
+    fn body(&self, body: &Bytes, complete: impl Fn(&mut Row) -> Result<()>) -> Result<Body> {
         type Object<'b> = IndexMap<String, &'b RawValue>;
-        let renamed = |object: Object<'_>| -> IndexMap<String, Box<RawValue>> {
+        let renamed = |object: Object<'_>| -> Result<Row> {
             let members = object.into_iter();
-            members
+            let mut row = members
                 .filter_map(|(name, value)| Some((self.base.column(&name)?.to_owned(), value.to_owned())))
-                .collect()
-        };
-        let invalid = |error: serde_json::Error| {
-            Error::new(ErrorKind::InvalidInput, "PGRST102", "Empty or invalid json").with_source(error)
+                .collect();
+            complete(&mut row)?;
+            Ok(row)
         };
         let text = if Payload::is_object(body) {
-            serde_json::to_vec(&renamed(serde_json::from_slice(body).map_err(invalid)?))
+            serde_json::to_vec(&renamed(serde_json::from_slice(body).map_err(invalid)?)?)
         } else {
             let rows: Vec<Object<'_>> = serde_json::from_slice(body).map_err(invalid)?;
-            serde_json::to_vec(&rows.into_iter().map(renamed).collect::<Vec<_>>())
+            serde_json::to_vec(&rows.into_iter().map(renamed).collect::<Result<Vec<_>>>()?)
         };
         text.map(Body::from).map_err(invalid)
     }
+}
+
+fn invalid(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::InvalidInput, "PGRST102", "Empty or invalid json").with_source(error)
 }
