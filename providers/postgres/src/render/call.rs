@@ -37,7 +37,8 @@ pub(crate) fn call(
         }
     };
     let mut sql = Sql::new(format!("WITH {RETURNED} AS ("));
-    called(&mut sql, callable, (op, body), (shape, &computed(&node, returns)))?;
+    let (as_row, computed) = (quote(&table.name), computed(&node, returns));
+    called(&mut sql, callable, (op, body), (shape, &as_row, &computed))?;
     sql.push(")");
     let counted = counts(op.count);
     if counted {
@@ -74,24 +75,30 @@ fn computed(node: &Node<'_>, returns: &Returns) -> Vec<String> {
     columns
 }
 
-/// `SELECT … FROM function(…)`
+/// `SELECT … FROM function(…)`; rows are called by `as_row`, which errors name.
 fn called(
     sql: &mut Sql,
     callable: &Callable<'_>,
     (op, body): (&Invoke, Option<&Document>),
-    (shape, computed): (Shape, &[String]),
+    (shape, as_row, computed): (Shape, &str, &[String]),
 ) -> Result<()> {
     let scalar = matches!(shape, Shape::Scalar | Shape::Scalars);
-    sql.push(if scalar { "SELECT pgrst_call.pgrst_scalar" } else { "SELECT pgrst_call.*" });
+    match scalar {
+        true => sql.push("SELECT pgrst_call.pgrst_scalar"),
+        false => sql.push("SELECT ").push(as_row).push(".*"),
+    };
     for name in computed {
-        sql.push(", pgrst_call.").name(name);
+        sql.push(", ").push(as_row).push(".").name(name);
     }
     sql.push(" FROM ");
     let function = callable.function;
     let invoke = |sql: &mut Sql, arguments: &mut dyn FnMut(&mut Sql)| {
         sql.push(if scalar { "(SELECT " } else { "" }).table(&function.name).push("(");
         arguments(sql);
-        sql.push(if scalar { ") pgrst_scalar) pgrst_call" } else { ") pgrst_call" });
+        match scalar {
+            true => sql.push(") pgrst_scalar) pgrst_call"),
+            false => sql.push(") ").push(as_row),
+        };
     };
     match (&op.arguments, &function.parameters[..], body) {
         (Arguments::Json(_), [one], Some(body)) if one.name.is_empty() => {
