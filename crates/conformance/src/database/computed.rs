@@ -51,6 +51,9 @@ pub(super) async fn columns_of_rows_that_functions_give(env: Env<DatabaseService
     let mut priciest = posted("priciest", "{}");
     priciest.query = Query::all().columns(&["id", "caption"]).matching(Filter::eq("title", "Two"));
     assert_eq!(compact(&database.send(priciest).await?.body), r#"[{"id":2,"caption":"Two (1)"}]"#);
+    let mut counted = posted("priciest", "{}");
+    counted.query = Query::all().columns(&["count"]);
+    assert_eq!(compact(&database.send(counted).await?.body), r#"[{"count":1}]"#);
     Ok(())
 }
 

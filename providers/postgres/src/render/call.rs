@@ -71,7 +71,8 @@ fn shape(returns: &Returns) -> Shape {
 fn computed(node: &Node<'_>, returns: &Returns) -> Vec<String> {
     let Some(known) = node.known.filter(|_| returns.table.is_some()) else { return Vec::new() };
     let mut columns = node.needed_columns().unwrap_or_default();
-    columns.retain(|name| name != "*" && known.column(name).is_none());
+    // By the word alone all rows are counted, not one.
+    columns.retain(|name| name != "*" && name != "count" && known.column(name).is_none());
     columns
 }
 
