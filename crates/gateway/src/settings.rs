@@ -61,6 +61,8 @@ pub struct RestSettings {
     pub server_timing: bool,
     /// What the root tells of the tables: `follow-privileges`, `ignore-privileges` or `disabled`.
     pub openapi_mode: OpenApiMode,
+    /// Whether the root says that requests carry tokens (`securityDefinitions`).
+    pub openapi_security_active: bool,
 }
 
 impl Default for RestSettings {
@@ -75,6 +77,7 @@ impl Default for RestSettings {
             plan: false,
             server_timing: false,
             openapi_mode: OpenApiMode::FollowPrivileges,
+            openapi_security_active: false,
         }
     }
 }

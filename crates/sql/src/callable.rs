@@ -75,7 +75,7 @@ fn filter_of(function: &Function, argument: &NamedArgument) -> Option<Filter> {
 /// The one function whose parameters fit.
 fn function<'s>(catalog: &'s Catalog, op: &Invoke, known: Option<BTreeSet<String>>) -> Result<&'s Function> {
     let overloads: Vec<&Function> =
-        catalog.functions.iter().filter(|function| function.name == op.function).collect();
+        catalog.functions.iter().filter(|one| one.name == op.function && one.is_callable()).collect();
     let keys = known.map_or_else(|| keys(op), Ok)?;
     let mut fitting = matching(&overloads, op, &keys);
     if fitting.is_empty()
@@ -241,7 +241,8 @@ fn suggestion(
     overloads: &[&Function],
 ) -> Option<String> {
     if overloads.is_empty() {
-        let in_schema = catalog.functions.iter().filter(|other| other.name.schema == op.function.schema);
+        let callable = catalog.functions.iter().filter(|other| other.is_callable());
+        let in_schema = callable.filter(|other| other.name.schema == op.function.schema);
         return misspelt(in_schema.map(|other| other.name.name.as_str()), &op.function.name)
             .map(str::to_owned);
     }

@@ -1,50 +1,7 @@
-//! What grants and policies say of a role, for engines that have neither.
+//! What policies say of a role, for engines that have none.
 
 use truststream_kernel::Error;
 use truststream_services::database::{Policy, PolicyCommand, Table, TableKind, TableName};
-
-/// Whether a role may touch a table at all: tables with row-level security are open unless revoked,
-/// others closed unless granted.
-pub fn granted(table: &Table, role: &str, command: PolicyCommand) -> bool {
-    has(table, role, privilege(command))
-}
-
-/// Whether a role may empty a table, which no policy is asked for.
-pub fn may_truncate(table: &Table, role: &str) -> bool {
-    has(table, role, "truncate")
-}
-
-fn has(table: &Table, role: &str, privilege: &str) -> bool {
-    let mut open = table.row_security || matches!(table.kind, TableKind::View { invoker: true, .. });
-    for grant in table.grants.iter().filter(|grant| grant.columns.is_empty()) {
-        if concerns(&grant.role, role) && grant.privileges.iter().any(|one| one == privilege || one == "all")
-        {
-            open = !grant.revoke;
-        }
-    }
-    open
-}
-
-/// The columns that are open to a role's command although the table is not.
-pub fn columns_granted<'t>(table: &'t Table, role: &str, command: PolicyCommand) -> Vec<&'t str> {
-    let privilege = privilege(command);
-    let mut open: Vec<&str> = Vec::new();
-    // Rows are deleted whole.
-    for grant in table.grants.iter().filter(|_| command != PolicyCommand::Delete) {
-        if !concerns(&grant.role, role)
-            || !grant.privileges.iter().any(|one| one == privilege || one == "all")
-        {
-            continue;
-        }
-        match (grant.columns.is_empty(), grant.revoke) {
-            (true, true) => open.clear(),
-            (true, false) => {}
-            (false, true) => open.retain(|column| !grant.columns.iter().any(|gone| gone == column)),
-            (false, false) => open.extend(grant.columns.iter().map(String::as_str)),
-        }
-    }
-    open
-}
 
 /// The policies of a table that concern a role's command.
 pub fn policies<'t>(
@@ -62,7 +19,7 @@ pub fn concerning<'t>(
     command: PolicyCommand,
 ) -> impl Iterator<Item = &'t Policy> {
     policies.iter().filter(move |policy| {
-        let mine = policy.roles.is_empty() || policy.roles.iter().any(|one| concerns(one, role));
+        let mine = policy.roles.is_empty() || policy.roles.iter().any(|one| one == role || one == "public");
         mine && (policy.command == command || policy.command == PolicyCommand::All)
     })
 }
@@ -104,20 +61,6 @@ pub fn denied(table: &Table, name: &TableName) -> Error {
     Error::permission_denied(format!("permission denied for {kind} {}", name.name))
 }
 
-/// Whether what is said of one role holds for another.
-fn concerns(named: &str, role: &str) -> bool {
-    named == role || named == "public"
-}
-
-fn privilege(command: PolicyCommand) -> &'static str {
-    match command {
-        PolicyCommand::Select | PolicyCommand::All => "select",
-        PolicyCommand::Insert => "insert",
-        PolicyCommand::Update => "update",
-        PolicyCommand::Delete => "delete",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,21 +76,21 @@ mod tests {
     #[test]
     fn a_table_is_closed_until_it_is_granted_and_open_under_policies() {
         let closed = table("create table t (id int primary key, a text, b text);");
-        assert!(!granted(&closed, "anon", PolicyCommand::Select));
+        assert!(!closed.is_granted("anon", PolicyCommand::Select));
         let open = table(
             "create table t (id int primary key, a text, b text);
              grant select on t to public; grant all on t to anon; revoke delete on t from anon;",
         );
-        assert!(granted(&open, "authenticated", PolicyCommand::Select));
-        assert!(!granted(&open, "authenticated", PolicyCommand::Insert));
-        assert!(granted(&open, "anon", PolicyCommand::Insert));
-        assert!(!granted(&open, "anon", PolicyCommand::Delete));
+        assert!(open.is_granted("authenticated", PolicyCommand::Select));
+        assert!(!open.is_granted("authenticated", PolicyCommand::Insert));
+        assert!(open.is_granted("anon", PolicyCommand::Insert));
+        assert!(!open.is_granted("anon", PolicyCommand::Delete));
         let judged = table(
             "create table t (id int primary key); alter table t enable row level security;
              create policy mine on t for update to anon using (true);
              create policy all_of_us on t using (true);",
         );
-        assert!(granted(&judged, "anon", PolicyCommand::Delete));
+        assert!(judged.is_granted("anon", PolicyCommand::Delete));
         let names = |role, command| policies(&judged, role, command).map(|one| one.name.as_str()).collect();
         let of_anon: Vec<&str> = names("anon", PolicyCommand::Update);
         let of_others: Vec<&str> = names("authenticated", PolicyCommand::Update);
@@ -181,9 +124,9 @@ mod tests {
             "create table t (id int primary key, a text, b text);
              grant select (a, b), update (a) on t to anon; revoke select (b) on t from anon;",
         );
-        assert_eq!(columns_granted(&some, "anon", PolicyCommand::Select), ["a"]);
-        assert_eq!(columns_granted(&some, "anon", PolicyCommand::Update), ["a"]);
-        assert!(columns_granted(&some, "anon", PolicyCommand::Delete).is_empty());
+        assert_eq!(some.columns_granted("anon", PolicyCommand::Select), ["a"]);
+        assert_eq!(some.columns_granted("anon", PolicyCommand::Update), ["a"]);
+        assert!(some.columns_granted("anon", PolicyCommand::Delete).is_empty());
         assert_eq!(denied(&some, &TableName::public("t")).message(), "permission denied for table t");
     }
 }

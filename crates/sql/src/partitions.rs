@@ -6,7 +6,7 @@ use truststream_services::database::{
 };
 
 use crate::expression::{Scope, compared_type, condition, file_name, to_sqlite};
-use crate::grants::{denied, granted};
+use crate::grants::denied;
 use crate::hash;
 use crate::quote::{literal, quote};
 
@@ -35,7 +35,7 @@ pub fn own(partition: &Partition) -> Table {
 /// 42501.
 pub fn may(partition: &Partition, role: &str, command: PolicyCommand) -> Result<()> {
     let own = own(partition);
-    if granted(&own, role, command) { Ok(()) } else { Err(denied(&own, &partition.name)) }
+    if own.is_granted(role, command) { Ok(()) } else { Err(denied(&own, &partition.name)) }
 }
 
 /// The conditions that rows are in some partition, as SQLite's SQL: that of the table, and that of each partition

@@ -4,7 +4,7 @@ use sqlparser::ast::{CascadeOption, ObjectName, Truncate, TruncateIdentityOption
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{Catalog, Table, TableKind, TableName};
 
-use crate::grants::{denied, may_truncate};
+use crate::grants::denied;
 use crate::partitions::own;
 use crate::schema::{fault, no_such_table, sequence_of};
 
@@ -149,7 +149,7 @@ fn open(catalog: &Catalog, name: &TableName, who: Truncator<'_>) -> Result<()> {
     let (Some(role), Some((_, table, partition))) = (who.role, catalog.relation(name)) else { return Ok(()) };
     let own = partition.map(own);
     let table = own.as_ref().unwrap_or(table);
-    if may_truncate(table, role) { Ok(()) } else { Err(denied(table, name)) }
+    if table.may_be_truncated_by(role) { Ok(()) } else { Err(denied(table, name)) }
 }
 
 /// The error for a table or partition whose rows a loop around is going over.

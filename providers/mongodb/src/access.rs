@@ -2,7 +2,7 @@
 
 use truststream_kernel::{Context, Error, ErrorKind, Result};
 use truststream_services::database::{Partition, Policy, PolicyCommand, Table, TableName, is_above_policies};
-use truststream_sql::grants::{Demand, columns_granted, concerning, demands, denied, granted, policies};
+use truststream_sql::grants::{Demand, concerning, demands, denied, policies};
 use truststream_sql::partitions::may;
 
 use crate::schema::Schema;
@@ -53,8 +53,8 @@ impl<'a> Access<'a> {
     /// 42501.
     pub(crate) fn may_read(self, table: &Table, name: &TableName, column: &str) -> Result<()> {
         let Some(role) = self.role.filter(|_| self.by_columns) else { return Ok(()) };
-        let open = granted(table, role, PolicyCommand::Select)
-            || columns_granted(table, role, PolicyCommand::Select).contains(&column);
+        let open = table.is_granted(role, PolicyCommand::Select)
+            || table.columns_granted(role, PolicyCommand::Select).contains(&column);
         if open { Ok(()) } else { Err(denied(table, name)) }
     }
 
@@ -69,9 +69,9 @@ impl<'a> Access<'a> {
         columns: &[&str],
     ) -> Result<()> {
         let Some(role) = self.role else { return Ok(()) };
-        let open = columns_granted(table, role, command);
+        let open = table.columns_granted(role, command);
         let all = !columns.is_empty() && columns.iter().all(|column| open.contains(column));
-        if all || granted(table, role, command) { Ok(()) } else { Err(denied(table, name)) }
+        if all || table.is_granted(role, command) { Ok(()) } else { Err(denied(table, name)) }
     }
 
     /// The owner of all, as deep.
@@ -151,8 +151,8 @@ impl<'a> Access<'a> {
     ) -> Result<Rule<'s>> {
         let table = schema.table(name)?;
         let Some(role) = self.role else { return Ok(Rule::Open) };
-        let some = self.by_columns && !columns_granted(table, role, command).is_empty();
-        if !some && !granted(table, role, command) {
+        let some = self.by_columns && !table.columns_granted(role, command).is_empty();
+        if !some && !table.is_granted(role, command) {
             return Err(denied(table, name));
         }
         if !table.row_security {

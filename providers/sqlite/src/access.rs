@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use truststream_kernel::{Context, Result};
 use truststream_services::database::{Partition, Policy, PolicyCommand, Table, TableName, is_above_policies};
-use truststream_sql::grants::{Demand, columns_granted, concerning, demands, denied, granted, policies};
+use truststream_sql::grants::{Demand, concerning, demands, denied, policies};
 use truststream_sql::partitions;
 
 use crate::schema::Schema;
@@ -63,8 +63,8 @@ impl<'a> Access<'a> {
     /// 42501.
     pub(crate) fn may_read(self, table: &Table, name: &TableName, column: &str) -> Result<()> {
         let Some(role) = self.role.filter(|_| self.by_columns) else { return Ok(()) };
-        if granted(table, role, PolicyCommand::Select)
-            || columns_granted(table, role, PolicyCommand::Select).contains(&column)
+        if table.is_granted(role, PolicyCommand::Select)
+            || table.columns_granted(role, PolicyCommand::Select).contains(&column)
         {
             return Ok(());
         }
@@ -83,9 +83,9 @@ impl<'a> Access<'a> {
         columns: &[String],
     ) -> Result<()> {
         let (Some(role), table) = (self.role, schema.table(name)?) else { return Ok(()) };
-        let open = columns_granted(table, role, command);
+        let open = table.columns_granted(role, command);
         let all = !columns.is_empty() && columns.iter().all(|column| open.contains(&column.as_str()));
-        if all || granted(table, role, command) { Ok(()) } else { Err(denied(table, name)) }
+        if all || table.is_granted(role, command) { Ok(()) } else { Err(denied(table, name)) }
     }
 
     pub(crate) fn depth(self) -> usize {
@@ -127,8 +127,8 @@ impl<'a> Access<'a> {
     ) -> Result<Option<String>> {
         let Some(role) = self.role else { return self.condition(schema, name, (command, check)) };
         let table = schema.table(name)?;
-        let some = || self.by_columns && !columns_granted(table, role, command).is_empty();
-        if !granted(table, role, command) && !some() {
+        let some = || self.by_columns && !table.columns_granted(role, command).is_empty();
+        if !table.is_granted(role, command) && !some() {
             return Err(denied(table, name));
         }
         // Within policies the depth counts: only what callers ask for themselves is kept.

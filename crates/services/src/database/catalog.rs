@@ -329,16 +329,6 @@ pub struct Function {
     pub grants: Vec<Grant>,
 }
 
-impl Function {
-    /// Whether a role may call it: everybody may, unless it was revoked.
-    pub fn is_open_to(&self, role: &str) -> bool {
-        // `public` is one more grantee: who is granted by name stays when it is revoked.
-        let last = |who: &str| self.grants.iter().rev().find(|grant| grant.role == who);
-        let public = last("public").is_none_or(|grant| !grant.revoke);
-        public || last(role).is_some_and(|grant| !grant.revoke)
-    }
-}
-
 /// A trigger for each row.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trigger {

@@ -13,6 +13,8 @@ mod misspelt;
 mod one_row;
 mod ops;
 mod query;
+mod references;
+mod rights;
 mod roles;
 
 pub use casts::*;
@@ -25,4 +27,5 @@ pub use features::DatabaseFeature;
 pub type Database = truststream_kernel::Handle<DatabaseService>;
 pub use ops::*;
 pub use query::*;
+pub use references::Reference;
 pub use roles::is_above_policies;

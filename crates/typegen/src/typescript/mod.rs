@@ -109,7 +109,7 @@ fn written(out: &mut Out, values: &Values<'_>, table: &Table, head: &str, insert
 }
 
 fn relationships(out: &mut Out, catalog: &Catalog, from: &TableName) {
-    let ways = shape::ways(catalog, from);
+    let ways = catalog.references(from);
     if ways.is_empty() {
         return out.line("Relationships: []");
     }

@@ -68,11 +68,6 @@ select json_build_object(
   'relations', coalesce((select json_agg(json_build_object(
       'schema', n.nspname, 'name', c.relname, 'kind', c.relkind, 'owner', r.rolname,
       'invoker', coalesce(c.reloptions::text ~* 'security_invoker=(true|on|1)', false),
-      'columns', (select json_agg(json_build_object('role', x.role, 'privileges', json_build_array(x.privilege), 'columns', x.columns, 'revoke', false)
-          order by x.role, x.privilege) from (
-        select coalesce(g.rolname, 'public') as role, lower(p.privilege_type) as privilege, json_agg(a.attname order by a.attnum) as columns
-        from pg_attribute a, aclexplode(a.attacl) p left join pg_roles g on g.oid = p.grantee
-        where a.attrelid = c.oid and not a.attisdropped and p.grantee <> c.relowner group by 1, 2) x),
       'collations', (select json_object_agg(a.attname, format('%I.%I', cn.nspname, k.collname))
         from pg_attribute a join pg_type t on t.oid = a.atttypid join pg_collation k on k.oid = a.attcollation
           join pg_namespace cn on cn.oid = k.collnamespace

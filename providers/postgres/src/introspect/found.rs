@@ -47,8 +47,6 @@ struct RelationFacts {
     owner: String,
     invoker: bool,
     foreign: bool,
-    /// What is granted on columns.
-    columns: Option<Vec<Grant>>,
     /// Collations of columns that are not those of their types.
     collations: Option<BTreeMap<String, String>>,
 }
@@ -114,8 +112,7 @@ fn put_together(mut catalog: Catalog, facts: Facts) -> Introspection {
     });
     for (table, definition) in &mut catalog.tables {
         let Some(facts) = relations.get(table) else { continue };
-        definition.grants.retain(|grant| grant.role != facts.owner);
-        definition.grants.extend(facts.columns.iter().flatten().cloned());
+        definition.grants.retain(|grant| !grant.revoke && grant.role != facts.owner);
         if definition.row_security || facts.invoker {
             keep_closed(definition);
         }

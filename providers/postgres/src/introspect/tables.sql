@@ -6,7 +6,8 @@ with recursive bases as (
 ),
 relations as (
   select c.oid, n.nspname as schema, c.relname as name, c.relkind as kind, c.relrowsecurity as row_security,
-         c.relacl as acl,
+         c.relacl as acl, c.relowner as owner,
+         c.relrowsecurity or coalesce(c.reloptions::text ~* 'security_invoker=(true|on|1)', false) as judged,
          case when c.relkind in ('v', 'f') then pg_relation_is_updatable(c.oid::regclass, true) end as writable
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
@@ -120,11 +121,20 @@ select json_build_object(
     from pg_policy p where p.polrelid = r.oid), '[]'),
   'grants', coalesce((
     select json_agg(json_build_object(
-      'role', g.role, 'privileges', g.privileges, 'columns', '[]'::json, 'revoke', false) order by g.role)
+      'role', g.role, 'privileges', g.privileges, 'columns', g.columns, 'revoke', g.revoke) order by g.place, g.role, g.privileges::text)
     from (
-      select coalesce(o.rolname, 'public') as role, json_agg(lower(x.privilege_type) order by x.privilege_type) as privileges
+      -- What policies judge is open elsewhere unless it is said otherwise.
+      select 0 as place, 'public' as role, '["all"]'::json as privileges, '[]'::json as columns, true as revoke
+      where r.judged
+      union all
+      select 1, coalesce(o.rolname, 'public'), json_agg(lower(x.privilege_type) order by x.privilege_type), '[]', false
       from aclexplode(r.acl) x left join pg_roles o on o.oid = x.grantee
-      group by 1
+      group by 2
+      union all
+      select 2, coalesce(o.rolname, 'public'), json_build_array(lower(x.privilege_type)), json_agg(a.attname order by a.attnum), false
+      from pg_attribute a, aclexplode(a.attacl) x left join pg_roles o on o.oid = x.grantee
+      where a.attrelid = r.oid and not a.attisdropped and x.grantee <> r.owner
+      group by 2, x.privilege_type
     ) g), '[]')
 )::text
 from relations r

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Map, Value as Json, json};
 use truststream_kernel::{Context, Error, ErrorKind, Result};
-use truststream_services::database::{Catalog, Describe, Page, Table};
+use truststream_services::database::{Catalog, Describe, Page, Table, is_above_policies};
 
 use super::accept::unavailable;
 use super::request::RestRequest;
@@ -41,7 +41,11 @@ pub(super) async fn answer(state: &GatewayState, mut request: RestRequest) -> Re
             let schema = request.profile.as_ref().or(schemas.first()).map_or("", String::as_str);
             let host = request.header("host").unwrap_or("localhost");
             let caller = (mode == OpenApiMode::FollowPrivileges).then_some(&request.cx);
-            Body::from(description(&catalog, schema, host, caller).to_string())
+            let mut described = description(&catalog, schema, host, caller);
+            if state.settings.rest.openapi_security_active {
+                secure(&mut described);
+            }
+            Body::from(described.to_string())
         }
     };
     request.timing.done();
@@ -57,18 +61,19 @@ fn description(catalog: &Catalog, schema: &str, host: &str, caller: Option<&Cont
     let mut paths = Map::new();
     paths.insert("/".to_owned(), root());
     let (mut definitions, mut parameters) = (Map::new(), shared());
-    let shown = |table: &Table| caller.is_none_or(|cx| may_reach(cx, table));
+    let role = caller.and_then(Context::identity).map(|identity| identity.role.as_str());
+    let role = role.filter(|role| !is_above_policies(role));
+    let shown = |table: &Table| role.is_none_or(|role| table.is_reachable_by(role));
     for (name, table) in catalog.tables.iter().filter(|(name, table)| name.schema == schema && shown(table)) {
-        definitions.insert(name.name.clone(), tables::definition(catalog, table));
+        definitions.insert(name.name.clone(), tables::definition(catalog, name, table));
         parameters.extend(tables::parameters(&name.name, table));
         paths.insert(format!("/{}", name.name), tables::path(&name.name, table));
     }
-    let roles = caller.and_then(Context::identity).map(|identity| identity.role.as_str());
-    for function in catalog.functions.iter().filter(|function| function.name.schema == schema) {
-        if roles.is_none_or(|role| role == "service_role" || function.is_open_to(role)) {
-            // Of overloads the last one is described.
-            paths.insert(format!("/rpc/{}", function.name.name), functions::path(catalog, function));
-        }
+    let callable =
+        catalog.functions.iter().filter(|function| function.name.schema == schema && function.is_callable());
+    for function in callable.filter(|function| role.is_none_or(|role| function.is_open_to(role))) {
+        // Of overloads the last one is described.
+        paths.insert(format!("/rpc/{}", function.name.name), functions::path(catalog, function));
     }
     let comment = catalog.schemas.get(schema).and_then(Option::as_deref);
     let (title, text) = comment.map_or(("TrustStream", ""), titled);
@@ -83,12 +88,16 @@ fn description(catalog: &Catalog, schema: &str, host: &str, caller: Option<&Cont
         "paths": paths,
         "definitions": definitions,
         "parameters": parameters,
-        "securityDefinitions": { "JWT": {
-            "type": "apiKey", "in": "header", "name": "Authorization",
-            "description": "Add the token prepending \"Bearer \" (without quotes) to it",
-        } },
-        "security": [{ "JWT": [] }],
     })
+}
+
+/// Says that requests carry tokens.
+fn secure(description: &mut Json) {
+    description["securityDefinitions"] = json!({ "JWT": {
+        "type": "apiKey", "in": "header", "name": "Authorization",
+        "description": "Add the token prepending \"Bearer \" (without quotes) to it",
+    } });
+    description["security"] = json!([{ "JWT": [] }]);
 }
 
 /// A comment's first line, and what follows it.
@@ -167,19 +176,6 @@ fn typed(catalog: &Catalog, type_name: &str) -> Map<String, Json> {
     schema
 }
 
-/// Whether a caller has any privilege on a table. One with row-level security can be reached by
-/// anybody, whose rows its policies decide; any other has been granted.
-fn may_reach(cx: &Context, table: &Table) -> bool {
-    let Some(identity) = cx.identity().filter(|identity| identity.role != "service_role") else {
-        return true;
-    };
-    let granted = |role: &str| {
-        let last = table.grants.iter().rev().find(|grant| grant.role == role);
-        last.is_some_and(|grant| !grant.revoke)
-    };
-    table.row_security || granted(&identity.role) || granted("public")
-}
-
 #[cfg(test)]
 mod tests {
     use truststream_services::database::Migrate;
@@ -197,6 +193,13 @@ create table plays (
   mood mood, tags text[], more jsonb);
 alter table plays enable row level security;
 create table hidden (id int primary key);
+create domain price as numeric(17, 2);
+create view of_tracks as select id, track, mood from plays;
+grant select on of_tracks to anon;
+create table partly (id int primary key, shown text, price price);
+revoke all on partly from anon;
+grant select (shown) on partly to anon;
+create function stamp() returns trigger language plpgsql as $$ begin return new; end $$;
 create function halve(a int, b int default 2) returns int language sql stable as 'select a / b';
 ";
 
@@ -207,7 +210,15 @@ create function halve(a int, b int default 2) returns int language sql stable as
             site.runtime.database().send(migrate).await.unwrap();
             let of_anybody = site.ask("GET /rest/v1/", &[], Json::Null).await.body;
             assert!(of_anybody["definitions"]["hidden"].is_null(), "{of_anybody}");
-            assert!(of_anybody["definitions"]["plays"].is_object());
+            for open in ["plays", "of_tracks", "partly"] {
+                assert!(of_anybody["definitions"][open].is_object(), "{open}: {of_anybody}");
+            }
+            assert!(
+                of_anybody["paths"]["/rpc/stamp"].is_null() && of_anybody["paths"]["/rpc/halve"].is_object()
+            );
+            let price = &of_anybody["definitions"]["partly"]["properties"]["price"];
+            assert_eq!((&price["format"], &price["type"]), (&json!("numeric"), &json!("number")), "{price}");
+            assert!(of_anybody.get("security").is_none());
 
             let all = site.serve("GET /rest/v1/", &[], Json::Null).await.body;
             assert!(all["paths"]["/hidden"].is_object());
@@ -219,6 +230,9 @@ create function halve(a int, b int default 2) returns int language sql stable as
                 json!({ "type": "integer", "format": "integer",
                     "description": "Note:\nThis is a Foreign Key to `tracks.id`.<fk table='tracks' column='id'/>" })
             );
+            let viewed = &all["definitions"]["of_tracks"]["properties"];
+            assert_eq!(viewed["track"], of("track"));
+            assert_eq!(viewed["id"]["description"], "Note:\nThis is a Primary Key.<pk/>");
             assert_eq!(of("id")["description"], "Note:\nThis is a Primary Key.<pk/>");
             assert_eq!(
                 (&of("name")["maxLength"], &of("name")["default"]),

@@ -1,16 +1,21 @@
 //! Tables and views in the description.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value as Json, json};
-use truststream_services::database::{Catalog, Column, Table, TableKind};
+use truststream_kernel::Type;
+use truststream_services::database::{Catalog, Column, Reference, Table, TableKind, TableName};
 
 use super::{commented, typed};
 
 /// The rows of a table as a JSON schema.
-pub(super) fn definition(catalog: &Catalog, table: &Table) -> Json {
+pub(super) fn definition(catalog: &Catalog, name: &TableName, table: &Table) -> Json {
+    let references = references(catalog, name);
     let required: Vec<_> =
         table.columns.iter().filter(|column| !column.nullable).map(|column| column.name.as_str()).collect();
+    let property = |column: &Column| property(catalog, column, keys(table, &references, &column.name));
     let properties: Map<String, Json> =
-        table.columns.iter().map(|column| (column.name.clone(), property(catalog, table, column))).collect();
+        table.columns.iter().map(|column| (column.name.clone(), property(column))).collect();
     let mut definition = json!({ "type": "object", "properties": properties });
     if !required.is_empty() {
         definition["required"] = required.into();
@@ -21,16 +26,28 @@ pub(super) fn definition(catalog: &Catalog, table: &Table) -> Json {
     definition
 }
 
-fn property(catalog: &Catalog, table: &Table, column: &Column) -> Json {
-    let mut property = typed(catalog, &column.type_name);
-    let length = column.type_name.strip_prefix("character").and_then(|name| name.split_once('('));
+/// What a table or view refers to by one column each, tables before views.
+fn references(catalog: &Catalog, name: &TableName) -> Vec<Reference> {
+    let mut found = catalog.references(name);
+    found.retain(|reference| reference.columns.len() == 1);
+    let is_view = |to: &str| {
+        let to = catalog.table(&TableName::new(&name.schema, to));
+        to.is_some_and(|to| to.kind != TableKind::Table)
+    };
+    found.sort_by_key(|reference| is_view(&reference.to));
+    found
+}
+
+fn property(catalog: &Catalog, column: &Column, keys: Vec<String>) -> Json {
+    let type_name = type_name(column);
+    let mut property = typed(catalog, &type_name);
+    let length = type_name.strip_prefix("character").and_then(|name| name.split_once('('));
     if let Some(length) = length.and_then(|(_, length)| length.trim_end_matches(')').parse::<u32>().ok()) {
         property.insert("maxLength".to_owned(), length.into());
     }
     if let Some(default) = column.default.as_deref().and_then(|default| constant(&property, default)) {
         property.insert("default".to_owned(), default);
     }
-    let keys = keys(table, &column.name);
     let description = match (&column.comment, keys.is_empty()) {
         (None, true) => None,
         (Some(comment), true) => Some(comment.clone()),
@@ -41,15 +58,26 @@ fn property(catalog: &Catalog, table: &Table, column: &Column) -> Json {
     property.into()
 }
 
+/// The name of a column's type; of a domain, that of what it is made of.
+fn type_name(column: &Column) -> Cow<'_, str> {
+    let of_enum = match &column.ty {
+        Type::Array(element) => matches!(**element, Type::Enum(_)),
+        ty => matches!(ty, Type::Enum(_)),
+    };
+    if of_enum || Type::parse(&column.type_name) == column.ty {
+        return Cow::Borrowed(&column.type_name);
+    }
+    Cow::Owned(column.ty.sql_name())
+}
+
 /// What tools read of keys: PostgREST tells it so.
-fn keys(table: &Table, column: &str) -> Vec<String> {
+fn keys(table: &Table, references: &[Reference], column: &str) -> Vec<String> {
     let mut notes = Vec::new();
     if table.primary_key.iter().any(|key| key == column) {
         notes.push("This is a Primary Key.<pk/>".to_owned());
     }
-    let foreign = table.foreign_keys.iter().filter(|key| key.columns.len() == 1);
-    if let Some(key) = foreign.into_iter().find(|key| key.columns[0] == column) {
-        let (to, other) = (&key.references.name, &key.referenced_columns[0]);
+    if let Some(Reference { to, referenced, .. }) = references.iter().find(|one| one.columns[0] == column) {
+        let other = &referenced[0];
         notes.push(format!("This is a Foreign Key to `{to}.{other}`.<fk table='{to}' column='{other}'/>"));
     }
     notes
