@@ -25,6 +25,8 @@ create table artists (id serial primary key, name text not null, mood mood defau
 create table tracks (id bigint generated always as identity primary key, title text, artist_id integer references artists, plays integer);
 create index tracks_title on tracks (title);
 create view titles as select id, title from tracks;
+create materialized view kept_titles as select id, title from tracks;
+comment on materialized view kept_titles is 'as of last night';
 alter table tracks enable row level security;
 create policy \"all see\" on tracks for select using (true);
 grant select on tracks to anon;

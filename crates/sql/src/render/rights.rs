@@ -105,7 +105,11 @@ pub(super) fn comments(catalog: &Catalog) -> Vec<Object> {
     }
     for (table, definition) in &catalog.tables {
         let is_table = definition.kind == TableKind::Table;
-        let word = if is_table { "table" } else { "view" };
+        let word = match is_table {
+            true => "table",
+            false if definition.is_materialized() => "materialized view",
+            false => "view",
+        };
         let whole = comment(&table.schema, format!("{word} {}", relation(table)), &definition.comment);
         objects.extend(whole.map(|object| object.of(table)));
         // Columns of views have the comments of the columns they show.

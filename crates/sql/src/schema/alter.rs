@@ -308,7 +308,7 @@ pub(super) fn comment(
     text: Option<String>,
 ) -> Result<()> {
     match kind {
-        CommentObject::Table | CommentObject::View => {
+        CommentObject::Table | CommentObject::View | CommentObject::MaterializedView => {
             definition(catalog, &table_name(name))?.comment = text;
         }
         CommentObject::Column => {
