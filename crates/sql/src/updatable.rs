@@ -6,7 +6,9 @@ use sqlparser::ast::{
     TableFactor,
 };
 use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Token, Tokenizer};
 use truststream_services::database::{Catalog, Table, TableKind, TableName};
 
 use crate::expression::{Rights, Scope, Translator, Unsupported, file_name};
@@ -176,14 +178,38 @@ fn column_of(expr: &Expr) -> Option<String> {
     }
 }
 
-/// Whether an expression is made of several rows: it calls an aggregate or a window function.
+/// Whether an expression is made of several rows: it calls an aggregate or a window function. What a query
+/// within it calls is that query's.
 fn groups(expr: &Expr) -> bool {
     let text = expr.to_string();
-    let called = text.split('(').filter_map(|before| {
-        before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().map(str::to_lowercase)
-    });
-    let mut called = called.collect::<Vec<_>>();
-    // Nothing is called by what is behind the last bracket.
-    called.pop();
-    called.iter().any(|name| crate::expression::is_aggregate(name))
+    let Ok(mut tokens) = Tokenizer::new(&PostgreSqlDialect {}, &text).tokenize() else { return true };
+    tokens.retain(|token| !matches!(token, Token::Whitespace(_)));
+    // How many brackets are open, and at which of them a query began.
+    let (mut open, mut query) = (0_usize, None);
+    for (at, token) in tokens.iter().enumerate() {
+        let next = tokens.get(at + 1);
+        match token {
+            Token::LParen => {
+                open += 1;
+                if query.is_none() && next.is_some_and(begins_a_query) {
+                    query = Some(open);
+                }
+            }
+            Token::RParen => {
+                query = query.filter(|began| *began != open);
+                open = open.saturating_sub(1);
+            }
+            Token::Word(word) if query.is_none() && next == Some(&Token::LParen) => {
+                if crate::expression::is_aggregate(&word.value.to_lowercase()) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+fn begins_a_query(token: &Token) -> bool {
+    matches!(token, Token::Word(word) if matches!(word.keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES))
 }

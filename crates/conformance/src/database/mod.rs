@@ -265,6 +265,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     views::are_read_like_tables: Functions,
     views::have_the_keys_of_their_tables,
     views::are_embedded_by_the_keys_of_their_tables: Functions,
+    views::are_written_beside_what_they_count: Functions,
     views::have_the_rights_they_were_made_with: Functions,
     views::are_written_by_policies_of_what_is_done: Policies,
     policies::anonymous_callers_see_what_is_shared: Policies,

@@ -3,8 +3,8 @@
 use truststream_services::database::{DatabaseService, Delete, Describe, Filter, Query, Returning};
 
 use super::build::{
-    ALICE, BOB, QueryExt, as_role, ids, insert, insert_returning, migrated, read, refused, refused_saying,
-    signed_in, table, update_returning,
+    ALICE, BOB, QueryExt, as_role, compact, ids, insert, insert_returning, migrated, read, refused,
+    refused_saying, signed_in, table, update_returning,
 };
 use super::routines::programmed;
 use crate::{Env, Outcome};
@@ -144,5 +144,27 @@ pub(super) async fn have_the_rights_they_were_made_with(env: Env<DatabaseService
     assert_eq!(read(&database, "own_notes", bodies()).await?, all);
     let denied = "permission denied for view titles";
     refused_saying(read(&alice, "titles", Query::all()).await, "42501", denied);
+    Ok(())
+}
+
+/// A query within a column counts rows of its own: the view still shows rows of one table.
+pub(super) async fn are_written_beside_what_they_count(env: Env<DatabaseService>) -> Outcome {
+    let sql = "create table writers (id int primary key, name text);
+        create table poems (id int primary key, writer_id int references writers, title text);
+        create view counted as select id, name,
+          (select count(*) from poems where poems.writer_id = writers.id) as poems,
+          'count(' || name || ')' as label from writers;
+        create view merely_counted as select count(*) as id from writers;";
+    let database = migrated(&env, "1_writers.sql", sql).await?;
+    insert(&database, "counted", r#"[{"id":1,"name":"Ada"},{"id":2,"name":"Bo"}]"#).await?;
+    insert(&database, "poems", r#"{"id":1,"writer_id":1,"title":"One"}"#).await?;
+    let first = || Query::all().matching(Filter::eq("id", "1"));
+    let changed = database.send(update_returning("counted", r#"{"name":"Eve"}"#, first())).await?;
+    assert_eq!(compact(&changed.body), r#"[{"id":1,"name":"Eve","poems":1,"label":"count(Eve)"}]"#);
+    refused(database.send(update_returning("counted", r#"{"poems":2}"#, first())).await, "0A000");
+    let second = Query::all().matching(Filter::eq("poems", "0"));
+    assert_eq!(database.send(Delete::new(table("counted"), second)).await?.rows, 1);
+    assert_eq!(ids(&database, "writers", Query::all()).await?, [1]);
+    refused(insert(&database, "merely_counted", r#"{"id":1}"#).await, "55000");
     Ok(())
 }
