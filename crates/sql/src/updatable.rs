@@ -199,10 +199,12 @@ fn groups(expr: &Expr) -> bool {
                 query = query.filter(|began| *began != open);
                 open = open.saturating_sub(1);
             }
-            Token::Word(word) if query.is_none() && next == Some(&Token::LParen) => {
-                if crate::expression::is_aggregate(&word.value.to_lowercase()) {
-                    return true;
-                }
+            Token::Word(word)
+                if query.is_none()
+                    && next == Some(&Token::LParen)
+                    && crate::expression::is_aggregate(&word.value.to_lowercase()) =>
+            {
+                return true;
             }
             _ => {}
         }
