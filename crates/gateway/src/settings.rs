@@ -134,3 +134,91 @@ impl Settings {
         Ok(settings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const REFERENCE: &str = include_str!("../../../docs/configuration.md");
+
+    /// Reads a configuration as a gateway does, connecting to nothing.
+    fn read(text: &str) -> Result<Settings> {
+        let config = Config::from_text(Path::new("."), text)?;
+        config.check_providers()?;
+        Settings::read(&config)
+    }
+
+    fn examples() -> impl Iterator<Item = &'static str> {
+        REFERENCE.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next())
+    }
+
+    #[test]
+    fn what_the_reference_says_is_understood_and_the_default() {
+        let everything = examples().next().unwrap();
+        let told = read(everything).unwrap();
+        assert_eq!(format!("{told:?}"), format!("{:?}", Settings::default()));
+        let (told, usual) =
+            (Config::from_text(Path::new("."), everything).unwrap(), Config::embedded(Path::new(".")));
+        let rest = |of: &Config| {
+            format!("{:?} {:?} {:?} {:?}", of.file.switch, of.file.health, of.file.control, of.file.layers)
+        };
+        assert_eq!(rest(&told), rest(&usual));
+        // The other providers are there in some builds only.
+        let providers = ["sqlite", "postgres"].map(|provider| format!("provider = \"{provider}\""));
+        let always_there = |example: &&str| providers.iter().any(|provider| example.contains(provider));
+        let read: Vec<_> = examples().filter(always_there).map(|example| read(example).unwrap()).collect();
+        assert_eq!(read.len(), 3);
+    }
+
+    #[test]
+    fn the_reference_has_every_setting() {
+        let sections = [
+            "gateway",
+            "rest",
+            "auth",
+            "auth.email",
+            "auth.password",
+            "auth.rate_limit",
+            "storage",
+            "switch",
+            "health",
+            "health.breaker",
+            "control",
+            "layers",
+            "layers.retry",
+            "layers.timeout",
+            "layers.faults",
+            "backend.main",
+            "backend.main.mirror",
+        ];
+        let told: Vec<&str> =
+            examples().flat_map(str::lines).map(|line| line.trim_start_matches("# ")).collect();
+        let is_told = |name: &str| {
+            told.iter().any(|line| {
+                line.starts_with(&format!("{name} = "))
+                    || line
+                        .split(']')
+                        .next()
+                        .is_some_and(|part| part.starts_with('[') && part.ends_with(&format!(".{name}")))
+            })
+        };
+        let of_providers = ["sqlite", "postgres"].map(|provider| {
+            format!(
+                "[backend.main.database]\nprovider = {provider:?}\nurl = \"postgresql://a/b\"\nnobodys = 1\n"
+            )
+        });
+        let of_sections = sections.map(|section| format!("[{section}]\nto = \"spare\"\nnobodys = 1\n"));
+        let mut names = 0;
+        for text in of_sections.iter().chain(&of_providers) {
+            let error = read(text).unwrap_err();
+            let (_, expected) = error.message().split_once("expected").expect("names of settings");
+            for name in expected.split('`').skip(1).step_by(2) {
+                assert!(is_told(name), "docs/configuration.md lacks `{name}` of\n{text}");
+                names += 1;
+            }
+        }
+        assert!(names > 80, "{names}");
+    }
+}
