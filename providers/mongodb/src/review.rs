@@ -1,8 +1,5 @@
 //! What of a set of migrations this database can't hold, found before any of them is applied.
 
-use sqlparser::ast::Statement as Parsed;
-use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
 use truststream_kernel::{Context, Error, ErrorKind, Type};
 use truststream_services::database::{
     AppliedMigration, Catalog, Partition, Problem, Table, TableKind, TableName,
@@ -26,10 +23,6 @@ use crate::sql::Translator;
 use crate::storage::is_document;
 use crate::term::Want;
 
-/// Extensions whose functions are known here, or that change nothing.
-const EXTENSIONS: &[&str] =
-    &["pgcrypto", "uuid-ossp", "plpgsql", "pg_stat_statements", "pgjwt", "pg_graphql"];
-
 /// Applies migrations to a copy of a catalog and lists every statement that can't be held.
 pub(crate) fn review(catalog: &Catalog, migrations: &[AppliedMigration]) -> Vec<Problem> {
     let mut catalog = catalog.clone();
@@ -45,7 +38,9 @@ fn problems_of(catalog: &mut Catalog, statement: &Statement, unchecked: bool) ->
             Ok(_) => Vec::new(),
         },
         Kind::Schema => {
-            if let Some(reason) = foreign(statement) {
+            // Statements that the catalog can keep but this database has nothing for.
+            let extension = schema::created_extension(&statement.text);
+            if let Some(reason) = extension.and_then(|name| schema::foreign_extension(&name)) {
                 return vec![reason];
             }
             let before = catalog.clone();
@@ -60,19 +55,6 @@ fn problems_of(catalog: &mut Catalog, statement: &Statement, unchecked: bool) ->
 /// A mistake that PostgreSQL would find too is told when the migration is applied.
 fn unheld(error: &Error) -> Vec<String> {
     if error.kind() == ErrorKind::Unsupported { vec![error.message().to_owned()] } else { Vec::new() }
-}
-
-/// Statements that the catalog can keep but this database has nothing for.
-fn foreign(statement: &Statement) -> Option<String> {
-    let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &statement.text).ok()?;
-    match parsed.first()? {
-        Parsed::CreateExtension(extension) => {
-            let name = extension.name.value.to_lowercase();
-            let known = EXTENSIONS.contains(&name.as_str());
-            (!known).then(|| format!("extension {name} lives on PostgreSQL only"))
-        }
-        _ => None,
-    }
 }
 
 /// What of the tables that changed can't be held; what was there before is not told again.

@@ -24,6 +24,7 @@ mod kept;
 mod migrate;
 mod packed;
 mod page;
+mod passed_over;
 mod pieces;
 mod plan;
 mod pool;

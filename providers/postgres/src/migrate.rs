@@ -9,8 +9,9 @@ use truststream_services::database::{Adopt, AppliedMigration, Migrate, Migration
 use crate::driver::PostgresDriver;
 use crate::error::{failed, position};
 use crate::install::{flag, install};
+use crate::passed_over::without_platform;
 use crate::pool::Lease;
-use crate::script::statement_lines;
+use crate::script::{line, statements};
 use crate::sql::Sql;
 use crate::transaction::query_text;
 
@@ -199,13 +200,14 @@ pub(crate) async fn migrate_within(client: &Client, op: &Migrate) -> Result<Migr
 /// Runs the statements of a migration, counting those that succeed.
 async fn run_script(client: &Client, op: &Migrate) -> Result<()> {
     let mut done = 0;
-    let messages = client.simple_query_raw(&op.sql).await.map_err(failed)?;
+    let script = without_platform(client, &op.sql).await?;
+    let messages = client.simple_query_raw(&script).await.map_err(failed)?;
     let mut messages = std::pin::pin!(messages);
     while let Some(message) = messages.next().await {
         match message {
             Ok(SimpleQueryMessage::CommandComplete(_)) => done += 1,
             Ok(_) => {}
-            Err(error) => return Err(broken(op, done, error)),
+            Err(error) => return Err(broken(&op.name, &script, done, error)),
         }
     }
     Ok(())
@@ -235,22 +237,22 @@ async fn open_tables(client: &Client, migration: &str) -> Result<()> {
 }
 
 /// What failed, and on which line.
-fn broken(op: &Migrate, done: usize, error: tokio_postgres::Error) -> Error {
+fn broken(name: &str, script: &str, done: usize, error: tokio_postgres::Error) -> Error {
     if error.as_db_error().is_none() {
         return failed(error);
     }
     // Errors that the parser did not find name no position: then it is the statement's line.
     let line = match position(&error) {
         Some(position) => {
-            Some(op.sql.chars().take(position.saturating_sub(1)).filter(|c| *c == '\n').count() + 1)
+            Some(script.chars().take(position.saturating_sub(1)).filter(|c| *c == '\n').count() + 1)
         }
-        None => statement_lines(&op.sql).get(done).copied(),
+        None => statements(script).get(done).map(|statement| line(script, statement.start)),
     };
     let cause = failed(error);
     let place = line.map(|line| format!(" on line {line}")).unwrap_or_default();
-    let failure = refused(&op.name, &format!("failed{place}: {}", cause.message()));
+    let failure = refused(name, &format!("failed{place}: {}", cause.message()));
     let failure = failure.with_details(json!({
-        "migration": op.name,
+        "migration": name,
         "line": line,
         "code": cause.code(),
         "message": cause.message(),

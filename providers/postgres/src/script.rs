@@ -1,12 +1,13 @@
-//! Where the statements of a script begin.
+//! Where the statements of a script lie.
 
-/// The line, from 1, on which each statement of a script begins. Empty statements don't count, as
-/// the server doesn't count them.
-pub(crate) fn statement_lines(script: &str) -> Vec<usize> {
+use std::ops::Range;
+
+/// Where each statement of a script lies, without its semicolon. Empty statements don't count, as the
+/// server doesn't count them.
+pub(crate) fn statements(script: &str) -> Vec<Range<usize>> {
     let bytes = script.as_bytes();
-    let mut lines = Vec::new();
+    let mut found: Vec<Range<usize>> = Vec::new();
     let mut open = false;
-    let mut line = 1;
     let mut at = 0;
     while at < bytes.len() {
         let next = token_end(script, at);
@@ -15,16 +16,22 @@ pub(crate) fn statement_lines(script: &str) -> Vec<usize> {
             b';' => open = false,
             b if b.is_ascii_whitespace() => {}
             _ if token.starts_with(b"--") || token.starts_with(b"/*") => {}
-            _ if !open => {
-                lines.push(line);
-                open = true;
-            }
-            _ => {}
+            _ => match found.last_mut().filter(|_| open) {
+                Some(statement) => statement.end = next,
+                None => {
+                    found.push(at..next);
+                    open = true;
+                }
+            },
         }
-        line += token.iter().filter(|byte| **byte == b'\n').count();
         at = next;
     }
-    lines
+    found
+}
+
+/// The line, from 1, that a byte of a script is on.
+pub(crate) fn line(script: &str, at: usize) -> usize {
+    script.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
 /// The end of the comment, quotation or single character that begins at `at`.
@@ -96,13 +103,17 @@ fn dollar(rest: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::statement_lines;
+    use super::{line, statements};
 
     #[test]
     fn statements_begin_on_lines() {
         let script = "-- a; comment\nselect 1;\n\ncreate function f() returns int as $x$\nselect ';';\n$x$ language sql;\n\
                       /* no; /* statement; */ */ ;\nselect 'it''s;', e'\\';', \"a;b\"\n;select $1;";
-        assert_eq!(statement_lines(script), [2, 4, 8, 9]);
-        assert!(statement_lines(" -- nothing").is_empty());
+        let found = statements(script);
+        let lines: Vec<usize> = found.iter().map(|range| line(script, range.start)).collect();
+        assert_eq!(lines, [2, 4, 8, 9]);
+        assert_eq!(&script[found[0].clone()], "select 1");
+        assert_eq!(&script[found[2].clone()], "select 'it''s;', e'\\';', \"a;b\"");
+        assert!(statements(" -- nothing").is_empty());
     }
 }

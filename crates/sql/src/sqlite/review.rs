@@ -11,37 +11,6 @@ use crate::expression::{self, Scope, Unsupported, file_name};
 use crate::rehearse::problems;
 use crate::schema::{self, Kind, Statement};
 
-/// Extensions whose functions are known here, or that change nothing.
-/// What they bring besides is named where it is used.
-const EXTENSIONS: &[&str] = &[
-    "btree_gin",
-    "btree_gist",
-    "citext",
-    "fuzzystrmatch",
-    "http",
-    "hypopg",
-    "index_advisor",
-    "intarray",
-    "moddatetime",
-    "pg_cron",
-    "pg_graphql",
-    "pg_jsonschema",
-    "pg_net",
-    "pg_stat_statements",
-    "pg_trgm",
-    "pgaudit",
-    "pgcrypto",
-    "pgjwt",
-    "pgsodium",
-    "pgtap",
-    "plpgsql",
-    "plpgsql_check",
-    "supabase_vault",
-    "unaccent",
-    "uuid-ossp",
-    "wrappers",
-];
-
 /// Types that are carried as text and that the provider has the operators of, besides ranges.
 const HELD: &[&str] = &["citext", "money", "tsvector", "tsquery"];
 
@@ -88,10 +57,7 @@ fn unheld(error: &Error) -> Vec<String> {
 /// Statements that the catalog can keep but SQLite has nothing for.
 fn foreign(statement: &Statement) -> Option<String> {
     match &statement.own {
-        Some(schema::Own::Extension(name)) => {
-            let known = EXTENSIONS.contains(&name.as_str());
-            (!known).then(|| format!("extension {name} lives on PostgreSQL only"))
-        }
+        Some(schema::Own::Extension(name)) => schema::foreign_extension(name),
         _ => None,
     }
 }

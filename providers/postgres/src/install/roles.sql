@@ -29,10 +29,16 @@ create schema if not exists auth;
 create schema if not exists storage;
 create schema if not exists extensions;
 grant usage on schema public, auth, storage, extensions to anon, authenticated, service_role;
+-- Migrations of Supabase projects count on these two: their platform brings them.
 do $$
+declare wanted text;
 begin
-  create extension if not exists pgcrypto with schema extensions;
-exception when others then null; -- not packaged here, or not allowed: nothing of ours needs it
+  foreach wanted in array array['pgcrypto', 'uuid-ossp'] loop
+    begin
+      execute format('create extension if not exists %I with schema extensions', wanted);
+    exception when others then null; -- not packaged here, or not allowed: nothing of ours needs it
+    end;
+  end loop;
 end $$;
 
 alter default privileges in schema public, auth, storage grant all on tables to service_role;

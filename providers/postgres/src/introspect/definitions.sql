@@ -14,7 +14,7 @@ select json_build_object(
     from pg_extension e join pg_namespace n on n.oid = e.extnamespace
     where n.nspname in (select nspname from users) and n.nspname not in ('cron', 'graphql', 'net', 'pgsodium', 'vault')
       -- What the set-up of an empty database brings.
-      and (e.extname, n.nspname) <> ('pgcrypto', 'extensions')
+      and (e.extname, n.nspname) not in (('pgcrypto', 'extensions'), ('uuid-ossp', 'extensions'))
     union all
     select format('constraint %s.%s.%s', n.nspname, c.relname, k.conname),
            format('alter table %I.%I add constraint %I %s', n.nspname, c.relname, k.conname, pg_get_constraintdef(k.oid))
