@@ -11,6 +11,7 @@ mod computed;
 mod concurrency;
 mod constraints;
 mod embeds;
+mod expressions;
 mod feed;
 mod fence;
 mod filters;
@@ -190,6 +191,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     aggregates::of_casts: Aggregates,
     aggregates::functions_are_called: Functions,
     routines::give_one_value: Functions,
+    expressions::are_computed_as_postgresql_does: Functions,
     routines::run_every_statement: Functions,
     routines::take_and_give_values_of_any_length: Functions,
     routines::are_called_by_get: Functions,

@@ -20,7 +20,14 @@ impl Translator<'_> {
     ) -> Result<Term, Unsupported> {
         let shown = format!("{left} {op} {right}");
         let (left, right) = (self.expr(left)?, self.expr(right)?);
-        if let Some(term) = self.moments(&left, op, &right)? {
+        let special = match self.moments(&left, op, &right)? {
+            None => self.spans(&left, op, &right)?,
+            found => found,
+        };
+        if let Some(term) = special {
+            return Ok(term);
+        }
+        if let Some(term) = self.without(&left, op, &right)? {
             return Ok(term);
         }
         let (left, right, ty) = self.unified(left, right)?;
@@ -109,6 +116,13 @@ impl Translator<'_> {
     pub(super) fn concatenation(&mut self, left: &Expr, right: &Expr) -> Result<Term, Unsupported> {
         let shown = format!("{left} || {right}");
         let (left, right) = (self.expr(left)?, self.expr(right)?);
+        let joined = match self.documents_joined(&left, &right)? {
+            None => self.arrays_joined(&left, &right)?,
+            found => found,
+        };
+        if let Some(term) = joined {
+            return Ok(term);
+        }
         let textual = |term: &Term| term.known().is_none_or(is_text);
         if !textual(&left) && !textual(&right) {
             return Err(Unsupported::new(shown, "|| of anything but texts"));

@@ -5,56 +5,12 @@ use truststream_kernel::Type;
 use truststream_services::database::Function as Called;
 
 use super::aggregates::is_aggregate;
-use super::cast::{is_float, is_integer, is_text};
+use super::cast::is_text;
+use super::signatures::TEXTS;
 use super::translate::{Rights, Translator};
 use super::{Term, TermType, Unsupported};
 use crate::schema::ident;
 use crate::server;
-
-/// Functions of texts that are calls of one SQLite function: name, parameters, what is called, what
-/// comes out.
-pub(crate) const TEXTS: &[(&str, &[Type], &str, Type)] = &[
-    ("lower", &[Type::Text], "ts_lower", Type::Text),
-    ("upper", &[Type::Text], "ts_upper", Type::Text),
-    ("length", &[Type::Text], "ts_length", Type::Int4),
-    ("char_length", &[Type::Text], "ts_length", Type::Int4),
-    ("character_length", &[Type::Text], "ts_length", Type::Int4),
-    ("octet_length", &[Type::Text], "octet_length", Type::Int4),
-    ("btrim", &[Type::Text], "trim", Type::Text),
-    ("btrim", &[Type::Text, Type::Text], "trim", Type::Text),
-    ("ltrim", &[Type::Text], "ltrim", Type::Text),
-    ("ltrim", &[Type::Text, Type::Text], "ltrim", Type::Text),
-    ("rtrim", &[Type::Text], "rtrim", Type::Text),
-    ("rtrim", &[Type::Text, Type::Text], "rtrim", Type::Text),
-    ("replace", &[Type::Text, Type::Text, Type::Text], "replace", Type::Text),
-    ("substr", &[Type::Text, Type::Int4], "ts_substring", Type::Text),
-    ("substr", &[Type::Text, Type::Int4, Type::Int4], "ts_substring", Type::Text),
-    ("substring", &[Type::Text, Type::Int4], "ts_substring", Type::Text),
-    ("substring", &[Type::Text, Type::Int4, Type::Int4], "ts_substring", Type::Text),
-    ("strpos", &[Type::Text, Type::Text], "instr", Type::Int4),
-    ("starts_with", &[Type::Text, Type::Text], "ts_starts_with", Type::Bool),
-    ("split_part", &[Type::Text, Type::Text, Type::Int4], "ts_split_part", Type::Text),
-    ("left", &[Type::Text, Type::Int4], "ts_left", Type::Text),
-    ("right", &[Type::Text, Type::Int4], "ts_right", Type::Text),
-    ("ascii", &[Type::Text], "ts_ascii", Type::Int4),
-    ("chr", &[Type::Int4], "ts_chr", Type::Text),
-    ("decode", &[Type::Text, Type::Text], "ts_decode", Type::Bytes),
-    ("encode", &[Type::Bytes, Type::Text], "ts_encode", Type::Text),
-    ("initcap", &[Type::Text], "ts_initcap", Type::Text),
-    ("lpad", &[Type::Text, Type::Int4], "ts_lpad", Type::Text),
-    ("lpad", &[Type::Text, Type::Int4, Type::Text], "ts_lpad", Type::Text),
-    ("repeat", &[Type::Text, Type::Int4], "ts_repeat", Type::Text),
-    ("reverse", &[Type::Text], "ts_reverse", Type::Text),
-    ("rpad", &[Type::Text, Type::Int4], "ts_rpad", Type::Text),
-    ("rpad", &[Type::Text, Type::Int4, Type::Text], "ts_rpad", Type::Text),
-    ("translate", &[Type::Text, Type::Text, Type::Text], "ts_translate", Type::Text),
-    ("filename", &[Type::Text], "ts_filename", Type::Text),
-    ("extension", &[Type::Text], "ts_extension", Type::Text),
-    ("jsonb_array_length", &[Type::Jsonb], "json_array_length", Type::Int4),
-    ("json_array_length", &[Type::Json], "json_array_length", Type::Int4),
-    ("jsonb_typeof", &[Type::Jsonb], "ts_json_type", Type::Text),
-    ("json_typeof", &[Type::Json], "ts_json_type", Type::Text),
-];
 
 impl<'a> Translator<'a> {
     pub(super) fn call(&mut self, function: &Function) -> Result<Term, Unsupported> {
@@ -81,11 +37,15 @@ impl<'a> Translator<'a> {
         let terms = self.given(arguments)?;
         let positional: Vec<Term> = terms.iter().map(|(_, term)| term.clone()).collect();
         let known = match schema {
+            None | Some("pg_catalog") if name.name == "make_interval" => Some(self.make_interval(&terms)?),
             _ if terms.iter().any(|(name, _)| name.is_some()) => None,
             None | Some("pg_catalog") => self.built_in(&name.name, &positional)?,
             Some("auth") => of_auth(&name.name, &positional),
             Some("storage") => self.of_storage(&name.name, &positional)?,
-            Some("extensions") => of_extensions(&name.name, &positional),
+            Some("extensions") => match of_extensions(&name.name, &positional) {
+                Some(term) => Some(term),
+                None => self.of_format(&name.name, &positional)?,
+            },
             Some(_) => None,
         };
         match known {
@@ -173,20 +133,33 @@ impl<'a> Translator<'a> {
                 Ok(Some(Term::new(format!("ts_set_setting({}, {})", name.sql, value.sql), Type::Text)))
             }
             ("timezone", [zone, moment]) => self.in_zone(zone, moment).map(Some),
-            ("abs" | "round" | "floor" | "ceil" | "ceiling" | "trunc", _) => self.of_number(name, arguments),
-            ("to_hex", [number]) => self.to_hex(number).map(Some),
             ("to_timestamp", [seconds]) => {
                 let seconds = self.coerced(seconds.clone(), &Type::Float8)?;
                 Ok(Some(Term::new(format!("ts_from_epoch({})", seconds.sql), Type::Timestamptz)))
             }
-            ("cardinality", [array]) => Ok(array_length(array)),
-            ("array_length", [array, one]) if one.sql == "1" => {
-                Ok(array_length(array).map(|term| Term { sql: format!("nullif({}, 0)", term.sql), ..term }))
-            }
             ("to_jsonb" | "to_json" | "row_to_json", [term]) => self.to_json(name, term).map(Some),
             ("date_part" | "date_trunc", _) => self.of_moment(name, arguments),
-            _ => self.built(name, arguments),
+            _ => self.of_library(name, arguments),
         }
+    }
+
+    /// Functions whose result's type follows from that of what they are given, by what they are about.
+    fn of_library(&self, name: &str, arguments: &[Term]) -> Result<Option<Term>, Unsupported> {
+        type Group<'a> = fn(&Translator<'a>, &str, &[Term]) -> Result<Option<Term>, Unsupported>;
+        let groups: [Group<'a>; 6] = [
+            Translator::built,
+            Translator::of_array,
+            Translator::of_number,
+            Translator::of_document,
+            Translator::of_span,
+            Translator::of_format,
+        ];
+        for group in groups {
+            if let Some(term) = group(self, name, arguments)? {
+                return Ok(Some(term));
+            }
+        }
+        Ok(None)
     }
 
     fn of_text(&self, name: &str, arguments: &[Term]) -> Result<Option<Term>, Unsupported> {
@@ -266,46 +239,6 @@ impl<'a> Translator<'a> {
         }
     }
 
-    pub(super) fn rounded(&mut self, name: &str, expr: &Expr) -> Result<Term, Unsupported> {
-        let term = self.expr(expr)?;
-        let found = self.of_number(name, std::slice::from_ref(&term))?;
-        found.ok_or_else(|| Unsupported::new(expr, format!("{name} of this type")))
-    }
-
-    /// The bits of a number; those of an integer are 32.
-    fn to_hex(&self, number: &Term) -> Result<Term, Unsupported> {
-        let sql = match number.known() {
-            Some(Type::Int8) => number.sql.clone(),
-            _ => format!("({} & 4294967295)", self.coerced(number.clone(), &Type::Int4)?.sql),
-        };
-        Ok(Term::new(format!("ts_to_hex({sql})"), Type::Text))
-    }
-
-    fn of_number(&self, name: &str, arguments: &[Term]) -> Result<Option<Term>, Unsupported> {
-        let name = if name == "ceiling" { "ceil" } else { name };
-        let term = match arguments {
-            [term] => term,
-            [term, places] if matches!(term.known(), Some(Type::Numeric(_))) && name == "round" => {
-                return Ok(Some(Term::new(
-                    format!("ts_round({}, {})", term.sql, places.sql),
-                    Type::Numeric(None),
-                )));
-            }
-            _ => return Ok(None),
-        };
-        let Some(ty) = term.known() else { return Ok(None) };
-        let sql = match (name, ty) {
-            ("abs", ty) if is_integer(ty) || is_float(ty) => format!("abs({})", term.sql),
-            ("round", Type::Numeric(_)) => format!("ts_round({}, 0)", term.sql),
-            ("floor" | "ceil" | "trunc", ty) if is_float(ty) => format!("{name}({})", term.sql),
-            ("floor" | "ceil" | "round" | "trunc", ty) if is_integer(ty) => {
-                return Ok(Some(Term::new(format!("CAST({} AS REAL)", term.sql), Type::Float8)));
-            }
-            _ => return Ok(None),
-        };
-        Ok(Some(Term { sql, ty: term.ty.clone() }))
-    }
-
     /// `trim(both from x)`, `substring(x from 1 for 2)`, `position(x in y)`.
     pub(super) fn worded_call(&mut self, expr: &Expr) -> Result<Term, Unsupported> {
         let (name, parts): (&str, Vec<&Expr>) = match expr {
@@ -324,6 +257,10 @@ impl<'a> Translator<'a> {
                 let length = substring_for.as_deref();
                 ("substring", [text.as_ref(), from.as_ref()].into_iter().chain(length).collect())
             }
+            Expr::Overlay { expr: text, overlay_what, overlay_from, overlay_for } => {
+                let parts = [text.as_ref(), overlay_what.as_ref(), overlay_from.as_ref()];
+                ("overlay", parts.into_iter().chain(overlay_for.as_deref()).collect())
+            }
             Expr::Position { expr: part, r#in: whole } => ("strpos", vec![whole.as_ref(), part.as_ref()]),
             other => return Err(Unsupported::new(other, "this form of the function")),
         };
@@ -331,11 +268,6 @@ impl<'a> Translator<'a> {
         let found = self.of_text(name, &terms)?;
         found.ok_or_else(|| Unsupported::new(expr, "this form of the function"))
     }
-}
-
-fn array_length(array: &Term) -> Option<Term> {
-    matches!(array.known(), Some(Type::Array(_)))
-        .then(|| Term::new(format!("json_array_length({})", array.sql), Type::Int4))
 }
 
 /// Who and when.

@@ -183,6 +183,13 @@ impl Translator<'_> {
         let negated = match (op, all) {
             (BinaryOperator::Eq, false) => false,
             (BinaryOperator::NotEq, true) => true,
+            (_, true) if !matches!(right, Expr::Subquery(_)) => {
+                let (value, array) = (self.expr(left)?, self.expr(right)?);
+                let found = self.compared_with_all(&value, op, &array)?;
+                let refused =
+                    || Unsupported::new(format!("{left} {op} … ({right})"), "this operator with all");
+                return found.ok_or_else(refused);
+            }
             _ => {
                 return Err(Unsupported::new(
                     format!("{left} {op} … ({right})"),

@@ -121,6 +121,11 @@ impl Translator<'_> {
         if let Some(field) = self.field_of(&array, chain)? {
             return Ok(field);
         }
+        if let [AccessExpr::Subscript(range)] = chain
+            && let Some(slice) = self.slice(&array, range)?
+        {
+            return Ok(slice);
+        }
         let [AccessExpr::Subscript(Subscript::Index { index })] = chain else {
             return Err(Unsupported::new(root, "slices and fields of composite values"));
         };

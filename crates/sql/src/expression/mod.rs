@@ -10,6 +10,7 @@
 
 mod aggregates;
 mod arithmetic;
+mod arrays;
 pub(crate) mod bits;
 mod calls;
 mod caseless;
@@ -19,11 +20,14 @@ mod compare;
 mod conditions;
 mod documents;
 mod domains;
+mod edits;
+mod formats;
 mod from;
 pub mod functions;
 mod json;
 mod moments;
 mod names;
+mod numbers;
 mod overloads;
 mod query;
 mod records;
@@ -31,6 +35,8 @@ mod routines;
 mod row_functions;
 mod search;
 mod select;
+mod signatures;
+mod spans;
 mod subselect;
 mod translate;
 
@@ -45,7 +51,6 @@ use truststream_services::database::{Catalog, Index, TableName};
 
 pub(crate) use aggregates::is_aggregate;
 pub(crate) use arithmetic::NO_REST_OF_FLOATS;
-pub(crate) use calls::TEXTS;
 pub use caseless::{compared_type, is_caseless};
 pub(crate) use cast::is_text;
 pub use cast::stored_literal;
@@ -61,6 +66,7 @@ pub use routines::{SCALAR, lone_expression, parameter_type, result_columns, resu
 pub(crate) use row_functions::check_row_function;
 pub use row_functions::{computed_rows, computed_value};
 pub use search::{Candidates, Document, indexed_document};
+pub(crate) use signatures::TEXTS;
 pub(crate) use translate::{Rights, Translator};
 
 /// What can't be translated, and why.

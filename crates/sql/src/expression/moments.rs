@@ -23,6 +23,7 @@ const FIELDS: &[&str] = &[
     "month",
     "quarter",
     "second",
+    "week",
     "year",
 ];
 
@@ -40,6 +41,10 @@ impl Translator<'_> {
     fn part(&self, field: &str, moment: &Term) -> Result<Term, Unsupported> {
         let field = field.to_lowercase();
         let known = FIELDS.contains(&field.as_str());
+        if let (true, Some(Type::Interval)) = (known, moment.known()) {
+            let sql = format!("ts_interval_extract({}, {})", literal(&field), moment.sql);
+            return Ok(Term::new(sql, Type::Numeric(None)));
+        }
         let moment = match moment.known() {
             Some(Type::Timestamptz) if field != "epoch" => self.cast_to(moment.clone(), &Type::Timestamp)?,
             Some(Type::Timestamptz | Type::Timestamp) => moment.clone(),

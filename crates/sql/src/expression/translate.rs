@@ -238,7 +238,9 @@ impl<'a> Translator<'a> {
             }
             Expr::Collate { expr, collation } if collation.to_string().contains('C') => self.expr(expr),
             Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),
-            Expr::Trim { .. } | Expr::Substring { .. } | Expr::Position { .. } => self.worded_call(expr),
+            Expr::Trim { .. } | Expr::Substring { .. } | Expr::Position { .. } | Expr::Overlay { .. } => {
+                self.worded_call(expr)
+            }
             Expr::Ceil { expr, .. } => self.rounded("ceil", expr),
             Expr::Floor { expr, .. } => self.rounded("floor", expr),
             other => Err(Unsupported::new(other, "this expression runs on PostgreSQL only")),
@@ -297,6 +299,14 @@ impl<'a> Translator<'a> {
             Binary::Question => self.has_key(left, right, "ts_has_key"),
             Binary::QuestionPipe => self.has_key(left, right, "ts_has_any_key"),
             Binary::QuestionAnd => self.has_key(left, right, "ts_has_all_keys"),
+            Binary::HashMinus => self.without_path(left, right),
+            Binary::PGExp => self.power(left, right),
+            Binary::BitwiseAnd
+            | Binary::BitwiseOr
+            | Binary::PGBitwiseXor
+            | Binary::PGBitwiseShiftLeft
+            | Binary::PGBitwiseShiftRight => self.bitwise(left, op, right),
+            Binary::Overlaps => self.overlaps(left, right),
             other => Err(Unsupported::new(format!("{left} {other} {right}"), "this operator")),
         }
     }
@@ -325,6 +335,7 @@ impl<'a> Translator<'a> {
                 }
                 _ => self.negative(expr),
             },
+            UnaryOperator::BitwiseNot => self.inverted(expr),
             other => Err(Unsupported::new(format!("{other}{expr}"), "this operator")),
         }
     }

@@ -164,6 +164,7 @@ pub(super) fn extract(arguments: &[Value]) -> Result<Value> {
         "year" => shown,
         "decade" => year.div_euclid(10),
         "century" if year > 0 => (year + 99) / 100,
+        "week" => super::templates::iso_week(day).1,
         "dow" => (day + 4).rem_euclid(7),
         "isodow" => (day + 3).rem_euclid(7) + 1,
         "doy" => day - days_of(year, 1, 1) + 1,

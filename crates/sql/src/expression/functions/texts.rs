@@ -166,3 +166,19 @@ pub(super) fn chr(arguments: &[Value]) -> Result<Value> {
         Error::new(ErrorKind::InvalidInput, "54000", message)
     })
 }
+
+/// `bit_length(text)`
+pub(super) fn bit_length(arguments: &[Value]) -> Result<Value> {
+    Ok(Value::Int(i64::try_from(text(arguments, 0)?.len() * 8).unwrap_or(i64::MAX)))
+}
+
+/// `overlay(text placing other from place for length)`: without a length as many as the other has.
+pub(super) fn overlay(arguments: &[Value]) -> Result<Value> {
+    let (text, other, from) = (text(arguments, 0)?, super::text(arguments, 1)?, integer(arguments, 2)?);
+    let length = if arguments.len() > 3 { integer(arguments, 3)? } else { count(other) };
+    if from <= 0 {
+        return Err(Error::new(ErrorKind::InvalidInput, "22011", "negative substring length not allowed"));
+    }
+    let end = from.saturating_add(length);
+    Ok(Value::Text(format!("{}{other}{}", between(text, 1, from), between(text, end, i64::MAX))))
+}
