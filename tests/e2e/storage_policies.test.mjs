@@ -109,6 +109,26 @@ describe('a bucket for everybody who is signed in', () => {
   })
 })
 
+describe('what a policy allows one operation', () => {
+  const kept = () => ada.client.storage.from('kept')
+
+  test('no other operation may do', async () => {
+    for (const name of ['open/a.txt', 'open/b.txt', 'closed/a.txt']) ok(await kept().upload(name, 'kept', TEXT))
+    assert.equal(await ok(await kept().download('open/a.txt')).text(), 'kept')
+    ok(await kept().createSignedUrl('open/a.txt', 60))
+    assert.deepEqual(ok(await kept().list('open')), [])
+    fails(await kept().info('open/a.txt'), HIDDEN)
+    fails(await kept().download('closed/a.txt'), { status: 400 })
+    const several = ok(await kept().createSignedUrls(['open/a.txt', 'open/b.txt'], 60))
+    assert.deepEqual(several.map((one) => one.signedUrl), [null, null])
+  })
+
+  test('nor the same one by another request', async () => {
+    answers(await app.storage('/object/kept/open/b.txt', { token: ada.token, method: 'DELETE' }), 400)
+    assert.deepEqual(column(ok(await kept().remove(['open/b.txt'])), 'name'), ['open/b.txt'])
+  })
+})
+
 describe('the service role', () => {
   test('passes all policies', async () => {
     const files = app.service().storage.from('vault')

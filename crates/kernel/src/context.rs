@@ -75,7 +75,12 @@ pub struct Context {
     pub trace: Option<Arc<str>>,
     /// The HTTP request, where there is one.
     pub request: Option<Arc<dyn RequestFacts>>,
+    /// What else policies and functions of the database may ask for (`current_setting`), by name.
+    pub settings: Settings,
 }
+
+/// Settings of the database, by name.
+pub type Settings = &'static [(&'static str, &'static str)];
 
 impl Context {
     /// TrustStream acting for itself: no policy applies.

@@ -23,7 +23,7 @@ pub mod value;
 
 pub use body::{Body, ByteStream};
 pub use call::{Call, Driven, Request, Service, Stack, send};
-pub use context::{Caller, Context, Identity, RequestFacts};
+pub use context::{Caller, Context, Identity, RequestFacts, Settings};
 pub use error::{Error, ErrorKind, Outcome, Result, Retry};
 pub use features::{Feature, FeatureSet, Features, Support};
 pub use handle::Handle;

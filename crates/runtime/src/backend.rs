@@ -9,7 +9,7 @@ use truststream_engines::storage::StorageEngine;
 use truststream_kernel::{BoxFuture, Context, Driven, Error, Layer, Result, Service, Stack};
 use truststream_layers::{Breaker, BreakerConfig, BreakerLayer, Faults, TimeoutLayer, fold};
 use truststream_services::auth::{Auth, AuthService, Settings};
-use truststream_services::database::{AppliedMigration, Database, DatabaseService, Migrate, Ping};
+use truststream_services::database::{Database, DatabaseService, Ping};
 use truststream_services::objects::{Check, Objects, ObjectsService};
 use truststream_services::storage::{ListBuckets, Storage, StorageService};
 use truststream_switch::Side;
@@ -18,7 +18,7 @@ use crate::Config;
 use crate::absent::NoObjects;
 use crate::config::BackendConfig;
 use crate::health::Probe;
-use crate::project_schema::own_migrations;
+use crate::own_tables;
 use crate::providers::{AUTH, DATABASES, Files, files};
 
 /// A backend that is connected.
@@ -131,13 +131,7 @@ impl Backend {
     /// # Errors
     /// `BACKEND_003` when the database refuses them.
     pub async fn install(&self) -> Result<()> {
-        if !self.holds_engines {
-            return Ok(());
-        }
-        for AppliedMigration { name, sql } in own_migrations() {
-            self.database().send(Migrate { name, sql, dry_run: false }).await?;
-        }
-        Ok(())
+        if self.holds_engines { own_tables::install(&self.database()).await } else { Ok(()) }
     }
 
     /// Its auth, below the route.

@@ -16,6 +16,7 @@ mod legs;
 mod measures;
 mod mirror;
 mod observed;
+mod own_tables;
 pub mod portability;
 mod project;
 mod project_recorded;

@@ -26,11 +26,17 @@ pub(crate) fn own_migrations() -> impl Iterator<Item = AppliedMigration> {
 pub(crate) fn own_catalog() -> Result<Catalog> {
     let mut catalog = Catalog::default();
     for migration in own_migrations() {
-        for statement in schema::parse(&migration.sql)? {
-            schema::apply(&mut catalog, &statement)?;
-        }
+        extend(&mut catalog, &migration)?;
     }
     Ok(catalog)
+}
+
+/// Brings a schema to where it is after one more migration.
+pub(crate) fn extend(catalog: &mut Catalog, migration: &AppliedMigration) -> Result<()> {
+    for statement in schema::parse(&migration.sql)? {
+        schema::apply(catalog, &statement)?;
+    }
+    Ok(())
 }
 
 impl ProjectFiles {

@@ -296,7 +296,9 @@ impl Transactions {
         }
         let of_role = role.iter().flat_map(|role| &role.others).map(|(name, value)| (name, value));
         let of_scope = scope.settings.iter().map(|(name, value)| (name, value));
-        for (name, value) in of_role.chain(&standing.app).chain(of_scope) {
+        let named = of_role.chain(&standing.app).chain(of_scope);
+        let of_caller = cx.settings.iter().copied();
+        for (name, value) in named.map(|(name, value)| (&**name, &**value)).chain(of_caller) {
             sql.push(", set_config(").push(&literal(name)).push(", ").push(&literal(value));
             sql.push(lasting.end()).push(" AS ").name(name);
         }

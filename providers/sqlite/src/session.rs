@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use rusqlite::types::Value as Cell;
 use serde_json::Value as Json;
 use truststream_kernel::value::zone::{self, Zone};
-use truststream_kernel::{Caller, Context, Identity, RequestFacts};
+use truststream_kernel::{Caller, Context, Identity, RequestFacts, Settings};
 use truststream_services::database::Transaction;
 use truststream_sql::server;
 
@@ -23,7 +23,7 @@ struct State {
     request: Option<Arc<dyn RequestFacts>>,
     origin: Option<String>,
     now: i64,
-    /// What functions set for the rest of the transaction.
+    /// What the caller brings, and what functions set for the rest of the transaction.
     settings: HashMap<String, String>,
     /// Variables of the triggers that fire at the moment, innermost last.
     variables: Vec<HashMap<String, Cell>>,
@@ -42,6 +42,10 @@ impl State {
     }
 }
 
+fn owned(settings: Settings) -> HashMap<String, String> {
+    settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
 impl Session {
     /// Works for a caller from now on.
     pub(crate) fn enter(&self, cx: &Context) {
@@ -50,7 +54,7 @@ impl Session {
         state.origin = None;
         state.variables.clear();
         state.reading.clear();
-        state.settings.clear();
+        state.settings = owned(cx.settings);
         state.request.clone_from(&cx.request);
         state.caller = cx.caller.clone();
     }

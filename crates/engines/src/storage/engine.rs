@@ -4,13 +4,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use serde_json::json;
-use truststream_kernel::{Context, ErrorKind, FeatureSet, Features, Result, Secret, units};
+use truststream_kernel::{Context, ErrorKind, FeatureSet, Features, Result, Secret, Settings, units};
 use truststream_services::database::{Database, Delete, Filter, Returning, Update, WriteOptions};
 use truststream_services::objects::{Get, Objects, Remove};
 use truststream_services::storage::{
     Access, Bucket, ByteRange, CopyObject, CreateBucket, DeleteBucket, Download, Downloaded, EmptyBucket,
     GetBucket, Info, ListBuckets, ListObjects, Listed, MoveObject, Object, RemoveObjects, SignDownloads,
-    SignUpload, Signed, StorageDriver, StorageFeature, UpdateBucket, Upload, object_key,
+    SignUpload, Signed, StorageDriver, StorageFeature, UpdateBucket, Upload, object_key, operation,
 };
 
 use super::error::{already_exists, from_database, invalid_range, no_such_bucket, no_such_key};
@@ -114,44 +114,47 @@ impl StorageDriver for StorageEngine {
     }
 
     async fn create_bucket(&self, cx: &Context, op: &CreateBucket) -> Result<Bucket> {
-        self.make_bucket(cx, op).await
+        self.make_bucket(&during(cx, operation::CREATE_BUCKET), op).await
     }
 
     async fn get_bucket(&self, cx: &Context, op: &GetBucket) -> Result<Bucket> {
+        let cx = &during(cx, operation::GET_BUCKET);
         find_bucket(&self.caller(cx), &op.id).await?.ok_or_else(no_such_bucket)
     }
 
     async fn list_buckets(&self, cx: &Context, _op: &ListBuckets) -> Result<Vec<Bucket>> {
-        self.all_buckets(cx).await
+        self.all_buckets(&during(cx, operation::LIST_BUCKETS)).await
     }
 
     async fn update_bucket(&self, cx: &Context, op: &UpdateBucket) -> Result<()> {
-        self.change_bucket(cx, op).await
+        self.change_bucket(&during(cx, operation::UPDATE_BUCKET), op).await
     }
 
     async fn empty_bucket(&self, cx: &Context, op: &EmptyBucket) -> Result<()> {
+        let cx = &during(cx, operation::EMPTY_BUCKET);
         find_bucket(&self.caller(cx), &op.id).await?.ok_or_else(no_such_bucket)?;
         self.remove_where(cx, Filter::eq("bucket_id", &op.id)).await.map(drop)
     }
 
     async fn delete_bucket(&self, cx: &Context, op: &DeleteBucket) -> Result<()> {
-        self.drop_bucket(cx, &op.id).await
+        self.drop_bucket(&during(cx, operation::DELETE_BUCKET), &op.id).await
     }
 
     async fn upload(&self, cx: &Context, op: &Upload) -> Result<Object> {
-        self.store(cx, op).await
+        self.store(&during(cx, operation::UPLOAD), op).await
     }
 
     async fn download(&self, cx: &Context, op: &Download) -> Result<Downloaded> {
-        self.bytes_of(cx, op).await
+        self.bytes_of(&during(cx, operation::DOWNLOAD), op).await
     }
 
     async fn info(&self, cx: &Context, op: &Info) -> Result<Object> {
+        let cx = &during(cx, operation::INFO);
         self.readable(cx, &op.bucket, &op.name, &op.access).await
     }
 
     async fn list_objects(&self, cx: &Context, op: &ListObjects) -> Result<Vec<Listed>> {
-        self.list(cx, op).await
+        self.list(&during(cx, operation::LIST_OBJECTS), op).await
     }
 
     async fn remove_objects(&self, cx: &Context, op: &RemoveObjects) -> Result<Vec<Object>> {
@@ -159,6 +162,7 @@ impl StorageDriver for StorageEngine {
         if op.names.is_empty() {
             return Ok(Vec::new());
         }
+        let cx = &during(cx, operation::REMOVE_OBJECTS);
         let names = super::rows::one_of("name", op.names.clone());
         self.remove_where(cx, Filter::And(vec![Filter::eq("bucket_id", &op.bucket), names])).await
     }
@@ -166,7 +170,7 @@ impl StorageDriver for StorageEngine {
     async fn move_object(&self, cx: &Context, op: &MoveObject) -> Result<()> {
         check_object(&op.to)?;
         let target = find_bucket(&self.database, &op.to_bucket).await?.ok_or_else(no_such_bucket)?;
-        let database = self.caller(cx);
+        let database = self.caller(&during(cx, operation::MOVE_OBJECT));
         let object = find_object(&database, &op.bucket, &op.from).await?.ok_or_else(no_such_key)?;
         self.check_limits(&target, object.metadata.size, &object.metadata.mimetype)?;
         let values = json!({ "bucket_id": op.to_bucket, "name": op.to, "updated_at": "now" });
@@ -176,6 +180,7 @@ impl StorageDriver for StorageEngine {
     }
 
     async fn copy_object(&self, cx: &Context, op: &CopyObject) -> Result<Object> {
+        let cx = &during(cx, operation::COPY_OBJECT);
         let (bucket, name) = (op.bucket.clone(), op.from.clone());
         let read = Download { bucket, name, range: None, access: Access::Caller };
         let Downloaded { object: original, body, .. } = self.bytes_of(cx, &read).await?;
@@ -193,7 +198,9 @@ impl StorageDriver for StorageEngine {
     }
 
     async fn sign_downloads(&self, cx: &Context, op: &SignDownloads) -> Result<Vec<Signed>> {
-        let database = self.caller(cx);
+        let one = op.names.len() == 1;
+        let operation = if one { operation::SIGN_DOWNLOAD } else { operation::SIGN_DOWNLOADS };
+        let database = self.caller(&during(cx, operation));
         let mut signed = Vec::with_capacity(op.names.len());
         for name in &op.names {
             let token = match find_object(&database, &op.bucket, name).await? {
@@ -212,6 +219,7 @@ impl StorageDriver for StorageEngine {
     async fn sign_upload(&self, cx: &Context, op: &SignUpload) -> Result<String> {
         check_object(&op.name)?;
         find_bucket(&self.database, &op.bucket).await?.ok_or_else(no_such_bucket)?;
+        let cx = &during(cx, operation::SIGN_UPLOAD);
         self.check_may_upload(cx, &op.bucket, &op.name, op.upsert).await?;
         let owner = cx.identity().and_then(|identity| identity.subject()).map(str::to_owned);
         let grant = Grant { owner, upsert: op.upsert };
@@ -236,6 +244,13 @@ impl StorageEngine {
         }
         Ok(removed)
     }
+}
+
+/// The caller doing an operation that policies may ask for. Whoever knows better than the engine which one
+/// it is has said so.
+fn during(cx: &Context, operation: Settings) -> Context {
+    let settings = if cx.settings.is_empty() { operation } else { cx.settings };
+    Context { settings, ..cx.clone() }
 }
 
 fn denied() -> truststream_kernel::Error {

@@ -1,7 +1,11 @@
 //! The tables of the storage engine, in the shape Supabase gives them.
 
 /// Migrations of the storage engine: name and PostgreSQL SQL.
-pub const MIGRATIONS: &[(&str, &str)] = &[("truststream_storage_0001", TABLES)];
+pub const MIGRATIONS: &[(&str, &str)] = &[
+    ("truststream_storage_0001", TABLES),
+    ("truststream_storage_0002", OPERATIONS),
+    ("truststream_storage_0003", PATHS),
+];
 
 const TABLES: &str = "
 create schema if not exists storage;
@@ -33,4 +37,34 @@ create table if not exists storage.objects (
 create unique index if not exists bucketid_objname on storage.objects (bucket_id, name);
 alter table storage.buckets enable row level security;
 alter table storage.objects enable row level security;
+";
+
+/// What policies ask for the operation by, as in Supabase Storage since its migration
+/// `operation-ergonomics`: names may be given with or without `storage.` before them.
+const OPERATIONS: &str = "
+create or replace function storage.operation() returns text language sql stable as $$
+    select current_setting('storage.operation', true)
+$$;
+create or replace function storage.allow_any_operation(expected_operations text[]) returns boolean
+language sql stable as $$
+    select coalesce(storage.operation() <> '' and (
+        storage.operation() = any(expected_operations)
+        or 'storage.' || storage.operation() = any(expected_operations)
+        or (storage.operation() like 'storage.%' and right(storage.operation(), -8) = any(expected_operations))
+    ), false)
+$$;
+create or replace function storage.allow_only_operation(expected_operation text) returns boolean
+language sql stable as $$
+    select coalesce(storage.operation() <> '' and (
+        storage.operation() = expected_operation
+        or 'storage.' || storage.operation() = expected_operation
+        or (storage.operation() like 'storage.%' and right(storage.operation(), -8) = expected_operation)
+    ), false)
+$$;
+";
+
+/// The folders and the name of an object, which policies and indexes of older projects use.
+const PATHS: &str = "
+alter table storage.objects
+    add column if not exists path_tokens text[] generated always as (string_to_array(name, '/')) stored;
 ";

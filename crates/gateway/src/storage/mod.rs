@@ -84,6 +84,7 @@ async fn dispatch(state: &GatewayState, request: Request) -> Result<Response> {
     } else {
         Context::system()
     };
+    let cx = Context { settings: route.operation(&parts.method), ..cx };
     let storage = state.services.storage.with(cx);
     let call = Call { parts, body, storage, upload_limit: state.settings.storage.file_size_limit };
     match route {

@@ -2,6 +2,8 @@
 
 use axum::http::Method;
 use percent_encoding::percent_decode_str;
+use truststream_kernel::Settings;
+use truststream_services::storage::operation;
 
 /// A resource and what is done with it, as far as path and method tell.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,6 +37,17 @@ impl Route {
                 | Route::SignedUpload { .. }
                 | Route::Status
         )
+    }
+
+    /// Which operation it is, where the request to the service would not tell.
+    pub(super) fn operation(&self, method: &Method) -> Settings {
+        match self {
+            Route::Object { .. } if *method == Method::PUT => operation::UPDATE_OBJECT,
+            Route::Object { .. } if *method == Method::DELETE => operation::REMOVE_OBJECT,
+            Route::Object { .. } if *method == Method::HEAD => operation::HEAD,
+            Route::SignMany(_) => operation::SIGN_DOWNLOADS,
+            _ => &[],
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod driver;
 mod features;
 mod model;
+pub mod operation;
 mod ops;
 
 pub use driver::StorageDriver;

@@ -5,7 +5,7 @@ use sqlparser::ast::{AccessExpr, Expr, Subscript, Value as Literal};
 use truststream_kernel::{Result, Type};
 
 use super::{Translator, call, unsupported};
-use crate::term::{Term, Want, constant};
+use crate::term::{Term, Want, constant, constant_of};
 
 impl Translator<'_, '_> {
     /// `array[n]`: null where there is no such element.
@@ -31,6 +31,23 @@ impl Translator<'_, '_> {
             "$cond": [{ "$isArray": ["$$e"] }, Bson::Null, { "$ifNull": ["$$e", Bson::Null] }],
         } } };
         Ok(Term::new(plain, inner.as_ref().clone()))
+    }
+
+    /// `string_to_array(text, ',')`: no text has no parts, and a separator that is empty or not known has
+    /// rules of its own.
+    pub(super) fn split(&mut self, text: &Expr, by: &Expr) -> Result<Term> {
+        let (text, separator) = (self.text(text)?, self.text(by)?);
+        let known = constant_of(&separator.expr).and_then(Bson::as_str).filter(|known| !known.is_empty());
+        if known.is_none() {
+            return Err(unsupported("a separator that is not known beforehand", by));
+        }
+        let parts = doc! { "$cond": [
+            { "$eq": [text.expr.clone(), ""] },
+            Bson::Array(Vec::new()),
+            { "$split": [text.expr.clone(), separator.expr] },
+        ] };
+        let made = call("$cond", vec![text.is_null(Want::True), Bson::Null, parts.into()]);
+        Ok(Term::new(made, Type::Array(Box::new(Type::Text))))
     }
 
     /// `storage.foldername(path)`: the folders above a file.

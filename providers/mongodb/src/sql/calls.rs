@@ -77,6 +77,7 @@ impl Translator<'_, '_> {
             }
             ("storage.foldername", [path]) => self.folders(path),
             ("storage.filename", [path]) => self.file_name(path),
+            ("string_to_array", [text, by]) => self.split(text, by),
             ("btrim", [text]) => self.trimmed(text),
             ("int4range" | "int8range" | "numrange" | "tstzrange" | "tsrange" | "daterange", [low, high]) => {
                 self.range_of(name, [low, high])

@@ -67,6 +67,9 @@ impl Translator<'_, '_> {
         if let Some(text) = self.planner.settings.and_then(|settings| settings.get(name)) {
             return Some(text.clone());
         }
+        if let Some((_, value)) = self.planner.cx.settings.iter().find(|(known, _)| *known == name) {
+            return Some((*value).to_owned());
+        }
         match (name, &self.planner.cx.request) {
             ("request.method", Some(facts)) => Some(facts.method().to_owned()),
             ("request.path", Some(facts)) => Some(facts.path().to_owned()),

@@ -31,7 +31,7 @@ impl Transactions {
         let nobody = matches!(cx.caller, Caller::System) && cx.request.is_none() && cx.deadline.is_none();
         // Whoever wrote reads from the replica when that is as far as the commit.
         let no_commit = scope.read_only || self.replica.is_none();
-        self.is_one_statement(scope, standing) && nobody && scope.time_zone.is_none() && no_commit
+        self.is_one_statement(cx, scope, standing) && nobody && scope.time_zone.is_none() && no_commit
     }
 
     /// Whether a caller's statement needs no more than settings before it.
@@ -39,15 +39,15 @@ impl Transactions {
         let of_role = standing.of(cx);
         let plain = of_role.is_none_or(|role| role.isolation.is_none() && role.others.is_empty());
         let is_caller = matches!(cx.caller, Caller::Role(_));
-        self.is_one_statement(scope, standing) && is_caller && plain && scope.read_only
+        self.is_one_statement(cx, scope, standing) && is_caller && plain && scope.read_only
     }
 
     /// Whether a transaction would hold nothing but the statement, and settings that a session can have.
-    fn is_one_statement(&self, scope: &Scope, standing: &Settings) -> bool {
+    fn is_one_statement(&self, cx: &Context, scope: &Scope, standing: &Settings) -> bool {
         // Sessions behind a pooler belong to nobody.
         let own_session = self.config.pooler.is_none();
-        let plain =
-            !scope.judged && !scope.rollback && scope.isolation.is_none() && scope.settings.is_empty();
+        let no_settings = scope.settings.is_empty() && cx.settings.is_empty();
+        let plain = !scope.judged && !scope.rollback && scope.isolation.is_none() && no_settings;
         let no_hooks = standing.pre_request.is_none() && standing.app.is_empty();
         own_session && plain && no_hooks
     }

@@ -9,7 +9,7 @@ use truststream_kernel::{Context, Error, FeatureSet, Features, Result};
 use truststream_services::storage::{
     Bucket, CopyObject, CreateBucket, DeleteBucket, Download, Downloaded, EmptyBucket, GetBucket, Info,
     ListBuckets, ListObjects, Listed, MoveObject, Object, RemoveObjects, SignDownloads, SignUpload, Signed,
-    StorageDriver, StorageFeature, UpdateBucket, Upload,
+    StorageDriver, StorageFeature, UpdateBucket, Upload, operation,
 };
 use url::form_urlencoded;
 
@@ -56,7 +56,7 @@ struct ListedRow {
 
 /// One signed name.
 #[derive(Deserialize)]
-struct SignedRow {
+pub(super) struct SignedRow {
     path: Option<String>,
     #[serde(rename = "signedURL")]
     url: Option<String>,
@@ -76,6 +76,17 @@ struct SignedUpload {
     token: Option<String>,
     #[serde(default)]
     url: String,
+}
+
+/// What the reply says of a name.
+pub(super) fn signed(row: SignedRow, name: &str) -> Signed {
+    Signed {
+        name: row.path.unwrap_or_else(|| name.to_owned()),
+        token: match row.url.as_deref().and_then(token_of) {
+            Some(token) => Ok(token),
+            None => Err(row.error.unwrap_or_else(|| "it was not signed".to_owned())),
+        },
+    }
 }
 
 fn token_of(url: &str) -> Option<String> {
@@ -147,6 +158,11 @@ impl StorageDriver for RemoteStorage {
     }
 
     async fn remove_objects(&self, cx: &Context, op: &RemoveObjects) -> Result<Vec<Object>> {
+        if let [name] = op.names.as_slice()
+            && cx.settings == operation::REMOVE_OBJECT
+        {
+            return self.remove_one(cx, &op.bucket, name).await;
+        }
         let request = self.client.request(cx, Method::DELETE, &["storage", "v1", "object", &op.bucket])?;
         let request = with_json(request, &json!({ "prefixes": op.names }));
         let rows: Vec<ObjectRow> = decode(&ask(request, true, of_storage_api).await?)?;
@@ -178,17 +194,15 @@ impl StorageDriver for RemoteStorage {
     }
 
     async fn sign_downloads(&self, cx: &Context, op: &SignDownloads) -> Result<Vec<Signed>> {
+        if let [name] = op.names.as_slice()
+            && cx.settings != operation::SIGN_DOWNLOADS
+        {
+            return Ok(vec![self.sign_one(cx, op, name).await?]);
+        }
         let body = json!({ "expiresIn": op.expires_in, "paths": op.names });
         let request = self.post(cx, &["storage", "v1", "object", "sign", &op.bucket], &body)?;
         let rows: Vec<SignedRow> = decode(&ask(request, false, of_storage_api).await?)?;
-        let signed = |(row, name): (SignedRow, &String)| Signed {
-            name: row.path.unwrap_or_else(|| name.clone()),
-            token: match row.url.as_deref().and_then(token_of) {
-                Some(token) => Ok(token),
-                None => Err(row.error.unwrap_or_else(|| "it was not signed".to_owned())),
-            },
-        };
-        Ok(rows.into_iter().zip(&op.names).map(signed).collect())
+        Ok(rows.into_iter().zip(&op.names).map(|(row, name)| signed(row, name)).collect())
     }
 
     async fn sign_upload(&self, cx: &Context, op: &SignUpload) -> Result<String> {

@@ -4,5 +4,6 @@ mod buckets;
 mod driver;
 mod objects;
 mod rows;
+mod single;
 
 pub use driver::RemoteStorage;

@@ -11,7 +11,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use truststream_kernel::{Body, ByteStream, Context, Error, ErrorKind, Outcome, Result};
 use truststream_services::storage::{
-    Access, ByteRange, Download, Downloaded, Info, Metadata, Object, Upload,
+    Access, ByteRange, Download, Downloaded, Info, Metadata, Object, Upload, operation,
 };
 
 use super::RemoteStorage;
@@ -28,7 +28,11 @@ struct Stored {
 impl RemoteStorage {
     pub(super) async fn store(&self, cx: &Context, op: &Upload) -> Result<Object> {
         let request = match &op.access {
-            Access::Caller => self.object(cx, Method::POST, &["object"], &op.bucket, &op.name)?,
+            Access::Caller => {
+                let updates = cx.settings == operation::UPDATE_OBJECT;
+                let method = if updates { Method::PUT } else { Method::POST };
+                self.object(cx, method, &["object"], &op.bucket, &op.name)?
+            }
             Access::Token(token) => self
                 .object(&Context::system(), Method::PUT, &["object", "upload", "sign"], &op.bucket, &op.name)?
                 .query(&[("token", token)]),
