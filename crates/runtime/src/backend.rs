@@ -17,8 +17,10 @@ use truststream_switch::Side;
 use crate::Config;
 use crate::absent::NoObjects;
 use crate::config::BackendConfig;
+use crate::foreign::WithoutForeign;
 use crate::health::Probe;
 use crate::own_tables;
+use crate::project_schema::own_catalog;
 use crate::providers::{AUTH, DATABASES, Files, files};
 
 /// A backend that is connected.
@@ -28,6 +30,8 @@ pub struct Backend {
     /// What each of its services runs on.
     pub services: Vec<ServiceInfo>,
     database: Stack<DatabaseService>,
+    /// The database as switches see it.
+    moving: Stack<DatabaseService>,
     objects: Stack<ObjectsService>,
     auth: Stack<AuthService>,
     storage: Stack<StorageService>,
@@ -123,7 +127,19 @@ impl Backend {
         let database = if holds_engines { DatabaseLayer.wrap(database) } else { database };
         let name = name.to_owned();
         let (probes, faults) = (layers.probes, layers.here);
-        Ok(Backend { name, services, database, objects, auth, storage, probes, faults, holds_engines })
+        let moving = WithoutForeign { own: Arc::new(own_catalog()?) }.wrap(Arc::clone(&database));
+        Ok(Backend {
+            name,
+            services,
+            database,
+            moving,
+            objects,
+            auth,
+            storage,
+            probes,
+            faults,
+            holds_engines,
+        })
     }
 
     /// Gives the database the tables that the engines keep their state in.
@@ -183,7 +199,7 @@ impl Backend {
         let elsewhere = [("auth", AuthService::NAME), ("storage", StorageService::NAME)];
         Side {
             name: self.name.clone(),
-            database: self.database(),
+            database: Database::new(Arc::clone(&self.moving), Context::system()),
             objects: self.objects(),
             objects_place: place(ObjectsService::NAME)
                 .or_else(|| place(StorageService::NAME))

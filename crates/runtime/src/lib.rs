@@ -11,6 +11,7 @@ pub mod config;
 mod control;
 mod failover;
 mod feed;
+mod foreign;
 mod health;
 mod legs;
 mod measures;

@@ -16,6 +16,7 @@ use crate::driver::PostgresDriver;
 use crate::error::failed;
 use crate::sql::Sql;
 use crate::transaction::query_text;
+use crate::triggers::{Trigger, take};
 
 /// The constraint that the trigger names in its error.
 pub(crate) const FENCE: &str = "truststream_fence";
@@ -33,12 +34,13 @@ const WITH_PARTITIONS: &str = "
     from unnest(array[{tables}]::regclass[]) as wanted (id)
     cross join lateral (select wanted.id union select relid from pg_partition_tree(wanted.id)) as tree (id)
     join pg_class c on c.oid = tree.id join pg_namespace n on n.oid = c.relnamespace
-    where not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgname = 'truststream_fence')";
+    where not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgname = 'truststream_fence'
+                      and t.tgfoid <> 'truststream.passed_over'::regproc)";
 
 const FENCED: &str = "
     select format('%I.%I', n.nspname, c.relname) from pg_trigger t
     join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
-    where t.tgname = 'truststream_fence'";
+    where t.tgname = 'truststream_fence' and t.tgfoid <> 'truststream.passed_over'::regproc";
 
 impl PostgresDriver {
     pub(crate) async fn set_fence(&self, op: &Fence) -> Result<()> {
@@ -85,8 +87,7 @@ async fn set_within(client: &Client, op: &Fence) -> Result<()> {
         FenceStep::Remove => {
             remember(client, op.epoch, OPEN).await?;
             for table in texts(client, FENCED).await? {
-                let sql = format!("drop trigger if exists {FENCE} on {table}");
-                client.batch_execute(&sql).await.map_err(failed)?;
+                take(client, FENCE, &table).await?;
             }
             client.batch_execute("delete from truststream.fence").await.map_err(failed)
         }
@@ -96,14 +97,10 @@ async fn set_within(client: &Client, op: &Fence) -> Result<()> {
 async fn install(client: &Client, op: &Fence) -> Result<()> {
     let regclass = |table: &TableName| literal(&qualified(table));
     let wanted = WITH_PARTITIONS.replace("{tables}", &names(&op.tables, regclass));
+    let does = format!("truststream.refuse({})", literal(&op.streams));
+    let when = "before insert or update or delete or truncate";
     for table in texts(client, &wanted).await? {
-        let sql = format!(
-            "create trigger {FENCE} before insert or update or delete or truncate on {table} \
-               for each statement execute function truststream.refuse({});
-             alter table {table} enable always trigger {FENCE}",
-            literal(&op.streams)
-        );
-        client.batch_execute(&sql).await.map_err(failed)?;
+        Trigger { name: FENCE, when, each: "statement", does: &does }.put(client, &table).await?;
     }
     Ok(())
 }

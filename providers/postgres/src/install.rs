@@ -16,8 +16,9 @@ const LOCK: &str = "select pg_advisory_xact_lock(hashtextextended('truststream.i
 /// format of nothing and of every older one, and count on.
 ///
 /// 1: rows of the log as JSON. 2: rows as records with the names of their fields. 3: formats are
-/// numbered, and changes of the schema are told of. 4: tables can be closed to direct writers.
-const FORMAT: u32 = 4;
+/// numbered, and changes of the schema are told of. 4: tables can be closed to direct writers. 5: triggers
+/// that can't be taken away do nothing.
+const FORMAT: u32 = 5;
 
 /// Whether nobody has made anything in the database yet.
 const EMPTY: &str = "

@@ -44,6 +44,7 @@ mod shared;
 mod sql;
 mod tls;
 mod transaction;
+mod triggers;
 mod values;
 mod watch;
 mod wire;

@@ -1,7 +1,8 @@
 // The backends that every test runs on: how each starts, and what a gateway is told of it.
 
-import { cpSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 import { removeFolder, temporaryFolder } from './cleanup.mjs'
 import { startGateway } from './gateway.mjs'
@@ -9,6 +10,7 @@ import { startMongo } from './mongodb.mjs'
 import { startPostgres } from './postgres.mjs'
 
 const FILES = '{ provider = "fs", root = ".truststream/objects" }'
+const HOSTED = fileURLToPath(new URL('../../fixtures/hosted.sql', import.meta.url))
 const NATIVE = '{ provider = "native" }'
 
 /** A busy machine is neither a provider that is down nor a pause that is too long. */
@@ -34,14 +36,31 @@ const STARTS = {
     stop: async () => {},
   }),
   postgres: async () => onServer('postgres', await startPostgres()),
+  hosted: async () => onServer('postgres', await startHosted()),
   mongodb: async () => onServer('mongodb', await startMongo()),
   supabase: startRemote,
 }
 
 export const BACKENDS = Object.keys(STARTS)
 
-/** Test files that ask for what a backend can't have, each with the reason. */
+const SAME_TABLES = 'tables of the project are as on postgres'
+
+/** Test files that ask for what a backend can't have, or that tell nothing of it, each with the reason. */
 export const BEYOND = {
+  hosted: {
+    'data_embeds.test.mjs': SAME_TABLES,
+    'data_errors.test.mjs': SAME_TABLES,
+    'data_filters.test.mjs': SAME_TABLES,
+    'data_select.test.mjs': SAME_TABLES,
+    'data_types.test.mjs': SAME_TABLES,
+    'data_wire.test.mjs': SAME_TABLES,
+    'data_writes.test.mjs': SAME_TABLES,
+    'faults.test.mjs': SAME_TABLES,
+    'rls_rows.test.mjs': 'the platform grants new tables to everybody',
+    'rls_tables.test.mjs': 'the platform grants new tables to everybody',
+    'security_input.test.mjs': SAME_TABLES,
+    'switch_mongodb.test.mjs': SAME_TABLES,
+  },
   memory: {
     'lifecycle.test.mjs': 'what is in memory ends with the process',
     'switch_crash.test.mjs': 'what is in memory ends with the process',
@@ -76,6 +95,13 @@ auth = ${auth}
 function onServer(provider, server) {
   const database = `{ provider = "${provider}", url = "${server.url}", ${UNHURRIED[provider]} }`
   return { settings: main(database, FILES, NATIVE), stop: () => server.stop() }
+}
+
+/** The database of a hosted project, reached by its connection string. */
+async function startHosted() {
+  const server = await startPostgres()
+  server.run(readFileSync(HOSTED, 'utf8'))
+  return { ...server, url: server.url.replace('postgres@', 'project@') }
 }
 
 /** A project of its own with the same files, on PostgreSQL; the one under test has its URL and keys only. */

@@ -9,6 +9,7 @@ mod embeds;
 pub mod errors;
 mod features;
 pub mod language;
+mod managed;
 mod misspelt;
 mod one_row;
 mod ops;
@@ -23,6 +24,7 @@ pub use change::*;
 pub use definitions::*;
 pub use driver::DatabaseDriver;
 pub use features::DatabaseFeature;
+pub use managed::is_managed;
 /// The typed face of the Database service; the builders of the library stand on top of it.
 pub type Database = truststream_kernel::Handle<DatabaseService>;
 pub use ops::*;

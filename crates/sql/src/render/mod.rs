@@ -13,7 +13,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use truststream_services::database::{Introspection, Stage, TableKind, TableName};
+use truststream_services::database::{Introspection, Stage, TableKind, TableName, is_managed};
 
 pub use functions::{PROCEDURE, routine, signature};
 pub use name::{name, relation};
@@ -21,34 +21,6 @@ pub use object::{Kind, Object};
 pub(crate) use order::mentions;
 pub use rights::grant_text;
 pub(crate) use tables::{column, column_type};
-
-/// Schemas that a backend keeps itself: of what is in them, projects make policies and triggers only.
-pub const MANAGED: &[&str] = &[
-    "auth",
-    "cron",
-    "extensions",
-    "graphql",
-    "graphql_public",
-    "information_schema",
-    "net",
-    "pgbouncer",
-    "pgsodium",
-    "pgsodium_masks",
-    "realtime",
-    "storage",
-    "supabase_functions",
-    "supabase_migrations",
-    "truststream",
-    "vault",
-];
-
-/// Whether a schema is a backend's own.
-pub fn is_managed(schema: &str) -> bool {
-    MANAGED.contains(&schema)
-        || schema.starts_with("pg_")
-        || schema.starts_with("truststream")
-        || schema.starts_with('_')
-}
 
 /// The objects of a schema in the order in which they are made.
 pub fn objects(found: &Introspection) -> Vec<Object> {

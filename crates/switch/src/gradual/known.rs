@@ -3,34 +3,17 @@
 use std::collections::{BTreeSet, HashMap};
 
 use truststream_services::database::{
-    AppliedMigration, Catalog, Function, Link, Table, TableKind, TableName,
+    AppliedMigration, Catalog, Function, Link, Table, TableKind, TableName, is_managed,
 };
 
 use super::words::{Words, statements};
-
-/// Schemas whose tables are the state of other services, or of the database itself.
-const OF_SERVICES: &[&str] = &[
-    "auth",
-    "storage",
-    "realtime",
-    "truststream",
-    "supabase_functions",
-    "supabase_migrations",
-    "vault",
-    "extensions",
-    "graphql",
-    "cron",
-    "net",
-    "pgsodium",
-    "pgmq",
-];
 
 /// The schema of what every backend keeps of the requests that it answered.
 const OF_REQUESTS: &str = "truststream_requests";
 
 /// Whether a table is the state of another service.
 pub(super) fn is_of_a_service(table: &TableName) -> bool {
-    OF_SERVICES.contains(&table.schema.as_str()) || is_of_requests(table)
+    is_managed(&table.schema)
 }
 
 /// Whether both sides write to a table while they serve different parts, never to the same row.

@@ -14,11 +14,26 @@ use crate::error::failed;
 use crate::rows::keyed;
 use crate::sql::Sql;
 use crate::transaction::query_text;
+use crate::triggers::{Trigger, take};
 
 const CAPTURED: &str = "
     select n.nspname::text, c.relname::text from pg_trigger t
     join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
-    where t.tgname = 'truststream_capture'";
+    where t.tgname = 'truststream_capture' and t.tgfoid <> 'truststream.passed_over'::regproc";
+const TRIGGERS: [Trigger<'_>; 2] = [
+    Trigger {
+        name: "truststream_capture",
+        when: "after insert or update or delete",
+        each: "row",
+        does: "truststream.capture()",
+    },
+    Trigger {
+        name: "truststream_capture_truncate",
+        when: "before truncate",
+        each: "statement",
+        does: "truststream.capture_truncate()",
+    },
+];
 const WANTED: &str = "select distinct schema_name, table_name from truststream.captures";
 
 impl PostgresDriver {
@@ -60,23 +75,15 @@ async fn set_within(client: &Client, op: &Capture) -> Result<()> {
     let wanted = names(client, WANTED).await?;
     for table in wanted.difference(&captured) {
         let table = qualified(table);
-        let sql = format!(
-            "create trigger truststream_capture after insert or update or delete on {table} \
-               for each row execute function truststream.capture();
-             create trigger truststream_capture_truncate before truncate on {table} \
-               for each statement execute function truststream.capture_truncate();
-             alter table {table} enable always trigger truststream_capture;
-             alter table {table} enable always trigger truststream_capture_truncate"
-        );
-        client.batch_execute(&sql).await.map_err(failed)?;
+        for trigger in &TRIGGERS {
+            trigger.put(client, &table).await?;
+        }
     }
     for table in captured.difference(&wanted) {
         let table = qualified(table);
-        let sql = format!(
-            "drop trigger if exists truststream_capture on {table};
-             drop trigger if exists truststream_capture_truncate on {table}"
-        );
-        client.batch_execute(&sql).await.map_err(failed)?;
+        for trigger in &TRIGGERS {
+            take(client, trigger.name, &table).await?;
+        }
     }
     Ok(())
 }

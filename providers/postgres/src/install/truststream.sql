@@ -56,6 +56,10 @@ begin
   return null;
 end $$;
 
+-- What a trigger does that is on a table of somebody else, who alone may take it away.
+create or replace function truststream.passed_over() returns trigger
+language plpgsql set search_path = '' as $$ begin return null; end $$;
+
 -- Whoever listens hears of a schema that changed, also when it was changed by other means. Event
 -- triggers are the superuser's: without one the catalogs are looked at now and then.
 create or replace function truststream.tell_of_changes() returns event_trigger
@@ -84,5 +88,5 @@ exception when insufficient_privilege then null;
 end $$;
 
 -- Which format all of this has: `FORMAT` in install.rs.
-insert into truststream.settings values ('format', '4')
+insert into truststream.settings values ('format', '5')
 on conflict (name) do update set value = excluded.value;

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use truststream_kernel::Result;
 use truststream_services::database::{
     Catalog, Check, Domain, Extra, Function, Grant, Introspection, Parameter, Returns, Sequence, Table,
-    TableKind, TableName, Trigger,
+    TableKind, TableName, Trigger, is_managed,
 };
-use truststream_sql::render::{PROCEDURE, is_managed, routine};
+use truststream_sql::render::{PROCEDURE, routine};
 
 use super::rows;
 use crate::driver::PostgresDriver;
