@@ -65,7 +65,7 @@ impl<'r> Switch<'r> {
     /// # Errors
     /// As [`Switch::start`].
     pub async fn start_with(&self, to: &str, options: Options) -> Result<Record> {
-        self.runtime.steering().start(to, options).await
+        Box::pin(self.runtime.steering().start(to, options)).await
     }
 
     /// Has a part of a gradual switch moved next, or all that are left if none is named; what the

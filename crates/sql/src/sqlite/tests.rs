@@ -11,7 +11,12 @@ const STATE: &str = "
     create table storage.buckets (id text primary key, name text not null unique, public boolean not null default false,
       file_size_limit bigint, allowed_mime_types text[]);
     create table storage.objects (id uuid primary key, bucket_id text references storage.buckets (id), name text,
-      owner_id text);";
+      owner_id text, path_tokens text[]);
+    create function storage.operation() returns text language sql as $$ select 'list' $$;
+    create function storage.allow_any_operation(expected_operations text[]) returns boolean
+      language sql as $$ select storage.operation() = any(expected_operations) $$;
+    create function storage.allow_only_operation(expected_operation text) returns boolean
+      language sql as $$ select storage.operation() = expected_operation $$;";
 
 fn review_of(files: &[(&str, &str)]) -> Vec<(String, usize, String)> {
     let migrations: Vec<_> = files
