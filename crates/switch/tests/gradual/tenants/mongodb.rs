@@ -62,15 +62,15 @@ async fn tenants_move_between(from: Engine, to: Engine) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_postgres_to_mongodb() {
-    tenants_move_between(Engine::Postgres, Engine::Mongodb).await;
+    Box::pin(tenants_move_between(Engine::Postgres, Engine::Mongodb)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_mongodb_to_postgres() {
-    tenants_move_between(Engine::Mongodb, Engine::Postgres).await;
+    Box::pin(tenants_move_between(Engine::Mongodb, Engine::Postgres)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_sqlite_to_mongodb() {
-    tenants_move_between(Engine::Sqlite, Engine::Mongodb).await;
+    Box::pin(tenants_move_between(Engine::Sqlite, Engine::Mongodb)).await;
 }
