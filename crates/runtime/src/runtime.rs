@@ -68,7 +68,7 @@ impl Runtime {
         let lock = Lock::take(&state.join("lock"), &what, hint)?;
         let control = config.file.control.open(&config.project, &state).await?;
         let fleet = config.file.control.fleet(&config.project);
-        Self::open_with(config, control, fleet, Some(lock)).await
+        Box::pin(Self::open_with(config, control, fleet, Some(lock))).await
     }
 
     /// Opens a project whose own state is in memory: the route and the switches are gone with it.
@@ -78,7 +78,7 @@ impl Runtime {
     /// As [`Runtime::open`].
     pub async fn open_in_memory(config: Config) -> Result<Arc<Runtime>> {
         let control: Arc<dyn ControlStore> = Arc::new(SqliteStore::in_memory()?);
-        Self::open_with(Arc::new(config), control, None, None).await
+        Box::pin(Self::open_with(Arc::new(config), control, None, None)).await
     }
 
     async fn open_with(

@@ -31,7 +31,7 @@ impl Ready {
         let settings = Settings::read(&config)?;
         let listening = Listening::bind(port.unwrap_or(settings.gateway.port)).await?;
         let metrics = Metrics::install()?;
-        let runtime = Box::pin(Runtime::open(config)).await?;
+        let runtime = Runtime::open(config).await?;
         let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         let url = format!("http://127.0.0.1:{}", listening.port());
         let file = GatewayFile { url, admin_token: token.clone(), pid: std::process::id() };

@@ -7,7 +7,7 @@ use super::*;
 
 /// A row of the target's own meets one of the source's: both are named, and nothing has changed.
 async fn stops_with_both_rows(main: Place, cloud: Place) {
-    let runtime = Box::pin(project(&main, &cloud)).await;
+    let runtime = project(&main, &cloud).await;
     let kinds = TableName::public("kinds");
     let row = r#"{"id":1,"name":"only one"}"#.to_owned();
     runtime.database().send(Insert::new(kinds.clone(), row)).await.unwrap();

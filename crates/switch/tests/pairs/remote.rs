@@ -102,7 +102,7 @@ async fn between(near: Engine, to_the_project: bool) {
     for strategy in [Strategy::BlueGreen, Strategy::Immediate].into_iter().chain(by_parts) {
         let servers = Servers::start(&[Engine::Postgres, near]);
         let triggers = near.has_triggers();
-        let remote = Box::pin(helped(&servers, triggers)).await;
+        let remote = helped(&servers, triggers).await;
         let far = if to_the_project { "cloud" } else { "main" };
         let near_name = if to_the_project { "main" } else { "cloud" };
         let text = format!(
@@ -111,11 +111,11 @@ async fn between(near: Engine, to_the_project: bool) {
             remote.settings(far, ALL)
         );
         let config = Config::from_text(Path::new(""), &text).unwrap();
-        let runtime = Box::pin(Runtime::open_in_memory(config)).await.unwrap();
+        let runtime = Runtime::open_in_memory(config).await.unwrap();
         if to_the_project {
             migrate_all(&runtime, triggers).await;
         }
-        let app = Box::pin(App::fill(&runtime, triggers)).await;
+        let app = App::fill(&runtime, triggers).await;
         let told = tokio::time::timeout(PATIENCE, Box::pin(live(&runtime, app, strategy))).await;
         let told = told.unwrap_or_else(|_| Err("it did not end".to_owned()));
         told.unwrap_or_else(|why| panic!("{near:?}, to the project {to_the_project}, {strategy:?}: {why}"));

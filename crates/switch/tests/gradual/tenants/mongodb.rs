@@ -23,8 +23,8 @@ async fn tenants_move_between(from: Engine, to: Engine) {
     let servers = Servers::start(&[from, to]);
     let runtime = Box::pin(project(&servers, from, to)).await;
     let members = Members::start_slowly(&runtime);
-    Box::pin(moves(&runtime, "acme", true)).await;
-    Box::pin(moves(&runtime, "globex", true)).await;
+    moves(&runtime, "acme", true).await;
+    moves(&runtime, "globex", true).await;
     for (org, other) in [("acme", "globex"), ("globex", "acme"), ("initech", "acme"), ("acme", "initech")] {
         let database = runtime.database().with(member(org));
         assert!(authors_of(&database, of(other, None)).await.unwrap().is_empty(), "{org} reads of {other}");
