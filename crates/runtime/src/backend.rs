@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use tokio::sync::OnceCell;
 use truststream_engines::auth::{self, AuthEngine};
 use truststream_engines::database::DatabaseLayer;
 use truststream_engines::storage::StorageEngine;
@@ -38,6 +39,7 @@ pub struct Backend {
     probes: Vec<Probe>,
     faults: Faults,
     holds_engines: bool,
+    taken_over: OnceCell<()>,
 }
 
 /// What a service of a backend runs on.
@@ -139,6 +141,7 @@ impl Backend {
             probes,
             faults,
             holds_engines,
+            taken_over: OnceCell::new(),
         })
     }
 
@@ -148,6 +151,17 @@ impl Backend {
     /// `BACKEND_003` when the database refuses them.
     pub async fn install(&self) -> Result<()> {
         if self.holds_engines { own_tables::install(&self.database()).await } else { Ok(()) }
+    }
+
+    /// Takes over the engines' tables of a hosted project once: what a copy brings there goes into them.
+    pub(crate) async fn take_over(&self) {
+        let once = || async { own_tables::take_over(&self.database()).await };
+        // A backend that is down is found to be so by whatever is done with it.
+        if self.holds_engines
+            && let Err(error) = self.taken_over.get_or_try_init(once).await
+        {
+            tracing::debug!(?error, "the tables of {} were not looked at", self.name);
+        }
     }
 
     /// Its auth, below the route.

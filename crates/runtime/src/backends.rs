@@ -99,6 +99,10 @@ impl Stacks<StorageService> for Backends {
 
 impl Sides for Backends {
     fn side<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Side>> {
-        Box::pin(async move { Ok(self.get(name).await?.side()) })
+        Box::pin(async move {
+            let backend = self.get(name).await?;
+            backend.take_over().await;
+            Ok(backend.side())
+        })
     }
 }

@@ -19,12 +19,27 @@ use crate::project_schema::{extend, own_migrations};
 /// `BACKEND_003` when the database refuses them, or has some of the tables without columns that the
 /// engines need.
 pub(crate) async fn install(database: &Database) -> Result<()> {
+    bring(database, true).await
+}
+
+/// Takes over the tables that are there, and makes none.
+///
+/// # Errors
+/// When the database does not answer.
+pub(crate) async fn take_over(database: &Database) -> Result<()> {
+    bring(database, false).await
+}
+
+async fn bring(database: &Database, makes: bool) -> Result<()> {
     let recorded: BTreeSet<String> = database.send(MigrationNames).await?.into_iter().collect();
     let mut wanted = Catalog::default();
     for migration in own_migrations() {
         extend(&mut wanted, &migration)?;
         let AppliedMigration { name, sql } = migration;
         if recorded.contains(&name) {
+            if !makes {
+                continue;
+            }
             database.send(Migrate { name, sql, dry_run: false }).await?;
             continue;
         }
@@ -32,6 +47,9 @@ pub(crate) async fn install(database: &Database) -> Result<()> {
             tracing::info!("what {name} makes is there already and is taken over as it is");
             database.send(Adopt { name, sql }).await?;
             continue;
+        }
+        if !makes {
+            return Ok(());
         }
         database.send(Migrate { name, sql, dry_run: false }).await?;
         let missing = missing(database, &wanted).await?;

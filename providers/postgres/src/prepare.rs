@@ -3,8 +3,11 @@
 use tokio_postgres::Client;
 use tokio_postgres::error::{DbError, SqlState};
 use truststream_kernel::{Error, ErrorKind, Result};
-use truststream_services::database::{Applied, AppliedMigration, Migrate, Position, Prepare, both_rows_of};
-use truststream_sql::quote::quote;
+use truststream_services::database::{
+    Applied, AppliedMigration, Catalog, Migrate, Position, Prepare, TableName, both_rows_of, is_managed,
+};
+use truststream_sql::quote::{literal, quote};
+use truststream_sql::schema;
 
 use crate::apply::stays;
 use crate::deadlock::outlast;
@@ -70,12 +73,13 @@ async fn begin(client: &Client, migrations: &[AppliedMigration]) -> Result<()> {
         migrate_within(client, &op).await?;
     }
     // Rows that migrations make come with the copy, as the source has them now.
-    client.batch_execute(include_str!("prepare/empty.sql")).await.map_err(failed)?;
+    run(client, include_str!("prepare/empty.sql")).await?;
     client.batch_execute(include_str!("prepare/defer.sql")).await.map_err(failed)
 }
 
 async fn refuse_rows(client: &Client) -> Result<()> {
-    let tables = client.query_typed(include_str!("prepare/tables.sql"), &[]).await.map_err(failed)?;
+    let tables = with_foreign(client, include_str!("prepare/tables.sql")).await?;
+    let tables = client.query_typed(&tables, &[]).await.map_err(failed)?;
     for row in &tables {
         let table: &str = row.try_get(0).map_err(failed)?;
         let sql = format!("select exists (select from {table})");
@@ -135,12 +139,39 @@ async fn both_rows(client: &Client, restore: &str, db: &DbError) -> Option<Strin
 }
 
 async fn identities(client: &Client, head_room: u32) -> Result<()> {
-    let sql = include_str!("prepare/identities.sql").replace("{head_room}", &head_room.to_string());
-    client.batch_execute(&sql).await.map_err(failed)
+    run(client, &include_str!("prepare/identities.sql").replace("{head_room}", &head_room.to_string())).await
 }
 
 async fn discard(client: &Client) -> Result<()> {
-    client.batch_execute(include_str!("prepare/discard.sql")).await.map_err(failed)
+    run(client, include_str!("prepare/discard.sql")).await
+}
+
+async fn run(client: &Client, script: &str) -> Result<()> {
+    client.batch_execute(&with_foreign(client, script).await?).await.map_err(failed)
+}
+
+/// A script that knows which tables are the state of a platform's own services: nothing is read from them,
+/// and nothing done to them.
+async fn with_foreign(client: &Client, script: &str) -> Result<String> {
+    let rows = client.query_typed(include_str!("prepare/managed.sql"), &[]).await.map_err(failed)?;
+    let recorded = "select sql from truststream.migrations where starts_with(name, 'truststream_')";
+    let mut own = Catalog::default();
+    for row in &client.query_typed(recorded, &[]).await.map_err(failed)? {
+        for statement in schema::parse(row.try_get(0).map_err(failed)?)? {
+            schema::apply(&mut own, &statement)?;
+        }
+    }
+    let mut foreign = Vec::new();
+    for row in &rows {
+        let name = TableName::new(
+            row.try_get::<_, &str>(0).map_err(failed)?,
+            row.try_get::<_, &str>(1).map_err(failed)?,
+        );
+        if is_managed(&name.schema) && own.table(&name).is_none() {
+            foreign.push(literal(row.try_get(2).map_err(failed)?));
+        }
+    }
+    Ok(script.replace("{foreign}", &format!("array[{}]::text[]", foreign.join(", "))))
 }
 
 async fn keep(client: &Client) -> Result<()> {

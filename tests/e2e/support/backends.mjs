@@ -59,7 +59,11 @@ export const BEYOND = {
     'rls_rows.test.mjs': 'the platform grants new tables to everybody',
     'rls_tables.test.mjs': 'the platform grants new tables to everybody',
     'security_input.test.mjs': SAME_TABLES,
+    'switch_hosted.test.mjs': 'there and back is told by the others',
     'switch_mongodb.test.mjs': SAME_TABLES,
+  },
+  postgres: {
+    'switch_hosted.test.mjs': 'the way there is as from sqlite',
   },
   memory: {
     'lifecycle.test.mjs': 'what is in memory ends with the process',
@@ -98,7 +102,7 @@ function onServer(provider, server) {
 }
 
 /** The database of a hosted project, reached by its connection string. */
-async function startHosted() {
+export async function startHosted() {
   const server = await startPostgres()
   server.run(readFileSync(HOSTED, 'utf8'))
   return { ...server, url: server.url.replace('postgres@', 'project@') }

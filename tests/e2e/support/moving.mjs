@@ -4,18 +4,19 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 
 import { startApp } from './app.mjs'
-import { UNHURRIED } from './backends.mjs'
+import { UNHURRIED, startHosted } from './backends.mjs'
 import { follow } from './channels.mjs'
 import { truststream } from './cli.mjs'
 import { column, ok } from './expect.mjs'
 import { startMongo } from './mongodb.mjs'
 import { startPostgres } from './postgres.mjs'
 
-const SERVERS = { postgres: startPostgres, mongodb: startMongo }
+const SERVERS = { postgres: startPostgres, hosted: startHosted, mongodb: startMongo }
 
-/** Tests that move the app under test to a database of `provider` and back. */
-export async function movesThereAndBack(provider) {
-  const cloud = await SERVERS[provider]()
+/** Tests that move the app under test to a database of this kind and back. */
+export async function movesThereAndBack(kind) {
+  const cloud = await SERVERS[kind]()
+  const provider = kind === 'hosted' ? 'postgres' : kind
   after(() => cloud.stop())
   const app = await startApp({
     settings: `

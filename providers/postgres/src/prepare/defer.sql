@@ -1,4 +1,5 @@
--- Takes away foreign keys and secondary unique keys, remembering how to put them back.
+-- Takes away foreign keys and secondary unique keys, remembering how to put them back. Those of tables that
+-- belong to others stay: rows come to them with the checks of foreign keys silenced.
 do $$
 declare item record;
 begin
@@ -10,6 +11,7 @@ begin
     where c.contype in ('f', 'u', 'x') and c.conparentid = 0
       and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'truststream')
       and not exists (select from pg_depend d where d.objid = r.oid and d.deptype = 'e')
+      and pg_has_role(r.relowner, 'usage')
     order by c.contype <> 'f', c.oid
   loop
     insert into truststream.deferred (foreign_key, restore) values
@@ -26,6 +28,7 @@ begin
       and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'truststream')
       and not exists (select from pg_constraint c where c.conindid = x.indexrelid)
       and not exists (select from pg_depend d where d.objid = r.oid and d.deptype = 'e')
+      and pg_has_role(r.relowner, 'usage')
   loop
     insert into truststream.deferred (foreign_key, restore) values (false, item.definition);
     execute format('drop index %s', item.index);

@@ -1,10 +1,21 @@
 -- Removes all rows received and all that was made since the beginning.
 do $$
-declare item record;
+declare item record; holds boolean;
 begin
   if not exists (select from truststream.existing) then
     return; -- nothing was begun, or it is finished
   end if;
+  -- Of tables that stay.
+  for item in
+    select 'policy' as kind, p.polname as name, p.polrelid::regclass as relation from pg_policy p
+    where not exists (select from truststream.existing e where e.kind = 'policy' and e.id = p.oid)
+    union all
+    select 'trigger', t.tgname, t.tgrelid::regclass from pg_trigger t
+    where not t.tgisinternal and t.tgname !~ '^truststream_' and t.tgparentid = 0
+      and not exists (select from truststream.existing e where e.kind = 'trigger' and e.id = t.oid)
+  loop
+    execute format('drop %s if exists %I on %s', item.kind, item.name, item.relation);
+  end loop;
   for item in
     select format('%I.%I', n.nspname, c.relname) as name, c.relkind
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -47,8 +58,10 @@ begin
     where c.relkind in ('r', 'p') and not c.relispartition
       and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'truststream')
       and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
+      and format('%I.%I', n.nspname, c.relname) <> all ({foreign})
   loop
-    execute format('truncate %s cascade', item.name);
+    execute format('select exists (select from %s)', item.name) into holds;
+    if holds then execute format('truncate %s cascade', item.name); end if;
   end loop;
   for item in select restore from truststream.deferred order by foreign_key, id loop
     begin

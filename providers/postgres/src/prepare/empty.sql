@@ -1,5 +1,5 @@
 do $$
-declare target text;
+declare target text; holds boolean;
 begin
   for target in
     select format('%I.%I', n.nspname, c.relname)
@@ -7,7 +7,9 @@ begin
     where c.relkind in ('r', 'p') and not c.relispartition
       and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'truststream')
       and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
+      and format('%I.%I', n.nspname, c.relname) <> all ({foreign})
   loop
-    execute format('truncate %s cascade', target);
+    execute format('select exists (select from %s)', target) into holds;
+    if holds then execute format('truncate %s cascade', target); end if;
   end loop;
 end $$;

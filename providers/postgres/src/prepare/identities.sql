@@ -10,6 +10,7 @@ begin
     join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped
       and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'truststream')
+      and format('%I.%I', n.nspname, c.relname) <> all ({foreign})
       and (a.attidentity <> '' or a.atthasdef)
       and pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname) is not null
   loop

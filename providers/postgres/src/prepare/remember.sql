@@ -5,3 +5,5 @@ insert into truststream.existing select 'function', oid from pg_proc;
 insert into truststream.existing select 'type', oid from pg_type;
 insert into truststream.existing select 'schema', oid from pg_namespace;
 insert into truststream.existing select 'migration', position::oid from truststream.migrations;
+insert into truststream.existing select 'policy', oid from pg_policy;
+insert into truststream.existing select 'trigger', oid from pg_trigger where not tgisinternal;
