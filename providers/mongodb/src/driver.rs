@@ -23,7 +23,9 @@ use crate::judge::is_needed;
 use crate::schema::Schema;
 use crate::stream::Streams;
 use crate::work::Fate;
-use crate::{apply, authorize, feed, internal, introspect, migrate, prepare, read, scan, transaction, zone};
+use crate::{
+    apply, authorize, clock, feed, internal, introspect, migrate, prepare, read, scan, transaction, zone,
+};
 
 /// A database on a MongoDB server.
 #[derive(Debug)]
@@ -166,9 +168,10 @@ impl DatabaseDriver for MongoDriver {
     }
 
     async fn batch(&self, cx: &Context, op: &Batch) -> Result<Vec<Page>> {
-        self.shared
-            .transact(cx, op, |work, op| work.batch(op).map(|pages| pages.map(Fate::Keep)).boxed())
-            .await
+        let done = self
+            .shared
+            .transact(cx, op, |work, op| work.batch(op).map(|pages| pages.map(Fate::Keep)).boxed());
+        clock::within(done).await
     }
 
     async fn begin(&self, cx: &Context, op: &Begin) -> Result<OpenTransaction> {

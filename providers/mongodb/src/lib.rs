@@ -14,6 +14,7 @@ mod average;
 mod backfill;
 mod cancel;
 mod cast;
+mod clock;
 mod config;
 mod contain;
 mod data;

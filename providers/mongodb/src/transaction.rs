@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use truststream_kernel::{BoxFuture, Context, Error, ErrorKind, Result};
 use truststream_services::database::{Begin, Isolation, OpenTransaction, Page, Session, Step};
 
+use crate::clock;
 use crate::driver::Shared;
 use crate::error::convert;
 use crate::work::{Work, pause};
@@ -26,6 +27,8 @@ const TURN: &str = "serializable";
 struct MongoSession {
     work: Arc<Mutex<Option<Work>>>,
     read_only: bool,
+    /// When it began.
+    began: i64,
     /// Undoes it at its deadline.
     watch: JoinHandle<()>,
 }
@@ -64,7 +67,8 @@ pub(crate) async fn begin(shared: &Shared, cx: &Context, op: &Begin) -> Result<O
             work.watch.over();
         }
     });
-    Ok(OpenTransaction::new(MongoSession { work, read_only: op.read_only, watch }))
+    let began = clock::now();
+    Ok(OpenTransaction::new(MongoSession { work, read_only: op.read_only, began, watch }))
 }
 
 impl Work {
@@ -88,7 +92,7 @@ impl Session for MongoSession {
             let work = held.as_mut().ok_or_else(too_long)?;
             work.cx = cx.clone();
             work.reading.clear();
-            work.step(step).await
+            clock::since(self.began, Box::pin(work.step(step))).await
         })
     }
 

@@ -34,6 +34,14 @@ struct State {
 }
 
 impl State {
+    fn work_for(&mut self, cx: &Context) {
+        self.variables.clear();
+        self.reading.clear();
+        self.settings.extend(owned(cx.settings));
+        self.request.clone_from(&cx.request);
+        self.caller = cx.caller.clone();
+    }
+
     fn identity(&self) -> Option<&Identity> {
         match &self.caller {
             Caller::System => None,
@@ -42,8 +50,8 @@ impl State {
     }
 }
 
-fn owned(settings: Settings) -> HashMap<String, String> {
-    settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn owned(settings: Settings) -> impl Iterator<Item = (String, String)> {
+    settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
 }
 
 impl Session {
@@ -51,12 +59,14 @@ impl Session {
     pub(crate) fn enter(&self, cx: &Context) {
         let mut state = self.0.lock();
         state.now = now();
+        state.settings.clear();
         state.origin = None;
-        state.variables.clear();
-        state.reading.clear();
-        state.settings = owned(cx.settings);
-        state.request.clone_from(&cx.request);
-        state.caller = cx.caller.clone();
+        state.work_for(cx);
+    }
+
+    /// Goes on with a transaction: its moment and what functions set in it stay.
+    pub(crate) fn go_on(&self, cx: &Context) {
+        self.0.lock().work_for(cx);
     }
 
     /// Works for readers only from now on.

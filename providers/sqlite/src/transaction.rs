@@ -94,7 +94,7 @@ impl Lease {
             let message = "cannot write in a read-only transaction";
             return Err(Error::new(ErrorKind::InvalidInput, "25006", message));
         }
-        conn.session.enter(cx);
+        conn.session.go_on(cx);
         let schema = self.shared.schema();
         Write { conn, schema: &schema, cx }.step(step)
     }

@@ -155,6 +155,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     batches::are_all_or_none,
     batches::fail_unless_as_many_rows_as_expected,
     transactions::in_one_call_name_the_step_that_failed,
+    transactions::have_one_moment: Transactions,
     transactions::see_their_own_steps_and_commit_them: Transactions,
     transactions::leave_nothing_unless_committed: Transactions,
     transactions::end_after_a_step_that_failed: Transactions,

@@ -6,12 +6,13 @@ use serde_json::json;
 use truststream_kernel::Context;
 use truststream_services::database::{
     Batch, Begin, Database, DatabaseFeature, DatabaseService, Filter, Insert, Isolation, OpenTransaction,
-    Query, Select, Step, Update,
+    Page, Query, Select, Step, Update,
 };
 
 use super::build::{
-    ALICE, BOB, QueryExt, compact, filled, insert_returning, read, refused, signed_in, table,
+    ALICE, BOB, QueryExt, compact, filled, insert_returning, migrated, read, refused, signed_in, table,
 };
+use super::routines::call;
 use crate::{Env, Outcome};
 
 async fn begin(
@@ -167,5 +168,29 @@ pub(super) async fn in_one_call_name_the_step_that_failed(env: Env<DatabaseServi
     let reads = database.send(Batch::new(vec![genres(), genres()])).await?;
     assert_eq!(reads.iter().map(|page| compact(&page.body)).collect::<Vec<_>>(), [THREE, THREE]);
     assert_eq!(codes(&database).await?, THREE);
+    Ok(())
+}
+
+/// `now()` is when the transaction began, in every step of it.
+pub(super) async fn have_one_moment(env: Env<DatabaseService>) -> Outcome {
+    let sql = "
+        create table moments (id int primary key, made_at timestamptz not null default now());
+        create function one_moment() returns boolean language sql volatile as
+            $$ select now() = current_timestamp and clock_timestamp() >= now() $$;";
+    let database = migrated(&env, "1_moment.sql", sql).await?;
+    assert_eq!(call(&database, "one_moment", "{}").await?, "true");
+    let step = |id: i32| Step::from(insert_returning("moments", &json!({ "id": id }).to_string()));
+    let moment = |page: &Page| compact(&page.body).split_once("made_at").map(|(_, moment)| moment.to_owned());
+    let pages = database.send(Batch::new(vec![step(1), step(2)])).await?;
+    assert!(moment(&pages[0]).is_some());
+    assert_eq!(moment(&pages[0]), moment(&pages[1]), "both steps of a batch");
+    let cx = Context::system();
+    let mut open = begin(&database, None).await?;
+    let first = open.step(&cx, &step(3)).await?.unwrap_or_default();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let second = open.step(&cx, &step(4)).await?.unwrap_or_default();
+    open.commit().await?;
+    assert_eq!(moment(&first), moment(&second), "both steps of a transaction");
+    assert_ne!(moment(&pages[0]), moment(&first));
     Ok(())
 }

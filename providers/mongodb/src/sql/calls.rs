@@ -1,7 +1,5 @@
 //! Functions: who asks, when, and a few of values.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use mongodb::bson::Bson;
 use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
 use truststream_kernel::value::range::element;
@@ -11,6 +9,7 @@ use uuid::Uuid;
 
 use super::value::{Family, family, untyped};
 use super::{Translator, call, unsupported};
+use crate::clock;
 use crate::storage;
 use crate::term::{Term, Want, constant, constant_of};
 
@@ -37,9 +36,10 @@ impl Translator<'_, '_> {
             ("current_setting", [setting]) => self.setting(setting, None),
             ("current_setting", [setting, missing]) => self.setting(setting, Some(missing)),
             ("nullif", [left, right]) => self.null_if(left, right),
-            ("now" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp", []) => {
-                Ok(Term::new(constant(now()), Type::Timestamptz))
+            ("now" | "transaction_timestamp" | "statement_timestamp", []) => {
+                Ok(Term::new(constant(clock::began()), Type::Timestamptz))
             }
+            ("clock_timestamp", []) => Ok(Term::new(constant(clock::now()), Type::Timestamptz)),
             ("current_timestamp", _)
             | ("current_date" | "current_user" | "current_role" | "session_user", []) => self.keyword(name),
             ("gen_random_uuid" | "uuid_generate_v4", []) => {
@@ -140,9 +140,9 @@ impl Translator<'_, '_> {
     /// Words that are functions without parentheses.
     pub(super) fn keyword(&self, word: &str) -> Result<Term> {
         match word.to_lowercase().as_str() {
-            "current_timestamp" => Ok(Term::new(constant(now()), Type::Timestamptz)),
+            "current_timestamp" => Ok(Term::new(constant(clock::began()), Type::Timestamptz)),
             "current_date" => {
-                Ok(Term::new(constant(zone::local(now()).div_euclid(86_400_000_000)), Type::Date))
+                Ok(Term::new(constant(zone::local(clock::began()).div_euclid(86_400_000_000)), Type::Date))
             }
             _ => {
                 let role = self.planner.cx.identity().map_or("postgres", |identity| &identity.role);
@@ -181,10 +181,4 @@ fn name_of_type(ty: &Type) -> Option<String> {
         Type::Enum(_) => None,
         other => Some(other.sql_name()),
     }
-}
-
-/// Microseconds since 1970.
-pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
