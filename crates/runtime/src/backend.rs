@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use truststream_engines::auth::{self, AuthEngine};
 use truststream_engines::database::DatabaseLayer;
 use truststream_engines::storage::StorageEngine;
-use truststream_kernel::{BoxFuture, Context, Driven, Error, Layer, Result, Service, Stack};
+use truststream_kernel::{BoxFuture, Context, Driven, Error, ErrorKind, Layer, Result, Service, Stack};
 use truststream_layers::{Breaker, BreakerConfig, BreakerLayer, Faults, TimeoutLayer, fold};
 use truststream_services::auth::{Auth, AuthService, Settings};
 use truststream_services::database::{Database, DatabaseService, Ping};
@@ -154,13 +154,22 @@ impl Backend {
     }
 
     /// Takes over the engines' tables of a hosted project once: what a copy brings there goes into them.
-    pub(crate) async fn take_over(&self) {
+    ///
+    /// # Errors
+    /// `BACKEND_003` when they lack columns. A backend that is down is found to be so by whatever is done
+    /// with it.
+    pub(crate) async fn take_over(&self) -> Result<()> {
+        if !self.holds_engines {
+            return Ok(());
+        }
         let once = || async { own_tables::take_over(&self.database()).await };
-        // A backend that is down is found to be so by whatever is done with it.
-        if self.holds_engines
-            && let Err(error) = self.taken_over.get_or_try_init(once).await
-        {
-            tracing::debug!(?error, "the tables of {} were not looked at", self.name);
+        match self.taken_over.get_or_try_init(once).await {
+            Err(error) if error.kind() == ErrorKind::Configuration => Err(error),
+            Err(error) => {
+                tracing::debug!(?error, "the tables of {} were not looked at", self.name);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 
@@ -214,6 +223,7 @@ impl Backend {
         Side {
             name: self.name.clone(),
             database: Database::new(Arc::clone(&self.moving), Context::system()),
+            whole: Arc::clone(&self.database),
             objects: self.objects(),
             objects_place: place(ObjectsService::NAME)
                 .or_else(|| place(StorageService::NAME))

@@ -101,7 +101,7 @@ impl Sides for Backends {
     fn side<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Side>> {
         Box::pin(async move {
             let backend = self.get(name).await?;
-            backend.take_over().await;
+            backend.take_over().await?;
             Ok(backend.side())
         })
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{
-    Adopt, AppliedMigration, Catalog, Database, Describe, Migrate, MigrationNames, TableName,
+    Adopt, AppliedMigration, Catalog, Column, Database, Describe, Migrate, MigrationNames, TableName,
 };
 
 use crate::project_schema::{extend, own_migrations};
@@ -25,7 +25,8 @@ pub(crate) async fn install(database: &Database) -> Result<()> {
 /// Takes over the tables that are there, and makes none.
 ///
 /// # Errors
-/// When the database does not answer.
+/// `BACKEND_003` when it has some of the tables without columns that the engines need; when the database does
+/// not answer.
 pub(crate) async fn take_over(database: &Database) -> Result<()> {
     bring(database, false).await
 }
@@ -43,42 +44,66 @@ async fn bring(database: &Database, makes: bool) -> Result<()> {
             database.send(Migrate { name, sql, dry_run: false }).await?;
             continue;
         }
-        if missing(database, &wanted).await?.is_empty() {
+        let found = database.send(Describe::default()).await?;
+        let lacking = missing(&found, &wanted);
+        if lacking.is_empty() {
             tracing::info!("what {name} makes is there already and is taken over as it is");
             database.send(Adopt { name, sql }).await?;
             continue;
         }
-        if !makes {
-            return Ok(());
+        // Of a database without any of the tables nothing is lacking: they are to be made.
+        let columns: Vec<_> = lacking.iter().filter(|lacking| lacking.is_column).collect();
+        let is_denied = |error: &Error| error.details().is_some_and(|details| details["code"] == "42501");
+        match makes {
+            false if columns.is_empty() => return Ok(()),
+            false => return Err(incomplete(&lacking)),
+            true => match database.send(Migrate { name, sql, dry_run: false }).await {
+                Err(error) if is_denied(&error) && !columns.is_empty() => {
+                    return Err(incomplete(&lacking).with_source(error));
+                }
+                made => drop(made?),
+            },
         }
-        database.send(Migrate { name, sql, dry_run: false }).await?;
-        let missing = missing(database, &wanted).await?;
-        if !missing.is_empty() {
-            let message = format!("this database has tables of Supabase without {}", missing.join(", "));
-            return Err(Error::new(ErrorKind::Configuration, "BACKEND_003", message).with_hint(
-                "a project has them once its services are up to date: bring it up to date, add them, or \
-                 name a database that is empty",
-            ));
+        let lacking = missing(&*database.send(Describe::default()).await?, &wanted);
+        if !lacking.is_empty() {
+            return Err(incomplete(&lacking));
         }
     }
     Ok(())
 }
 
+fn incomplete(lacking: &[Lacking]) -> Error {
+    let names: Vec<_> = lacking.iter().map(|lacking| lacking.name.as_str()).collect();
+    let message = format!("this database has tables of Supabase without {}", names.join(", "));
+    Error::new(ErrorKind::Configuration, "BACKEND_003", message).with_hint(
+        "a project has them once its services are up to date: bring it up to date, add them, or name a database \
+         that is empty",
+    )
+}
+
+/// Something that a database lacks.
+struct Lacking {
+    name: String,
+    /// A column of a table that is there.
+    is_column: bool,
+}
+
 /// Tables, columns and functions that a database lacks.
-async fn missing(database: &Database, wanted: &Catalog) -> Result<Vec<String>> {
-    let found = database.send(Describe::default()).await?;
+fn missing(found: &Catalog, wanted: &Catalog) -> Vec<Lacking> {
     let mut missing = Vec::new();
     for (name, table) in &wanted.tables {
         match found.table(name) {
-            None => missing.push(name.to_string()),
+            None => missing.push(Lacking { name: name.to_string(), is_column: false }),
             Some(there) => {
                 let columns = table.columns.iter().filter(|column| there.column(&column.name).is_none());
-                missing.extend(columns.map(|column| format!("{name}.{}", column.name)));
+                let lacking =
+                    |column: &Column| Lacking { name: format!("{name}.{}", column.name), is_column: true };
+                missing.extend(columns.map(lacking));
             }
         }
     }
     let is_there = |name: &TableName| found.functions.iter().any(|function| function.name == *name);
     let functions = wanted.functions.iter().map(|function| &function.name).filter(|name| !is_there(name));
-    missing.extend(functions.map(|name| format!("{name}()")));
-    Ok(missing)
+    missing.extend(functions.map(|name| Lacking { name: format!("{name}()"), is_column: false }));
+    missing
 }

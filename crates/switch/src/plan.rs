@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use truststream_kernel::{Error, ErrorKind, FeatureSet, Result, Service};
+use truststream_kernel::{Context, Error, ErrorKind, FeatureSet, Result, Service, send};
 use truststream_services::database::{
     AppliedPosition, Catalog, Changes, Cost, DatabaseFeature, DatabaseService, Describe, Migrations, Ping,
     Problem, Review, Scan, Table, TableKind, TableName, Weigh,
@@ -25,6 +25,9 @@ pub struct Plan {
     pub to: String,
     /// Tables that would be moved.
     pub tables: Vec<TableName>,
+    /// Tables that stay where they are: those of a platform that no service of TrustStream reads.
+    #[serde(default)]
+    pub stay: Vec<TableName>,
     /// Rows in them now.
     pub rows: u64,
     /// Whether objects move too (they don't when both sides share them).
@@ -81,6 +84,7 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
         }
         tables.push(name.clone());
     }
+    let stay = left_alone(source, &catalog).await?;
     let size = measure(source, &tables).await?;
     let (has, takes) = (features(source), features(target));
     // No request needs it, and it is told for both sides below.
@@ -97,6 +101,7 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
         to: target.name.clone(),
         rows: size.rows,
         tables,
+        stay,
         moves_objects: source.objects_place != target.objects_place,
         problems,
         bytes: size.bytes as u64,
@@ -248,6 +253,12 @@ pub(crate) fn moved<'c>(
     }
     let is_moved = move |name: &TableName| !apart.contains(&name.schema.as_str());
     catalog.tables.iter().filter(move |(name, table)| table.kind == TableKind::Table && is_moved(name))
+}
+
+/// Tables of a side that switches do not see.
+async fn left_alone(side: &Side, seen: &Catalog) -> Result<Vec<TableName>> {
+    let whole = send(&side.whole, &Context::system(), Describe::default()).await?;
+    Ok(whole.tables.keys().filter(|name| seen.table(name).is_none()).cloned().collect())
 }
 
 impl Plan {

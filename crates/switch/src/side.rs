@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
-use truststream_kernel::Result;
-use truststream_services::database::Database;
+use truststream_kernel::{Result, Stack};
+use truststream_services::database::{Database, DatabaseService};
 use truststream_services::objects::Objects;
 
 /// One backend as a switch sees it: below the route, above every policy.
@@ -14,6 +14,8 @@ pub struct Side {
     pub name: String,
     /// Its database.
     pub database: Database,
+    /// The same with what switches leave alone: tables of a platform that no service of TrustStream reads.
+    pub whole: Stack<DatabaseService>,
     /// Its object store.
     pub objects: Objects,
     /// What its object store is, such as `fs /srv/objects`: two sides with the same text share

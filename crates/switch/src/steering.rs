@@ -179,7 +179,7 @@ impl Steering {
     /// Has it done where switches are led.
     async fn ask<T: DeserializeOwned>(&self, command: Command) -> Result<T> {
         let answer = match self.lead().await? {
-            true => command.run(&self.switcher, self.mirrors()).await?,
+            true => Box::pin(command.run(&self.switcher, self.mirrors())).await?,
             false => self.ask_the_leader(command).await?,
         };
         serde_json::from_value(answer)

@@ -85,7 +85,8 @@ impl Backends {
             let objects = Objects::new(Arc::new(Driven(Nothing)), Context::system());
             let objects_place = "shared".to_owned();
             let elsewhere = BTreeMap::new();
-            (name, Side { name: name.to_owned(), database, objects, objects_place, elsewhere })
+            let whole = Arc::clone(database.stack());
+            (name, Side { name: name.to_owned(), database, whole, objects, objects_place, elsewhere })
         };
         Arc::new(Backends([side("main", Place::Main), side("cloud", Place::Cloud)].into()))
     }

@@ -32,6 +32,14 @@ pub fn print_plan(plan: &Json, as_json: bool) -> Done {
         bytes(plan["bytes"].as_u64().unwrap_or_default()),
         plan["read_seconds"].as_f64().unwrap_or_default(),
     );
+    if let [first, others @ ..] = plan["stay"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        println!(
+            "stay where they are: {}.{} and {} more tables of a platform, which no service here reads",
+            first["schema"].as_str().unwrap_or_default(),
+            first["name"].as_str().unwrap_or_default(),
+            others.len()
+        );
+    }
     let to = plan["to"].as_str().unwrap_or_default();
     for feature in plan["missing"].as_array().into_iter().flatten() {
         println!("not on {to}: requests that need {}", feature.as_str().unwrap_or_default());

@@ -122,7 +122,7 @@ impl Switcher {
         let source = self.shared.sides.side(&self.shared.routes.gate().route().owner).await?;
         // Before the tables are looked at that are moved: what comes after it is found at the cut-over.
         let defined = Definitions::of(&source).await?;
-        let plan = self.weighed(to).await?;
+        let plan = Box::pin(self.weighed(to)).await?;
         plan.check()?;
         let options = options.settled()?;
         Box::pin(self.shared.tenancy_of(&source, &options)).await?;

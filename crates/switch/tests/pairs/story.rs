@@ -39,7 +39,7 @@ pub async fn live(runtime: &Arc<Runtime>, mut app: App<'_>, strategy: Strategy) 
     let ticker = Ticker::start(runtime);
     let told = match strategy {
         Strategy::Gradual => Box::pin(parts::steps(runtime, &mut app)).await,
-        Strategy::BlueGreen | Strategy::Immediate => steps(runtime, &mut app, strategy).await,
+        Strategy::BlueGreen | Strategy::Immediate => Box::pin(steps(runtime, &mut app, strategy)).await,
     };
     let ticked = ticker.finish(runtime).await;
     let log = runtime.switcher().latest().await.ok().flatten().map(|record| format!("{:?}", record.history));
@@ -59,7 +59,7 @@ async fn open(servers: &Servers, source: Engine, target: Engine) -> Result<Arc<R
 async fn steps(runtime: &Arc<Runtime>, app: &mut App<'_>, strategy: Strategy) -> Result<(), String> {
     app.work().await?;
     let before = read(runtime, "main", APART).await;
-    given_up(runtime, &before, strategy).await?;
+    Box::pin(given_up(runtime, &before, strategy)).await?;
     there(runtime, strategy).await?;
     same("the target after the switch", &before, &read(runtime, "cloud", APART).await)?;
     app.work().await?;
