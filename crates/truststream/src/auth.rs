@@ -4,8 +4,8 @@ use truststream_kernel::{Result, Secret};
 use truststream_services::auth as ops;
 
 pub use truststream_services::auth::{
-    AdminCreateUser, AdminListUsers, Client, Object, Session, SignInWithPassword, SignOutScope, SignUp,
-    SignedUp, UpdateUser, User, UserAttributes, UserPage,
+    AdminCreateUser, AdminListUsers, Challenge, Client, EnrolledFactor, Factor, Object, Session,
+    SignInWithPassword, SignOutScope, SignUp, SignedUp, Totp, UpdateUser, User, UserAttributes, UserPage,
 };
 
 /// Users and sessions, for one caller.
@@ -87,9 +87,68 @@ impl Auth {
         self.auth.send(ops::SignOut { scope }).await
     }
 
+    /// The second factors of the calling user.
+    pub fn mfa(&self) -> Mfa<'_> {
+        Mfa { auth: &self.auth }
+    }
+
     /// What only an operator may do: the caller has to be `service_role`, or TrustStream itself.
     pub fn admin(&self) -> Admin<'_> {
         Admin { auth: &self.auth }
+    }
+}
+
+/// The second factors of a user: codes of an authenticator app.
+///
+/// ```no_run
+/// # async fn example(db: truststream::TrustStream, code: &str) -> truststream::Result<()> {
+/// let auth = db.auth();
+/// let factor = auth.mfa().enroll("my telephone").await?;
+/// // Show `factor.totp` to the user, and ask for the code that its app shows.
+/// let challenge = auth.mfa().challenge(&factor.id).await?;
+/// let session = auth.mfa().verify(&factor.id, &challenge.id, code).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Mfa<'a> {
+    auth: &'a ops::Auth,
+}
+
+impl Mfa<'_> {
+    /// Makes a factor; it counts once a code of it was right.
+    ///
+    /// # Errors
+    /// `mfa_factor_name_conflict`, `too_many_enrolled_mfa_factors`, `insufficient_aal` when the user has
+    /// another one and the session did not show it.
+    pub async fn enroll(&self, name: &str) -> Result<EnrolledFactor> {
+        let (factor_type, friendly_name) = ("totp".to_owned(), name.to_owned());
+        self.auth.send(ops::EnrollFactor { factor_type, friendly_name, ..ops::EnrollFactor::default() }).await
+    }
+
+    /// Asks for a code.
+    ///
+    /// # Errors
+    /// `mfa_factor_not_found`.
+    pub async fn challenge(&self, factor: &str) -> Result<Challenge> {
+        self.auth.send(ops::ChallengeFactor { factor: factor.to_owned(), client: Client::default() }).await
+    }
+
+    /// Answers a challenge. The session is then of level `aal2`, and the user's sessions below that end.
+    ///
+    /// # Errors
+    /// `mfa_verification_failed` for a wrong code or one that was used already, `mfa_challenge_expired`.
+    pub async fn verify(&self, factor: &str, challenge: &str, code: &str) -> Result<Session> {
+        let (factor, challenge) = (factor.to_owned(), challenge.to_owned());
+        let (code, client) = (Secret::new(code), Client::default());
+        self.auth.send(ops::VerifyFactor { factor, challenge, code, client }).await
+    }
+
+    /// Ends a factor; sessions that it raised are `aal1` again.
+    ///
+    /// # Errors
+    /// `mfa_factor_not_found`, `insufficient_aal` when the session did not show it.
+    pub async fn unenroll(&self, factor: &str) -> Result<()> {
+        self.auth.send(ops::UnenrollFactor { factor: factor.to_owned() }).await
     }
 }
 
@@ -129,6 +188,23 @@ impl Admin<'_> {
     /// As [`Admin::get_user`].
     pub async fn update_user(&self, id: &str, attributes: UserAttributes) -> Result<User> {
         self.auth.send(ops::AdminUpdateUser { id: id.to_owned(), attributes }).await
+    }
+
+    /// The second factors of a user.
+    ///
+    /// # Errors
+    /// As [`Admin::get_user`].
+    pub async fn list_factors(&self, user: &str) -> Result<Vec<Factor>> {
+        self.auth.send(ops::AdminListFactors { user: user.to_owned() }).await
+    }
+
+    /// Ends a factor of a user, as for one that lost its telephone.
+    ///
+    /// # Errors
+    /// As [`Admin::get_user`], and `mfa_factor_not_found`.
+    pub async fn delete_factor(&self, user: &str, factor: &str) -> Result<Factor> {
+        let (user, factor) = (user.to_owned(), factor.to_owned());
+        self.auth.send(ops::AdminDeleteFactor { user, factor }).await
     }
 
     /// Deletes a user with its sessions.

@@ -4,10 +4,12 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 
 import { startApp } from './app.mjs'
+import { authenticator } from './authenticator.mjs'
 import { UNHURRIED, startHosted } from './backends.mjs'
 import { follow } from './channels.mjs'
 import { truststream } from './cli.mjs'
 import { column, ok } from './expect.mjs'
+import { decode } from './jwt.mjs'
 import { startMongo } from './mongodb.mjs'
 import { startPostgres } from './postgres.mjs'
 
@@ -54,11 +56,15 @@ storage = { provider = "fs", root = "cloud-objects" }
     }
   }
 
-  let ada, inbox
+  let ada, grace, inbox
   before(async () => {
     ada = await app.user('ada')
     ok(await ada.client.from('todos').insert({ title: 'before', done: false }))
     ok(await ada.client.storage.from('vault').upload(`${ada.id}/note.txt`, 'from before', { contentType: 'text/plain' }))
+    grace = await app.user('grace')
+    const { id, totp } = ok(await grace.client.auth.mfa.enroll({ factorType: 'totp' }))
+    Object.assign(grace, { factorId: id, phone: authenticator(totp.secret) })
+    ok(await grace.client.auth.mfa.challengeAndVerify({ factorId: id, code: await grace.phone.code() }))
     inbox = await follow(ada.client, 'over-the-flip', { table: 'messages' })
   })
 
@@ -76,6 +82,18 @@ storage = { provider = "fs", root = "cloud-objects" }
     const again = app.anon()
     ok(await again.auth.signInWithPassword({ email: ada.email, password: ada.password }))
     assert.deepEqual(ok(await app.anon().from('todos').select('title')), [])
+    await secondFactorsAreThere()
+  }
+
+  /** A session that showed a second factor still has; codes of the same telephone are right. */
+  async function secondFactorsAreThere() {
+    const { session } = ok(await grace.client.auth.refreshSession())
+    assert.equal(decode(session.access_token).claims.aal, 'aal2')
+    const again = app.anon()
+    ok(await again.auth.signInWithPassword({ email: grace.email, password: grace.password }))
+    const code = await grace.phone.code()
+    const raised = ok(await again.auth.mfa.challengeAndVerify({ factorId: grace.factorId, code }))
+    assert.equal(decode(raised.access_token).claims.aal, 'aal2')
   }
 
   describe('there', () => {

@@ -13,7 +13,14 @@ use super::store::{both, one};
 /// The user that asks, and the session it asks in, if its token names one.
 pub(super) struct Asking {
     pub(super) user: UserRow,
-    pub(super) session: Option<String>,
+    pub(super) session: Option<SessionRow>,
+}
+
+impl Asking {
+    /// Whether it showed a second factor in this session.
+    pub(super) fn is_raised(&self) -> bool {
+        self.session.as_ref().is_some_and(SessionRow::is_raised)
+    }
 }
 
 impl AuthEngine {
@@ -48,7 +55,7 @@ impl AuthEngine {
         let session: Option<SessionRow> =
             one(&self.database, both(Filter::eq("id", id), Filter::eq("user_id", &user.id))).await?;
         let session = session.filter(|session| !session.is_over(now)).ok_or_else(ended_session)?;
-        Ok(Asking { user, session: Some(session.id) })
+        Ok(Asking { user, session: Some(session) })
     }
 }
 

@@ -18,11 +18,9 @@ use super::moment::{Moment, duration};
 use super::passwords::check_hash;
 use super::rows::{UserRow, identity_row, user_row};
 use super::sessions::end_sessions;
-use super::store::{Stored, Table, compare, counted, delete, descending, insert, together, update};
+use super::store::{Stored, Table, compare, counted, delete, descending, insert, racing, together, update};
 use super::update::Draft;
 use super::users::{address, merge, new_identity, number, providers};
-
-const ATTEMPTS: usize = 5;
 
 impl AuthEngine {
     pub(super) async fn create(&self, op: &AdminCreateUser) -> Result<User> {
@@ -102,15 +100,7 @@ impl AuthEngine {
             Err(error) if error.code() == "PGRST103" => (Vec::new(), past_end(&error)),
             done => done?,
         };
-        let mut identities = self.identities(rows.iter().map(|row| row.id.clone()).collect()).await?;
-        let users = rows
-            .iter()
-            .map(|row| {
-                let (own, others) = identities.drain(..).partition(|identity| identity.user_id == row.id);
-                identities = others;
-                row.user(own)
-            })
-            .collect();
+        let users = self.complete_all(&rows).await?;
         Ok(UserPage { users, total, aud: self.settings.jwt_audience.clone() })
     }
 
@@ -135,16 +125,12 @@ impl AuthEngine {
             }
             None => None,
         };
-        let mut attempt = 1;
-        loop {
+        racing(|| async {
             let row = self.find(&op.id).await?;
-            let draft = Draft::new(&row, self.identities(vec![row.id.clone()]).await?);
-            let draft = amended(draft, attributes, [&email, &phone], hash.as_deref())?;
-            match draft.write(self).await {
-                Err(error) if error.kind() == ErrorKind::Conflict && attempt < ATTEMPTS => attempt += 1,
-                done => return done,
-            }
-        }
+            let draft = Draft::new(&row, self.complete(&row).await?);
+            amended(draft, attributes, [&email, &phone], hash.as_deref())?.write(self).await
+        })
+        .await
     }
 
     pub(super) async fn remove(&self, op: &AdminDeleteUser) -> Result<()> {
@@ -154,6 +140,7 @@ impl AuthEngine {
             if row.deleted_at.is_some() {
                 return Ok(());
             }
+            steps.push(delete(Table::Factors, Filter::eq("user_id", &row.id)));
             steps.push(delete(Table::Identities, Filter::eq("user_id", &row.id)));
             steps.push(update(Table::Users, &shell(&row), Filter::eq("id", &row.id)));
         } else {

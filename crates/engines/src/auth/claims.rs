@@ -49,7 +49,7 @@ impl<'a> Claims<'a> {
             app_metadata: &user.app_metadata,
             user_metadata: &user.user_metadata,
             role: &user.role,
-            aal: "aal1",
+            aal: level(amr),
             amr,
             session_id: session,
             is_anonymous: user.is_anonymous,
@@ -62,6 +62,12 @@ impl<'a> Claims<'a> {
 pub(super) struct Method {
     pub(super) method: String,
     pub(super) timestamp: u64,
+}
+
+/// The level that a session has by the ways in which its user proved itself.
+fn level(methods: &[Method]) -> &'static str {
+    let is_second = |method: &Method| matches!(&*method.method, "totp" | "mfa/phone" | "mfa/webauthn");
+    if methods.iter().any(is_second) { "aal2" } else { "aal1" }
 }
 
 /// The identity that verified claims give, if they hold now and here.

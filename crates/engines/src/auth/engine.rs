@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use truststream_kernel::{Context, FeatureSet, Features, Identity, Result};
 use truststream_services::auth::{
-    AdminCreateUser, AdminDeleteUser, AdminGetUser, AdminListUsers, AdminUpdateUser, AuthDriver, AuthFeature,
-    Authenticate, GetUser, PublicKeys, PublicSettings, Refresh, Session, Settings, SignInWithPassword,
-    SignOut, SignUp, SignedUp, UpdateUser, User, UserPage,
+    AdminCreateUser, AdminDeleteFactor, AdminDeleteUser, AdminGetUser, AdminListFactors, AdminListUsers,
+    AdminUpdateUser, AuthDriver, AuthFeature, Authenticate, Challenge, ChallengeFactor, EnrollFactor,
+    EnrolledFactor, Factor, GetUser, PublicKeys, PublicSettings, Refresh, Session, Settings,
+    SignInWithPassword, SignOut, SignUp, SignedUp, UnenrollFactor, UpdateUser, User, UserPage, VerifyFactor,
 };
 use truststream_services::database::Database;
 
@@ -108,6 +109,22 @@ impl AuthDriver for AuthEngine {
         self.end(cx, *op).await
     }
 
+    async fn enroll_factor(&self, cx: &Context, op: &EnrollFactor) -> Result<EnrolledFactor> {
+        self.enroll(cx, op).await
+    }
+
+    async fn challenge_factor(&self, cx: &Context, op: &ChallengeFactor) -> Result<Challenge> {
+        self.ask(cx, op).await
+    }
+
+    async fn verify_factor(&self, cx: &Context, op: &VerifyFactor) -> Result<Session> {
+        self.answer(cx, op).await
+    }
+
+    async fn unenroll_factor(&self, cx: &Context, op: &UnenrollFactor) -> Result<()> {
+        self.unenroll(cx, op).await
+    }
+
     async fn admin_create_user(&self, cx: &Context, op: &AdminCreateUser) -> Result<User> {
         require_admin(cx)?;
         self.create(op).await
@@ -132,6 +149,16 @@ impl AuthDriver for AuthEngine {
     async fn admin_delete_user(&self, cx: &Context, op: &AdminDeleteUser) -> Result<()> {
         require_admin(cx)?;
         self.remove(op).await
+    }
+
+    async fn admin_list_factors(&self, cx: &Context, op: &AdminListFactors) -> Result<Vec<Factor>> {
+        require_admin(cx)?;
+        self.list_factors(&op.user).await
+    }
+
+    async fn admin_delete_factor(&self, cx: &Context, op: &AdminDeleteFactor) -> Result<Factor> {
+        require_admin(cx)?;
+        self.delete_factor(&op.user, &op.factor).await
     }
 
     async fn settings(&self, _cx: &Context, _op: &Settings) -> Result<PublicSettings> {

@@ -115,6 +115,64 @@ pub(super) fn refresh_of_expired_session() -> Error {
     invalid("session_expired", "Invalid Refresh Token: Session Expired")
 }
 
+pub(super) fn factor_needs_session() -> Error {
+    forbidden("session_not_found", "A valid session and a registered user are required to use second factors")
+}
+
+pub(super) fn factor_not_found() -> Error {
+    Error::new(ErrorKind::NotFound, "mfa_factor_not_found", "Factor not found")
+}
+
+pub(super) fn factor_type_unknown() -> Error {
+    validation_failed("factor_type needs to be totp, phone, or webauthn")
+}
+
+pub(super) fn factor_name_conflict(name: &str) -> Error {
+    let message = format!("A factor with the friendly name {name:?} for this user already exists");
+    Error::new(ErrorKind::AlreadyExists, "mfa_factor_name_conflict", message)
+}
+
+pub(super) fn too_many_factors() -> Error {
+    let message = "Maximum number of verified factors reached, unenroll to continue";
+    refused("too_many_enrolled_mfa_factors", message)
+}
+
+pub(super) fn needs_aal2_to_enroll() -> Error {
+    forbidden("insufficient_aal", "AAL2 required to enroll a new factor")
+}
+
+pub(super) fn needs_aal2_to_unenroll() -> Error {
+    refused("insufficient_aal", "AAL2 required to unenroll verified factor")
+}
+
+pub(super) fn needs_aal2_to_change() -> Error {
+    let message = "AAL2 session is required to update email or password when MFA is enabled.";
+    Error::new(ErrorKind::Unauthenticated, "insufficient_aal", message)
+}
+
+pub(super) fn challenge_not_found() -> Error {
+    refused("mfa_factor_not_found", "MFA factor with the provided challenge ID not found")
+}
+
+pub(super) fn challenge_elsewhere() -> Error {
+    refused("mfa_ip_address_mismatch", "Challenge and verify IP addresses mismatch")
+}
+
+pub(super) fn challenge_expired(id: &str) -> Error {
+    let message = format!(
+        "MFA challenge {id} has expired, verify against another challenge or create a new challenge."
+    );
+    Error::new(ErrorKind::Constraint, "mfa_challenge_expired", message)
+}
+
+pub(super) fn wrong_code() -> Error {
+    refused("mfa_verification_failed", "Invalid TOTP code entered")
+}
+
+pub(super) fn spent_code() -> Error {
+    refused("mfa_verification_failed", "This code was used already, wait for the next one")
+}
+
 pub(super) fn busy() -> Error {
     Error::new(ErrorKind::RateLimited, "over_request_rate_limit", "Request rate limit reached")
 }

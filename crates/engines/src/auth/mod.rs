@@ -6,9 +6,11 @@
 
 mod access;
 mod admin;
+mod challenges;
 mod claims;
 mod engine;
 mod error;
+mod factors;
 mod firebase;
 mod keys;
 mod moment;
@@ -21,10 +23,13 @@ mod settings;
 mod sign_in;
 mod sign_up;
 mod store;
+mod totp;
 mod update;
 mod users;
 
 pub use engine::AuthEngine;
 pub use keys::{DEVELOPMENT_SECRET, Keys};
 pub use schema::MIGRATIONS;
-pub use settings::{AuthSettings, EmailSettings, KeySettings, PasswordSettings, RateLimits};
+pub use settings::{
+    AuthSettings, EmailSettings, KeySettings, MfaSettings, PasswordSettings, RateLimits, TotpSettings,
+};

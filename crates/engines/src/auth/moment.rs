@@ -25,6 +25,10 @@ impl Moment {
         Moment(self.0.saturating_add(i64::try_from(time.as_micros()).unwrap_or(i64::MAX)))
     }
 
+    pub(super) fn minus(self, time: Duration) -> Self {
+        Moment(self.0.saturating_sub(i64::try_from(time.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// Whole seconds since 1970.
     pub(super) fn seconds(self) -> u64 {
         u64::try_from(self.0.div_euclid(1_000_000)).unwrap_or_default()

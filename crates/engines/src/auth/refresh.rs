@@ -1,11 +1,12 @@
 //! Renewing sessions: every refresh token is good once.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use serde_json::json;
-use truststream_kernel::{ErrorKind, Result};
+use truststream_kernel::Result;
 use truststream_services::auth::{Client, Refresh, Session};
-use truststream_services::database::{Filter, Step};
+use truststream_services::database::{Filter, Query, Step};
 
 use super::claims::Method;
 use super::engine::AuthEngine;
@@ -16,21 +17,12 @@ use super::error::{
 use super::moment::Moment;
 use super::rows::{AmrRow, RefreshRow, SessionRow, UserRow};
 use super::sessions::{end_session, insert_token, new_token};
-use super::store::{Stored, Table, all, both, delete, descending, is_false, one, together, update};
-
-/// Whoever loses a race reads anew, and then finds the winner's token: a third time is never needed
-/// unless a third party is faster still.
-const ATTEMPTS: usize = 5;
+use super::store::{Stored, Table, all, both, delete, descending, is_false, one, racing, together, update};
 
 impl AuthEngine {
     pub(super) async fn renew(&self, op: &Refresh) -> Result<Session> {
-        let mut attempt = 1;
-        loop {
-            match self.try_renew(op).await {
-                Err(error) if error.kind() == ErrorKind::Conflict && attempt < ATTEMPTS => attempt += 1,
-                done => return done,
-            }
-        }
+        // Whoever loses finds the winner's token.
+        racing(|| self.try_renew(op)).await
     }
 
     async fn try_renew(&self, op: &Refresh) -> Result<Session> {
@@ -96,14 +88,7 @@ impl AuthEngine {
     /// answer with the new one was lost, or several of its tabs asked at once. Otherwise somebody
     /// copied the token, and the session ends.
     async fn present_instead_of(&self, token: &RefreshRow, session: &str, now: Moment) -> Result<String> {
-        let unused = both(Filter::eq("session_id", session), is_false("revoked"));
-        let query = truststream_services::database::Query {
-            order: vec![descending("id")],
-            limit: Some(1),
-            ..RefreshRow::query(unused)
-        };
-        let present = all::<RefreshRow>(&self.database, query).await?.pop();
-        if let Some(present) = present {
+        if let Some(present) = self.present(session).await? {
             let interval = Duration::from_secs(self.settings.refresh_token_reuse_interval);
             let revoked_at = token.updated_at.as_deref().and_then(Moment::parse);
             let recently = revoked_at.is_some_and(|time| now < time.plus(interval));
@@ -118,7 +103,15 @@ impl AuthEngine {
         Err(refresh_token_already_used())
     }
 
-    async fn renewed(
+    /// The token of a session that is good now.
+    pub(super) async fn present(&self, session: &str) -> Result<Option<RefreshRow>> {
+        let unused = both(Filter::eq("session_id", session), is_false("revoked"));
+        let query = Query { order: vec![descending("id")], limit: Some(1), ..RefreshRow::query(unused) };
+        Ok(all::<RefreshRow>(&self.database, query).await?.pop())
+    }
+
+    /// The reply for a session that has a new refresh token.
+    pub(super) async fn renewed(
         &self,
         user: &UserRow,
         session: &SessionRow,
@@ -127,12 +120,14 @@ impl AuthEngine {
     ) -> Result<Session> {
         let methods = AmrRow::query(Filter::eq("session_id", &session.id));
         let (user, methods) = tokio::try_join!(self.complete(user), all::<AmrRow>(&self.database, methods))?;
-        let amr: Vec<_> = methods
+        let mut shown: Vec<_> = methods
             .into_iter()
-            .map(|row| Method {
-                method: row.authentication_method,
-                timestamp: Moment::parse(&row.created_at).map_or(0, Moment::seconds),
-            })
+            .map(|row| (Moment::parse(&row.created_at), row.authentication_method))
+            .collect();
+        shown.sort_by_key(|(moment, _)| Reverse(*moment));
+        let amr: Vec<_> = shown
+            .into_iter()
+            .map(|(moment, method)| Method { method, timestamp: moment.map_or(0, Moment::seconds) })
             .collect();
         self.session(user, &session.id, &amr, token, now)
     }

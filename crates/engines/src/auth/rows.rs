@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use truststream_services::auth::{Object, User, UserIdentity};
+use truststream_kernel::Secret;
+use truststream_services::auth::{Factor, Object, User, UserIdentity};
 use uuid::Uuid;
 
 use super::moment::{Moment, zulu};
@@ -70,7 +71,7 @@ impl UserRow {
     }
 
     /// The user as callers see it.
-    pub(super) fn user(&self, identities: Vec<UserIdentity>) -> User {
+    pub(super) fn user(&self, identities: Vec<UserIdentity>, factors: Vec<Factor>) -> User {
         let time = |text: &Option<String>| text.as_deref().map(zulu);
         let confirmed = [&self.email_confirmed_at, &self.phone_confirmed_at];
         let confirmed_at = confirmed
@@ -95,6 +96,7 @@ impl UserRow {
             app_metadata: self.raw_app_meta_data.clone().unwrap_or_default(),
             user_metadata: self.raw_user_meta_data.clone().unwrap_or_default(),
             identities,
+            factors,
             created_at: time(&self.created_at).unwrap_or_default(),
             updated_at: time(&self.updated_at).unwrap_or_default(),
             banned_until: time(&self.banned_until),
@@ -199,15 +201,21 @@ pub(super) fn identity_row(identity: &UserIdentity) -> Json {
 pub(super) struct SessionRow {
     pub(super) id: String,
     pub(super) user_id: String,
+    aal: Option<String>,
     not_after: Option<String>,
 }
 
 impl Stored for SessionRow {
     const TABLE: Table = Table::Sessions;
-    const COLUMNS: &'static [&'static str] = &["id", "user_id", "not_after"];
+    const COLUMNS: &'static [&'static str] = &["id", "user_id", "aal", "not_after"];
 }
 
 impl SessionRow {
+    /// Whether a second factor was shown in it.
+    pub(super) fn is_raised(&self) -> bool {
+        self.aal.as_deref() == Some("aal2")
+    }
+
     pub(super) fn is_over(&self, now: Moment) -> bool {
         self.not_after.as_deref().and_then(Moment::parse).is_some_and(|end| end <= now)
     }
@@ -240,4 +248,82 @@ pub(super) struct AmrRow {
 impl Stored for AmrRow {
     const TABLE: Table = Table::AmrClaims;
     const COLUMNS: &'static [&'static str] = &["authentication_method", "created_at"];
+}
+
+/// A row of `auth.mfa_factors`.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct FactorRow {
+    pub(super) id: String,
+    pub(super) user_id: String,
+    pub(super) friendly_name: Option<String>,
+    pub(super) factor_type: String,
+    pub(super) status: String,
+    pub(super) secret: Option<Secret>,
+    phone: Option<String>,
+    pub(super) last_challenged_at: Option<String>,
+    pub(super) created_at: String,
+    pub(super) updated_at: String,
+}
+
+impl Stored for FactorRow {
+    const TABLE: Table = Table::Factors;
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "user_id",
+        "friendly_name",
+        "factor_type",
+        "status",
+        "secret",
+        "phone",
+        "last_challenged_at",
+        "created_at",
+        "updated_at",
+    ];
+}
+
+impl FactorRow {
+    pub(super) fn is_verified(&self) -> bool {
+        self.status == "verified"
+    }
+}
+
+impl From<FactorRow> for Factor {
+    fn from(row: FactorRow) -> Self {
+        Factor {
+            id: row.id,
+            friendly_name: row.friendly_name.unwrap_or_default(),
+            factor_type: row.factor_type,
+            status: row.status,
+            phone: row.phone.filter(|phone| !phone.is_empty()),
+            last_challenged_at: row.last_challenged_at.as_deref().map(zulu),
+            created_at: zulu(&row.created_at),
+            updated_at: zulu(&row.updated_at),
+        }
+    }
+}
+
+/// A row of `auth.mfa_challenges`.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct ChallengeRow {
+    pub(super) id: String,
+    created_at: String,
+    pub(super) verified_at: Option<String>,
+    ip_address: String,
+}
+
+impl Stored for ChallengeRow {
+    const TABLE: Table = Table::Challenges;
+    const COLUMNS: &'static [&'static str] = &["id", "created_at", "verified_at", "ip_address"];
+}
+
+impl ChallengeRow {
+    /// When it was made.
+    pub(super) fn made(&self) -> Option<Moment> {
+        Moment::parse(&self.created_at)
+    }
+
+    /// The address that it was asked for from; a hosted project's database has it with the width of a network.
+    pub(super) fn address(&self) -> &str {
+        self.ip_address.split('/').next().unwrap_or_default()
+    }
 }

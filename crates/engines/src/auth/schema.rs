@@ -1,7 +1,8 @@
 //! The tables of the auth engine, in the shape Supabase gives them.
 
 /// Migrations of the auth engine: name and PostgreSQL SQL.
-pub const MIGRATIONS: &[(&str, &str)] = &[("truststream_auth_0001", TABLES)];
+pub const MIGRATIONS: &[(&str, &str)] =
+    &[("truststream_auth_0001", TABLES), ("truststream_auth_0002", SECOND_FACTORS)];
 
 const TABLES: &str = "
 create schema if not exists auth;
@@ -100,4 +101,34 @@ alter table auth.identities enable row level security;
 alter table auth.sessions enable row level security;
 alter table auth.mfa_amr_claims enable row level security;
 alter table auth.refresh_tokens enable row level security;
+";
+
+const SECOND_FACTORS: &str = "
+create table if not exists auth.mfa_factors (
+    id uuid primary key,
+    user_id uuid not null references auth.users (id) on delete cascade,
+    friendly_name text,
+    factor_type text not null,
+    status text not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    secret text,
+    phone text,
+    last_challenged_at timestamptz,
+    web_authn_credential jsonb,
+    web_authn_aaguid uuid
+);
+create index if not exists mfa_factors_user_id_idx on auth.mfa_factors (user_id);
+create table if not exists auth.mfa_challenges (
+    id uuid primary key,
+    factor_id uuid not null references auth.mfa_factors (id) on delete cascade,
+    created_at timestamptz not null,
+    verified_at timestamptz,
+    ip_address text not null,
+    otp_code text,
+    web_authn_session_data jsonb
+);
+create index if not exists mfa_challenges_factor_id_idx on auth.mfa_challenges (factor_id);
+alter table auth.mfa_factors enable row level security;
+alter table auth.mfa_challenges enable row level security;
 ";

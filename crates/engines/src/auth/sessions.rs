@@ -132,8 +132,8 @@ impl AuthEngine {
     pub(super) async fn end(&self, cx: &Context, op: SignOut) -> Result<()> {
         let Asking { user, session } = self.asking(cx).await?;
         let steps = match (op.scope, session) {
-            (SignOutScope::Local, Some(session)) => end_session(&session),
-            (SignOutScope::Others, Some(session)) => end_sessions(&user.id, Some(&session)),
+            (SignOutScope::Local, Some(session)) => end_session(&session.id),
+            (SignOutScope::Others, Some(session)) => end_sessions(&user.id, Some(&session.id)),
             (SignOutScope::Global, _) | (_, None) => end_sessions(&user.id, None),
         };
         together(&self.database, steps).await

@@ -40,6 +40,8 @@ pub struct AuthSettings {
     pub email: EmailSettings,
     /// `[auth.password]`
     pub password: PasswordSettings,
+    /// `[auth.mfa]`
+    pub mfa: MfaSettings,
     /// `[auth.rate_limit]`
     pub rate_limit: RateLimits,
 }
@@ -63,6 +65,7 @@ impl Default for AuthSettings {
             refresh_token_reuse_interval: 10,
             email: EmailSettings::default(),
             password: PasswordSettings::default(),
+            mfa: MfaSettings::default(),
             rate_limit: RateLimits::default(),
         }
     }
@@ -119,6 +122,38 @@ impl Default for PasswordSettings {
     }
 }
 
+/// `[auth.mfa]`: second factors.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MfaSettings {
+    /// Most factors of one user.
+    pub max_enrolled_factors: usize,
+    /// `[auth.mfa.totp]`
+    pub totp: TotpSettings,
+}
+
+impl Default for MfaSettings {
+    fn default() -> Self {
+        MfaSettings { max_enrolled_factors: 10, totp: TotpSettings::default() }
+    }
+}
+
+/// `[auth.mfa.totp]`: codes of an authenticator app.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TotpSettings {
+    /// Whether users can set one up.
+    pub enroll_enabled: bool,
+    /// Whether those that have one can use it.
+    pub verify_enabled: bool,
+}
+
+impl Default for TotpSettings {
+    fn default() -> Self {
+        TotpSettings { enroll_enabled: true, verify_enabled: true }
+    }
+}
+
 /// `[auth.rate_limit]`: requests of one client address; also how many it can make at once.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -129,10 +164,12 @@ pub struct RateLimits {
     pub token_refresh: u32,
     /// Anonymous users in an hour.
     pub anonymous_users: u32,
+    /// Codes of second factors that are tried in 5 minutes; also of one user.
+    pub token_verifications: u32,
 }
 
 impl Default for RateLimits {
     fn default() -> Self {
-        RateLimits { sign_in_sign_ups: 30, token_refresh: 150, anonymous_users: 30 }
+        RateLimits { sign_in_sign_ups: 30, token_refresh: 150, anonymous_users: 30, token_verifications: 30 }
     }
 }

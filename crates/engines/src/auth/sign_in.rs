@@ -1,7 +1,7 @@
 //! Signing in with a password.
 
 use serde_json::{Map, Value as Json, json};
-use truststream_kernel::{ErrorKind, Result, Secret};
+use truststream_kernel::{Result, Secret};
 use truststream_services::auth::{Session, SignInWithPassword};
 use truststream_services::database::{Filter, Step};
 
@@ -13,20 +13,11 @@ use super::error::{
 use super::moment::Moment;
 use super::rows::UserRow;
 use super::sessions::Opening;
-use super::store::{Table, both, together, unchanged, update};
-
-/// Whoever loses a race against a change of the same password reads anew.
-const ATTEMPTS: usize = 3;
+use super::store::{Table, both, racing, together, unchanged, update};
 
 impl AuthEngine {
     pub(super) async fn let_in(&self, op: &SignInWithPassword) -> Result<Session> {
-        let mut attempt = 1;
-        loop {
-            match self.try_let_in(op).await {
-                Err(error) if error.kind() == ErrorKind::Conflict && attempt < ATTEMPTS => attempt += 1,
-                done => return done,
-            }
-        }
+        racing(|| self.try_let_in(op)).await
     }
 
     async fn try_let_in(&self, op: &SignInWithPassword) -> Result<Session> {

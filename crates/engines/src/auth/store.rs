@@ -1,13 +1,17 @@
 //! The auth tables through Database operations, above every policy.
 
+use std::future::Future;
+
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
-use truststream_kernel::{Error, Result};
+use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::{
     Batch, Comparison, Database, Delete, Field, Filter, Insert, Is, Item, Operand, Operator, Order, Page,
     Query, Select, Step, TableName, Update,
 };
+
+use super::moment::Moment;
 
 /// The tables of the engine.
 #[derive(Clone, Copy)]
@@ -17,6 +21,8 @@ pub(super) enum Table {
     Sessions,
     RefreshTokens,
     AmrClaims,
+    Factors,
+    Challenges,
 }
 
 impl Table {
@@ -27,6 +33,8 @@ impl Table {
             Table::Sessions => "sessions",
             Table::RefreshTokens => "refresh_tokens",
             Table::AmrClaims => "mfa_amr_claims",
+            Table::Factors => "mfa_factors",
+            Table::Challenges => "mfa_challenges",
         };
         TableName::new("auth", name)
     }
@@ -73,6 +81,23 @@ pub(super) async fn counted<T: Stored>(database: &Database, query: Query) -> Res
     Ok((rows, total))
 }
 
+/// Whoever loses so many races against changes of the same rows is told so.
+const ATTEMPTS: usize = 5;
+
+/// Does again, reading anew, what lost a race against another change of the same rows.
+pub(super) async fn racing<T, F>(attempt: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    for _ in 1..ATTEMPTS {
+        match attempt().await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            done => return done,
+        }
+    }
+    attempt().await
+}
+
 /// Does all of the steps or none.
 pub(super) async fn together(database: &Database, steps: Vec<Step>) -> Result<()> {
     database.send(Batch::new(steps)).await.map(drop)
@@ -102,6 +127,15 @@ pub(super) fn compare(column: &str, operator: Operator, operand: Operand) -> Fil
     Filter::Compare(Comparison { field: Field::column(column), operator, quantifier: None, operand })
 }
 
+/// The column holds an earlier time.
+pub(super) fn before(column: &str, time: Moment) -> Filter {
+    compare(column, Operator::Lt, Operand::Text(time.text()))
+}
+
+pub(super) fn is_null(column: &str) -> Filter {
+    compare(column, Operator::Is, Operand::Is(Is::Null))
+}
+
 pub(super) fn is_false(column: &str) -> Filter {
     compare(column, Operator::Is, Operand::Is(Is::False))
 }
@@ -110,7 +144,7 @@ pub(super) fn is_false(column: &str) -> Filter {
 pub(super) fn unchanged(column: &str, text: Option<&str>) -> Filter {
     match text {
         Some(text) => Filter::eq(column, text),
-        None => compare(column, Operator::Is, Operand::Is(Is::Null)),
+        None => is_null(column),
     }
 }
 

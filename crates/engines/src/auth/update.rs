@@ -2,20 +2,20 @@
 
 use serde_json::{Map, Value as Json, json};
 use truststream_kernel::{Context, Error, ErrorKind, Result};
-use truststream_services::auth::{Object, UpdateUser, User, UserIdentity};
+use truststream_services::auth::{Object, UpdateUser, User};
 use truststream_services::database::{Filter, Step};
 
 use super::access::Asking;
 use super::engine::AuthEngine;
-use super::error::{duplicate, email_exists, not_admin, phone_disabled, same_password, user_already_exists};
+use super::error::{
+    duplicate, email_exists, needs_aal2_to_change, not_admin, phone_disabled, same_password,
+    user_already_exists,
+};
 use super::moment::Moment;
-use super::rows::{UserRow, identity_row};
+use super::rows::{FactorRow, UserRow, identity_row};
 use super::sessions::end_sessions;
-use super::store::{Table, both, insert, together, unchanged, update};
+use super::store::{Table, both, insert, racing, together, unchanged, update};
 use super::users::{address, merge, new_identity, providers};
-
-/// Whoever loses a race against another change of the same user reads anew.
-const ATTEMPTS: usize = 5;
 
 /// Changes of one user that are written together.
 pub(super) struct Draft {
@@ -27,9 +27,9 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(row: &UserRow, identities: Vec<UserIdentity>) -> Self {
+    pub(super) fn new(row: &UserRow, user: User) -> Self {
         Draft {
-            user: row.user(identities),
+            user,
             version: row.updated_at.clone(),
             values: Map::new(),
             steps: Vec::new(),
@@ -162,22 +162,17 @@ impl Draft {
 impl AuthEngine {
     pub(super) async fn change(&self, cx: &Context, op: &UpdateUser) -> Result<User> {
         let asking = self.asking(cx).await?;
-        self.may_change(&asking.user, op).await?;
+        self.may_change(&asking, op).await?;
         let hash = match &op.password {
             Some(password) => Some(self.passwords.hash(password).await?),
             None => None,
         };
-        let mut attempt = 1;
-        loop {
-            match self.try_change(cx, op, hash.as_deref()).await {
-                Err(error) if error.kind() == ErrorKind::Conflict && attempt < ATTEMPTS => attempt += 1,
-                done => return done,
-            }
-        }
+        racing(|| self.try_change(cx, op, hash.as_deref())).await
     }
 
     /// Refuses what a user can't change, or not to this.
-    async fn may_change(&self, user: &UserRow, op: &UpdateUser) -> Result<()> {
+    async fn may_change(&self, asking: &Asking, op: &UpdateUser) -> Result<()> {
+        let user = &asking.user;
         if op.app_metadata.is_some() {
             return Err(not_admin("Updating app_metadata requires admin privileges"));
         }
@@ -185,6 +180,13 @@ impl AuthEngine {
             return Err(phone_disabled("Phone signups are disabled"));
         }
         let email = given(&op.email).map(address).transpose()?;
+        let new_email = email.as_deref().filter(|email| user.email.as_deref() != Some(email));
+        if (op.password.is_some() || new_email.is_some()) && !asking.is_raised() {
+            let factors = self.factors(&user.id).await?;
+            if factors.iter().any(FactorRow::is_verified) {
+                return Err(needs_aal2_to_change());
+            }
+        }
         if let Some(password) = &op.password {
             self.passwords.check(password.expose())?;
             if user.is_anonymous && email.is_none() {
@@ -196,8 +198,8 @@ impl AuthEngine {
                 return Err(same_password());
             }
         }
-        let Some(email) = email.filter(|email| user.email.as_deref() != Some(email)) else { return Ok(()) };
-        match self.user_by_email(&email).await? {
+        let Some(email) = new_email else { return Ok(()) };
+        match self.user_by_email(email).await? {
             Some(_) => Err(email_exists()),
             None => Ok(()),
         }
@@ -205,7 +207,7 @@ impl AuthEngine {
 
     async fn try_change(&self, cx: &Context, op: &UpdateUser, hash: Option<&str>) -> Result<User> {
         let Asking { user: row, session } = self.asking(cx).await?;
-        let mut draft = Draft::new(&row, self.identities(vec![row.id.clone()]).await?);
+        let mut draft = Draft::new(&row, self.complete(&row).await?);
         if let Some(data) = &op.data {
             draft.user_metadata(data);
         }
@@ -220,7 +222,7 @@ impl AuthEngine {
             }
         }
         if let Some(hash) = hash {
-            draft.password(hash, session.as_deref());
+            draft.password(hash, session.as_ref().map(|session| &*session.id));
         }
         draft.write(self).await
     }

@@ -1,15 +1,15 @@
 //! Users: finding them, and making new ones.
 
 use serde_json::{Value as Json, json};
-use truststream_kernel::Result;
-use truststream_services::auth::{Object, User, UserIdentity};
+use truststream_kernel::{Error, Result};
+use truststream_services::auth::{Factor, Object, User, UserIdentity};
 use truststream_services::database::{Filter, Operand, Operator};
 use uuid::Uuid;
 
 use super::engine::AuthEngine;
 use super::error::validation_failed;
 use super::moment::Moment;
-use super::rows::{IdentityRow, UserRow};
+use super::rows::{FactorRow, IdentityRow, UserRow};
 use super::store::{Stored, all, both, compare, is_false, one};
 
 const LONGEST_ADDRESS: usize = 255;
@@ -28,21 +28,33 @@ impl AuthEngine {
         one(&self.database, Filter::eq("phone", digits(phone))).await
     }
 
-    /// The ways in which users can sign in.
-    pub(super) async fn identities(&self, users: Vec<String>) -> Result<Vec<UserIdentity>> {
-        if users.is_empty() {
+    /// Users as callers see them, with the ways in which they sign in.
+    pub(super) async fn complete_all(&self, rows: &[UserRow]) -> Result<Vec<User>> {
+        if rows.is_empty() {
             return Ok(Vec::new());
         }
+        let users = rows.iter().map(|row| row.id.clone()).collect();
         let of_users = compare("user_id", Operator::In, Operand::List(users));
-        let rows: Vec<IdentityRow> = all(&self.database, IdentityRow::query(of_users)).await?;
-        let mut identities: Vec<UserIdentity> = rows.into_iter().map(UserIdentity::from).collect();
+        let (identities, factors) = tokio::try_join!(
+            all::<IdentityRow>(&self.database, IdentityRow::query(of_users.clone())),
+            all::<FactorRow>(&self.database, FactorRow::query(of_users))
+        )?;
+        let mut identities: Vec<UserIdentity> = identities.into_iter().map(UserIdentity::from).collect();
         identities.sort_by(|one, other| one.created_at.cmp(&other.created_at));
-        Ok(identities)
+        let mut factors = factors;
+        factors.sort_by(|one, other| one.created_at.cmp(&other.created_at));
+        let complete = |row: &UserRow| {
+            let ways = identities.extract_if(.., |identity| identity.user_id == row.id).collect();
+            let factors = factors.extract_if(.., |factor| factor.user_id == row.id);
+            row.user(ways, factors.map(Factor::from).collect())
+        };
+        Ok(rows.iter().map(complete).collect())
     }
 
     /// The user as callers see it.
     pub(super) async fn complete(&self, row: &UserRow) -> Result<User> {
-        Ok(row.user(self.identities(vec![row.id.clone()]).await?))
+        let found = self.complete_all(std::slice::from_ref(row)).await?.pop();
+        found.ok_or_else(|| Error::internal("a user was lost among its identities"))
     }
 
     /// A user that is made now.

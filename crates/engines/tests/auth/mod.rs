@@ -1,6 +1,7 @@
 //! The auth engine.
 
 mod admin;
+mod factors;
 mod races;
 mod sessions;
 mod sign_up;

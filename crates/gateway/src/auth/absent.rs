@@ -20,10 +20,6 @@ pub(super) const ROUTES: &[(&str, Refuse)] = &[
     ("/reauthenticate", email),
     ("/user/identities/authorize", linking),
     ("/user/identities/{id}", linking),
-    ("/factors", factors),
-    ("/factors/{id}", factors),
-    ("/factors/{id}/challenge", factors),
-    ("/factors/{id}/verify", factors),
     ("/sso", saml),
     ("/sso/saml/metadata", saml),
     ("/sso/saml/acs", saml),
@@ -51,10 +47,6 @@ fn verify() -> Refusal {
 
 fn linking() -> Refusal {
     refuse(ErrorKind::NotFound, "manual_linking_disabled", "Manual linking is disabled")
-}
-
-fn factors() -> Refusal {
-    refuse(ErrorKind::Unsupported, "mfa_totp_enroll_not_enabled", "MFA enroll is disabled for TOTP")
 }
 
 fn saml() -> Refusal {

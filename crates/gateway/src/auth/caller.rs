@@ -30,7 +30,8 @@ impl AuthApi {
         Err(Error::new(ErrorKind::PermissionDenied, "not_admin", "User not allowed"))
     }
 
-    async fn caller(&self, headers: &HeaderMap) -> Result<Context> {
+    /// Who asks.
+    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Context> {
         if !headers.contains_key(header::AUTHORIZATION) && !headers.contains_key("apikey") {
             let message = "This endpoint requires a Bearer token";
             return Err(Error::new(ErrorKind::Unauthenticated, "no_authorization", message));

@@ -1,5 +1,6 @@
 //! How often one client may try.
 
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -14,13 +15,15 @@ const KNOWN: usize = 10_000;
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// The limits of each kind of request, by client address.
+/// The limits of each kind of request, by client address; of codes also by user, who may be tried from many.
 pub(super) struct Limits {
     pub(super) sign_up: Limit,
     pub(super) sign_in: Limit,
     pub(super) refresh: Limit,
     pub(super) anonymous: Limit,
     pub(super) user: Limit,
+    pub(super) code: Limit,
+    pub(super) code_of_user: Limit<String>,
 }
 
 impl Limits {
@@ -32,16 +35,18 @@ impl Limits {
             refresh: Limit::new(limits.token_refresh, FIVE_MINUTES),
             anonymous: Limit::new(limits.anonymous_users, HOUR),
             user: Limit::new(limits.sign_in_sign_ups, FIVE_MINUTES),
+            code: Limit::new(limits.token_verifications, FIVE_MINUTES),
+            code_of_user: Limit::new(limits.token_verifications, FIVE_MINUTES),
         }
     }
 }
 
 /// So many requests in some time, and no more than that at once.
-pub(super) struct Limit {
-    clients: Option<DefaultKeyedRateLimiter<IpAddr>>,
+pub(super) struct Limit<K: Clone + Eq + Hash = IpAddr> {
+    clients: Option<DefaultKeyedRateLimiter<K>>,
 }
 
-impl Limit {
+impl<K: Clone + Eq + Hash> Limit<K> {
     fn new(requests: u32, time: Duration) -> Self {
         let clients = NonZeroU32::new(requests).and_then(|requests| {
             let quota = Quota::with_period(time / requests.get())?.allow_burst(requests);
@@ -50,17 +55,27 @@ impl Limit {
         Limit { clients }
     }
 
-    /// Counts a request of a client.
+    /// Counts a request.
     ///
     /// # Errors
     /// `over_request_rate_limit` when it was one too many.
-    pub(super) fn count(&self, client: IpAddr) -> Result<()> {
+    pub(super) fn count_of(&self, client: &K) -> Result<()> {
         // A limit of none lets nobody through.
         let Some(clients) = &self.clients else { return Err(over_limit()) };
         if clients.len() > KNOWN {
             clients.retain_recent();
         }
-        clients.check_key(&household(client)).map_err(|_| over_limit())
+        clients.check_key(client).map_err(|_| over_limit())
+    }
+}
+
+impl Limit {
+    /// Counts a request from an address.
+    ///
+    /// # Errors
+    /// `over_request_rate_limit` when it was one too many.
+    pub(super) fn count(&self, client: IpAddr) -> Result<()> {
+        self.count_of(&household(client))
     }
 }
 

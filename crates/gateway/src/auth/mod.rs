@@ -4,6 +4,7 @@ mod absent;
 mod admin;
 mod body;
 mod caller;
+mod factors;
 mod limits;
 mod public;
 mod reply;
@@ -16,7 +17,7 @@ mod tests;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use axum::{Router, middleware};
 use truststream_kernel::{Error, ErrorKind};
 
@@ -40,11 +41,17 @@ pub fn router(state: GatewayState) -> Router {
         .route("/token", post(session::token))
         .route("/logout", post(session::sign_out))
         .route("/user", get(user::show).put(user::update))
+        .route("/factors", post(factors::enroll))
+        .route("/factors/{id}", delete(factors::unenroll))
+        .route("/factors/{id}/challenge", post(factors::challenge))
+        .route("/factors/{id}/verify", post(factors::verify))
         .route("/settings", get(public::settings))
         .route("/health", get(public::health))
         .route("/.well-known/jwks.json", get(public::keys))
         .route("/admin/users", get(admin::list).post(admin::create))
-        .route("/admin/users/{id}", get(admin::show).put(admin::update).delete(admin::remove));
+        .route("/admin/users/{id}", get(admin::show).put(admin::update).delete(admin::remove))
+        .route("/admin/users/{id}/factors", get(factors::list))
+        .route("/admin/users/{id}/factors/{factor}", delete(factors::remove));
     let routes = absent::ROUTES
         .iter()
         .fold(routes, |routes, (path, refusal)| routes.route(path, any(move || async move { refusal() })));

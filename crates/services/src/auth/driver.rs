@@ -6,9 +6,10 @@ use serde_json::Value as Json;
 use truststream_kernel::{Context, Features, Identity, Result};
 
 use super::{
-    AdminCreateUser, AdminDeleteUser, AdminGetUser, AdminListUsers, AdminUpdateUser, Authenticate, GetUser,
+    AdminCreateUser, AdminDeleteFactor, AdminDeleteUser, AdminGetUser, AdminListFactors, AdminListUsers,
+    AdminUpdateUser, Authenticate, Challenge, ChallengeFactor, EnrollFactor, EnrolledFactor, Factor, GetUser,
     PublicKeys, PublicSettings, Refresh, Session, Settings, SignInWithPassword, SignOut, SignUp, SignedUp,
-    UpdateUser, User, UserPage,
+    UnenrollFactor, UpdateUser, User, UserPage, VerifyFactor,
 };
 
 /// Auth. Errors carry Supabase Auth's codes (`invalid_credentials`, `user_already_exists`,
@@ -53,11 +54,42 @@ pub trait AuthDriver: Send + Sync + 'static {
     /// The calling user. Refused when its session has ended.
     fn get_user(&self, cx: &Context, op: &GetUser) -> impl Future<Output = Result<User>> + Send;
 
-    /// Changes the calling user. Refused when its session has ended.
+    /// Changes the calling user. Refused when its session has ended; who has a verified second factor changes
+    /// address, number and password in a session of level `aal2` only.
     fn update_user(&self, cx: &Context, op: &UpdateUser) -> impl Future<Output = Result<User>> + Send;
 
     /// Ends sessions of the calling user.
     fn sign_out(&self, cx: &Context, op: &SignOut) -> impl Future<Output = Result<()>> + Send;
+
+    /// Makes a second factor of the calling user.
+    ///
+    /// # Behavior
+    /// Who has a verified factor needs a session of level `aal2` for another one.
+    fn enroll_factor(
+        &self,
+        cx: &Context,
+        op: &EnrollFactor,
+    ) -> impl Future<Output = Result<EnrolledFactor>> + Send;
+
+    /// Asks for a code of a factor of the calling user.
+    fn challenge_factor(
+        &self,
+        cx: &Context,
+        op: &ChallengeFactor,
+    ) -> impl Future<Output = Result<Challenge>> + Send;
+
+    /// Answers a challenge, and raises the session.
+    ///
+    /// # Behavior
+    /// A challenge is answered once, before it expires, from where it was asked for; of several answers with
+    /// one code, one is right. The user's sessions below `aal2` end.
+    fn verify_factor(&self, cx: &Context, op: &VerifyFactor) -> impl Future<Output = Result<Session>> + Send;
+
+    /// Ends a factor of the calling user.
+    ///
+    /// # Behavior
+    /// A verified one only in a session of level `aal2`.
+    fn unenroll_factor(&self, cx: &Context, op: &UnenrollFactor) -> impl Future<Output = Result<()>> + Send;
 
     /// Makes a user as an operator.
     fn admin_create_user(
@@ -89,6 +121,20 @@ pub trait AuthDriver: Send + Sync + 'static {
         cx: &Context,
         op: &AdminDeleteUser,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Lists the factors of a user.
+    fn admin_list_factors(
+        &self,
+        cx: &Context,
+        op: &AdminListFactors,
+    ) -> impl Future<Output = Result<Vec<Factor>>> + Send;
+
+    /// Ends a factor of a user as an operator.
+    fn admin_delete_factor(
+        &self,
+        cx: &Context,
+        op: &AdminDeleteFactor,
+    ) -> impl Future<Output = Result<Factor>> + Send;
 
     /// What can be done here without signing in.
     fn settings(&self, cx: &Context, op: &Settings) -> impl Future<Output = Result<PublicSettings>> + Send;

@@ -11,5 +11,7 @@ truststream_kernel::features! {
         PasswordHashes = "password_hashes",
         /// Users kept as an empty shell when they are deleted.
         SoftDelete = "soft_delete",
+        /// Second factors: codes of an authenticator app.
+        SecondFactors = "second_factors",
     }
 }

@@ -5,6 +5,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use super::Factor;
+
 /// A JSON object.
 pub type Object = Map<String, Json>;
 
@@ -52,6 +54,9 @@ pub struct User {
     /// The ways in which it can sign in.
     #[serde(default)]
     pub identities: Vec<UserIdentity>,
+    /// What it proves itself with besides its password.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub factors: Vec<Factor>,
     /// When it was made.
     pub created_at: String,
     /// When it was changed last.

@@ -8,7 +8,11 @@ use std::fmt;
 
 use truststream_kernel::{FeatureSet, Identity, Requires, Secret, operations};
 
-use super::{AuthDriver, AuthFeature, Object, PublicSettings, Session, SignedUp, User, UserPage};
+use super::{
+    AdminDeleteFactor, AdminListFactors, AuthDriver, AuthFeature, Challenge, ChallengeFactor, EnrollFactor,
+    EnrolledFactor, Factor, Object, PublicSettings, Session, SignedUp, UnenrollFactor, User, UserPage,
+    VerifyFactor,
+};
 
 operations! {
     /// The Auth service.
@@ -20,11 +24,17 @@ operations! {
         GetUser => get_user -> User, Read, true;
         UpdateUser => update_user -> User, Write, false;
         SignOut => sign_out -> (), Write, true;
+        EnrollFactor => enroll_factor -> EnrolledFactor, Write, false;
+        ChallengeFactor => challenge_factor -> Challenge, Write, false;
+        VerifyFactor => verify_factor -> Session, Write, false;
+        UnenrollFactor => unenroll_factor -> (), Write, false;
         AdminCreateUser => admin_create_user -> User, Write, false;
         AdminListUsers => admin_list_users -> UserPage, Read, true;
         AdminGetUser => admin_get_user -> User, Read, true;
         AdminUpdateUser => admin_update_user -> User, Write, false;
         AdminDeleteUser => admin_delete_user -> (), Write, false;
+        AdminListFactors => admin_list_factors -> Vec<Factor>, Read, true;
+        AdminDeleteFactor => admin_delete_factor -> Factor, Write, false;
         Settings => settings -> PublicSettings, Read, true;
         PublicKeys => public_keys -> serde_json::Value, Read, true;
     }

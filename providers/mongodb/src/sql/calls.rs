@@ -42,6 +42,7 @@ impl Translator<'_, '_> {
             ("clock_timestamp", []) => Ok(Term::new(constant(clock::now()), Type::Timestamptz)),
             ("current_timestamp", _)
             | ("current_date" | "current_user" | "current_role" | "session_user", []) => self.keyword(name),
+            ("timezone", [zone, moment]) => self.at_time_zone(moment, zone),
             ("gen_random_uuid" | "uuid_generate_v4", []) => {
                 Term::value(&Value::Uuid(Uuid::new_v4()), &Type::Uuid)
             }

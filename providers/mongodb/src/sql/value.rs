@@ -78,6 +78,7 @@ impl<'a> Translator<'_, 'a> {
             Expr::Function(function) if function.over.is_some() => self.windowed(function),
             Expr::Function(function) if is_aggregate(function) => self.aggregate(function),
             Expr::Function(function) => self.function(function, hint),
+            Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),
             Expr::Subquery(query) => self.scalar(query, hint),
             Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
                 let term = self.value(expr, hint)?;

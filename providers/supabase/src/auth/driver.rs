@@ -5,9 +5,11 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value as Json, json};
 use truststream_kernel::{Context, FeatureSet, Features, Identity, Result, Secret};
 use truststream_services::auth::{
-    AdminCreateUser, AdminDeleteUser, AdminGetUser, AdminListUsers, AdminUpdateUser, AuthDriver, AuthFeature,
-    Authenticate, Client as Caller, GetUser, PublicKeys, PublicSettings, Refresh, Session, Settings,
-    SignInWithPassword, SignOut, SignOutScope, SignUp, SignedUp, UpdateUser, User, UserAttributes, UserPage,
+    AdminCreateUser, AdminDeleteFactor, AdminDeleteUser, AdminGetUser, AdminListFactors, AdminListUsers,
+    AdminUpdateUser, AuthDriver, AuthFeature, Authenticate, Challenge, ChallengeFactor, Client as Caller,
+    EnrollFactor, EnrolledFactor, Factor, GetUser, PublicKeys, PublicSettings, Refresh, Session, Settings,
+    SignInWithPassword, SignOut, SignOutScope, SignUp, SignedUp, UnenrollFactor, UpdateUser, User,
+    UserAttributes, UserPage, VerifyFactor,
 };
 
 use super::keys::ProjectKeys;
@@ -99,7 +101,7 @@ fn user(reply: &Reply) -> Result<User> {
 fn complete(mut user: Map<String, Json>) -> Result<User> {
     let defaults = json!({
         "aud": "", "role": "", "email": "", "phone": "", "app_metadata": {}, "user_metadata": {},
-        "identities": [], "created_at": "", "updated_at": "", "is_anonymous": false,
+        "identities": [], "factors": [], "created_at": "", "updated_at": "", "is_anonymous": false,
     });
     for (name, default) in defaults.as_object().into_iter().flatten() {
         let value = user.entry(name.clone()).or_insert(Json::Null);
@@ -184,6 +186,45 @@ impl AuthDriver for RemoteAuth {
         };
         let request = self.client.request(cx, Method::POST, &["auth", "v1", "logout"])?;
         ask(request.query(&[("scope", scope)]), true, of_auth_api).await.map(drop)
+    }
+
+    async fn enroll_factor(&self, cx: &Context, op: &EnrollFactor) -> Result<EnrolledFactor> {
+        let body = object([
+            ("factor_type", Some(Json::from(op.factor_type.as_str()))),
+            ("friendly_name", Some(Json::from(op.friendly_name.as_str()))),
+            ("issuer", text(&op.issuer)),
+            ("phone", text(&op.phone)),
+        ]);
+        let request = self.client.request(cx, Method::POST, &["auth", "v1", "factors"])?;
+        decode(&ask(with_json(request, &body), true, of_auth_api).await?)
+    }
+
+    async fn challenge_factor(&self, cx: &Context, op: &ChallengeFactor) -> Result<Challenge> {
+        let path = ["auth", "v1", "factors", &op.factor, "challenge"];
+        let request = from(self.client.request(cx, Method::POST, &path)?, &op.client);
+        decode(&ask(with_json(request, &json!({})), true, of_auth_api).await?)
+    }
+
+    async fn verify_factor(&self, cx: &Context, op: &VerifyFactor) -> Result<Session> {
+        let path = ["auth", "v1", "factors", &op.factor, "verify"];
+        let body = json!({ "challenge_id": op.challenge, "code": op.code.expose() });
+        let request = from(self.client.request(cx, Method::POST, &path)?, &op.client);
+        session(&ask(with_json(request, &body), true, of_auth_api).await?)
+    }
+
+    async fn unenroll_factor(&self, cx: &Context, op: &UnenrollFactor) -> Result<()> {
+        let request = self.client.request(cx, Method::DELETE, &["auth", "v1", "factors", &op.factor])?;
+        ask(request, true, of_auth_api).await.map(drop)
+    }
+
+    async fn admin_list_factors(&self, cx: &Context, op: &AdminListFactors) -> Result<Vec<Factor>> {
+        let path = ["auth", "v1", "admin", "users", &op.user, "factors"];
+        decode(&ask(self.client.request(cx, Method::GET, &path)?, false, of_auth_api).await?)
+    }
+
+    async fn admin_delete_factor(&self, cx: &Context, op: &AdminDeleteFactor) -> Result<Factor> {
+        let path = ["auth", "v1", "admin", "users", &op.user, "factors", &op.factor];
+        decode(&ask(self.client.request(cx, Method::DELETE, &path)?, true, of_auth_api).await?)
     }
 
     async fn admin_create_user(&self, cx: &Context, op: &AdminCreateUser) -> Result<User> {
