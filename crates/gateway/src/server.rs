@@ -129,7 +129,7 @@ fn connection(stream: TcpStream, peer: SocketAddr, app: &Router, graceful: &Grac
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).pipeline_flush(true);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
     let connection =
         builder.serve_connection_with_upgrades(TokioIo::new(Lenient::new(stream)), service).into_owned();
     let connection = graceful.watch(connection);
