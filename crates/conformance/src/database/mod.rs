@@ -203,6 +203,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     routines::decide_in_policies: Functions,
     raw::statements_are_run_with_bound_values: RawQueries,
     programs::move_rows_or_fail_whole: Functions,
+    programs::insert_rows_of_defaults: Functions,
     programs::loop_over_numbers_and_rows: Functions,
     programs::write_instead_of_a_view: Functions,
     programs::end_as_postgres_ends_them: Functions,

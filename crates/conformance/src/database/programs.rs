@@ -37,6 +37,26 @@ pub(super) async fn move_rows_or_fail_whole(env: Env<DatabaseService>) -> Outcom
     Ok(())
 }
 
+pub(super) async fn insert_rows_of_defaults(env: Env<DatabaseService>) -> Outcome {
+    let database = programmed(&env).await?;
+    assert_eq!(call(&database, "open_ticket", "{}").await?, "1");
+    call(&database, "open_tickets", r#"{"label":"a"}"#).await?;
+    let tickets = Query::all().columns(&["id", "label"]).ordered(&["id"]);
+    assert_eq!(
+        read(&database, "tickets", tickets).await?,
+        concat!(
+            r#"[{"id":1,"label":"none"},{"id":2,"label":"none"},{"id":3,"label":"none"},"#,
+            r#"{"id":4,"label":"a"},{"id":5,"label":"A"}]"#
+        )
+    );
+    let times = Query::all().columns(&["opened", "shown"]).ordered(&["id"]);
+    let times: Vec<serde_json::Value> = serde_json::from_str(&read(&database, "tickets", times).await?)?;
+    for row in times {
+        assert_eq!(row["opened"], format!("{}+00:00", row["shown"].as_str().unwrap_or_default()), "{row}");
+    }
+    Ok(())
+}
+
 pub(super) async fn loop_over_numbers_and_rows(env: Env<DatabaseService>) -> Outcome {
     let database = programmed(&env).await?;
     assert_eq!(

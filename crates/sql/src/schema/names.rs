@@ -1,6 +1,6 @@
 //! Names: of tables as statements write them, and of constraints as PostgreSQL makes them up.
 
-use sqlparser::ast::{Ident, ObjectName};
+use sqlparser::ast::{Expr, Ident, ObjectName};
 use truststream_services::database::{Catalog, TableName};
 
 /// Bytes of an identifier; PostgreSQL's `NAMEDATALEN` less one.
@@ -70,6 +70,11 @@ pub(crate) fn relation_taken(catalog: &Catalog, schema: &str, name: &str) -> boo
             || definition.unique_keys.iter().any(|key| key.name == name)
     }) || catalog.partition(&TableName::new(schema, name)).is_some()
         || catalog.sequences.contains_key(&TableName::new(schema, name))
+}
+
+/// Whether a value is the word for what the column is by default.
+pub fn is_default(expr: &Expr) -> bool {
+    matches!(expr, Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("default"))
 }
 
 #[cfg(test)]

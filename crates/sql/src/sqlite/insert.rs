@@ -7,11 +7,11 @@ use truststream_kernel::{Error, Result, Type};
 use truststream_services::database::{Column, PolicyCommand, Table, TableName};
 
 use super::target::Target;
-use super::write::{self, Rules, Write, assignments, fitted, is_default, last, returning, value, within};
+use super::write::{self, Rules, Write, assignments, fitted, last, returning, value, within};
 use super::{row_ids, trigger};
 use crate::expression::{Columns, Relation, Term, TermType, Translator, Unsupported, file_name};
 use crate::quote::quote;
-use crate::schema::ident;
+use crate::schema::{ident, is_default};
 
 pub(super) fn insert(translator: &mut Translator<'_>, insert: &Insert, rules: &Rules<'_>) -> Result<Write> {
     let TableObject::TableName(name) = &insert.table else {

@@ -14,7 +14,7 @@ use super::target::Target;
 use super::{numbers, trigger};
 use crate::expression::{Relation, Scope, Term, Translator, Unsupported, file_name};
 use crate::quote::{literal, quote};
-use crate::schema::{ident, parts};
+use crate::schema::{ident, is_default, parts};
 
 /// The condition under which a command may touch existing rows of a table.
 pub type Guard<'a> = dyn Fn(&TableName, PolicyCommand) -> Result<Option<String>> + 'a;
@@ -107,11 +107,6 @@ pub(super) fn value(
         return Ok(default.unwrap_or_else(|| "NULL".into()));
     }
     assigned(translator, expr, &column.ty)
-}
-
-/// Whether a value is the word for what the column is by default.
-pub(super) fn is_default(expr: &Expr) -> bool {
-    matches!(expr, Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("default"))
 }
 
 /// An expression as a value of a column.

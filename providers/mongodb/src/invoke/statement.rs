@@ -1,5 +1,7 @@
 //! Statements that write, as functions have them: `insert`, `update`, `delete`.
 
+use std::borrow::Cow;
+
 use mongodb::bson::{Bson, Document};
 use sqlparser::ast::{
     Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, ObjectName, OnConflict, OnConflictAction,
@@ -7,7 +9,7 @@ use sqlparser::ast::{
 };
 use truststream_kernel::{Error, ErrorKind, Result, Value};
 use truststream_services::database::{Column, Function, PolicyCommand, Table, TableName};
-use truststream_sql::schema::table_name;
+use truststream_sql::schema::{is_default, table_name};
 
 use super::{Called, Columns};
 use crate::cast::cast;
@@ -24,7 +26,7 @@ use crate::write::{Rows, key_of};
 enum Parts<'s> {
     Insert {
         columns: Vec<&'s Column>,
-        source: &'s Query,
+        source: Source<'s>,
         /// What is done about a row whose key exists: whether it is merged, and its key.
         conflict: Option<(bool, Option<Vec<String>>)>,
     },
@@ -35,6 +37,13 @@ enum Parts<'s> {
     Delete {
         selection: Option<&'s Expr>,
     },
+}
+
+/// Where the rows of an `insert` come from.
+enum Source<'s> {
+    Query(Cow<'s, Query>),
+    /// So many rows of defaults.
+    Defaults(usize),
 }
 
 struct Read<'s> {
@@ -62,12 +71,7 @@ fn read<'s>(schema: &'s Schema, function: &Function, statement: &'s Statement) -
             let name = named(name);
             let target = Target::find(catalog, &name)?;
             let table = target.table;
-            let source = insert.source.as_deref().ok_or_else(|| refused(statement))?;
-            let mut columns = columns(table, &name, insert)?;
-            if let (true, SetExpr::Values(values)) = (insert.columns.is_empty(), source.body.as_ref()) {
-                // The first columns get the values, the others their defaults.
-                columns.truncate(values.rows.first().map_or(0, |row| row.content.len()));
-            }
+            let (columns, source) = given(columns(table, &name, insert)?, insert);
             let conflict = conflict(insert, &columns).ok_or_else(|| refused(statement))?;
             let alias =
                 insert.table_alias.as_ref().map_or_else(|| name.name.clone(), |one| ident(&one.alias));
@@ -90,6 +94,36 @@ fn read<'s>(schema: &'s Schema, function: &Function, statement: &'s Statement) -
         }
         other => Err(refused(other)),
     }
+}
+
+/// The columns that a statement gives values of, and these: what it has as `default` is as if it were not named.
+fn given<'s>(mut columns: Vec<&'s Column>, insert: &'s Insert) -> (Vec<&'s Column>, Source<'s>) {
+    let Some(source) = insert.source.as_deref() else { return (Vec::new(), Source::Defaults(1)) };
+    let as_it_is = Source::Query(Cow::Borrowed(source));
+    let SetExpr::Values(values) = source.body.as_ref() else { return (columns, as_it_is) };
+    let width = values.rows.first().map_or(0, |row| row.content.len());
+    if insert.columns.is_empty() {
+        // The first columns get the values, the others their defaults.
+        columns.truncate(width);
+    }
+    let is_default = |at: &usize| values.rows.iter().all(|row| row.content.get(*at).is_some_and(is_default));
+    let left_out: Vec<usize> = (0..width).filter(is_default).collect();
+    if left_out.is_empty() || columns.len() != width {
+        return (columns, as_it_is);
+    }
+    if left_out.len() == width {
+        return (Vec::new(), Source::Defaults(values.rows.len()));
+    }
+    let mut source = source.clone();
+    if let SetExpr::Values(values) = source.body.as_mut() {
+        for at in left_out.into_iter().rev() {
+            columns.remove(at);
+            for row in &mut values.rows {
+                row.content.remove(at);
+            }
+        }
+    }
+    (columns, Source::Query(Cow::Owned(source)))
 }
 
 fn target(table: &TableWithJoins, named: impl Fn(&ObjectName) -> TableName) -> Option<(TableName, String)> {
@@ -162,8 +196,13 @@ fn made(planner: &mut Planner<'_>, (function, arguments): Called<'_>, read: &Rea
         Parts::Insert { columns, source, .. } => {
             let declared: Vec<_> =
                 columns.iter().map(|column| (column.name.clone(), unbounded(&column.ty))).collect();
-            let rows = Translator::step(planner, function, arguments, source, Some(&declared))?;
-            Ok(Made { source: Some(rows), changes: None })
+            let rows = match source {
+                Source::Query(source) => {
+                    Some(Translator::step(planner, function, arguments, source, Some(&declared))?)
+                }
+                Source::Defaults(_) => None,
+            };
+            Ok(Made { source: rows, changes: None })
         }
         Parts::Update { assignments, selection } => {
             let mut set = Vec::new();
@@ -267,11 +306,19 @@ impl Work {
         let named = (read.target.name, read.target.table);
         let (readable, returns) = (made.changes.is_some(), stages.is_some());
         let rows = match (&read.parts, made) {
-            (Parts::Insert { columns, conflict, .. }, Made { source: Some(rows), .. }) => {
+            (Parts::Insert { columns, source, conflict }, Made { source: made, .. }) => {
                 let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
                 self.may_write(named.0, PolicyCommand::Insert, &names)?;
-                let found =
-                    self.documents(crate::plan::Plan { collection: rows.from, stages: rows.stages }).await?;
+                let found = match (source, made) {
+                    (Source::Defaults(rows), _) => vec![Document::new(); *rows],
+                    (Source::Query(_), Some(rows)) => {
+                        let plan = crate::plan::Plan { collection: rows.from, stages: rows.stages };
+                        self.documents(plan).await?
+                    }
+                    (Source::Query(_), None) => {
+                        return Err(Error::internal("a statement without what it writes"));
+                    }
+                };
                 let rows = values(schema, columns, &found)?;
                 let conflict = conflict
                     .as_ref()
