@@ -278,7 +278,8 @@ async fn what_is_not_here_says_so_in_json() {
         (Method::POST, "/recover", 400, "email_provider_disabled"),
         (Method::POST, "/otp", 422, "otp_disabled"),
         (Method::GET, "/verify?token=x&type=signup", 403, "otp_expired"),
-        (Method::POST, "/factors", 422, "mfa_totp_enroll_not_enabled"),
+        (Method::POST, "/factors", 401, "no_authorization"),
+        (Method::PUT, "/factors", 405, "validation_failed"),
         (Method::GET, "/authorize?provider=github", 400, "validation_failed"),
         (Method::POST, "/logout?scope=moon", 401, "no_authorization"),
     ] {

@@ -8,6 +8,8 @@ use truststream_services::database::{Format, Media, PlanFormat};
 const OBJECT: &str = "application/vnd.pgrst.object+json";
 const ARRAY: &str = "application/vnd.pgrst.array+json";
 const PLAN: &str = "application/vnd.pgrst.plan";
+/// What can be asked of a plan, in the order in which it is told.
+const PLAN_OPTIONS: &[&str] = &["analyze", "verbose", "settings", "buffers", "wal"];
 
 /// The representation a request wants, and the `Content-Type` of its reply.
 #[derive(Clone, Debug)]
@@ -90,13 +92,18 @@ fn one(range: &str, plan: bool) -> Option<Accepted> {
             let option = |name: &str| {
                 parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.trim_matches('"'))
             };
-            // Clients send an empty list where they want none.
-            let options =
-                option("options").unwrap_or_default().split('|').filter(|option| !option.is_empty());
-            let options = options.map(str::to_owned).collect();
+            // Clients send an empty list where they want none; what there is not is passed over.
+            let wanted: Vec<&str> = option("options").unwrap_or_default().split('|').collect();
+            let options = PLAN_OPTIONS.iter().filter(|option| wanted.contains(option));
+            let options: Vec<String> = options.map(|option| (*option).to_owned()).collect();
             let shown = if json { "json" } else { "text" };
-            let inner = option("for").unwrap_or("application/json");
-            let content_type = format!("{PLAN}+{shown}; for=\"{inner}\"; charset=utf-8");
+            let inner = match option("for").unwrap_or("application/json") {
+                "application/vnd.pgrst.object" => OBJECT,
+                inner => inner,
+            };
+            let told =
+                if options.is_empty() { String::new() } else { format!("; options={}", options.join("|")) };
+            let content_type = format!("{PLAN}+{shown}; for=\"{inner}\"{told}; charset=utf-8");
             accepted(Media::Plan(PlanFormat { json, options }), false, content_type)
         }
         "text/plain" | "application/octet-stream" | "text/xml" => {
@@ -154,6 +161,18 @@ mod tests {
         .unwrap();
         let Media::Plan(plan) = &plan[0].format.media else { panic!() };
         assert_eq!((plan.json, plan.options.len()), (true, 2));
+        let told = |accept: &str| negotiate(Some(accept), true).unwrap()[0].content_type.clone();
+        assert_eq!(
+            told(
+                "application/vnd.pgrst.plan+json; for=\"application/vnd.pgrst.object\"; options=verbose|x|analyze"
+            ),
+            "application/vnd.pgrst.plan+json; for=\"application/vnd.pgrst.object+json\"; \
+             options=analyze|verbose; charset=utf-8"
+        );
+        assert_eq!(
+            told("application/vnd.pgrst.plan"),
+            "application/vnd.pgrst.plan+text; for=\"application/json\"; charset=utf-8"
+        );
         // As supabase-js asks without any option.
         let none = "application/vnd.pgrst.plan+text; for=\"application/json\"; options=;";
         let Media::Plan(plan) = &negotiate(Some(none), true).unwrap()[0].format.media else { panic!() };

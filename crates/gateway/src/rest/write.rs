@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde_json::{Map, Value as Json};
 use truststream_kernel::{self as kernel, Error, ErrorKind, Result};
 use truststream_services::database::{
-    Comparison, Delete, Describe, Filter, Format, Insert, OnConflict, Operand, Operator, Page, Query,
+    Comparison, Delete, Describe, Filter, Format, Insert, Media, OnConflict, Operand, Operator, Page, Query,
     Returning, Transaction, Update, WriteOptions,
 };
 
@@ -210,6 +210,12 @@ fn written(
     kinds: &[Kind],
 ) -> Response<Body> {
     let applied = request.prefer.applied(kinds, state.settings.rest.tx_end);
+    if matches!(accepted.format.media, Media::Plan(_)) {
+        // Nothing was written.
+        return Reply::new(StatusCode::OK, page)
+            .body(request, page, &accepted.content_type)
+            .finish(request, page);
+    }
     let shows = request.prefer.returning == Some(Returning::Representation);
     let reply = Reply::new(if shows { shown } else { silent }, page)
         .header(header::CONTENT_RANGE, Some(range))

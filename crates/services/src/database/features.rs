@@ -17,6 +17,8 @@ truststream_kernel::features! {
         Functions = "functions",
         /// Explained queries.
         Explain = "explain",
+        /// Plans of writes and of function calls, which are not done then.
+        ExplainWrites = "explain_writes",
         /// GeoJSON replies.
         GeoJson = "geojson",
         /// Media types answered by handlers in the database.

@@ -1,7 +1,5 @@
 //! Statements that write, as functions have them: `insert`, `update`, `delete`.
 
-use std::borrow::Cow;
-
 use mongodb::bson::{Bson, Document};
 use sqlparser::ast::{
     Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, ObjectName, OnConflict, OnConflictAction,
@@ -41,7 +39,9 @@ enum Parts<'s> {
 
 /// Where the rows of an `insert` come from.
 enum Source<'s> {
-    Query(Cow<'s, Query>),
+    Query(&'s Query),
+    /// One without the values that are left to their defaults.
+    Rest(Box<Query>),
     /// So many rows of defaults.
     Defaults(usize),
 }
@@ -99,7 +99,7 @@ fn read<'s>(schema: &'s Schema, function: &Function, statement: &'s Statement) -
 /// The columns that a statement gives values of, and these: what it has as `default` is as if it were not named.
 fn given<'s>(mut columns: Vec<&'s Column>, insert: &'s Insert) -> (Vec<&'s Column>, Source<'s>) {
     let Some(source) = insert.source.as_deref() else { return (Vec::new(), Source::Defaults(1)) };
-    let as_it_is = Source::Query(Cow::Borrowed(source));
+    let as_it_is = Source::Query(source);
     let SetExpr::Values(values) = source.body.as_ref() else { return (columns, as_it_is) };
     let width = values.rows.first().map_or(0, |row| row.content.len());
     if insert.columns.is_empty() {
@@ -114,8 +114,8 @@ fn given<'s>(mut columns: Vec<&'s Column>, insert: &'s Insert) -> (Vec<&'s Colum
     if left_out.len() == width {
         return (Vec::new(), Source::Defaults(values.rows.len()));
     }
-    let mut source = source.clone();
-    if let SetExpr::Values(values) = source.body.as_mut() {
+    let mut rest = Box::new(source.clone());
+    if let SetExpr::Values(values) = rest.body.as_mut() {
         for at in left_out.into_iter().rev() {
             columns.remove(at);
             for row in &mut values.rows {
@@ -123,7 +123,7 @@ fn given<'s>(mut columns: Vec<&'s Column>, insert: &'s Insert) -> (Vec<&'s Colum
             }
         }
     }
-    (columns, Source::Query(Cow::Owned(source)))
+    (columns, Source::Rest(rest))
 }
 
 fn target(table: &TableWithJoins, named: impl Fn(&ObjectName) -> TableName) -> Option<(TableName, String)> {
@@ -196,13 +196,13 @@ fn made(planner: &mut Planner<'_>, (function, arguments): Called<'_>, read: &Rea
         Parts::Insert { columns, source, .. } => {
             let declared: Vec<_> =
                 columns.iter().map(|column| (column.name.clone(), unbounded(&column.ty))).collect();
-            let rows = match source {
-                Source::Query(source) => {
-                    Some(Translator::step(planner, function, arguments, source, Some(&declared))?)
-                }
-                Source::Defaults(_) => None,
+            let source = match source {
+                Source::Query(source) => *source,
+                Source::Rest(source) => &**source,
+                Source::Defaults(_) => return Ok(Made { source: None, changes: None }),
             };
-            Ok(Made { source: rows, changes: None })
+            let rows = Translator::step(planner, function, arguments, source, Some(&declared))?;
+            Ok(Made { source: Some(rows), changes: None })
         }
         Parts::Update { assignments, selection } => {
             let mut set = Vec::new();
@@ -311,13 +311,11 @@ impl Work {
                 self.may_write(named.0, PolicyCommand::Insert, &names)?;
                 let found = match (source, made) {
                     (Source::Defaults(rows), _) => vec![Document::new(); *rows],
-                    (Source::Query(_), Some(rows)) => {
+                    (_, Some(rows)) => {
                         let plan = crate::plan::Plan { collection: rows.from, stages: rows.stages };
                         self.documents(plan).await?
                     }
-                    (Source::Query(_), None) => {
-                        return Err(Error::internal("a statement without what it writes"));
-                    }
+                    (_, None) => return Err(Error::internal("a statement without what it writes")),
                 };
                 let rows = values(schema, columns, &found)?;
                 let conflict = conflict

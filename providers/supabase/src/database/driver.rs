@@ -34,14 +34,15 @@ impl RemoteDatabase {
     /// plans), it refuses itself.
     pub fn declares() -> Features {
         use DatabaseFeature::{
-            Aggregates, CompositeColumns, Embeds, Explain, FullText, Functions, GeoJson, Handlers,
-            MediaHandlers, Partitions, Policies, Ranges, Regex, Representations, RequestFacts,
+            Aggregates, CompositeColumns, Embeds, Explain, ExplainWrites, FullText, Functions, GeoJson,
+            Handlers, MediaHandlers, Partitions, Policies, Ranges, Regex, Representations, RequestFacts,
         };
         let native = [
             Aggregates,
             CompositeColumns,
             Embeds,
             Explain,
+            ExplainWrites,
             FullText,
             Functions,
             GeoJson,

@@ -2,7 +2,7 @@
 
 use truststream_kernel::{Body, Effect, FeatureSet, Requires};
 
-use super::needs::query_needs;
+use super::needs::needs_in;
 use super::shape;
 use super::{Format, Transaction};
 use crate::database::{Count, DatabaseFeature, Filter, Query, TableName};
@@ -58,7 +58,7 @@ pub struct NamedArgument {
 
 impl Requires for Invoke {
     fn needs(&self) -> FeatureSet {
-        query_needs(&self.query).with(DatabaseFeature::Functions)
+        needs_in(&self.query, &self.format).with(DatabaseFeature::Functions)
     }
 
     fn effect(&self) -> Option<Effect> {

@@ -2,7 +2,15 @@
 
 use truststream_kernel::FeatureSet;
 
-use crate::database::{DatabaseFeature, Filter, Item, Operator, Query};
+use crate::database::{DatabaseFeature, Filter, Format, Item, Media, Operator, Query};
+
+/// The features that a write or a call needs. Where it can't be planned it must not be done instead.
+pub(super) fn needs_in(query: &Query, format: &Format) -> FeatureSet {
+    match format.media {
+        Media::Plan(_) => query_needs(query).with(DatabaseFeature::ExplainWrites),
+        _ => query_needs(query),
+    }
+}
 
 /// The features that a query needs.
 pub(super) fn query_needs(query: &Query) -> FeatureSet {

@@ -2,7 +2,7 @@
 
 use truststream_kernel::{Body, FeatureSet, Requires};
 
-use super::needs::query_needs;
+use super::needs::needs_in;
 use super::shape;
 use super::{Format, Returning, Transaction};
 use crate::database::{Count, Query, TableName};
@@ -69,7 +69,7 @@ impl Insert {
 
 impl Requires for Insert {
     fn needs(&self) -> FeatureSet {
-        query_needs(&self.query)
+        needs_in(&self.query, &self.options.format)
     }
 
     fn shape(&self, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
@@ -110,7 +110,7 @@ impl Update {
 
 impl Requires for Update {
     fn needs(&self) -> FeatureSet {
-        query_needs(&self.query)
+        needs_in(&self.query, &self.options.format)
     }
 
     fn shape(&self, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
@@ -138,7 +138,7 @@ impl Delete {
 
 impl Requires for Delete {
     fn needs(&self) -> FeatureSet {
-        query_needs(&self.query)
+        needs_in(&self.query, &self.options.format)
     }
 
     fn shape(&self, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
