@@ -121,6 +121,7 @@ pub const CASES: &[Case<DatabaseService>] = cases!(DatabaseService {
     writing::rows_are_written_all_or_none,
     returning::representations,
     returning::nothing_unless_asked,
+    returning::plans_are_not_carried_out,
     returning::the_key_of_an_inserted_row,
     keys::have_to_be_given,
     keys::are_no_excuse_for_half_a_row,

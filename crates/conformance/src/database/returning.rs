@@ -1,8 +1,13 @@
 //! What writes return.
 
-use truststream_services::database::{DatabaseService, Delete, Filter, Item, Query, Returning};
+use truststream_kernel::ErrorKind;
+use truststream_services::database::{
+    DatabaseService, Delete, Filter, Insert, Item, Media, PlanFormat, Query, Returning, Update,
+};
 
-use super::build::{QueryExt, compact, filled, insert, insert_returning, ready, table, update_returning};
+use super::build::{
+    QueryExt, compact, filled, insert, insert_returning, read, ready, table, update_returning,
+};
 use crate::{Env, Outcome};
 
 pub(super) async fn representations(env: Env<DatabaseService>) -> Outcome {
@@ -18,6 +23,27 @@ pub(super) async fn representations(env: Env<DatabaseService>) -> Outcome {
     let mut delete = Delete::new(table("albums"), query);
     delete.options.returning = Returning::Representation;
     assert_eq!(compact(&database.send(delete).await?.body), r#"[{"id":3,"title":"new"}]"#);
+    Ok(())
+}
+
+/// Whoever asks how a write would be done does not want it done, and where nobody can tell it is refused.
+pub(super) async fn plans_are_not_carried_out(env: Env<DatabaseService>) -> Outcome {
+    let database = filled(&env).await?;
+    let before = read(&database, "genres", Query::all().ordered(&["code"])).await?;
+    let mut inserted = Insert::new(table("genres"), r#"{"code":"plan","name":"P"}"#);
+    let mut updated = Update::new(table("genres"), r#"{"name":"planned"}"#, Query::all());
+    let mut deleted = Delete::new(table("genres"), Query::all().matching(Filter::eq("code", "z")));
+    for options in [&mut inserted.options, &mut updated.options, &mut deleted.options] {
+        options.format.media = Media::Plan(PlanFormat { json: true, options: Vec::new() });
+    }
+    for planned in [database.send(inserted).await, database.send(updated).await, database.send(deleted).await]
+    {
+        match planned {
+            Ok(page) => assert!(compact(&page.body).contains("Plan"), "{page:?}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}"),
+        }
+    }
+    assert_eq!(read(&database, "genres", Query::all().ordered(&["code"])).await?, before);
     Ok(())
 }
 
