@@ -29,6 +29,10 @@ const NO_ADDRESS: &str = "0.0.0.0";
 
 impl AuthEngine {
     pub(super) async fn ask(&self, cx: &Context, op: &ChallengeFactor) -> Result<Challenge> {
+        racing(|| self.try_ask(cx, op)).await
+    }
+
+    async fn try_ask(&self, cx: &Context, op: &ChallengeFactor) -> Result<Challenge> {
         let Asking { user, session } = self.asking(cx).await?;
         session.ok_or_else(factor_needs_session)?;
         let factor = self.factor(&user.id, &op.factor).await?;
@@ -42,14 +46,14 @@ impl AuthEngine {
             "ip_address": address(&op.client),
         });
         let expired = both(Filter::eq("factor_id", &factor.id), before("created_at", now.minus(LASTS)));
+        // The factor goes first: Supabase's table has a unique time, whose change wants the row alone, while
+        // each new challenge shares it. The other way round, two at once would wait for one another.
+        let asked = json!({ "last_challenged_at": now.text() });
         let steps = vec![
+            update(Table::Factors, &asked, Filter::eq("id", &factor.id)),
+            Step::Expect(1),
             delete(Table::Challenges, expired),
             insert(Table::Challenges, &row),
-            update(
-                Table::Factors,
-                &json!({ "last_challenged_at": now.text() }),
-                Filter::eq("id", &factor.id),
-            ),
         ];
         together(&self.database, steps).await?;
         Ok(Challenge { id, factor_type: factor.factor_type, expires_at: now.plus(LASTS).seconds() })
