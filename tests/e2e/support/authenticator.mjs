@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 const STEP = 30_000
+// For so long the last half minute's code must still be right.
+const ON_ITS_WAY = 10_000
 
 /** The app of one secret. Each of its codes is given out once. */
 export function authenticator(secret) {
@@ -23,7 +25,7 @@ export function authenticator(secret) {
   return {
     /** A code that is right and was not given out before; those of the next half minute count too. */
     async code() {
-      const earliest = Math.floor(Date.now() / STEP) - 1
+      const earliest = Math.floor((Date.now() + ON_ITS_WAY) / STEP) - 1
       given = Math.max(given + 1, earliest)
       while (given > Math.floor(Date.now() / STEP) + 1) await sleep(100)
       return code(given)
