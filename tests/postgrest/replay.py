@@ -99,7 +99,7 @@ class Postgres:
         quiet = {"stdout": subprocess.DEVNULL, "cwd": "/tmp", "check": True}
         options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         subprocess.run(as_postgres(self.bin / "initdb", "-D", data, *options), **quiet)
-        settings = ["-c", "fsync=off", "-c", "timezone=UTC", "-c", "autovacuum=off", "-k", folder, "-p", str(self.port)]
+        settings = ["-c", "fsync=off", "-c", "timezone=UTC", "-c", "autovacuum=off", "-c", "max_wal_size=128MB", "-k", folder, "-p", str(self.port)]
         self.process = subprocess.Popen(
             as_postgres(self.bin / "postgres", "-D", data, *settings), stderr=subprocess.DEVNULL, cwd="/tmp"
         )

@@ -115,7 +115,7 @@ def postgres() -> Iterator[str]:
         initdb = [program("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(initdb, check=True, **quiet, **user)
         port = free_port()
-        settings = ("fsync=off", "full_page_writes=off", "jit=off", "wal_level=logical", "timezone=UTC", "unix_socket_directories=")
+        settings = ("fsync=off", "full_page_writes=off", "max_wal_size=128MB", "jit=off", "wal_level=logical", "timezone=UTC", "unix_socket_directories=")
         command = [program("postgres"), "-D", data, "-h", "127.0.0.1", "-p", str(port)]
         for setting in settings:
             command += ["-c", setting]

@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// Where Linux keeps files in memory.
 const MEMORY: &str = "/dev/shm";
-/// What the databases of all tests take at most, in bytes, and some to spare.
+/// What the databases of all tests take at most, in bytes, and what the tests themselves do.
 const NEEDED: u64 = 10 << 30;
 
 /// A folder, gone with its value.
@@ -22,7 +22,8 @@ impl Temporary {
     /// # Errors
     /// When it can't be made.
     pub fn new() -> io::Result<Temporary> {
-        if free(MEMORY).is_none_or(|free| free < NEEDED) {
+        let enough = |free: Option<u64>| free.is_some_and(|free| free >= NEEDED);
+        if !enough(free(MEMORY)) || !enough(available()) {
             return Ok(Temporary { path: std::env::temp_dir(), is_own: false });
         }
         let path = Path::new(MEMORY).join(format!("truststream-{}", std::process::id()));
@@ -43,6 +44,14 @@ impl Drop for Temporary {
             let _ = fs::remove_dir_all(&self.path);
         }
     }
+}
+
+/// Bytes of memory that nobody uses: what may lie in memory is told to be free there however much is left.
+fn available() -> Option<u64> {
+    let told = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = told.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 /// Bytes that are free there.

@@ -20,6 +20,7 @@ pub mod database;
 mod harness;
 pub mod mongodb_server;
 pub mod objects;
+pub mod passing;
 pub mod port;
 pub mod postgres_server;
 pub mod scratch;

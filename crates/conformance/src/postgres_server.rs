@@ -103,6 +103,14 @@ impl PostgresServer {
         Ok(self.url(&name))
     }
 
+    /// Removes a database, whoever is connected to it.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn drop_database(&self, name: &str) -> io::Result<()> {
+        self.sql("postgres", &format!("drop database {name} with (force)")).map(drop)
+    }
+
     /// The URL of a database.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
@@ -159,7 +167,7 @@ fn spawn(programs: &Path, folder: &Path, port: u16, settings: &[String]) -> io::
     server.args(["-c", &format!("unix_socket_directories={}", folder.display())]);
     // Queries of catalogs look dear to a planner that knows no tables yet, and would be compiled.
     let fixed = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"];
-    let fixed = fixed.into_iter().chain(["jit=off", "autovacuum=off"]);
+    let fixed = fixed.into_iter().chain(["jit=off", "autovacuum=off", "max_wal_size=128MB"]);
     for setting in fixed.chain(settings.iter().map(String::as_str)) {
         server.args(["-c", setting]);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, json};
+use truststream_conformance::passing::Passing;
 use truststream_conformance::{database, run};
 use truststream_kernel::{Caller, Context, Driven, Identity, Stack};
 use truststream_postgres::{Config, Pooler as Mode, PostgresDriver};
@@ -12,7 +13,7 @@ use truststream_services::database::{
     Begin, DatabaseDriver, DatabaseService, Migrate, Query, Raw, Select, Step, TableName,
 };
 
-use crate::support::{Pooler, client, database as new_database, is_cancelled, until};
+use crate::support::{Pooler, client, database as new_database, is_cancelled, passing_database, until};
 
 fn config(pooler: &Pooler, url: &str) -> Config {
     let mut config = Config { pooler: Some(Mode::Transaction), ..Config::new(pooler.url(url)) };
@@ -31,11 +32,12 @@ fn caller(sub: usize) -> Context {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conformance_through_pgbouncer() {
+    static PASSING: Passing = Passing::new();
     let pooler = Arc::new(Pooler::start(2));
     run("postgres", database::CASES, move || {
         let pooler = Arc::clone(&pooler);
         async move {
-            let url = new_database().await;
+            let url = passing_database(&PASSING).await;
             let mut config = config(&pooler, &url);
             (config.pool.max, config.pool.wait_ms) = (6, 120_000);
             let stack: Stack<DatabaseService> = Arc::new(Driven(PostgresDriver::connect(config).await?));

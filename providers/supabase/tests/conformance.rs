@@ -1,7 +1,9 @@
 //! The suite that every provider must pass, against projects on SQLite and on PostgreSQL.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use truststream_conformance::passing::Passing;
 use truststream_conformance::{Case, database, only, run};
 use truststream_kernel::{BoxFuture, Call, Context, Driven, FeatureSet, Features, Result, Stack};
 use truststream_services::database::{
@@ -10,7 +12,7 @@ use truststream_services::database::{
 };
 use truststream_supabase::RemoteDatabase;
 
-use crate::support::{MEMORY, Remote, install_helper, on_postgres};
+use crate::support::{MEMORY, Remote, install_helper, passing_on_postgres};
 
 /// What no data API can do, which is refused (`refusals.rs`), and what its description does not tell.
 const BEYOND: &[&str] = &[
@@ -38,7 +40,15 @@ const BEYOND: &[&str] = &[
 struct Outside {
     remote: Stack<DatabaseService>,
     inside: Database,
-    _project: Remote,
+    project: Remote,
+}
+
+/// What its project does in the background would ask for its database when that is gone.
+impl Drop for Outside {
+    fn drop(&mut self) {
+        let inside = Arc::clone(&self.project.inside);
+        tokio::spawn(async move { inside.close(Duration::ZERO).await });
+    }
 }
 
 impl Call<DatabaseService> for Outside {
@@ -78,18 +88,19 @@ async fn fresh(database: &str) -> Result<Stack<DatabaseService>> {
     let project = Remote::start(database).await;
     let remote = Arc::new(Driven(RemoteDatabase::connect(&project.with_secret()).await?));
     let inside = project.inside.database().clone();
-    Ok(Arc::new(Outside { remote, inside, _project: project }))
+    Ok(Arc::new(Outside { remote, inside, project }))
 }
 
 /// A project with the helper.
 async fn helped() -> Result<Stack<DatabaseService>> {
-    let database = on_postgres();
+    static PASSING: Passing = Passing::new();
+    let database = passing_on_postgres(&PASSING);
     let project = Remote::start(&database).await;
     install_helper(&database);
     project.inside.database().send(Describe { fresh: true }).await?;
     let remote = Arc::new(Driven(RemoteDatabase::connect(&project.with_secret()).await?));
     let inside = project.inside.database().clone();
-    Ok(Arc::new(Outside { remote, inside, _project: project }))
+    Ok(Arc::new(Outside { remote, inside, project }))
 }
 
 fn reached(case: &Case<DatabaseService>) -> bool {
@@ -107,7 +118,8 @@ async fn conformance_on_postgres() {
     let own =
         |case: &Case<DatabaseService>| !(case.needs)().is_empty() || case.name.starts_with("scanning::");
     let cases = only(database::CASES, |case| reached(case) && own(case));
-    run("supabase", cases, || async { fresh(&on_postgres()).await }).await;
+    static PASSING: Passing = Passing::new();
+    run("supabase", cases, || async { fresh(&passing_on_postgres(&PASSING)).await }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use tokio::sync::oneshot;
+use truststream_conformance::passing::Passing;
 use truststream_conformance::postgres_server::PostgresServer;
 use truststream_gateway::{ApiKeys, GatewayState, Identities, Listening, Services, Settings, app};
 use truststream_kernel::Secret;
@@ -38,6 +39,19 @@ pub fn on_postgres() -> String {
     format!("provider = \"postgres\"\npool = {{ max = 6, wait_ms = 120000 }}\nurl = \"{url}\"")
 }
 
+/// The same for cases that run one after the other, whose databases need not be kept.
+pub fn passing_on_postgres(passing: &Passing) -> String {
+    let database = on_postgres();
+    if let Some(old) = passing.take(name_of(&database).to_owned()) {
+        SERVER.drop_database(&old).expect("it is there");
+    }
+    database
+}
+
+fn name_of(database: &str) -> &str {
+    database.trim_end_matches('"').rsplit('/').next().unwrap_or_default()
+}
+
 /// Runs TrustStream's helper script in a project's database, as its owner does.
 pub fn install_helper(database: &str) {
     run_inside(database, &helper_script());
@@ -45,8 +59,7 @@ pub fn install_helper(database: &str) {
 
 /// Runs SQL in a project's database.
 pub fn run_inside(database: &str, sql: &str) {
-    let name = database.trim_end_matches('"').rsplit('/').next().unwrap();
-    SERVER.sql(name, sql).unwrap();
+    SERVER.sql(name_of(database), sql).unwrap();
 }
 
 /// A project that serves as long as this value lives.

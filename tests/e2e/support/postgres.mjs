@@ -11,6 +11,7 @@ const SETTINGS = {
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
+  max_wal_size: '128MB',
   jit: 'off',
   wal_level: 'logical',
   timezone: 'UTC',

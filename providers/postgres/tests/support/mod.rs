@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::NoTls;
+use truststream_conformance::passing::Passing;
 use truststream_conformance::port::free_port;
 
 /// How long what has to happen may take on a busy machine.
@@ -68,6 +69,18 @@ pub async fn database() -> String {
     tokio::spawn(connection);
     client.batch_execute(&format!("create database {name}")).await.unwrap();
     url(server.port, &name)
+}
+
+/// The same for cases that run one after the other, whose databases need not be kept.
+pub async fn passing_database(passing: &Passing) -> String {
+    let url = database().await;
+    let name = url.rsplit('/').next().unwrap_or_default();
+    if let Some(old) = passing.take(name.to_owned()) {
+        let server = SERVER.get_or_init(start);
+        let client = client(&server.url()).await;
+        client.batch_execute(&format!("drop database {old} with (force)")).await.unwrap();
+    }
+    url
 }
 
 /// A plain client of a database.
@@ -152,7 +165,7 @@ pub fn replica_of(primary: &Server) -> Server {
 fn serve(folder: tempfile::TempDir, data: &Path) -> Server {
     let port = free_port().unwrap();
     let server = format!(
-        "{} -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=500 -c jit=off \
+        "{} -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=500 -c max_wal_size=128MB -c jit=off \
          -c autovacuum=off & \
          read -r _; kill -INT $(head -n 1 {}/postmaster.pid); wait; rm -rf {}",
         binaries().join("postgres").display(),
