@@ -15,9 +15,10 @@ use crate::hash::Hasher;
 use crate::left_out::{LeftOut, RowsOf};
 use crate::machine::reaches;
 use crate::mutation::Mutation;
-use crate::objects::ObjectMover;
+use crate::objects::{ObjectMover, objects_table};
+use crate::signal::Signal;
 use crate::stray::Strays;
-use crate::{Record, Side};
+use crate::{Options, Record, Side};
 
 /// Code of the error of a batch that another applier has applied.
 pub(crate) const STALE: &str = "BACKEND_008";
@@ -149,9 +150,14 @@ impl Follower {
         self.objects.take_moved()
     }
 
-    /// Moves all objects there are; `moved` is told how many it were so far.
-    pub(crate) async fn move_objects(&mut self, moved: &(dyn Fn(u64) + Sync)) -> Result<()> {
-        self.objects.move_all(moved).await
+    /// Moves all objects there are; `moved` is told how many it were so far, and how many bytes.
+    pub(crate) async fn move_objects(
+        &mut self,
+        manner: (&Options, &Signal),
+        moved: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<()> {
+        let Some(key) = self.keys.get(&objects_table()) else { return Ok(()) };
+        self.objects.move_all(key, manner, moved).await
     }
 
     /// Reads and applies one batch; waits at most `wait` for a change.

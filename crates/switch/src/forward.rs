@@ -233,9 +233,10 @@ impl Forward {
         Moment::Copied.pass();
         self.enter(Phase::Following, 0).await?;
         let meter = &self.meter;
-        let moved = |count: u64| meter.note(format!("{count} objects copied"));
-        follower.move_objects(&moved).await?;
+        let moved = |count, bytes| meter.note(format!("{count} files copied ({bytes} bytes)"));
+        let copied = follower.move_objects((&self.record.options, &self.signal), &moved).await;
         self.count_objects(follower);
+        copied?;
         self.shared.records.save(&self.record).await?;
         Moment::Objects.pass();
         loop {

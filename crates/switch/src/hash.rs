@@ -90,7 +90,20 @@ fn is_same(one: &Arc<[String]>, other: &Arc<[String]>) -> bool {
 }
 
 fn hash(bytes: &[u8]) -> RowHash {
+    halved(blake3::hash(bytes))
+}
+
+/// One hash of two.
+pub(crate) fn combined(one: u128, other: u128) -> u128 {
+    let mut bytes = [0; 32];
+    bytes[..16].copy_from_slice(&one.to_le_bytes());
+    bytes[16..].copy_from_slice(&other.to_le_bytes());
+    hash(&bytes)
+}
+
+/// As much of a hash as is kept.
+pub(crate) fn halved(hash: blake3::Hash) -> u128 {
     let mut half = [0; 16];
-    half.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
-    RowHash::from_le_bytes(half)
+    half.copy_from_slice(&hash.as_bytes()[..16]);
+    u128::from_le_bytes(half)
 }

@@ -58,7 +58,7 @@ pub use machine::{Handover, Phase, Route, Strategy};
 pub use node::Fleet;
 pub use plan::Plan;
 pub use progress::Progress;
-pub use record::{Copied, Flip, Options, Record, Report, Stray, TableReport, Verify};
+pub use record::{Copied, Flip, ObjectsReport, Options, Record, Report, Stray, TableReport, Verify};
 pub use rehearse::{Altered, RefusedRow, Rehearsal};
 pub use routes::Routes;
 pub use side::{Side, Sides};

@@ -15,6 +15,7 @@ use crate::Side;
 use crate::chunks::canonical_size;
 use crate::copy::count_rows;
 use crate::fence::can_be_closed;
+use crate::objects::{objects_table, shares_objects, size_of};
 
 /// What a switch would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +33,12 @@ pub struct Plan {
     pub rows: u64,
     /// Whether objects move too (they don't when both sides share them).
     pub moves_objects: bool,
+    /// Objects there are now, if they move.
+    #[serde(default)]
+    pub objects: u64,
+    /// Their bytes, estimated from what the rows of some say.
+    #[serde(default)]
+    pub object_bytes: u64,
     /// What the target can't hold.
     pub problems: Vec<Problem>,
     /// Bytes of all rows in their canonical form, estimated from some of every table.
@@ -102,7 +109,9 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
         rows: size.rows,
         tables,
         stay,
-        moves_objects: source.objects_place != target.objects_place,
+        moves_objects: !shares_objects(source, target),
+        objects: if shares_objects(source, target) { 0 } else { size.objects },
+        object_bytes: if shares_objects(source, target) { 0 } else { size.object_bytes as u64 },
         problems,
         bytes: size.bytes as u64,
         read_seconds: size.seconds,
@@ -168,6 +177,8 @@ struct Size {
     rows: u64,
     bytes: f64,
     seconds: f64,
+    objects: u64,
+    object_bytes: f64,
 }
 
 /// Counts all rows, and reads some of every table to tell the rest from them.
@@ -182,6 +193,10 @@ async fn measure(source: &Side, tables: &[TableName]) -> Result<Size> {
         let times = rows as f64 / sample.len().max(1) as f64;
         size.rows += rows;
         size.bytes += times * sample.iter().map(canonical_size).sum::<u64>() as f64;
+        if *table == objects_table() {
+            size.objects = rows;
+            size.object_bytes = times * sample.iter().map(size_of).sum::<u64>() as f64;
+        }
         // What reading anything at all takes counts once.
         size.seconds += took * times.max(1.0);
     }
@@ -212,7 +227,7 @@ async fn kept_apart(source: &Side, target: &Side) -> Result<Vec<Problem>> {
                       them; let both backends share auth";
         problems.push(inability(side, &Error::unsupported(reason)));
     }
-    if source.objects_place != target.objects_place {
+    if !shares_objects(source, target) {
         for side in [source, target] {
             match side.objects.send(Check).await {
                 Err(error) if error.kind() == ErrorKind::Unsupported => {

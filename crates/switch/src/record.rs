@@ -252,6 +252,22 @@ pub struct TableReport {
     pub source: String,
     /// Checksum of all rows on the other side.
     pub target: String,
+    /// The files that its rows speak of, where they were moved too.
+    #[serde(default)]
+    pub objects: Option<ObjectsReport>,
+}
+
+/// The files of a storage in a report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ObjectsReport {
+    /// Files compared.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Checksum of all their bytes on the side that served, hexadecimal.
+    pub source: String,
+    /// Checksum of all their bytes on the other side.
+    pub target: String,
 }
 
 /// One cut-over.

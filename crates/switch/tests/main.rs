@@ -9,5 +9,6 @@ mod foreseen;
 mod gradual;
 mod leaving;
 mod model;
+mod objects;
 mod pairs;
 mod scale;

@@ -15,21 +15,25 @@ pub fn print_plan(plan: &Json, as_json: bool) -> Done {
         return Ok(());
     }
     let count = |name: &str| plan[name].as_array().map_or(0, Vec::len);
-    let objects =
-        if plan["moves_objects"] == true { "objects move too" } else { "objects are shared and stay" };
+    let number = |name: &str| plan[name].as_u64().unwrap_or_default();
+    let objects = if plan["moves_objects"] == true {
+        format!("{} files (about {}) move too", thousands(number("objects")), bytes(number("object_bytes")))
+    } else {
+        "files are shared and stay".to_owned()
+    };
     println!(
         "{} → {}: {} tables, {} rows; {objects}",
         plan["from"].as_str().unwrap_or_default(),
         plan["to"].as_str().unwrap_or_default(),
         count("tables"),
-        thousands(plan["rows"].as_u64().unwrap_or_default()),
+        thousands(number("rows")),
     );
     for first in plan["first"].as_array().into_iter().flatten() {
         println!("first: {}", first.as_str().unwrap_or_default());
     }
     println!(
         "about {} of rows; reading them once takes {:.1} s (`truststream switch rehearse` measures a copy)",
-        bytes(plan["bytes"].as_u64().unwrap_or_default()),
+        bytes(number("bytes")),
         plan["read_seconds"].as_f64().unwrap_or_default(),
     );
     if let [first, others @ ..] = plan["stay"].as_array().map(Vec::as_slice).unwrap_or_default() {
@@ -89,11 +93,12 @@ pub fn print_rehearsal(shown: &Json, as_json: bool) -> Done {
         return Ok(());
     }
     println!(
-        "tried {} rows: copies {} rows/s, compares {} rows/s; all of it ({}) in about {:.0} s",
+        "tried {} rows and {} files: copies {} rows/s, compares {} rows/s; all of it ({}) in about {:.0} s",
         thousands(tried.rows),
+        thousands(tried.files),
         thousands(tried.copied_per_second as u64),
         thousands(tried.verified_per_second as u64),
-        bytes(tried.bytes),
+        bytes(tried.bytes + tried.plan.object_bytes),
         tried.seconds.ceil(),
     );
     for one in &tried.refused {
@@ -190,7 +195,7 @@ pub fn report(record: &Record) -> String {
     let report = &record.report;
     let mut text = heading(record);
     text.push_str(&format!(
-        "  copied    {} rows ({}), {} objects ({})\n",
+        "  copied    {} rows ({}), {} files ({})\n",
         thousands(report.rows),
         bytes(report.bytes),
         thousands(report.objects),
@@ -284,10 +289,17 @@ fn reads_of(record: &Record, reads: &ReadReport) -> String {
 
 /// What was compared, as a table.
 pub fn compared(indent: &str, tables: &[TableReport]) -> String {
-    let row = |table: &TableReport| {
-        let same = if table.source == table.target { "equal" } else { "DIFFERENT" };
-        vec![format!("{indent}{}", table.table), thousands(table.rows), table.source.clone(), same.to_owned()]
+    let row = |name: String, count, source: &str, target: &str| {
+        let same = if source == target { "equal" } else { "DIFFERENT" };
+        vec![format!("{indent}{name}"), thousands(count), source.to_owned(), same.to_owned()]
     };
-    let rows: Vec<_> = tables.iter().map(row).collect();
+    let mut rows = Vec::new();
+    for table in tables {
+        rows.push(row(table.table.to_string(), table.rows, &table.source, &table.target));
+        if let Some(files) = &table.objects {
+            let name = format!("  its files ({})", bytes(files.bytes));
+            rows.push(row(name, files.count, &files.source, &files.target));
+        }
+    }
     table(&[&format!("{indent}table"), "rows", "checksum", "both sides"], &rows)
 }

@@ -143,7 +143,8 @@ impl Mirrors {
         let mut follower = Follower::resume(source, target, record, origin, start, keys).await?;
         follower.expect_columns().await?;
         if record.phase == Phase::Following {
-            follower.move_objects(&|_| {}).await?;
+            let (_wish, signal) = Signal::new();
+            follower.move_objects((&record.options, &signal), &|_, _| {}).await?;
             follower.catch_up().await?;
             self.shared.claim(&follower.target).await?.prepare(Prepare::Finish).await?;
             self.enter(record, Phase::Verifying).await?;

@@ -1,4 +1,6 @@
-//! Comparing both sides row by row while the application goes on writing.
+//! Comparing both sides row by row, and file by file, while the application goes on writing.
+
+mod objects;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use crate::digest::{RowDigest, SideSums, Sums, Touched};
 use crate::follow::{Follower, Watched};
 use crate::hash::{Hasher, RowHash, key_hash};
 use crate::left_out::RowsOf;
+use crate::objects::objects_table;
 use crate::progress::Meter;
 use crate::record::TableReport;
 use crate::signal::Signal;
@@ -141,7 +144,9 @@ impl<'a> Comparison<'a> {
             let named = self.name(table, &different).await?;
             self.differing.push(named);
         }
+        let objects = if *table == objects_table() { self.objects().await? } else { None };
         Ok(TableReport {
+            objects,
             table: table.clone(),
             rows: sums.target.rows,
             source: sums.source.checksum(),

@@ -1,5 +1,7 @@
 //! Trying a switch on a few rows of every table, and leaving nothing behind.
 
+mod objects;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -8,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use truststream_kernel::{Result, Row, Value};
 use truststream_services::database::{Describe, Migrations, Prepare, Scan, TableName};
 
+use self::objects::{Files, try_files};
 use crate::copy::{arriving, first_refused, is_of_rows};
 use crate::hash::key_hash;
 use crate::shared::Shared;
@@ -33,7 +36,10 @@ pub struct Rehearsal {
     pub copied_per_second: f64,
     /// Rows of both sides compared a second.
     pub verified_per_second: f64,
-    /// Seconds that copying and comparing all rows would take at this rate.
+    /// Files that were copied for it, and removed again.
+    #[serde(default)]
+    pub files: u64,
+    /// Seconds that copying and comparing all rows and files would take at this rate.
     pub seconds: f64,
     /// Columns whose values the target gives back otherwise than it got them: they would differ
     /// there, and after the way back.
@@ -78,6 +84,7 @@ struct Measured {
     comparing: Duration,
     altered: Vec<Altered>,
     refused: Vec<RefusedRow>,
+    files: Files,
 }
 
 /// Copies some rows of every table to a target that is empty, reads them back, and removes them.
@@ -125,6 +132,7 @@ async fn try_all(source: &Side, target: &Side, plan: &Plan, measured: &mut Measu
         measured.note(table, key, &sent, &received);
         measured.comparing += read + began.elapsed();
     }
+    measured.files = try_files(source, target).await?;
     Ok(())
 }
 
@@ -173,7 +181,8 @@ impl Measured {
             bytes: (each * all) as u64,
             copied_per_second: copied,
             verified_per_second: verified,
-            seconds: seconds(copied) + seconds(verified),
+            files: self.files.count,
+            seconds: seconds(copied) + seconds(verified) + self.files.seconds(plan.object_bytes),
             altered: self.altered,
             refused: self.refused,
             plan,
