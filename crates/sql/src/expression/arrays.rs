@@ -1,12 +1,14 @@
 //! Functions and operators of arrays, which are stored as JSON.
 
-use sqlparser::ast::{BinaryOperator, Expr, Subscript};
+use sqlparser::ast::{BinaryOperator, Expr, Function, FunctionArguments, Query, Subscript};
 use truststream_kernel::Type;
 
 use super::cast::{is_integer, is_text};
 use super::compare::plain_in_json;
 use super::translate::Translator;
 use super::{Term, TermType, Unsupported};
+use crate::quote::quote;
+use crate::schema::table_name;
 
 /// The type of an array's elements, where these lie in JSON as they lie in columns.
 fn element(array: &Term) -> Option<&Type> {
@@ -20,7 +22,27 @@ fn array_of(sql: String, element: &Type) -> Option<Term> {
     Some(Term::new(sql, Type::Array(Box::new(element.clone()))))
 }
 
+/// What is between the parentheses of `array(select …)`.
+pub(super) fn query_of_array(expr: &Expr) -> Option<&Query> {
+    let Expr::Function(Function { name, args: FunctionArguments::Subquery(query), .. }) = expr else {
+        return None;
+    };
+    (table_name(name).name == "array").then_some(query)
+}
+
 impl Translator<'_> {
+    /// `array(select …)`: the rows of one column, in their order; none make an empty array.
+    pub(super) fn array_of_rows(&mut self, query: &Query) -> Result<Term, Unsupported> {
+        let (sql, mut columns) = self.query(query)?;
+        let (Some((name, ty)), true) = (columns.pop(), columns.is_empty()) else {
+            return Err(Unsupported::new(query, "subquery must return only one column"));
+        };
+        let value = self.settled(Term { sql: quote(&name), ty })?;
+        let element = value.known().cloned().unwrap_or(Type::Text);
+        let sql = format!("(SELECT json_group_array({}) FROM ({sql}))", self.as_json(&value));
+        Ok(Term::new(sql, Type::Array(Box::new(element))))
+    }
+
     /// Functions of arrays, and between them and texts.
     pub(super) fn of_array(&self, name: &str, arguments: &[Term]) -> Result<Option<Term>, Unsupported> {
         let text = |term: &Term| Ok(self.coerced(term.clone(), &Type::Text)?.sql);

@@ -97,6 +97,9 @@ impl<'a> Translator<'a> {
         if let Some(term) = moment(name, arguments).or_else(|| of_extensions(name, arguments)) {
             return Ok(Some(term));
         }
+        if let Some(term) = self.found_by(name, arguments)? {
+            return Ok(Some(term));
+        }
         if let Some(term) = self.of_text(name, arguments)? {
             return Ok(Some(term));
         }
@@ -146,13 +149,14 @@ impl<'a> Translator<'a> {
     /// Functions whose result's type follows from that of what they are given, by what they are about.
     fn of_library(&self, name: &str, arguments: &[Term]) -> Result<Option<Term>, Unsupported> {
         type Group<'a> = fn(&Translator<'a>, &str, &[Term]) -> Result<Option<Term>, Unsupported>;
-        let groups: [Group<'a>; 6] = [
+        let groups: [Group<'a>; 7] = [
             Translator::built,
             Translator::of_array,
             Translator::of_number,
             Translator::of_document,
             Translator::of_span,
             Translator::of_format,
+            Translator::of_pattern,
         ];
         for group in groups {
             if let Some(term) = group(self, name, arguments)? {
@@ -265,7 +269,10 @@ impl<'a> Translator<'a> {
             other => return Err(Unsupported::new(other, "this form of the function")),
         };
         let terms = parts.into_iter().map(|part| self.expr(part)).collect::<Result<Vec<_>, _>>()?;
-        let found = self.of_text(name, &terms)?;
+        let found = match self.found_by(name, &terms)? {
+            None => self.of_text(name, &terms)?,
+            found => found,
+        };
         found.ok_or_else(|| Unsupported::new(expr, "this form of the function"))
     }
 }

@@ -3,6 +3,7 @@
 use sqlparser::ast::{BinaryOperator, Expr, Query};
 use truststream_kernel::{Type, Value};
 
+use super::arrays::query_of_array;
 use super::caseless::is_caseless;
 use super::cast::{is_float, is_integer, is_text};
 use super::translate::Translator;
@@ -207,6 +208,9 @@ impl Translator<'_> {
                 Some(array) => self.in_array(left, &array, negated),
                 None => self.in_query(left, query, negated),
             };
+        }
+        if let Some(query) = query_of_array(inner) {
+            return self.in_query(left, query, negated);
         }
         if let Some(items) = self.constant_list(inner)? {
             let left = self.expr(left)?;

@@ -15,6 +15,7 @@ mod json;
 mod moments;
 mod number_templates;
 mod numbers;
+mod patterns;
 mod spans;
 mod templates;
 mod texts;
@@ -138,6 +139,13 @@ pub const FUNCTIONS: &[Function] = &[
     function("ts_quote_ident", 1, formats::quote_ident),
     function("ts_quote_literal", 1, formats::quote_literal),
     of_nulls("ts_quote_nullable", 1, formats::quote_nullable),
+    function("ts_regexp_count", 4, patterns::count),
+    function("ts_regexp_found", 2, patterns::found),
+    function("ts_regexp_like", 3, patterns::like),
+    function("ts_regexp_match", 3, patterns::first),
+    function("ts_regexp_replace", 6, patterns::replace),
+    function("ts_regexp_split", 3, patterns::split),
+    function("ts_regexp_substr", 6, patterns::substring),
     function("ts_repeat", 2, texts::repeat),
     function("ts_reverse", 1, texts::reverse),
     function("ts_right", 2, texts::right),
@@ -147,6 +155,7 @@ pub const FUNCTIONS: &[Function] = &[
     function("ts_shift", 3, moments::shift),
     function("ts_shift_date", 3, moments::shift_date),
     function("ts_shift_time", 3, spans::shift_time),
+    function("ts_similar", 3, patterns::similar_to),
     function("ts_split_part", 3, texts::split_part),
     function("ts_starts_with", 2, texts::starts_with),
     of_nulls("ts_string_to_array", -1, arrays::of_text),

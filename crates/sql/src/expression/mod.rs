@@ -29,6 +29,7 @@ mod moments;
 mod names;
 mod numbers;
 mod overloads;
+mod patterns;
 mod query;
 mod records;
 mod routines;

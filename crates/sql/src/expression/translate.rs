@@ -6,6 +6,7 @@ use sqlparser::ast::{BinaryOperator as Binary, DataType, Expr, ObjectName, Unary
 use truststream_kernel::{Type, Value};
 use truststream_services::database::{Catalog, TableName};
 
+use super::arrays::query_of_array;
 use super::names::{Relation, column};
 use super::subselect::at_most_one;
 use super::{Scope, Term, Unsupported, caseless};
@@ -187,7 +188,10 @@ impl<'a> Translator<'a> {
             Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
             Expr::UnaryOp { op, expr } => self.unary(*op, expr),
             Expr::Cast { expr, data_type, .. } => self.cast(expr, data_type),
-            Expr::Function(function) => self.call(function),
+            Expr::Function(function) => match query_of_array(expr) {
+                Some(query) => self.array_of_rows(query),
+                None => self.call(function),
+            },
             Expr::Case { operand, conditions, else_result, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref())
             }
@@ -235,6 +239,9 @@ impl<'a> Translator<'a> {
             }
             Expr::ILike { negated, any: false, expr, pattern, escape_char: None } => {
                 self.pattern("ts_ilike", expr, pattern, *negated)
+            }
+            Expr::SimilarTo { negated, expr, pattern, escape_char } => {
+                self.similar(expr, pattern, escape_char.as_deref(), *negated)
             }
             Expr::Collate { expr, collation } if collation.to_string().contains('C') => self.expr(expr),
             Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),

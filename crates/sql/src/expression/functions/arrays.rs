@@ -7,7 +7,7 @@ use truststream_kernel::{Error, Result, Value};
 
 use super::text;
 
-const NULL: &str = "null";
+pub(super) const NULL: &str = "null";
 
 fn elements(json: &str) -> Result<Vec<&RawValue>> {
     serde_json::from_str(json).map_err(|error| Error::internal("an array was expected").with_source(error))
@@ -26,7 +26,7 @@ fn item(arguments: &[Value], index: usize) -> String {
     arguments.get(index).map_or_else(|| NULL.to_owned(), Value::to_json)
 }
 
-fn array<S: AsRef<str>>(items: &[S]) -> Value {
+pub(super) fn array<S: AsRef<str>>(items: &[S]) -> Value {
     let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
     Value::Text(format!("[{}]", items.join(",")))
 }

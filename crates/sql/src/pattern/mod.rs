@@ -3,11 +3,17 @@
 //! What such an engine can't do (references back, looking around) is refused
 //! (<https://www.postgresql.org/docs/15/functions-matching.html#POSIX-SYNTAX-DETAILS>).
 
+mod places;
+mod similar;
+
 use std::iter::Peekable;
 use std::str::Chars;
 
 use regex::{Regex, RegexBuilder};
 use truststream_kernel::{Error, ErrorKind, Result};
+
+pub(crate) use self::places::Places;
+pub(crate) use self::similar::similar;
 
 /// Largest compiled expression, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -17,16 +23,117 @@ const LARGEST: usize = 1 << 20;
 /// # Errors
 /// 2201B for what is none, 0A000 for what takes more than linear time.
 pub fn compile(pattern: &str, insensitive: bool) -> Result<Regex> {
-    let (insensitive, body) = options(pattern, insensitive)?;
-    RegexBuilder::new(&body)
-        .case_insensitive(insensitive)
-        .dot_matches_new_line(true)
-        .size_limit(LARGEST)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => invalid("regular expression is too complex"),
-            error => invalid("invalid escape \\ sequence or quantifier operand").with_source(error),
-        })
+    Words::of(pattern, Flags { insensitive, ..Flags::default() })?.compiled()
+}
+
+/// How an expression is read, by letters behind it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flags {
+    insensitive: bool,
+    /// `^` and `$` stand at lines.
+    lines: bool,
+    /// A dot, or what is not of some characters, is no end of a line.
+    newlines: bool,
+    /// The text itself is what is looked for.
+    literal: bool,
+    /// All matches, not the first.
+    pub(crate) global: bool,
+}
+
+impl Flags {
+    /// The letters that functions of regular expressions take.
+    ///
+    /// # Errors
+    /// 22023 for a letter that means nothing, 0A000 for what is not done.
+    pub(crate) fn read(letters: &str) -> Result<Self> {
+        let mut flags = Flags::default();
+        for letter in letters.chars() {
+            if letter == 'g' {
+                flags.global = true;
+            } else {
+                flags.take(letter)?;
+            }
+        }
+        Ok(flags)
+    }
+
+    fn take(&mut self, letter: char) -> Result<()> {
+        match letter {
+            'i' => self.insensitive = true,
+            'c' => self.insensitive = false,
+            'e' | 't' => {}
+            's' => (self.lines, self.newlines) = (false, false),
+            'm' | 'n' => (self.lines, self.newlines) = (true, true),
+            'p' => (self.lines, self.newlines) = (false, true),
+            'w' => (self.lines, self.newlines) = (true, false),
+            'q' => self.literal = true,
+            'b' | 'x' => return Err(beyond("such options")),
+            _ => {
+                let message = format!("invalid regular expression option: \"{letter}\"");
+                return Err(Error::new(ErrorKind::InvalidInput, "22023", message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Compiles an expression whose matches are looked at.
+///
+/// # Errors
+/// As [`compile`].
+pub(crate) fn places(pattern: &str, flags: Flags) -> Result<Places> {
+    let words = Words::of(pattern, flags)?;
+    let first = words.compiled()?;
+    Places::of(&words, first)
+}
+
+/// An expression in the other engine's words.
+struct Words {
+    body: String,
+    insensitive: bool,
+    lines: bool,
+    newlines: bool,
+}
+
+impl Words {
+    /// Of an expression, and of what stands before it: `***=` for a literal text, `(?i)` and its like.
+    fn of(pattern: &str, mut flags: Flags) -> Result<Self> {
+        let mut body = pattern;
+        if let Some(text) = pattern.strip_prefix("***=") {
+            (body, flags.literal) = (text, true);
+        } else {
+            body = body.strip_prefix("***:").unwrap_or(body);
+            if let Some((letters, rest)) = body.strip_prefix("(?").and_then(|inside| inside.split_once(')'))
+                && !flags.literal
+                && !letters.is_empty()
+                && letters.bytes().all(|letter| letter.is_ascii_alphabetic())
+            {
+                for letter in letters.chars() {
+                    flags.take(letter).map_err(|error| match error.code() {
+                        "22023" => invalid("invalid embedded option"),
+                        _ => error,
+                    })?;
+                }
+                body = rest;
+            }
+        }
+        let Flags { insensitive, lines, newlines, literal, .. } = flags;
+        let body = if literal { regex::escape(body) } else { translated(body, newlines)? };
+        Ok(Words { body, insensitive, lines, newlines })
+    }
+
+    fn compiled(&self) -> Result<Regex> {
+        RegexBuilder::new(&self.body)
+            .case_insensitive(self.insensitive)
+            .multi_line(self.lines)
+            .dot_matches_new_line(!self.newlines)
+            .size_limit(LARGEST)
+            .build()
+            .map_err(|error| match error {
+                regex::Error::CompiledTooBig(_) => invalid("regular expression is too complex"),
+                error => invalid("invalid escape \\ sequence or quantifier operand").with_source(error),
+            })
+    }
 }
 
 fn invalid(why: &str) -> Error {
@@ -37,31 +144,7 @@ fn beyond(what: &str) -> Error {
     Error::unsupported(format!("{what} in regular expressions are not supported by this database"))
 }
 
-/// What stands before an expression: `***=` for a literal text, `(?i)` and its like.
-fn options(pattern: &str, mut insensitive: bool) -> Result<(bool, String)> {
-    if let Some(text) = pattern.strip_prefix("***=") {
-        return Ok((insensitive, regex::escape(text)));
-    }
-    let mut body = pattern.strip_prefix("***:").unwrap_or(pattern);
-    if let Some((letters, rest)) = body.strip_prefix("(?").and_then(|inside| inside.split_once(')'))
-        && !letters.is_empty()
-        && letters.bytes().all(|letter| letter.is_ascii_alphabetic())
-    {
-        for letter in letters.chars() {
-            match letter {
-                'i' => insensitive = true,
-                'c' => insensitive = false,
-                's' | 't' | 'e' => {}
-                'q' => return Ok((insensitive, regex::escape(rest))),
-                _ => return Err(beyond("such options")),
-            }
-        }
-        body = rest;
-    }
-    Ok((insensitive, translated(body)?))
-}
-
-fn translated(body: &str) -> Result<String> {
+fn translated(body: &str, newlines: bool) -> Result<String> {
     let mut out = String::with_capacity(body.len());
     let mut signs = body.chars().peekable();
     // A quantifier takes one `?` behind it, and no other quantifier.
@@ -74,7 +157,7 @@ fn translated(body: &str) -> Result<String> {
         }
         match sign {
             '\\' => escape(&mut signs, &mut out)?,
-            '[' => class(&mut signs, &mut out)?,
+            '[' => class(&mut signs, &mut out, newlines)?,
             '(' if signs.peek() == Some(&'?') => {
                 signs.next();
                 match signs.next() {
@@ -143,10 +226,13 @@ fn character(sign: char, signs: &mut Peekable<Chars<'_>>) -> Result<char> {
 }
 
 /// A bracket expression; what only other engines see in one is escaped.
-fn class(signs: &mut Peekable<Chars<'_>>, out: &mut String) -> Result<()> {
+fn class(signs: &mut Peekable<Chars<'_>>, out: &mut String, newlines: bool) -> Result<()> {
     out.push('[');
     if signs.next_if_eq(&'^').is_some() {
         out.push('^');
+        if newlines {
+            out.push_str("\\n");
+        }
     }
     let mut first = true;
     loop {
