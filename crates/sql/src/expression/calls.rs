@@ -125,7 +125,7 @@ impl<'a> Translator<'a> {
             ("greatest", terms) if !terms.is_empty() => self.extreme(terms, ">").map(Some),
             ("least", terms) if !terms.is_empty() => self.extreme(terms, "<").map(Some),
             ("concat", terms) if !terms.is_empty() => {
-                let terms = terms.iter().map(|term| Ok(self.as_text(term)?.sql));
+                let terms = terms.iter().map(|term| Ok(self.printed(term)?.sql));
                 let terms = terms.collect::<Result<Vec<_>, Unsupported>>()?;
                 Ok(Some(Term::new(format!("concat({})", terms.join(", ")), Type::Text)))
             }
@@ -212,6 +212,17 @@ impl<'a> Translator<'a> {
             best = Term { sql, ty: best.ty };
         }
         Ok(best)
+    }
+
+    /// A value as it is printed, which of truth values is less than what a cast makes of them.
+    pub(super) fn printed(&self, term: &Term) -> Result<Term, Unsupported> {
+        match term.known() {
+            Some(Type::Bool) => {
+                let sql = format!("(CASE {} WHEN 1 THEN 't' WHEN 0 THEN 'f' END)", term.sql);
+                Ok(Term::new(sql, Type::Text))
+            }
+            _ => self.as_text(term),
+        }
     }
 
     pub(super) fn as_text(&self, term: &Term) -> Result<Term, Unsupported> {

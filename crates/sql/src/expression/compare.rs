@@ -67,6 +67,7 @@ impl Translator<'_> {
         for term in &terms {
             let both = match (&ty, &term.ty) {
                 (TermType::Null | TermType::Literal(_), TermType::Known(found)) => Some(found.clone()),
+                (TermType::Known(one), TermType::Known(other)) if one == other => Some(one.clone()),
                 (TermType::Known(_), _) => common(&ty, &term.ty),
                 _ => continue,
             };
@@ -79,6 +80,27 @@ impl Translator<'_> {
         };
         let terms = terms.into_iter().map(|term| self.coerced(term, &ty)).collect::<Result<_, _>>()?;
         Ok((terms, ty))
+    }
+
+    /// `(a, b) < (c, d)`: the first pair that differs decides, and a null before it leaves it open.
+    pub(super) fn rows_compared(
+        &mut self,
+        lefts: &[Expr],
+        op: &str,
+        rights: &[Expr],
+    ) -> Result<Term, Unsupported> {
+        let mut compared: Option<Term> = None;
+        for (left, right) in lefts.iter().zip(rights).rev() {
+            compared = Some(match compared {
+                None => self.compare(left, op, right)?,
+                Some(rest) => {
+                    let decides = self.compare(left, op.trim_end_matches('='), right)?.sql;
+                    let same = self.compare(left, "=", right)?.sql;
+                    Term::new(format!("({decides} OR ({same} AND {}))", rest.sql), Type::Bool)
+                }
+            });
+        }
+        compared.ok_or_else(|| Unsupported::new("()", "a row without values"))
     }
 
     /// `left op right`, where `op` is one of SQLite's comparison operators, `IS` and `IS NOT`.
@@ -245,7 +267,7 @@ impl Translator<'_> {
     }
 
     /// The elements of `array[…]` or of an array literal, with casts of the whole applied to each.
-    fn constant_list(&mut self, expr: &Expr) -> Result<Option<Vec<Term>>, Unsupported> {
+    pub(super) fn constant_list(&mut self, expr: &Expr) -> Result<Option<Vec<Term>>, Unsupported> {
         match expr {
             Expr::Nested(inner) => self.constant_list(inner),
             Expr::Array(array) => {
@@ -265,7 +287,7 @@ impl Translator<'_> {
         }
     }
 
-    fn elements(&self, text: &str, element: &Type) -> Result<Vec<Term>, Unsupported> {
+    pub(super) fn elements(&self, text: &str, element: &Type) -> Result<Vec<Term>, Unsupported> {
         let fault = |reason: &str| Unsupported::new(text, reason);
         let value =
             Value::parse(&Type::Array(Box::new(Type::Text)), text).map_err(|error| fault(error.message()))?;

@@ -65,6 +65,43 @@ impl Translator<'_> {
         Ok(Term::new(format!("({not}{function}({}, {}))", text.sql, pattern.sql), Type::Bool))
     }
 
+    /// `text like any (array[…])`
+    pub(super) fn like_any(
+        &mut self,
+        function: &str,
+        text: &Expr,
+        patterns: &Expr,
+        negated: bool,
+    ) -> Result<Term, Unsupported> {
+        let mut inner = patterns;
+        while let Expr::Nested(nested) = inner {
+            inner = nested;
+        }
+        let literal = match inner {
+            Expr::Value(value) => value.clone().into_string(),
+            _ => None,
+        };
+        let listed = match literal {
+            Some(text) => Some(self.elements(&text, &Type::Text)?),
+            None => self.constant_list(inner)?,
+        };
+        let Some(items) = listed.filter(|items| !items.is_empty()) else {
+            return Err(Unsupported::new(patterns, "patterns that are not listed one by one"));
+        };
+        let text = self.expr(text)?;
+        let function = match text.known() {
+            Some(ty) if is_caseless(ty) => without_case(function),
+            _ => function,
+        };
+        let text = self.coerced(text, &Type::Text)?.sql;
+        let not = if negated { "NOT " } else { "" };
+        let tests = items
+            .into_iter()
+            .map(|item| Ok(format!("{not}{function}({text}, {})", self.coerced(item, &Type::Text)?.sql)));
+        let tests = tests.collect::<Result<Vec<_>, Unsupported>>()?;
+        Ok(Term::new(format!("({})", tests.join(" OR ")), Type::Bool))
+    }
+
     pub(super) fn case(
         &mut self,
         operand: Option<&Expr>,

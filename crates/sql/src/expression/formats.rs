@@ -10,7 +10,7 @@ use crate::quote::literal;
 impl Translator<'_> {
     /// `to_char` and what reads such texts, `format`, `concat_ws`, `quote_nullable`, digests.
     pub(super) fn of_format(&self, name: &str, arguments: &[Term]) -> Result<Option<Term>, Unsupported> {
-        let text = |term: &Term| Ok(self.as_text(term)?.sql);
+        let text = |term: &Term| Ok(self.printed(term)?.sql);
         let texts = |terms: &[Term]| terms.iter().map(text).collect::<Result<Vec<_>, Unsupported>>();
         let of_text = |sql: String| Ok(Some(Term::new(sql, Type::Text)));
         match (name, arguments) {

@@ -10,6 +10,7 @@ use truststream_services::database::{TableKind, TableName};
 
 use super::names::Relation;
 use super::query::{known, renamed};
+use super::row_sources::numbered;
 use super::translate::{Rights, Translator};
 use super::{Term, Unsupported};
 use crate::partitions;
@@ -109,7 +110,7 @@ impl Translator<'_> {
                 };
                 Ok(self.entered((&source, relation), called, alias.as_ref()))
             }
-            TableFactor::Table { name, alias, args: Some(args), with_ordinality: false, .. } => {
+            TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } => {
                 let arguments = args.args.iter().map(|argument| match argument {
                     FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok((None, expr)),
                     FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => {
@@ -123,18 +124,26 @@ impl Translator<'_> {
                     other => Err(Unsupported::new(other, "this argument")),
                 });
                 let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-                let (source, relation) = self.table_function(name, &arguments, &called, alias.as_ref())?;
+                let (source, mut relation) =
+                    self.table_function(name, &arguments, &called, alias.as_ref())?;
+                if *with_ordinality {
+                    let function = parts(name).pop().unwrap_or_default();
+                    relation = numbered(&function, &quote(&called), relation)
+                        .ok_or_else(|| Unsupported::new(factor, "\"with ordinality\" of this function"))?;
+                }
                 Ok(self.entered((&source, relation), called, alias.as_ref()))
             }
-            TableFactor::UNNEST {
-                alias, array_exprs, with_offset: false, with_ordinality: false, ..
-            } => {
+            TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_ordinality, .. } => {
                 let [array] = array_exprs.as_slice() else {
                     return Err(Unsupported::new(factor, "unnest of several arrays"));
                 };
                 let array = self.expr(array)?;
                 let name = alias.as_ref().map_or_else(|| "unnest".into(), |alias| ident(&alias.name));
-                let (source, relation) = unnested(&array, &called, &name)?;
+                let (source, mut relation) = unnested(&array, &called, &name)?;
+                if *with_ordinality {
+                    relation = numbered("unnest", &quote(&called), relation)
+                        .ok_or_else(|| Unsupported::new(factor, "\"with ordinality\" of this"))?;
+                }
                 Ok(self.entered((&source, relation), called, alias.as_ref()))
             }
             TableFactor::Derived { lateral: false, subquery, alias, .. } => {
@@ -233,6 +242,11 @@ impl Translator<'_> {
             cells: Some(vec![sql.to_owned()]),
             ..Relation::new(name, vec![(name.to_owned(), ty)])
         };
+        if let Some(own) = own
+            && let Some(found) = self.rows_of_own(own, &terms, &in_result, &called)?
+        {
+            return Ok(found);
+        }
         match (own, terms.as_slice()) {
             (Some("generate_series"), [from, to]) => self.series(from, to, "1", &called),
             (Some("generate_series"), [from, to, step]) => self.series(from, to, &step.sql, &called),

@@ -143,6 +143,7 @@ pub const FUNCTIONS: &[Function] = &[
     function("ts_regexp_found", 2, patterns::found),
     function("ts_regexp_like", 3, patterns::like),
     function("ts_regexp_match", 3, patterns::first),
+    function("ts_regexp_matches", 3, patterns::all),
     function("ts_regexp_replace", 6, patterns::replace),
     function("ts_regexp_split", 3, patterns::split),
     function("ts_regexp_substr", 6, patterns::substring),

@@ -34,6 +34,7 @@ mod query;
 mod records;
 mod routines;
 mod row_functions;
+mod row_sources;
 mod search;
 mod select;
 mod signatures;

@@ -31,6 +31,11 @@ impl Translator<'_> {
                 let ty = Type::Array(Box::new(Type::Text));
                 called(name, &with(vec![text(rest.first())?]), ty)
             }
+            // As one array of what are its rows.
+            ("regexp_matches", [] | [_]) => {
+                let ty = Type::Array(Box::new(Type::Array(Box::new(Type::Text))));
+                called(name, &with(vec![text(rest.first())?]), ty)
+            }
             ("regexp_split_to_array", [] | [_]) => {
                 let ty = Type::Array(Box::new(Type::Text));
                 called("regexp_split", &with(vec![text(rest.first())?]), ty)

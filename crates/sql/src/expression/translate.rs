@@ -240,6 +240,12 @@ impl<'a> Translator<'a> {
             Expr::ILike { negated, any: false, expr, pattern, escape_char: None } => {
                 self.pattern("ts_ilike", expr, pattern, *negated)
             }
+            Expr::Like { negated, any: true, expr, pattern, escape_char: None } => {
+                self.like_any("ts_like", expr, pattern, *negated)
+            }
+            Expr::ILike { negated, any: true, expr, pattern, escape_char: None } => {
+                self.like_any("ts_ilike", expr, pattern, *negated)
+            }
             Expr::SimilarTo { negated, expr, pattern, escape_char } => {
                 self.similar(expr, pattern, escape_char.as_deref(), *negated)
             }
@@ -327,6 +333,12 @@ impl<'a> Translator<'a> {
             let pairs = pairs.collect::<Result<Vec<_>, Unsupported>>()?;
             let word = if op == "=" { " AND " } else { " OR " };
             return Ok(Term::new(format!("({})", pairs.join(word)), Type::Bool));
+        }
+        if let (Expr::Tuple(lefts), Expr::Tuple(rights)) = (left, right)
+            && lefts.len() == rights.len()
+            && matches!(op, "<" | "<=" | ">" | ">=")
+        {
+            return self.rows_compared(lefts, op, rights);
         }
         let (left, right) = (self.expr(left)?, self.expr(right)?);
         self.comparison(left, op, right)

@@ -148,15 +148,34 @@ pub(super) fn first(arguments: &[Value]) -> Result<Value> {
     }
     let mut groups = Value::Null;
     matches(&places, whole, 0, |found| {
-        let shown = |part: &Option<(usize, usize)>| match part {
-            Some((start, end)) => Value::Text(whole[*start..*end].to_owned()).to_json(),
-            None => NULL.to_owned(),
-        };
-        let held = if found.len() > 1 { &found[1..] } else { found };
-        groups = array(&held.iter().map(shown).collect::<Vec<_>>());
+        groups = held(whole, found);
         false
     })?;
     Ok(groups)
+}
+
+/// What the parentheses of a match hold, or all of it where there are none, as an array.
+fn held(whole: &str, found: &[Option<(usize, usize)>]) -> Value {
+    let shown = |part: &Option<(usize, usize)>| match part {
+        Some((start, end)) => Value::Text(whole[*start..*end].to_owned()).to_json(),
+        None => NULL.to_owned(),
+    };
+    let held = if found.len() > 1 { &found[1..] } else { found };
+    array(&held.iter().map(shown).collect::<Vec<_>>())
+}
+
+/// `regexp_matches(text, pattern, flags)`: the rows that it gives, as one array.
+pub(super) fn all(arguments: &[Value]) -> Result<Value> {
+    let whole = text(arguments, 0)?;
+    let (places, global) = compiled(text(arguments, 1)?, text(arguments, 2)?)?;
+    let mut rows = Vec::new();
+    matches(&places, whole, 0, |found| {
+        if let Value::Text(row) = held(whole, found) {
+            rows.push(row);
+        }
+        global
+    })?;
+    Ok(array(&rows))
 }
 
 /// `regexp_split_to_array(text, pattern, flags)`. Nothing divides at the ends of a text, nor right behind
