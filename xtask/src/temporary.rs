@@ -8,7 +8,7 @@ use std::process::Command;
 /// Where Linux keeps files in memory.
 const MEMORY: &str = "/dev/shm";
 /// What the databases of all tests take at most, in bytes, and what the tests themselves do.
-const NEEDED: u64 = 10 << 30;
+const NEEDED: u64 = 6 << 30;
 
 /// A folder, gone with its value.
 pub struct Temporary {

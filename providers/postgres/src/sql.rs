@@ -19,6 +19,9 @@ pub(crate) struct Sql {
     /// Where a column can be added to what it gives, if it gives at least one row of what there is to say of
     /// a reply.
     pub(crate) answers_at: Option<usize>,
+    /// Whether embeds are `jsonb`, as handlers of the database get them from PostgREST; for all else their
+    /// text passes untouched.
+    pub(crate) documents: bool,
 }
 
 /// Bytes that most texts have room in, and how many parameters.

@@ -74,10 +74,16 @@ impl Translator<'_> {
 
 /// A document that is an object; PostgreSQL refuses others.
 fn object(document: &str, function: &str) -> String {
-    let what = if function.ends_with("object_keys") { "a scalar" } else { "a non-object" };
+    let message = |what: &str| format!("'cannot call {function} on {what}'");
+    let message = if function.ends_with("object_keys") {
+        let (array, scalar) = (message("an array"), message("a scalar"));
+        format!("iif(json_type({document}) = 'array', {array}, {scalar})")
+    } else {
+        message("a non-object")
+    };
     format!(
         "CASE WHEN json_type({document}) = 'object' THEN {document} \
-         WHEN {document} IS NOT NULL THEN ts_raise('22023', 'cannot call {function} on {what}') END"
+         WHEN {document} IS NOT NULL THEN ts_raise('22023', {message}) END"
     )
 }
 

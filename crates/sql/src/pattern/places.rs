@@ -49,6 +49,11 @@ impl Places {
         self.first.captures_len() - 1
     }
 
+    /// Whether it matches anywhere in a text.
+    pub(crate) fn is_match(&self, text: &str) -> bool {
+        self.first.is_match(text)
+    }
+
     /// A search through a text, from a byte on.
     pub(crate) fn within<'a>(&'a self, text: &'a str, from: usize) -> Search<'a> {
         Search {

@@ -124,7 +124,13 @@ impl<'a> Conduct<'a> {
         let report = |part: &Part| {
             let known =
                 reports.iter().find(|report| report.name == part.name && report.tables == part.tables);
-            known.cloned().unwrap_or_else(|| PartReport::of(part))
+            known.cloned().unwrap_or_else(|| {
+                let within =
+                    reports.iter().filter(|report| report.tables.iter().all(|it| part.tables.contains(it)));
+                let mut flips: Vec<_> = within.flat_map(|report| report.flips.clone()).collect();
+                flips.sort_by_key(|flip| flip.at_ms);
+                PartReport { flips, ..PartReport::of(part) }
+            })
         };
         self.record.report.parts = parts.iter().map(report).collect();
         self.shared.routes.act(Act::Divide { parts }).await?;

@@ -16,7 +16,7 @@ use truststream_services::database::{
 };
 use truststream_switch::{Options, PartPhase, Phase, ReadOptions, Record, Strategy};
 
-use super::record::{are_compared, committed, flips, latest, no_strays, ready, until};
+use super::record::{self, are_compared, committed, flips, latest, no_strays, ready, until};
 use super::{PATIENCE, of, project_of};
 
 mod fleet;
@@ -180,8 +180,7 @@ async fn moves(runtime: &Runtime, part: &str, there: bool) {
         runtime.steering().part_back(part).await.unwrap();
     }
     let record = until(runtime, part, |record| flips(record, part).len() > before).await;
-    let phase = record.report.parts.iter().find(|report| report.name == part).unwrap().phase;
-    assert_eq!(phase == PartPhase::Moved, there);
+    assert_eq!(record::part(&record, part).unwrap().phase == PartPhase::Moved, there);
 }
 
 #[tokio::test(flavor = "multi_thread")]

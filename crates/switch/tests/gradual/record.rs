@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use truststream_runtime::Runtime;
-use truststream_switch::{Flip, Phase, ReadReport, Record};
+use truststream_switch::{Flip, PartReport, Phase, ReadReport, Record};
 
 use super::PATIENCE;
 
@@ -35,10 +35,16 @@ pub async fn committed(runtime: &Runtime) -> Record {
     record
 }
 
+/// What is told of a part, or of the one that it has become a part of.
+pub fn part<'r>(record: &'r Record, name: &str) -> Option<&'r PartReport> {
+    let reports = &record.report.parts;
+    let has_it = |report: &&PartReport| report.tables.iter().any(|table| table.name == name);
+    reports.iter().find(|report| report.name == name).or_else(|| reports.iter().find(has_it))
+}
+
 /// The flips of a part, of which nothing need be known yet.
-pub fn flips(record: &Record, part: &str) -> Vec<Flip> {
-    let report = record.report.parts.iter().find(|report| report.name == part);
-    report.map_or_else(Vec::new, |report| report.flips.clone())
+pub fn flips(record: &Record, name: &str) -> Vec<Flip> {
+    part(record, name).map_or_else(Vec::new, |report| report.flips.clone())
 }
 
 /// Every write came to the side that served it.

@@ -116,6 +116,11 @@ impl Representation {
         }
     }
 
+    /// Whether a function of the database makes it.
+    pub(super) fn is_handler(&self) -> bool {
+        matches!(self, Representation::Handler { .. })
+    }
+
     /// The media type that a handler decides.
     pub(super) fn media_type(&self) -> Option<&str> {
         match self {

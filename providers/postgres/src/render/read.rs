@@ -80,7 +80,7 @@ fn embedded_items(
     sql.push(separator);
     *separator = ", ";
     // Only jsonb can be grouped by; otherwise the engine's own text passes untouched.
-    let comparable = if grouped { "::jsonb" } else { "" };
+    let comparable = if grouped || sql.documents { "::jsonb" } else { "" };
     if !embedded.hidden.is_empty() {
         let shown: Vec<String> =
             embedded.hoisted().iter().map(|item| format!("{joined}.{}", quote(&item.name))).collect();

@@ -89,6 +89,7 @@ impl Frame<'_> {
     ) -> Result<Statement> {
         // CSV's first line has the names of what is shown, which is less than what was returned.
         let twice = *self.representation == Representation::Csv;
+        sql.documents = self.representation.is_handler();
         if twice {
             sql.push(&format!(", {SHOWN} AS ("));
             rows(&mut sql)?;
@@ -142,6 +143,7 @@ pub(crate) fn select(schema: &Schema, op: &Select, estimate_above: Option<u64>) 
     let whole_rows = node.is_whole_rows();
     let representation = negotiate(schema, &op.table, &op.format, whole_rows)?;
     let mut sql = Sql::new(format!("WITH {RETURNED} AS ("));
+    sql.documents = representation.is_handler();
     rows(&mut sql, schema, &node, None)?;
     sql.push(")");
     let counts = counts(op.count);

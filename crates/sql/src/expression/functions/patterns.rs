@@ -225,7 +225,7 @@ pub(super) fn like(arguments: &[Value]) -> Result<Value> {
     if global {
         return Err(not_global("regexp_like"));
     }
-    Ok(of_bool(places.within(text(arguments, 0)?, 0).next().is_some()))
+    Ok(of_bool(places.is_match(text(arguments, 0)?)))
 }
 
 /// `regexp_substr(text, pattern, start, n, flags, subexpression)`.
@@ -262,6 +262,6 @@ pub(super) fn found(arguments: &[Value]) -> Result<Value> {
 
 /// `text similar to pattern escape character`
 pub(super) fn similar_to(arguments: &[Value]) -> Result<Value> {
-    let pattern = similar(text(arguments, 1)?, text(arguments, 2)?)?;
-    Ok(of_bool(pattern.is_match(text(arguments, 0)?)))
+    let (places, _) = compiled(&similar(text(arguments, 1)?, text(arguments, 2)?)?, "")?;
+    Ok(of_bool(places.is_match(text(arguments, 0)?)))
 }
