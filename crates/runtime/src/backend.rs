@@ -13,10 +13,9 @@ use truststream_services::auth::{Auth, AuthService, Settings};
 use truststream_services::database::{Database, DatabaseService, Ping};
 use truststream_services::objects::{Check, Objects, ObjectsService};
 use truststream_services::storage::{ListBuckets, Storage, StorageService};
-use truststream_switch::Side;
+use truststream_switch::{Files as Kept, Side};
 
 use crate::Config;
-use crate::absent::NoObjects;
 use crate::config::BackendConfig;
 use crate::foreign::WithoutForeign;
 use crate::health::Probe;
@@ -33,7 +32,8 @@ pub struct Backend {
     database: Stack<DatabaseService>,
     /// The database as switches see it.
     moving: Stack<DatabaseService>,
-    objects: Stack<ObjectsService>,
+    /// Its files as switches see them.
+    kept: Kept,
     auth: Stack<AuthService>,
     storage: Stack<StorageService>,
     probes: Vec<Probe>,
@@ -94,7 +94,7 @@ impl Backend {
             Box::pin(async move { Database::new(stack, cx).send(Ping).await })
         });
         let handle = Database::new(Arc::clone(&database), Context::system());
-        let (storage, objects): (Stack<StorageService>, Stack<ObjectsService>) = match files {
+        let (storage, kept): (Stack<StorageService>, Kept) = match files {
             Files::Objects(objects) => {
                 services.extend([objects.info, native::<StorageService>()]);
                 let objects = layers.around(&objects.stack, |stack, cx| {
@@ -102,15 +102,16 @@ impl Backend {
                 });
                 let bytes = Objects::new(Arc::clone(&objects), Context::system());
                 let settings = config.section("storage")?;
-                let engine = StorageEngine::new(handle.clone(), bytes, settings, &keys.url_secret());
-                (layers.around_engine(Arc::new(Driven(engine))), objects)
+                let engine = StorageEngine::new(handle.clone(), bytes.clone(), settings, &keys.url_secret());
+                (layers.around_engine(Arc::new(Driven(engine))), Kept::Store(bytes))
             }
             Files::Storage(storage) => {
                 services.push(storage.info);
                 let storage = layers.around(&storage.stack, |stack, cx| {
                     Box::pin(async move { Storage::new(stack, cx).send(ListBuckets).await.map(drop) })
                 });
-                (storage, Arc::new(NoObjects))
+                let kept = Storage::new(Arc::clone(&storage), Context::system());
+                (storage, Kept::Platform(kept))
             }
         };
         let auth = match own_auth {
@@ -135,7 +136,7 @@ impl Backend {
             services,
             database,
             moving,
-            objects,
+            kept,
             auth,
             storage,
             probes,
@@ -188,11 +189,6 @@ impl Backend {
         Database::new(Arc::clone(&self.database), Context::system())
     }
 
-    /// Its object store.
-    pub fn objects(&self) -> Objects {
-        Objects::new(Arc::clone(&self.objects), Context::system())
-    }
-
     /// How its providers are asked whether they answer. Engines keep their state in the database: they
     /// are as well as it is.
     pub(crate) fn probes(&self) -> &[Probe] {
@@ -224,8 +220,8 @@ impl Backend {
             name: self.name.clone(),
             database: Database::new(Arc::clone(&self.moving), Context::system()),
             whole: Arc::clone(&self.database),
-            objects: self.objects(),
-            objects_place: place(ObjectsService::NAME)
+            files: self.kept.clone(),
+            files_place: place(ObjectsService::NAME)
                 .or_else(|| place(StorageService::NAME))
                 .unwrap_or_default(),
             elsewhere: elsewhere

@@ -4,7 +4,6 @@
 //! stand above the route; below it every backend has its breaker, its timeout and its driver.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod absent;
 mod backend;
 mod backends;
 pub mod config;

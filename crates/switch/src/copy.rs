@@ -12,6 +12,7 @@ use truststream_services::database::{Apply, Catalog, Count, Packing, Query, Scan
 use crate::chunks::{Chunk, Chunks, key_values};
 use crate::claim::Claim;
 use crate::failpoint::Moment;
+use crate::objects::{makes_rows, objects_table};
 use crate::progress::Meter;
 use crate::records::Records;
 use crate::signal::Signal;
@@ -51,6 +52,9 @@ impl Copy<'_> {
         self.meter.resume(record.report.rows);
         let tables = record.tables.clone();
         for table in tables.into_iter().skip(from) {
+            if table == objects_table() && makes_rows(self.source, self.target) {
+                continue;
+            }
             if record.copied.as_ref().is_none_or(|copied| copied.table != table) {
                 record.copied = Some(Copied { table: table.clone(), after: Vec::new() });
             }

@@ -10,6 +10,7 @@ use truststream_kernel::{Error, Result};
 use truststream_services::database::{DatabaseFeature, Fence, FenceStep, TableName};
 
 use crate::follow::Follower;
+use crate::objects::objects_table;
 use crate::shared::Shared;
 use crate::{Record, Route, Side, Stray};
 
@@ -36,10 +37,14 @@ impl Enclosure {
 
     /// Does a step on a side whose engine can close tables; on others nothing.
     pub(crate) async fn step(&self, side: &Side, epoch: u64, step: FenceStep) -> Result<()> {
-        if self.tables.is_empty() || !can_be_closed(side) {
+        let mut tables = self.tables.clone();
+        // What the stream brings to a platform's files is written by the platform: nothing tells that from what
+        // its other callers upload.
+        tables.retain(|table| side.files.platform().is_none() || *table != objects_table());
+        if tables.is_empty() || !can_be_closed(side) {
             return Ok(());
         }
-        let (tables, streams) = (self.tables.clone(), self.streams.clone());
+        let streams = self.streams.clone();
         side.database.send(Fence { tables, streams, epoch, step }).await
     }
 }

@@ -15,13 +15,16 @@ use crate::hash::Hasher;
 use crate::left_out::{LeftOut, RowsOf};
 use crate::machine::reaches;
 use crate::mutation::Mutation;
-use crate::objects::{ObjectMover, objects_table};
+use crate::objects::{File, ObjectMover, chunks, comparable_change, objects_table};
 use crate::signal::Signal;
 use crate::stray::Strays;
 use crate::{Options, Record, Side};
 
 /// Code of the error of a batch that another applier has applied.
 pub(crate) const STALE: &str = "BACKEND_008";
+
+/// Files that are brought to a platform before it is set down that they are there.
+const KEPT_AT_ONCE: usize = 20;
 
 /// Changes read at once.
 const BATCH: usize = 2000;
@@ -157,7 +160,26 @@ impl Follower {
         moved: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<()> {
         let Some(key) = self.keys.get(&objects_table()) else { return Ok(()) };
-        self.objects.move_all(key, manner, moved).await
+        if !self.objects.makes_rows() {
+            return self.objects.move_all(key, manner, moved).await;
+        }
+        let (mut count, mut bytes) = (0, 0);
+        let mut chunks = chunks(&self.source, key, manner.0, manner.1);
+        while let Some(chunk) = chunks.next().await? {
+            for rows in chunk.rows.chunks(KEPT_AT_ONCE) {
+                let changes = self.objects.arrive(rows.to_vec()).await?;
+                count += changes.iter().filter(|change| change.new.is_some()).count() as u64;
+                bytes += changes
+                    .iter()
+                    .filter_map(|change| File::of(change.new.as_ref()?))
+                    .map(|file| file.size())
+                    .sum::<u64>();
+                self.repair(Vec::new(), changes).await?;
+                moved(count, bytes);
+                manner.1.check()?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads and applies one batch; waits at most `wait` for a change.
@@ -181,8 +203,8 @@ impl Follower {
         if !changes.is_empty() {
             self.must_hold(&changes)?;
             self.note(&changes);
-            self.objects.before(&changes).await?;
-            let obsolete = self.objects.obsolete(&changes);
+            let changes = self.objects.before(changes).await?;
+            let obsolete = self.objects.obsolete(&changes).await?;
             #[cfg(feature = "mutations")]
             let repeated = std::mem::replace(&mut self.before, changes.clone());
             self.apply(Vec::new(), changes, batch.position.clone()).await?;
@@ -310,10 +332,12 @@ impl Follower {
         let Some(watched) = &mut self.watched else { return };
         let (Watched::Touched { table, .. } | Watched::Rows { table, .. }) = &watched;
         let Some(key) = self.keys.get(table) else { return };
-        let of_table: Vec<_> = changes.iter().filter(|change| change.table == *table).collect();
+        let sides = (&self.source, &self.target);
+        let of_table = changes.iter().filter(|change| change.table == *table);
+        let of_table: Vec<_> = of_table.map(|change| comparable_change(sides, change)).collect();
         for change in of_table {
             match watched {
-                Watched::Touched { touched, .. } => touched.note(key, change),
+                Watched::Touched { touched, .. } => touched.note(key, &change),
                 Watched::Rows { digest, .. } => {
                     let is_compared =
                         |row: &&Row| self.only.as_ref().is_none_or(|only| only.has(&change.table, row));

@@ -56,6 +56,7 @@ pub use gate::{Gate, Held, Pass, Plea, Reach, Touch};
 pub use gradual::{Different, PartPhase, PartReport, ReadOptions, ReadReport, Reads, TenantOptions};
 pub use machine::{Handover, Phase, Route, Strategy};
 pub use node::Fleet;
+pub use objects::Files;
 pub use plan::Plan;
 pub use progress::Progress;
 pub use record::{Copied, Flip, ObjectsReport, Options, Record, Report, Stray, TableReport, Verify};

@@ -1,5 +1,6 @@
 //! What would be moved, and why it can't be where it can't.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,12 +11,13 @@ use truststream_services::database::{
     Problem, Review, Scan, Table, TableKind, TableName, Weigh,
 };
 use truststream_services::objects::Check;
+use truststream_services::storage::ListBuckets;
 
 use crate::Side;
 use crate::chunks::canonical_size;
 use crate::copy::count_rows;
 use crate::fence::can_be_closed;
-use crate::objects::{objects_table, shares_objects, size_of};
+use crate::objects::{File, Files, objects_table, shares_objects};
 
 /// What a switch would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -118,13 +120,20 @@ pub async fn plan(source: &Side, target: &Side) -> Result<Plan> {
         missing: named(missing),
         emulated,
         way_back,
-        not_closed: [source, target]
-            .into_iter()
-            .filter(|side| !can_be_closed(side))
-            .map(|side| side.name.clone())
-            .collect(),
+        not_closed: not_closed(source, target),
         first: Vec::new(),
     })
+}
+
+/// What direct writers can't be kept from.
+fn not_closed(source: &Side, target: &Side) -> Vec<String> {
+    let moves_files = !shares_objects(source, target);
+    let open = |side: &Side| match side.files.platform() {
+        _ if !can_be_closed(side) => Some(side.name.clone()),
+        Some(_) if moves_files => Some(format!("the storage of {}", side.name)),
+        _ => None,
+    };
+    [source, target].into_iter().filter_map(open).collect()
 }
 
 /// Why a switch would not begin on a target that holds rows of these tables.
@@ -195,7 +204,8 @@ async fn measure(source: &Side, tables: &[TableName]) -> Result<Size> {
         size.bytes += times * sample.iter().map(canonical_size).sum::<u64>() as f64;
         if *table == objects_table() {
             size.objects = rows;
-            size.object_bytes = times * sample.iter().map(size_of).sum::<u64>() as f64;
+            size.object_bytes =
+                times * sample.iter().filter_map(File::of).map(|file| file.size()).sum::<u64>() as f64;
         }
         // What reading anything at all takes counts once.
         size.seconds += took * times.max(1.0);
@@ -229,17 +239,42 @@ async fn kept_apart(source: &Side, target: &Side) -> Result<Vec<Problem>> {
     }
     if !shares_objects(source, target) {
         for side in [source, target] {
-            match side.objects.send(Check).await {
-                Err(error) if error.kind() == ErrorKind::Unsupported => {
-                    problems.push(inability(side, &error))
-                }
-                // Whether it answers is seen when objects are moved.
-                _ => {}
-            }
+            problems.extend(unmovable_files(side).await?.map(|error| inability(side, &error)));
         }
     }
     Ok(problems)
 }
+
+/// Why no switch can move files from a side, or to it.
+async fn unmovable_files(side: &Side) -> Result<Option<Error>> {
+    let storage = match &side.files {
+        Files::Store(objects) => {
+            let refused = objects.send(Check).await.err();
+            // Whether it answers is seen when objects are moved.
+            return Ok(refused.filter(|error| error.kind() == ErrorKind::Unsupported));
+        }
+        Files::Platform(storage) => storage,
+    };
+    let catalog = side.database.send(Describe::default()).await?;
+    let hint = "files move by their rows, which are in the project's database: connect it by its connection \
+                string (`provider = \"postgres\"`), or let both backends share the storage";
+    if catalog.table(&objects_table()).is_none() {
+        let error = Error::unsupported("its files are in a storage whose rows its database does not have");
+        return Ok(Some(error.with_hint(hint)));
+    }
+    let buckets =
+        storage.send(ListBuckets).await?.into_iter().map(|bucket| bucket.id).collect::<BTreeSet<_>>();
+    let rows = side.database.send(Scan::new(TableName::new("storage", "buckets"), None, BUCKETS)).await?.rows;
+    let known = rows.iter().filter_map(|row| row.get("id")?.to_text()).collect::<BTreeSet<_>>();
+    Ok((buckets != known).then(|| {
+        let error =
+            Error::unsupported("its storage has other buckets than its database: they are of two projects");
+        error.with_hint(hint)
+    }))
+}
+
+/// Buckets that are compared at most.
+const BUCKETS: usize = 10_000;
 
 fn inability(side: &Side, error: &Error) -> Problem {
     Problem {

@@ -8,6 +8,7 @@ use truststream_services::database::{Capture, Prepare};
 use crate::failpoint::Moment;
 use crate::gradual::Wishes;
 use crate::machine::{Act, Refused, State};
+use crate::objects::forget;
 use crate::records::Records;
 use crate::{Phase, Reads, Record, Routes, Sides};
 
@@ -81,6 +82,10 @@ impl Shared {
         target.database.send(Capture { consumer, tables: Vec::new() }).await?;
         // A mirror goes on from where the switch brought it.
         if record.stream.is_none() {
+            // Until then the target was only found to be empty, or not to be.
+            if record.history.iter().any(|(phase, _)| *phase == Phase::Copying) {
+                forget(&source, &target, &record.options).await?;
+            }
             let claim = self.claim(&target).await?;
             Moment::Discarding.pass();
             claim.prepare(Prepare::Discard).await?;
@@ -103,6 +108,9 @@ impl Shared {
         let rolled_back = self.routes.stored().await?.route.owner == record.from;
         let prepare = if rolled_back && record.stream.is_none() { Prepare::Discard } else { Prepare::Keep };
         let target = self.sides.side(&record.to).await?;
+        if matches!(prepare, Prepare::Discard) {
+            forget(&self.sides.side(&record.from).await?, &target, &record.options).await?;
+        }
         self.claim(&target).await?.prepare(prepare).await?;
         Moment::Settled.pass();
         self.enter(record, Phase::Finalized).await

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use futures::future::BoxFuture;
 use truststream_kernel::{Result, Stack};
 use truststream_services::database::{Database, DatabaseService};
-use truststream_services::objects::Objects;
+
+use crate::Files;
 
 /// One backend as a switch sees it: below the route, above every policy.
 #[derive(Clone)]
@@ -16,11 +17,11 @@ pub struct Side {
     pub database: Database,
     /// The same with what switches leave alone: tables of a platform that no service of TrustStream reads.
     pub whole: Stack<DatabaseService>,
-    /// Its object store.
-    pub objects: Objects,
-    /// What its object store is, such as `fs /srv/objects`: two sides with the same text share
-    /// their objects, and none is moved.
-    pub objects_place: String,
+    /// Its files.
+    pub files: Files,
+    /// Where its files are, such as `fs /srv/objects`: two sides with the same text share them, and none is
+    /// moved.
+    pub files_place: String,
     /// Schemas whose rows a provider of its own keeps, behind another API, and where: such as `auth` at
     /// `supabase https://abc.supabase.co`. They are not rows of this database.
     pub elsewhere: BTreeMap<&'static str, String>,

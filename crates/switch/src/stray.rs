@@ -11,6 +11,7 @@ use truststream_services::database::{
 
 use crate::follow::Follower;
 use crate::machine::reaches;
+use crate::objects::Uploads;
 use crate::records::Records;
 use crate::shared::Shared;
 use crate::{Record, Stray, Switcher};
@@ -104,6 +105,8 @@ impl StrayChange {
 /// Looks for strays on the side that served before.
 pub(crate) struct Strays {
     former: Database,
+    /// Whether a platform writes the rows of files there, also of those that are brought by the way back.
+    uploads: bool,
     serving: Database,
     stream: String,
     stored: Option<Position>,
@@ -131,20 +134,26 @@ impl Strays {
 
     /// Looks up to the end of the feed.
     pub(crate) async fn look(&mut self) -> Result<()> {
+        let mut uploads = Uploads::default();
         loop {
             let ask = Changes { after: Some(self.at.clone()), limit: BATCH, wait: Duration::ZERO };
             let batch = match self.former.send(ask).await {
                 Err(error) if error.code() == "BACKEND_010" => return self.go_on_behind_a_gap().await,
                 batch => batch?,
             };
+            let changes = if self.uploads { uploads.take_out(batch.changes) } else { batch.changes };
             let known = |change: &Change| change.origin.is_none() && self.tables.contains(&change.table);
-            let strays: Vec<_> = batch.changes.into_iter().filter(known).collect();
+            let mut strays: Vec<_> = changes.into_iter().filter(known).collect();
+            if batch.at_end {
+                strays.extend(std::mem::take(&mut uploads).strays(&self.serving).await?);
+            }
             let found = !strays.is_empty();
             if found {
                 self.found(strays, &batch.position).await?;
             }
             self.at = batch.position;
-            if found || self.saved.elapsed() > STORED_EVERY {
+            // From here on it is looked at again after a crash: what was taken out must not be passed over.
+            if uploads.is_empty() && (found || self.saved.elapsed() > STORED_EVERY) {
                 self.save().await?;
             }
             if batch.at_end {
@@ -238,6 +247,7 @@ impl Shared {
         let now = Instant::now();
         Ok(Some(Strays {
             former: follower.target.database.clone(),
+            uploads: follower.target.files.platform().is_some(),
             serving,
             stream,
             stored,

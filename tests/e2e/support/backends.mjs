@@ -60,10 +60,12 @@ export const BEYOND = {
     'rls_tables.test.mjs': 'the platform grants new tables to everybody',
     'security_input.test.mjs': SAME_TABLES,
     'switch_hosted.test.mjs': 'there and back is told by the others',
+    'switch_platform.test.mjs': 'there and back is told by the others',
     'switch_mongodb.test.mjs': SAME_TABLES,
   },
   postgres: {
     'switch_hosted.test.mjs': 'the way there is as from sqlite',
+    'switch_platform.test.mjs': 'the way there is as from sqlite',
   },
   memory: {
     'lifecycle.test.mjs': 'what is in memory ends with the process',
@@ -77,6 +79,7 @@ export const BEYOND = {
     'switch.test.mjs': 'a data API has no ordered feed of changes',
     'switch_crash.test.mjs': 'a data API has no ordered feed of changes',
     'switch_hosted.test.mjs': 'a data API has no ordered feed of changes',
+    'switch_platform.test.mjs': 'a data API has no ordered feed of changes',
     'switch_mongodb.test.mjs': 'a data API has no ordered feed of changes',
   },
 }
@@ -111,6 +114,28 @@ export async function startHosted() {
   const server = await startPostgres()
   server.run(readFileSync(HOSTED, 'utf8'))
   return { ...server, platform: server, url: server.url.replace('postgres@', 'project@') }
+}
+
+/**
+ * A hosted project with its storage API: another gateway serves that, on the very database, so that rows of files
+ * are written behind the back of the one under test.
+ */
+export async function startPlatform() {
+  const server = await startHosted()
+  const there = temporaryFolder('platform')
+  writeFileSync(join(there, 'truststream.toml'), `${onServer('postgres', server).settings}${PATIENT}`)
+  const gateway = await startGateway(there)
+  const keys = `service_key = "${gateway.service_role_key}", anon_key = "${gateway.anon_key}"`
+  return {
+    ...server,
+    gateway,
+    storage: `{ provider = "supabase", url = "${gateway.api_url}", ${keys}, jwt_secret = "${gateway.jwt_secret}" }`,
+    async stop() {
+      await gateway.stop()
+      await server.stop()
+      removeFolder(there)
+    },
+  }
 }
 
 /** A project of its own with the same files, on PostgreSQL; the one under test has its URL and keys only. */

@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test'
 
 import { startApp } from './app.mjs'
 import { authenticator } from './authenticator.mjs'
-import { UNHURRIED, startHosted } from './backends.mjs'
+import { UNHURRIED, startHosted, startPlatform } from './backends.mjs'
 import { follow } from './channels.mjs'
 import { truststream } from './cli.mjs'
 import { column, ok } from './expect.mjs'
@@ -13,18 +13,18 @@ import { decode } from './jwt.mjs'
 import { startMongo } from './mongodb.mjs'
 import { startPostgres } from './postgres.mjs'
 
-const SERVERS = { postgres: startPostgres, hosted: startHosted, mongodb: startMongo }
+const SERVERS = { postgres: startPostgres, hosted: startHosted, platform: startPlatform, mongodb: startMongo }
 
 /** Tests that move the app under test to a database of this kind and back. */
 export async function movesThereAndBack(kind) {
   const cloud = await SERVERS[kind]()
-  const provider = kind === 'hosted' ? 'postgres' : kind
+  const provider = kind === 'mongodb' ? kind : 'postgres'
   after(() => cloud.stop())
   const app = await startApp({
     settings: `
 [backend.cloud]
 database = { provider = "${provider}", url = "${cloud.url}", ${UNHURRIED[provider]} }
-storage = { provider = "fs", root = "cloud-objects" }
+storage = ${cloud.storage ?? '{ provider = "fs", root = "cloud-objects" }'}
 `,
   })
   after(() => app.stop())
@@ -96,6 +96,14 @@ storage = { provider = "fs", root = "cloud-objects" }
     assert.equal(decode(raised.access_token).claims.aal, 'aal2')
   }
 
+  /** Where the files are a platform's, who asks it directly finds them too. */
+  async function thePlatformHas(path, text) {
+    if (!cloud.gateway) return
+    const headers = { authorization: `Bearer ${cloud.gateway.service_role_key}` }
+    const file = await fetch(`${cloud.gateway.api_url}/storage/v1/object/authenticated/${path}`, { headers })
+    assert.equal(await file.text(), text)
+  }
+
   describe('there', () => {
     test('the plan changes nothing', async () => {
       const plan = await truststream(app.folder, 'switch', 'plan', 'cloud')
@@ -122,6 +130,7 @@ storage = { provider = "fs", root = "cloud-objects" }
 
     test('sessions, passwords, policies and files came along', async () => {
       await everythingIsThere(['before'])
+      await thePlatformHas(`vault/${ada.id}/note.txt`, 'from before')
     })
 
     test('subscriptions went on, with nothing missing and nothing twice', async () => {
@@ -167,6 +176,7 @@ storage = { provider = "fs", root = "cloud-objects" }
       await truststream(app.folder, 'switch', 'finalize')
       assert.equal(await owner(), 'cloud')
       await everythingIsThere(['before', 'on the other side'])
+      await thePlatformHas('vault/new.txt', 'from there')
     })
   })
 }

@@ -13,7 +13,7 @@ use truststream_kernel::{Call, Context, Driven, Effect, Error, Features, Operati
 use truststream_services::database::{Database, DatabaseOp, DatabaseReply, DatabaseService};
 use truststream_services::objects::Objects;
 use truststream_switch::ambient::{Given, give, take_away};
-use truststream_switch::{Fleet, Gate, Held, Route, Routes, Side, Sides, Steering};
+use truststream_switch::{Files, Fleet, Gate, Held, Route, Routes, Side, Sides, Steering};
 
 use super::control;
 use super::database::Reached;
@@ -82,11 +82,11 @@ impl Backends {
             let (server, witness) = (cluster.server(place), Arc::clone(&cluster.witness));
             let driver = Reached { wire, server, witness };
             let database = Database::new(Arc::new(Driven(driver)), Context::system());
-            let objects = Objects::new(Arc::new(Driven(Nothing)), Context::system());
-            let objects_place = "shared".to_owned();
+            let files = Files::Store(Objects::new(Arc::new(Driven(Nothing)), Context::system()));
+            let files_place = "shared".to_owned();
             let elsewhere = BTreeMap::new();
             let whole = Arc::clone(database.stack());
-            (name, Side { name: name.to_owned(), database, whole, objects, objects_place, elsewhere })
+            (name, Side { name: name.to_owned(), database, whole, files, files_place, elsewhere })
         };
         Arc::new(Backends([side("main", Place::Main), side("cloud", Place::Cloud)].into()))
     }

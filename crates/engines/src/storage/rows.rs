@@ -135,10 +135,11 @@ pub(super) struct ObjectRow {
 impl From<ObjectRow> for Object {
     fn from(row: ObjectRow) -> Self {
         Object {
+            // Projects have objects that are older than versions.
+            version: row.version.unwrap_or_else(|| row.id.clone()),
             id: row.id,
             bucket_id: row.bucket_id,
             name: row.name,
-            version: row.version.unwrap_or_default(),
             owner_id: row.owner_id,
             created_at: row.created_at.unwrap_or_default(),
             updated_at: row.updated_at.unwrap_or_default(),

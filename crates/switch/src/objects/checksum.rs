@@ -1,12 +1,12 @@
-//! Checksums of objects: what a store says of its bytes is not asked.
+//! Checksums of files: what a store says of its bytes is not asked.
 
 use futures::TryStreamExt;
-use truststream_kernel::{ErrorKind, Result};
-use truststream_services::objects::{Get, Objects};
+use truststream_kernel::Result;
 
+use super::{File, Files};
 use crate::hash::halved;
 
-/// What an object's bytes are known by.
+/// What a file's bytes are known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Checksum {
     /// 128 bits of BLAKE3 over them.
@@ -15,24 +15,17 @@ pub(crate) struct Checksum {
     pub(crate) bytes: u64,
 }
 
-/// Reads an object chunk by chunk; `None` if it is not there.
+/// Reads a file chunk by chunk; `None` if it is not there.
 ///
 /// # Errors
 /// When the store does not answer.
-pub(crate) async fn checksum(objects: &Objects, key: String) -> Result<Option<Checksum>> {
-    match read(objects, key).await {
-        Ok(checksum) => Ok(Some(checksum)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-async fn read(objects: &Objects, key: String) -> Result<Checksum> {
-    let mut stream = objects.send(Get { key, range: None }).await?.stream();
+pub(crate) async fn checksum(files: &Files, file: &File) -> Result<Option<Checksum>> {
+    let Some(body) = files.read(file).await? else { return Ok(None) };
+    let mut stream = body.stream();
     let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
     while let Some(chunk) = stream.try_next().await? {
         hasher.update(&chunk);
         bytes += chunk.len() as u64;
     }
-    Ok(Checksum { hash: halved(hasher.finalize()), bytes })
+    Ok(Some(Checksum { hash: halved(hasher.finalize()), bytes }))
 }

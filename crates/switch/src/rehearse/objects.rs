@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use truststream_kernel::{Error, ErrorKind, Result};
 use truststream_services::database::Scan;
-use truststream_services::objects::{Head, Remove};
 
 use crate::Side;
-use crate::objects::{checksum, copy, key_of, objects_table, shares_objects};
+use crate::objects::{File, checksum, copy, makes_rows, objects_table, shares_objects};
 
 /// Files that are tried, and bytes after which no other one is.
 const FILES: usize = 20;
@@ -36,25 +35,22 @@ impl Files {
 /// When a store does not answer, or the target does not give back what it got.
 pub(super) async fn try_files(source: &Side, target: &Side) -> Result<Files> {
     let mut files = Files::default();
-    if shares_objects(source, target) {
+    // A platform has no place for files without their buckets, and buckets are not tried out on one.
+    if shares_objects(source, target) || makes_rows(source, target) {
         return Ok(files);
     }
     let rows = source.database.send(Scan::new(objects_table(), None, FILES)).await?.rows;
-    for key in rows.iter().filter_map(key_of) {
+    for file in rows.iter().filter_map(File::of) {
         if files.bytes >= BYTES {
             break;
         }
-        match target.objects.send(Head { key: key.clone() }).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            // A switch before left it there, and would not copy it either.
-            there => {
-                there?;
-                continue;
-            }
+        // A switch before left it there, and would not copy it either.
+        if target.files.size(&file).await?.is_some() {
+            continue;
         }
         let began = Instant::now();
-        let tried = round(source, target, key.clone()).await;
-        target.objects.send(Remove { key }).await?;
+        let tried = round(source, target, &file).await;
+        target.files.remove(&file).await?;
         if let Some(bytes) = tried? {
             files.count += 1;
             files.bytes += bytes;
@@ -64,10 +60,10 @@ pub(super) async fn try_files(source: &Side, target: &Side) -> Result<Files> {
     Ok(files)
 }
 
-async fn round(source: &Side, target: &Side, key: String) -> Result<Option<u64>> {
-    let Some(bytes) = copy(source, target, key.clone()).await? else { return Ok(None) };
-    let sent = checksum(&source.objects, key.clone()).await?;
-    if sent.is_some() && checksum(&target.objects, key).await? != sent {
+async fn round(source: &Side, target: &Side, file: &File) -> Result<Option<u64>> {
+    let Some(bytes) = copy((source, file), (target, file)).await? else { return Ok(None) };
+    let sent = checksum(&source.files, file).await?;
+    if sent.is_some() && checksum(&target.files, file).await? != sent {
         let message = format!("the store of `{}` gave back other bytes of a file than it got", target.name);
         return Err(Error::new(ErrorKind::Conflict, "BACKEND_009", message)
             .with_hint("whatever keeps its files is not to be trusted: check its disk, or the service"));

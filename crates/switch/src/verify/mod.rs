@@ -2,6 +2,7 @@
 
 mod objects;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -10,12 +11,12 @@ use truststream_kernel::{Error, ErrorKind, Result, Row, Value};
 use truststream_services::database::{Apply, Change, ChangeKind, Mark, TableName};
 
 use crate::chunks::{Chunks, key_values};
-use crate::copy::{arriving, count_rows};
+use crate::copy::count_rows;
 use crate::digest::{RowDigest, SideSums, Sums, Touched};
 use crate::follow::{Follower, Watched};
 use crate::hash::{Hasher, RowHash, key_hash};
 use crate::left_out::RowsOf;
-use crate::objects::objects_table;
+use crate::objects::{arrived, comparable, makes_rows, objects_table, rearranged};
 use crate::progress::Meter;
 use crate::record::TableReport;
 use crate::signal::Signal;
@@ -159,7 +160,7 @@ impl<'a> Comparison<'a> {
         let mut chunks = self.chunks(which, table);
         while let Some(chunk) = chunks.next().await? {
             let compared = chunk.rows.iter().filter(|row| self.is_compared(table, row));
-            compared.for_each(|row| sums.put(&mut hasher, row));
+            compared.for_each(|row| sums.put(&mut hasher, &self.comparable(table, row)));
             self.meter.rows(&name, chunk.rows.len() as u64);
             // The other side's turn: hashing leaves no gap for it.
             tokio::task::yield_now().await;
@@ -211,13 +212,17 @@ impl<'a> Comparison<'a> {
         let mut chunks = self.chunks(which, table);
         while let Some(chunk) = chunks.next().await? {
             let compared = chunk.rows.iter().filter(|row| self.is_compared(table, row));
-            compared.for_each(|row| digest.put(&mut hasher, row));
+            compared.for_each(|row| digest.put(&mut hasher, &self.comparable(table, row)));
         }
         Ok(())
     }
 
     fn is_compared(&self, table: &TableName, row: &Row) -> bool {
         self.only.as_ref().is_none_or(|only| only.has(table, row))
+    }
+
+    fn comparable<'r>(&self, table: &TableName, row: &'r Row) -> Cow<'r, Row> {
+        comparable((&self.source, &self.target), table, row)
     }
 
     fn side(&self, which: Which) -> &Side {
@@ -277,11 +282,24 @@ impl<'a> Comparison<'a> {
         let there: HashSet<_> = rows.iter().map(|row| key_hash(key, row)).collect();
         let extra = self.rows_by(Which::Target, table, &keys).await?;
         let extra = extra.into_iter().filter(|row| !there.contains(&key_hash(key, row)));
-        let changes = extra.map(|row| gone(table, row)).collect();
-        let repair = Apply { changes, ..arriving("repair", table, rows) };
+        let changes = extra.map(|row| gone(table, row));
+        if *table == objects_table() && makes_rows(&self.source, &self.target) {
+            let changes = changes.chain(rows.into_iter().map(arrived)).collect();
+            let changes = rearranged(&self.source, &self.target, changes).await?;
+            return self.make(Vec::new(), changes).await;
+        }
+        let changes = changes.collect();
+        self.make(vec![(table.clone(), rows)], changes).await
+    }
+
+    /// Makes rows of the target others, where the stream stands if there is one.
+    async fn make(&mut self, rows: Vec<(TableName, Vec<Row>)>, changes: Vec<Change>) -> Result<()> {
         match &mut self.follower {
-            Some(follower) => follower.repair(repair.rows, repair.changes).await,
-            None => self.target.database.send(repair).await.map(drop),
+            Some(follower) => follower.repair(rows, changes).await,
+            None => {
+                let (origin, expected, position) = ("repair".to_owned(), None, None);
+                self.target.database.send(Apply { origin, expected, position, rows, changes }).await.map(drop)
+            }
         }
     }
 }

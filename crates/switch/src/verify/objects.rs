@@ -1,12 +1,15 @@
 //! Comparing the bytes of objects: every one is read on both sides.
 
 use futures::{StreamExt, TryStreamExt, future::try_join, stream};
-use truststream_kernel::{Result, Row, Value};
+use truststream_kernel::{Error, Result, Row};
 
-use super::{BETWEEN, Comparison, LOOKS, NAMED};
+use super::{BETWEEN, Comparison, LOOKS, NAMED, Which};
 use crate::Verify;
 use crate::hash::{combined, key_hash};
-use crate::objects::{AT_ONCE, Checksum, checksum, chunks, copy, key_of, objects_table, shares_objects};
+use crate::objects::{
+    AT_ONCE, Checksum, File, checksum, chunks, comparable_files, counterparts, objects_table, replaced,
+    shares_objects,
+};
 use crate::record::ObjectsReport;
 
 /// One object in so many is compared in a sample.
@@ -15,6 +18,7 @@ const SAMPLE: u128 = 16;
 /// An object, and what both sides have of it.
 struct Compared {
     row: Row,
+    file: File,
     source: Option<Checksum>,
     target: Option<Checksum>,
 }
@@ -66,7 +70,7 @@ impl Comparison<'_> {
             for compared in self.portion(rows).await? {
                 tally.put(key_hash(&key, &compared.row), &compared);
                 if !compared.is_kept() {
-                    different.push(name(&compared.row));
+                    different.push(compared.file.path());
                 }
             }
             let ObjectsReport { count, bytes, .. } = tally.report;
@@ -84,6 +88,7 @@ impl Comparison<'_> {
     async fn portion(&mut self, rows: Vec<Row>) -> Result<Vec<Compared>> {
         let mut kept = Vec::with_capacity(rows.len());
         let mut rows = rows;
+        let key = &self.keys[&objects_table()].clone();
         for look in 1.. {
             let compared = self.read(rows).await?;
             let (same, differing): (Vec<_>, Vec<_>) = compared.into_iter().partition(Compared::is_kept);
@@ -94,8 +99,12 @@ impl Comparison<'_> {
             }
             rows = differing.into_iter().map(|compared| compared.row).collect();
             if self.options.repair && look + 1 == LOOKS {
-                for key in rows.iter().filter_map(key_of) {
-                    copy(&self.source, &self.target, key).await?;
+                // Rows that a platform gets have to be what they are now.
+                let keys = rows.iter().map(|row| key_hash(key, row)).collect();
+                let present = self.rows_by(Which::Source, &objects_table(), &keys).await?;
+                let changes = replaced(&self.source, &self.target, present).await?;
+                if !changes.is_empty() {
+                    self.make(Vec::new(), changes).await?;
                 }
             }
             self.signal.sleep(BETWEEN).await;
@@ -105,19 +114,22 @@ impl Comparison<'_> {
     }
 
     async fn read(&self, rows: Vec<Row>) -> Result<Vec<Compared>> {
-        let reads = rows.into_iter().filter_map(|row| Some((key_of(&row)?, row))).map(|(key, row)| async {
+        let mut rows = rows;
+        rows.retain(|row| File::of(row).is_some());
+        let there = counterparts(&self.source, &self.target, &rows).await?;
+        let files: Vec<_> = rows.iter().filter_map(File::of).collect();
+        let both = files.clone().into_iter().zip(there);
+        let reads = rows.into_iter().zip(both).map(|(row, (file, there))| async move {
             self.signal.check()?;
             let (source, target) =
-                try_join(checksum(&self.source.objects, key.clone()), checksum(&self.target.objects, key))
-                    .await?;
-            Ok(Compared { row, source, target })
+                try_join(checksum(&self.source.files, &file), checksum(&self.target.files, &there)).await?;
+            Ok::<_, Error>(Compared { row, file, source, target })
         });
-        stream::iter(reads).buffer_unordered(AT_ONCE).try_collect().await
+        let mut read: Vec<Compared> = stream::iter(reads).buffer_unordered(AT_ONCE).try_collect().await?;
+        let known = comparable_files(&self.source, &self.target, &files).await?;
+        // What has changed since is brought as any change is.
+        let changed = read.iter_mut().filter(|compared| !known.contains(&compared.file.id));
+        changed.for_each(|compared| compared.source = None);
+        Ok(read)
     }
-}
-
-/// How people call an object: its bucket and its name.
-fn name(row: &Row) -> String {
-    let text = |column| row.get(column).and_then(Value::to_text).unwrap_or_default();
-    format!("{}/{}", text("bucket_id"), text("name"))
 }

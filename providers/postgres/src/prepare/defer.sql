@@ -1,5 +1,6 @@
 -- Takes away foreign keys and secondary unique keys, remembering how to put them back. Those of tables that
--- belong to others stay: rows come to them with the checks of foreign keys silenced.
+-- belong to others stay, and so do those of a platform's services, which go on using them: rows come to all
+-- these with the checks of foreign keys silenced.
 do $$
 declare item record;
 begin
@@ -12,6 +13,7 @@ begin
       and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'truststream')
       and not exists (select from pg_depend d where d.objid = r.oid and d.deptype = 'e')
       and pg_has_role(r.relowner, 'usage')
+      and (n.nspname not in ('auth', 'storage') or r.relowner = current_user::regrole)
     order by c.contype <> 'f', c.oid
   loop
     insert into truststream.deferred (foreign_key, restore) values
@@ -29,6 +31,7 @@ begin
       and not exists (select from pg_constraint c where c.conindid = x.indexrelid)
       and not exists (select from pg_depend d where d.objid = r.oid and d.deptype = 'e')
       and pg_has_role(r.relowner, 'usage')
+      and (n.nspname not in ('auth', 'storage') or r.relowner = current_user::regrole)
   loop
     insert into truststream.deferred (foreign_key, restore) values (false, item.definition);
     execute format('drop index %s', item.index);
