@@ -70,6 +70,7 @@ export const BEYOND = {
   memory: {
     'lifecycle.test.mjs': 'what is in memory ends with the process',
     'switch_crash.test.mjs': 'what is in memory ends with the process',
+    'switch_platform.test.mjs': 'what is in memory ends with the process',
   },
   mongodb: {
     'switch_crash.test.mjs': 'chunks of 40 rows take SecantusDB longer than a file may',
